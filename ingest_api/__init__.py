@@ -1,0 +1,1 @@
+"""The HTTP side: a thin gateway that authenticates, validates, publishes and queries."""

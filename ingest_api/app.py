@@ -1,0 +1,85 @@
+"""The FastAPI app: collaborators started and stopped around it, and its documentation."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.responses import ORJSONResponse
+
+from ingest_api import errors, schemas
+from ingest_api.endpoints import router
+from ingest_api.submissions import Submissions
+from ingest_api.users import Users
+from ingest_api.workers import Workers
+from shared.ids import IdIssuer
+from shared.kafka import admin_client, new_producer
+from shared.settings import Settings
+from shared.topics import Topics
+
+_DESCRIPTION = """
+Submit electrocardiograms, and ask moments later what is in them.
+
+1. The administrator registers a user (`POST /users`, header `x-admin-token`) and hands over the token.
+2. The user submits an ECG (`POST /ecgs`, header `x-user-token`).
+3. The user reads its insights (`GET /ecgs/{id}/insights`): 202 until they are computed, then 200.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the gateway's app.
+
+    Raises:
+        ValueError: if there is no admin token.
+    """
+    if settings.admin_token is None:
+        raise ValueError("ECG_ADMIN_TOKEN must be set")
+    admin_token = settings.admin_token.get_secret_value()
+    topics = Topics(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            async with admin_client(settings) as admin:
+                await topics.create(admin)
+            producer = new_producer(settings)
+            await producer.start()
+            # The producer stops last, and sends what it still holds.
+            stack.push_async_callback(producer.stop)
+            partitions = len(await producer.partitions_for(topics.submissions.name))
+            users = Users(settings, topics, producer)
+            workers = Workers(settings, topics, partitions)
+            for service in (users.view, workers):
+                stack.push_async_callback(service.stop)
+                await service.start()
+            issuer = IdIssuer(settings.secret.get_secret_value())
+            app.state.settings = settings
+            app.state.admin_token = admin_token
+            app.state.issuer = issuer
+            app.state.users = users
+            app.state.workers = workers
+            app.state.submissions = Submissions(settings, topics, producer, issuer)
+            yield
+
+    app = FastAPI(
+        title="ECG stream pipeline",
+        version="0.1.0",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        default_response_class=ORJSONResponse,
+    )
+    app.include_router(router)
+    app.add_exception_handler(errors.ApiError, errors.answer)
+    _document_lead(app)
+    return app
+
+
+def _document_lead(app: FastAPI) -> None:
+    """Add to the OpenAPI document the schema that the submission's schema, read by hand, refers to."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, object]:
+        document = generate()
+        document["components"]["schemas"]["LeadIn"] = schemas.LeadIn.model_json_schema()
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -1,0 +1,63 @@
+"""Every error that the gateway answers, with its status; one handler turns them into responses."""
+
+from http import HTTPStatus
+
+from fastapi import Request
+from fastapi.responses import ORJSONResponse
+
+RETRY_AFTER_SECONDS = 1
+
+
+class ApiError(Exception):
+    """An answer that is not a success."""
+
+    status: HTTPStatus
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+
+class Unauthorized(ApiError):  # noqa: N818 - named for the answer
+    """401: the token is missing or unknown."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class NotFound(ApiError):  # noqa: N818
+    """404: there is no such ECG for this user."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class TooLarge(ApiError):  # noqa: N818
+    """413: the body is over the limit."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class UnsupportedMediaType(ApiError):  # noqa: N818
+    """415: the body is not plain JSON."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class Unprocessable(ApiError):  # noqa: N818
+    """422: the body breaks the schema, or an accepted ECG could not be processed."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class Unavailable(ApiError):  # noqa: N818
+    """503: try again; `Retry-After` says when."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+async def answer(_: Request, error: Exception) -> ORJSONResponse:
+    """Turn an `ApiError` into its response."""
+    assert isinstance(error, ApiError)  # noqa: S101 - registered for this class only
+    body = {"detail": error.detail} | ({"field": error.field} if error.field else {})
+    headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if isinstance(error, Unavailable) else None
+    return ORJSONResponse(body, error.status, headers)

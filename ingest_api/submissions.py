@@ -1,0 +1,121 @@
+"""Accepting submissions: read the body within its limit, publish, and answer for what the broker acknowledged."""
+
+import asyncio
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from ingest_api.errors import TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
+from shared.ecg import Ecg
+from shared.encoding import packed, plain
+from shared.errors import InvalidEcg
+from shared.ids import IdIssuer
+from shared.settings import MIB, Settings
+from shared.topics import Topics
+
+log = structlog.get_logger(__name__)
+
+
+class Submissions:
+    """Publishes ECGs for the workers, with the memory that waits for the broker bounded."""
+
+    def __init__(self, settings: Settings, topics: Topics, producer: AIOKafkaProducer, issuer: IdIssuer) -> None:
+        self._producer = producer
+        self._issuer = issuer
+        self._topic = topics.submissions.name
+        self._max_body = settings.max_body_bytes
+        self._max_inflight = settings.max_inflight_bytes
+        self._timeout = settings.publish_timeout
+        self._inflight = 0
+
+    async def accept(self, request: Request, username: str) -> str:
+        """Accept a submission and return the ECG's id; the ECG is durable then.
+
+        Raises:
+            ApiError: if the body is refused, or the broker does not acknowledge it in time.
+        """
+        check_media_type(request)
+        announced = announced_length(request, self._max_body)
+        held = self._max_body if announced is None else announced
+        if self._inflight + held > max(self._max_inflight, held):
+            raise Unavailable("Too many submissions wait for the broker, try again")
+        self._inflight += held
+        try:
+            body = await read_body(request, self._max_body)
+            return await self._publish(body, username)
+        finally:
+            self._inflight -= held
+
+    async def _publish(self, body: bytes, username: str) -> str:
+        try:
+            date, leads = plain.decode_content(body)
+        except InvalidEcg as error:
+            raise Unprocessable(str(error), field=error.field) from None
+        ecg = Ecg(self._issuer.issue(username), username, date, leads)
+        value, content_type = packed.encode(ecg), packed.CONTENT_TYPE
+        if len(value) > self._max_body:
+            # One huge sample widens its lead eightfold; as JSON it fits where the body did.
+            value, content_type = plain.encode(ecg), plain.CONTENT_TYPE
+        headers = [("content-type", content_type.encode()), ("username", username.encode())]
+        try:
+            async with asyncio.timeout(self._timeout):
+                acknowledged = await self._producer.send(self._topic, value, ecg.id.encode(), headers=headers)
+                await asyncio.shield(acknowledged)
+        except (KafkaError, TimeoutError) as error:
+            log.warning("submission not acknowledged", error=repr(error))
+            raise Unavailable("The submission was not acknowledged by the broker, try again") from None
+        return ecg.id
+
+
+def check_media_type(request: Request) -> None:
+    """Refuse bodies that say that they are not plain JSON.
+
+    Raises:
+        UnsupportedMediaType: if they do.
+    """
+    media_type = request.headers.get("content-type", plain.CONTENT_TYPE).partition(";")[0].strip().lower()
+    if media_type != plain.CONTENT_TYPE:
+        raise UnsupportedMediaType(f"content-type: must be {plain.CONTENT_TYPE}", field="content-type")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("content-encoding: must be identity", field="content-encoding")
+
+
+def announced_length(request: Request, limit: int) -> int | None:
+    """Return the body's announced length, or None where it comes in chunks.
+
+    Raises:
+        TooLarge: if it is over the limit.
+    """
+    length = request.headers.get("content-length")
+    if length is None:
+        return None
+    if int(length) > limit:
+        raise TooLarge(_over(limit))
+    return int(length)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body.
+
+    Raises:
+        TooLarge: as soon as it is over the limit.
+        Unprocessable: if the client goes away before its end.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(_over(limit))
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise Unprocessable("body: incomplete", field="body") from None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _over(limit: int) -> str:
+    return f"body: must not be over {limit} bytes ({limit / MIB:.1f} MiB)"

@@ -1,0 +1,1 @@
+"""The whole pipeline on one machine: broker, workers and gateway under one runner, and a demo."""

@@ -1,0 +1,1 @@
+"""What both sides of the pipeline agree on: settings, topics, messages, ids."""

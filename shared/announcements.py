@@ -1,0 +1,28 @@
+"""How workers tell gateways who serves which partition: a record per worker on a compacted topic."""
+
+import msgspec
+
+
+class Announcement(msgspec.Struct, frozen=True):
+    """The partitions of the insights table that a worker, reached under `url`, serves from now on."""
+
+    url: str
+    partitions: list[int]
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Announcement)
+
+
+def encode(announcement: Announcement) -> bytes:
+    """Encode an announcement as JSON."""
+    return _encoder.encode(announcement)
+
+
+def decode(value: bytes) -> Announcement:
+    """Decode an announcement.
+
+    Raises:
+        msgspec.DecodeError: if it is none.
+    """
+    return _decoder.decode(value)

@@ -1,0 +1,112 @@
+"""The ECG as both sides hold it in memory, and the limits that every encoding enforces alike."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared import ids
+from shared.errors import InvalidEcg
+
+MAX_LEADS = 1024
+MAX_LEAD_NAME = 128
+MAX_USERNAME = 128
+
+Signal = NDArray[np.signedinteger[Any]]
+
+_USERNAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_WIDTHS = tuple((np.dtype(t), np.iinfo(t).min, np.iinfo(t).max) for t in ("<i1", "<i2", "<i4"))
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """One lead: its name, and its samples in ADC units, shape (n,), any signed integer dtype."""
+
+    name: str
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Ecg:
+    """A submission: who owns it, when it was recorded (ISO 8601, may be unknown), and its leads in order."""
+
+    id: str
+    username: str
+    date: str | None
+    leads: tuple[Lead, ...]
+
+
+def narrow(signal: NDArray[np.int64]) -> Signal:
+    """Return the same samples in the smallest little-endian signed dtype that holds every one of them."""
+    if not signal.size:
+        return signal.astype("<i1")
+    low, high = signal.min(), signal.max()
+    for dtype, least, most in _WIDTHS:
+        if least <= low and high <= most:
+            return signal.astype(dtype)
+    return signal
+
+
+def check_id(value: object) -> str:
+    """Return a valid ECG id.
+
+    Raises:
+        InvalidEcg: if it is not a string of 1 to 128 letters, digits and `._~:-`.
+    """
+    if not isinstance(value, str) or not ids.is_valid(value):
+        raise InvalidEcg("id", "must be 1 to 128 letters, digits or ._~:- and start with a letter or digit")
+    return value
+
+
+def check_username(value: object) -> str:
+    """Return a valid username.
+
+    Raises:
+        InvalidEcg: if it is not 1 to 128 printable characters without space at either end.
+    """
+    if not isinstance(value, str) or len(value) > MAX_USERNAME or not _USERNAME.fullmatch(value):
+        raise InvalidEcg("username", f"must be 1 to {MAX_USERNAME} printable characters, no space at the ends")
+    return value
+
+
+def check_date(value: object) -> str | None:
+    """Return a valid date, or None where it is unknown.
+
+    Raises:
+        InvalidEcg: if it is neither null nor an ISO 8601 date or date and time.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and len(value) <= 64:  # noqa: PLR2004 - longer than any ISO 8601 date
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            return value
+    raise InvalidEcg("date", "must be an ISO 8601 date or date and time, or null")
+
+
+def check_lead_count(count: int) -> None:
+    """Check the number of leads.
+
+    Raises:
+        InvalidEcg: if there are none, or more than `MAX_LEADS`.
+    """
+    if not 1 <= count <= MAX_LEADS:
+        raise InvalidEcg("leads", f"must hold 1 to {MAX_LEADS} leads, not {count}")
+
+
+def check_lead_name(value: object, field: str) -> str:
+    """Return a valid lead name.
+
+    Raises:
+        InvalidEcg: if it is not 1 to 128 characters, or blank, or holds control characters.
+    """
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_LEAD_NAME or _CONTROL.search(value):
+        raise InvalidEcg(field, f"must be 1 to {MAX_LEAD_NAME} printable characters")
+    return value

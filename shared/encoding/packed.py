@@ -1,0 +1,77 @@
+"""The packed encoding, which gateways produce: MessagePack with the samples as raw little-endian integers.
+
+A map `{"id": str, "username": str, "date": str | nil, "leads": [{"name": str, "dtype": str, "signal": bin}]}`,
+where `dtype` is one of int8, int16, int32 and int64. Decoding makes arrays that are views of the message.
+See docs/decisions/0003-packed-encoding.md.
+"""
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from shared.ecg import Ecg, Lead, check_date, check_id, check_lead_count, check_lead_name, check_username
+from shared.errors import InvalidEcg
+
+CONTENT_TYPE = "application/vnd.ecg.v1+msgpack"
+
+_DTYPES = {name: np.dtype(name).newbyteorder("<") for name in ("int8", "int16", "int32", "int64")}
+
+
+class _Lead(msgspec.Struct):
+    name: str
+    dtype: Literal["int8", "int16", "int32", "int64"]
+    signal: memoryview
+
+
+class _Ecg(msgspec.Struct):
+    id: str
+    username: str
+    leads: list[_Lead]
+    date: str | None = None
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Ecg)
+
+
+def encode(ecg: Ecg) -> bytes:
+    """Encode an ECG; its signals are copied once, into the message."""
+    leads = []
+    for lead in ecg.leads:
+        name = lead.signal.dtype.name
+        raw = np.ascontiguousarray(lead.signal, _DTYPES[name])
+        leads.append(_Lead(lead.name, name, raw.data))  # type: ignore[arg-type]  # one of the four
+    return _encoder.encode(_Ecg(ecg.id, ecg.username, leads, ecg.date))
+
+
+def decode(value: bytes) -> Ecg:
+    """Decode a packed message; the signals are read-only views of it.
+
+    Raises:
+        InvalidEcg: if it is not MessagePack or breaks the schema; it carries id and username where they are valid.
+    """
+    try:
+        message = _decoder.decode(value)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at `$.")
+        raise InvalidEcg(path.rstrip("`") or "body", problem) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidEcg("body", f"malformed MessagePack: {error}") from None
+    ecg_id, username = check_id(message.id), check_username(message.username)
+    try:
+        check_lead_count(len(message.leads))
+        leads = tuple(_lead(lead, f"leads[{i}]") for i, lead in enumerate(message.leads))
+        return Ecg(ecg_id, username, check_date(message.date), leads)
+    except InvalidEcg as error:
+        raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
+
+
+def _lead(lead: _Lead, field: str) -> Lead:
+    name, dtype = check_lead_name(lead.name, f"{field}.name"), _DTYPES[lead.dtype]
+    if lead.signal.nbytes % dtype.itemsize:
+        raise InvalidEcg(
+            f"{field}.signal",
+            f"must hold whole samples of {dtype.itemsize} bytes, not {lead.signal.nbytes} bytes",
+        )
+    return Lead(name, np.frombuffer(lead.signal, dtype))

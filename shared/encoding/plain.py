@@ -1,0 +1,124 @@
+"""Plain JSON, the encoding that anyone may produce.
+
+`{"id", "username", "date"?, "leads": [{"name", "number_of_samples"?, "signal": [int, ...]}, ...]}`.
+Samples go from the parser's tape straight into NumPy arrays: no Python integer is made.
+"""
+
+from typing import Any
+
+import numpy as np
+import orjson
+import simdjson
+
+from shared.ecg import (
+    Ecg,
+    Lead,
+    check_date,
+    check_id,
+    check_lead_count,
+    check_lead_name,
+    check_username,
+    narrow,
+)
+from shared.errors import InvalidEcg
+
+CONTENT_TYPE = "application/json"
+
+
+def decode(value: bytes) -> Ecg:
+    """Decode a JSON message.
+
+    Raises:
+        InvalidEcg: if it is not JSON or breaks the schema; it carries id and username where they are valid.
+    """
+    document = _parse(value)
+    ecg_id = check_id(document.get("id"))
+    try:
+        username = check_username(document.get("username"))
+    except InvalidEcg as error:
+        raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id) from None
+    try:
+        date, leads = _content(document, value)
+    except InvalidEcg as error:
+        raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
+    return Ecg(ecg_id, username, date, leads)
+
+
+def decode_content(value: bytes) -> tuple[str | None, tuple[Lead, ...]]:
+    """Decode the date and the leads of a JSON submission, whose id and owner are known otherwise.
+
+    Raises:
+        InvalidEcg: if it is not JSON or breaks the schema.
+    """
+    return _content(_parse(value), value)
+
+
+def encode(ecg: Ecg) -> bytes:
+    """Encode an ECG as JSON."""
+    leads = [
+        {
+            "name": lead.name,
+            "number_of_samples": lead.signal.size,
+            "signal": np.ascontiguousarray(lead.signal, lead.signal.dtype.newbyteorder("=")),
+        }
+        for lead in ecg.leads
+    ]
+    message = {"id": ecg.id, "username": ecg.username, "date": ecg.date, "leads": leads}
+    return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _parse(value: bytes) -> Any:
+    try:
+        document = simdjson.Parser().parse(value)
+    except ValueError:
+        raise _explain(value) from None
+    if not isinstance(document, simdjson.Object):
+        raise InvalidEcg("body", "must be a JSON object")
+    return document
+
+
+def _explain(value: bytes) -> InvalidEcg:
+    """Find the field of a document that simdjson refuses; slow, but only for broken documents."""
+    try:
+        document = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        return InvalidEcg("body", f"malformed JSON: {error}")
+    # Well-formed, so an integer was beyond what simdjson represents: orjson made it a float.
+    leads = document.get("leads") if isinstance(document, dict) else None
+    for i, lead in enumerate(leads if isinstance(leads, list) else ()):
+        signal = lead.get("signal") if isinstance(lead, dict) else None
+        if isinstance(signal, list) and not all(isinstance(sample, int) for sample in signal):
+            return InvalidEcg(f"leads[{i}].signal", "must hold integers of 64 bits")
+    return InvalidEcg("body", "malformed JSON: a number or a character cannot be represented")
+
+
+def _content(document: Any, value: bytes) -> tuple[str | None, tuple[Lead, ...]]:
+    date = check_date(document.get("date"))
+    leads = document.get("leads")
+    if not isinstance(leads, simdjson.Array):
+        raise InvalidEcg("leads", "must be a list of leads")
+    check_lead_count(len(leads))
+    # The parser flattens nested lists: they exist only if there are more brackets than lists of ours.
+    flat = value.count(b"[") == 1 + len(leads)
+    return date, tuple(_lead(lead, f"leads[{i}]", flat) for i, lead in enumerate(leads))
+
+
+def _lead(lead: Any, field: str, flat: bool) -> Lead:
+    if not isinstance(lead, simdjson.Object):
+        raise InvalidEcg(field, "must be an object with name and signal")
+    name = check_lead_name(lead.get("name"), f"{field}.name")
+    samples = lead.get("signal")
+    if not isinstance(samples, simdjson.Array):
+        raise InvalidEcg(f"{field}.signal", "must be a list of integers")
+    try:
+        signal = np.frombuffer(samples.as_buffer(of_type="i"), dtype=np.int64)
+    except TypeError:
+        raise InvalidEcg(f"{field}.signal", "must hold integers only") from None
+    except ValueError:
+        raise InvalidEcg(f"{field}.signal", "must hold integers of 64 bits") from None
+    if not flat and samples.mini.count(b"[") != 1:
+        raise InvalidEcg(f"{field}.signal", "must hold integers only, no lists")
+    announced = lead.get("number_of_samples")
+    if announced is not None and (type(announced) is not int or announced != signal.size):
+        raise InvalidEcg(f"{field}.number_of_samples", f"must be the signal's length, {signal.size}")
+    return Lead(name, narrow(signal))

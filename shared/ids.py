@@ -1,0 +1,51 @@
+"""ECG ids: version-8 UUIDs that carry a signature over their owner.
+
+Any gateway can tell an id that was issued to a user from every other id without asking anybody: the first
+half of the UUID is a nonce (60 bits), the second a truncated HMAC-SHA-256 (62 bits) over nonce and owner.
+The layout follows RFC 9562, section 5.8 (custom UUIDs). See docs/decisions/0001-ecg-ids.md.
+"""
+
+import hmac
+import re
+import secrets
+from uuid import UUID
+
+_NONCE_BYTES = 8
+ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}"
+_ID = re.compile(ID_PATTERN)
+_ISSUED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def is_valid(ecg_id: str) -> bool:
+    """Tell whether a string may be an ECG id at all (issued here or chosen by a producer)."""
+    return _ID.fullmatch(ecg_id) is not None
+
+
+def is_issued(ecg_id: str) -> bool:
+    """Tell whether an id has the form that only gateways issue (a canonical version-8 UUID)."""
+    return _ISSUED.fullmatch(ecg_id) is not None
+
+
+class IdIssuer:
+    """Issues ids to owners and recognises them; all holders of the same secret agree."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = hmac.digest(secret.encode(), b"ecg/ids/v1", "sha256")
+
+    def issue(self, owner: str) -> str:
+        """Return a new id for an ECG of this owner."""
+        return self._sign(secrets.token_bytes(_NONCE_BYTES), owner)
+
+    def belongs(self, ecg_id: str, owner: str) -> bool:
+        """Tell whether a gateway issued this id to this owner."""
+        if not is_issued(ecg_id):
+            return False
+        nonce = UUID(ecg_id).bytes[:_NONCE_BYTES]
+        return hmac.compare_digest(self._sign(nonce, owner), ecg_id)
+
+    def _sign(self, nonce: bytes, owner: str) -> str:
+        head = bytearray(nonce)
+        head[6] = 0x80 | head[6] & 0x0F  # version 8
+        tag = bytearray(hmac.digest(self._key, bytes(head) + owner.encode(), "sha256")[:8])
+        tag[0] = 0x80 | tag[0] & 0x3F  # variant of RFC 9562
+        return str(UUID(bytes=bytes(head + tag)))

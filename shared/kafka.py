@@ -1,0 +1,52 @@
+"""Kafka clients with the settings that the pipeline's promises rest on."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.partitioner import murmur2
+
+from shared.settings import MIB, Settings
+
+
+def partition_for(key: bytes, partitions: int) -> int:
+    """Return the partition that Kafka's default partitioner (murmur2) gives a key."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+def producer_guarantees(settings: Settings) -> dict[str, Any]:
+    """Return the producer options that make an acknowledged record durable."""
+    return {
+        "acks": "all",
+        # The embedded broker fails InitProducerId, so a retried record may be stored twice there.
+        "enable_idempotence": not settings.embedded_broker,
+        "max_request_size": settings.max_body_bytes + 2 * MIB,
+    }
+
+
+def new_producer(settings: Settings) -> AIOKafkaProducer:
+    """Return a producer, not started, whose acknowledged records survive what the cluster is built to survive."""
+    return AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, **producer_guarantees(settings))
+
+
+def new_reader(settings: Settings) -> AIOKafkaConsumer:
+    """Return a consumer without a group, not started: it commits nothing and reads what it is assigned."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+
+
+@asynccontextmanager
+async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Yield a started admin client."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()

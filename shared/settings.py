@@ -1,0 +1,113 @@
+"""Settings: one class, read from environment variables with the prefix `ECG_`."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Every knob of the gateway, the workers and the local stack."""
+
+    model_config = SettingsConfigDict(env_prefix="ECG_", extra="ignore")
+
+    bootstrap_servers: str = Field(
+        default="127.0.0.1:9092", description="Kafka to use, HOST:PORT, several separated by commas."
+    )
+    embedded_broker: bool = Field(
+        default=False,
+        description="Set by the local runner when the Kafka is its embedded broker, which cannot "
+        "give a producer an id: producers are then not idempotent (duplicates on retry are harmless: "
+        "every row is idempotent by ECG id).",
+    )
+    topic_prefix: str = Field(
+        default="ecg",
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        description="First part of every topic's name and of the consumer group: several pipelines can "
+        "share a cluster.",
+    )
+    partitions: int = Field(
+        default=12,
+        ge=1,
+        description="Partitions of the submissions and insights topics when they are created: the upper "
+        "bound of workers that share the load. Twelve divides evenly among 2, 3, 4, 6 and 12.",
+    )
+    replication_factor: int = Field(
+        default=1, ge=1, description="Copies of every topic's data when it is created. Use 3 in production."
+    )
+    min_insync_replicas: int = Field(
+        default=1,
+        ge=1,
+        description="Copies that must have a record before the broker acknowledges it. Use 2 with 3 "
+        "copies: one broker can fail and nothing acknowledged is lost.",
+    )
+    submissions_retention_hours: int = Field(
+        default=168,
+        ge=1,
+        description="How long a raw submission stays on its topic. A week bridges a long outage of the workers.",
+    )
+    dlq_retention_hours: int = Field(
+        default=2160, ge=1, description="How long a dead letter stays, for somebody to look at it: 90 days."
+    )
+    secret: SecretStr = Field(
+        default=...,
+        min_length=32,
+        description="The deployment's secret, at least 32 characters, the same for every gateway and worker and "
+        "kept across restarts: ECG ids are signed with keys derived from it.",
+    )
+    admin_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="The token that registers users; without it the gateway refuses to start.",
+    )
+    max_body_bytes: int = Field(
+        default=16 * MIB, ge=1024, description="Largest accepted ECG as JSON; larger ones are answered 413."
+    )
+    max_inflight_bytes: int = Field(
+        default=256 * MIB,
+        ge=MIB,
+        description="Bytes of submissions that one gateway process holds while they wait for the "
+        "broker; beyond it new ones are answered 503, so that memory stays bounded in an outage.",
+    )
+    publish_timeout: float = Field(
+        default=10.0, gt=0, description="Seconds until an unacknowledged submission is answered 503."
+    )
+    query_timeout: float = Field(
+        default=3.0,
+        gt=0,
+        description="Seconds in which a query looks for the worker that owns the ECG before it is answered "
+        "503: longer than a worker's hand-over, shorter than a client's patience.",
+    )
+    http_host: str = Field(default="127.0.0.1", description="Address that the gateway listens on.")
+    http_port: int = Field(default=8000, ge=0, le=65535, description="Port that the gateway listens on.")
+    worker_host: str = Field(default="127.0.0.1", description="Address that a worker's query view listens on.")
+    worker_port: int = Field(default=6066, ge=1, le=65535, description="Port of a worker's query view.")
+    worker_public_host: str | None = Field(
+        default=None,
+        description="Host name under which gateways reach this worker; default: the listening address.",
+    )
+    session_timeout: float = Field(
+        default=6.0,
+        ge=0.5,
+        description="Seconds without a heartbeat until a worker counts as dead. Six is the least that Apache "
+        "Kafka's brokers allow by default, and so the shortest fail-over.",
+    )
+    batch_size: int = Field(
+        default=128,
+        ge=1,
+        description="ECGs that a worker stores at a time at most. Batches are what has piled up, never waited for.",
+    )
+    broker_port: int = Field(
+        default=9092, ge=0, le=65535, description="Port of the embedded broker (local stack only)."
+    )
+    data_dir: Path = Field(
+        default=Path("data"), description="Directory of the workers' tables (a cache of the changelog)."
+    )
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
+
+    @property
+    def worker_url(self) -> str:
+        """The URL under which gateways reach this worker."""
+        return f"http://{self.worker_public_host or self.worker_host}:{self.worker_port}"

@@ -1,0 +1,82 @@
+"""The pipeline's topics: names, partitions and settings, created where they are missing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from shared.settings import MIB, Settings
+
+log = structlog.get_logger(__name__)
+
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic's name, partition count, and configuration beside the replication settings."""
+
+    name: str
+    partitions: int
+    config: dict[str, str] = field(default_factory=dict)
+
+
+class Topics:
+    """All topics of one pipeline."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._replication_factor = settings.replication_factor
+        self._min_insync_replicas = settings.min_insync_replicas
+        prefix = settings.topic_prefix
+        # An id and headers come on top of what a client sent, and a reason on top of a dead letter:
+        # each limit leaves room for what passed the one before.
+        largest = settings.max_body_bytes + MIB
+        compacted = {"cleanup.policy": "compact"}
+        self.submissions = Topic(
+            f"{prefix}.submissions",
+            settings.partitions,
+            {
+                "retention.ms": str(settings.submissions_retention_hours * _HOUR_MS),
+                "max.message.bytes": str(largest),
+            },
+        )
+        self.insights = Topic(f"{prefix}.insights", settings.partitions, compacted)
+        self.users = Topic(f"{prefix}.users", 1, compacted)
+        self.workers = Topic(f"{prefix}.workers", 1, compacted)
+        self.dlq = Topic(
+            f"{prefix}.submissions.dlq",
+            settings.partitions,
+            {
+                "retention.ms": str(settings.dlq_retention_hours * _HOUR_MS),
+                "max.message.bytes": str(largest + MIB),
+            },
+        )
+
+    def __iter__(self) -> Iterator[Topic]:
+        return iter((self.submissions, self.insights, self.users, self.workers, self.dlq))
+
+    async def create(self, admin: AIOKafkaAdminClient) -> None:
+        """Create the topics that do not exist; those that do are left as they are.
+
+        Raises:
+            KafkaError: if the broker refuses one for another reason.
+        """
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in self if topic.name not in existing]
+        if not missing:
+            return
+        replicated = {"min.insync.replicas": str(self._min_insync_replicas)}
+        response = await admin.create_topics(
+            [
+                NewTopic(t.name, t.partitions, self._replication_factor, topic_configs={**replicated, **t.config})
+                for t in missing
+            ]
+        )
+        for name, code, *message in response.topic_errors:
+            error = for_code(code)
+            # Another process that starts at the same moment may be first.
+            if code and error is not TopicAlreadyExistsError:
+                raise error(f"creating topic {name}: {message}")
+        log.info("topics created", topics=[topic.name for topic in missing])

@@ -1,0 +1,143 @@
+"""The agent that turns submissions into insights."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, cast
+
+import structlog
+from aiokafka.errors import KafkaError
+from faust.exceptions import ProducerSendError
+from faust.types import AppT, EventT, StreamT
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
+
+from shared.ids import IdIssuer
+from shared.kafka import partition_for
+from shared.settings import Settings
+from shared.topics import Topics
+from stream_agents.processing import (
+    FORWARDED_HEADER,
+    Headers,
+    Misplaced,
+    Outcome,
+    Processor,
+    Record,
+    Rejected,
+    Stored,
+)
+from stream_agents.table import InsightsTable
+from stream_agents.transport import Consumer
+
+log = structlog.get_logger(__name__)
+
+
+async def batches(stream: StreamT[bytes], size: int) -> AsyncIterator[list[EventT[bytes]]]:
+    """Yield what has piled up in a stream, at most `size` events at a time; never wait to fill a batch."""
+    queue = cast("Any", stream.channel).queue
+    batch: list[EventT[bytes]] = []
+    async for event in stream.events():
+        batch.append(event)
+        if len(batch) >= size or queue.empty():
+            yield batch
+            batch = []
+
+
+class SubmissionsAgent:
+    """Stores the outcome of every submission, in order, and only then marks it as done."""
+
+    def __init__(self, app: AppT[Any], settings: Settings, topics: Topics, table: InsightsTable) -> None:
+        self._app = app
+        self._topics = topics
+        self._table = table
+        self._fresh: dict[bytes, bytes] = {}
+        self._processor = Processor(
+            IdIssuer(settings.secret.get_secret_value()),
+            topics.submissions.partitions,
+            settings.max_body_bytes,
+            self._find_row,
+        )
+
+    async def handle(self, events: list[EventT[bytes]]) -> None:
+        """Process a batch of events and store what becomes of them."""
+        generation = self._app.consumer_generation_id
+        current = [event for event in events if event.message.generation_id == generation]
+        outcomes = self._process([_record(event) for event in current])
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type((KafkaError, ProducerSendError)),
+            wait=wait_exponential(multiplier=0.1, max=5),
+            # After a rebalance the partitions' owners start from the committed offsets, without this batch.
+            stop=lambda _: self._app.consumer_generation_id != generation,
+            before_sleep=_log_retry,
+        ):
+            with attempt:
+                await self._store(outcomes)
+        if self._app.consumer_generation_id == generation:
+            consumer = cast("Consumer", self._app.consumer)
+            for event in current:
+                consumer.mark_stored(event.message.tp, event.message.offset)
+        for event in events:
+            event.ack()
+
+    def _process(self, records: list[Record]) -> list[tuple[Record, Outcome]]:
+        self._fresh.clear()
+        outcomes = []
+        for record in records:
+            outcome = self._processor.process(record)
+            if stored := _row_of(outcome):
+                self._fresh[stored.key] = stored.row
+            outcomes.append((record, outcome))
+        return outcomes
+
+    def _find_row(self, partition: int, key: bytes) -> bytes | None:
+        """Return the row of the batch at work, or else of the table."""
+        return self._fresh.get(key) or self._table.rows.get_row(partition, key)
+
+    async def _store(self, outcomes: list[tuple[Record, Outcome]]) -> None:
+        sent = [await self._reroute(record, outcome) for record, outcome in outcomes if not isinstance(outcome, Stored)]
+        await asyncio.gather(*sent)
+        rows = ((record.partition, _row_of(outcome)) for record, outcome in outcomes)
+        await self._table.store((partition, row) for partition, row in rows if row is not None)
+
+    async def _reroute(self, record: Record, outcome: Misplaced | Rejected) -> Awaitable[Any]:
+        origin = f"{record.topic}-{record.partition}-{record.offset}"
+        if isinstance(outcome, Misplaced):
+            topic, key = self._topics.submissions, outcome.key
+            partition: int | None = partition_for(key, topic.partitions)
+            headers: Headers = [*record.headers, (FORWARDED_HEADER, origin.encode())]
+        else:
+            topic, key, partition = self._topics.dlq, record.key, None
+            headers = [*record.headers, *_dead_letter_headers(record, outcome)]
+            log.warning("dead letter", origin=origin, error=outcome.error_class, reason=outcome.reason)
+        return await self._app.producer.send(topic.name, key, record.value, partition, None, headers)
+
+
+def _row_of(outcome: Outcome) -> Stored | None:
+    return outcome if isinstance(outcome, Stored) else getattr(outcome, "stored", None)
+
+
+def _record(event: EventT[bytes]) -> Record:
+    message = event.message
+    headers = message.headers or []
+    return Record(
+        message.topic,
+        message.partition,
+        message.offset,
+        message.key,
+        message.value,
+        list(headers.items() if isinstance(headers, dict) else headers),
+    )
+
+
+def _dead_letter_headers(record: Record, rejected: Rejected) -> Headers:
+    fields = {
+        "dlq-source-topic": record.topic,
+        "dlq-source-partition": str(record.partition),
+        "dlq-source-offset": str(record.offset),
+        "dlq-error-class": rejected.error_class,
+        "dlq-error-message": rejected.reason,
+    }
+    return [(name, text.encode()) for name, text in fields.items()]
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("storing a batch again", attempt=state.attempt_number, error=repr(error))

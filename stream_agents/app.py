@@ -1,0 +1,92 @@
+"""The Faust app: topics, table, agent and views wired together."""
+
+import faust
+from faust.types import StreamT
+from yarl import URL
+
+from shared.internal import InternalAuth
+from shared.kafka import admin_client
+from shared.settings import MIB, Settings
+from shared.topics import Topics
+from stream_agents.agent import SubmissionsAgent, batches
+from stream_agents.serving import Serving
+from stream_agents.table import InsightsTable
+from stream_agents.transport import new_transport
+from stream_agents.views import add_views
+
+
+def create_app(settings: Settings) -> faust.App:
+    """Return a worker's app, not started."""
+    topics = Topics(settings)
+    app = faust.App(
+        f"{settings.topic_prefix}-stream-agents",
+        broker=[URL(f"kafka://{server}") for server in settings.bootstrap_servers.split(",")],
+        store="rocksdb://",
+        datadir=str(settings.data_dir),
+        # Rows are idempotent by ECG id; Faust's exactly_once loses them on rebalances.
+        processing_guarantee="at_least_once",
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.session_timeout / 3,
+        broker_commit_interval=1.0,
+        broker_max_poll_records=settings.batch_size,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 * MIB,
+        # One batch at work and one ready: more would only hold more ECGs in memory.
+        stream_buffer_maxsize=settings.batch_size,
+        stream_recovery_delay=0.0,
+        web_bind=settings.worker_host,
+        web_port=settings.worker_port,
+        web_host=settings.worker_public_host or settings.worker_host,
+        # Faust's own pages would show every row of every table to whoever reaches the port.
+        web_tables_enabled=False,
+        web_router_enabled=False,
+        web_stats_enabled=False,
+        web_graph_enabled=False,
+        web_metrics_enabled=False,
+    )
+    app.transport = app.producer_transport = new_transport(app, settings)
+    table = InsightsTable(
+        app,
+        name="insights",
+        partitions=topics.insights.partitions,
+        key_type=bytes,
+        value_type=bytes,
+        changelog_topic=app.topic(
+            topics.insights.name,
+            partitions=topics.insights.partitions,
+            compacting=True,
+            acks=False,
+            internal=True,
+            allow_empty=True,
+            key_type=bytes,
+            value_type=bytes,
+        ),
+    )
+    app.tables.add(table)
+    agent = SubmissionsAgent(app, settings, topics, table)
+    add_views(
+        app,
+        table,
+        Serving(app, table, topics, settings.worker_url),
+        InternalAuth(settings.secret.get_secret_value()),
+    )
+
+    @app.agent(
+        app.topic(topics.submissions.name, key_type=bytes, value_type=bytes, allow_empty=True),
+        name="submissions",
+    )
+    async def submissions(stream: StreamT[bytes]) -> None:
+        async for events in batches(stream.noack(), settings.batch_size):
+            await agent.handle(events)
+
+    return app
+
+
+async def create_topics(settings: Settings) -> None:
+    """Create the topics that do not exist."""
+    async with admin_client(settings) as admin:
+        await Topics(settings).create(admin)

@@ -1,0 +1,168 @@
+"""What becomes of one record of the submissions topic: a pure function from record to outcome."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from shared import encoding, results
+from shared.ecg import Ecg
+from shared.errors import InvalidEcg
+from shared.ids import IdIssuer, is_issued
+from shared.kafka import partition_for
+from stream_agents.insights import INSIGHTS
+
+CONTENT_TYPE_HEADER = "content-type"
+USERNAME_HEADER = "username"
+FORWARDED_HEADER = "forwarded-from"
+
+Headers: TypeAlias = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as received: where it stood, and its bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def header(self, name: str) -> str | None:
+        """Return the last header of this name as text, if there is one."""
+        for key, value in reversed(self.headers):
+            if key == name:
+                return value.decode("utf-8", "replace")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The record's insights, a row of the table."""
+
+    key: bytes
+    row: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Misplaced:
+    """The record belongs to the partition of another key: its producer hashes keys in another way."""
+
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The record cannot be processed: it becomes a dead letter, and a row where its owner may ask for it."""
+
+    error_class: str
+    reason: str
+    stored: Stored | None = None
+
+
+Outcome: TypeAlias = Stored | Misplaced | Rejected
+FindRow: TypeAlias = Callable[[int, bytes], bytes | None]
+
+
+class Processor:
+    """Decides what becomes of a record.
+
+    Args:
+        issuer: recognises the ids that gateways issued.
+        partitions: number of partitions of the submissions topic.
+        max_bytes: size of the largest message that is processed.
+        find_row: returns the row that is stored for a key in a partition of the table.
+    """
+
+    def __init__(self, issuer: IdIssuer, partitions: int, max_bytes: int, find_row: FindRow) -> None:
+        self._issuer = issuer
+        self._partitions = partitions
+        self._max_bytes = max_bytes
+        self._find_row = find_row
+
+    def process(self, record: Record) -> Outcome:
+        """Return the outcome of a record; no content of it makes this raise."""
+        try:
+            ecg = self._decode(record)
+        except InvalidEcg as error:
+            return self._reject(record, error, error.ecg_id, error.username)
+        key = ecg.id.encode()
+        if self._is_misplaced(record, key):
+            return self._forward(record, key)
+        if refusal := self._refuse(record.partition, ecg.id, ecg.username):
+            return refusal
+        try:
+            leads = compute(ecg)
+        except Exception as error:
+            # Whatever an insight raises is about this ECG only; its text may hold samples, its type may not.
+            problem = InvalidEcg("leads", f"an insight could not be computed ({type(error).__name__})")
+            return self._reject(record, problem, ecg.id, ecg.username, error_class="ComputationError")
+        return Stored(key, results.encode(results.Insights(ecg.id, ecg.username, leads)))
+
+    def _decode(self, record: Record) -> Ecg:
+        if record.value is None:
+            raise InvalidEcg("value", "is empty")
+        if len(record.value) > self._max_bytes:
+            raise InvalidEcg("value", f"is larger than {self._max_bytes} bytes", **self._identity(record))
+        try:
+            return encoding.decode(record.value, record.header(CONTENT_TYPE_HEADER))
+        except InvalidEcg as error:
+            if error.ecg_id is None or error.username is None:
+                # Gateways name the owner beside the message too, so that even an unreadable one has an answer.
+                identity = self._identity(record)
+                error.ecg_id, error.username = identity["ecg_id"], identity["username"]
+            raise
+
+    def _identity(self, record: Record) -> dict[str, str | None]:
+        username = record.header(USERNAME_HEADER)
+        ecg_id = (record.key or b"").decode("utf-8", "replace")
+        if username is None or not self._issuer.belongs(ecg_id, username):
+            return {"ecg_id": None, "username": None}
+        return {"ecg_id": ecg_id, "username": username}
+
+    def _is_misplaced(self, record: Record, key: bytes) -> bool:
+        return record.key != key or partition_for(key, self._partitions) != record.partition
+
+    def _forward(self, record: Record, key: bytes) -> Outcome:
+        if record.header(FORWARDED_HEADER) is not None:
+            return Rejected("Misplaced", "forwarded once and still not in its key's partition")
+        return Misplaced(key)
+
+    def _refuse(self, partition: int, ecg_id: str, username: str) -> Rejected | None:
+        """Refuse an id that is somebody else's; its owner's row stays as it is."""
+        taken = is_issued(ecg_id) and not self._issuer.belongs(ecg_id, username)
+        if not taken and (row := self._find_row(partition, ecg_id.encode())) is not None:
+            taken = results.decode(row).username != username
+        return Rejected("IdTaken", "id: belongs to another user") if taken else None
+
+    def _reject(
+        self,
+        record: Record,
+        error: InvalidEcg,
+        ecg_id: str | None,
+        username: str | None,
+        error_class: str | None = None,
+    ) -> Outcome:
+        """Reject a record; its owner, where known, gets the reason unless the ECG already has insights."""
+        rejected = Rejected(error_class or type(error).__name__, str(error))
+        if ecg_id is None or username is None:
+            return rejected
+        key = ecg_id.encode()
+        if self._is_misplaced(record, key):
+            return self._forward(record, key)
+        if refusal := self._refuse(record.partition, ecg_id, username):
+            return refusal
+        row = self._find_row(record.partition, key)
+        if row is not None and results.decode(row).error is None:
+            return rejected
+        failure = results.Insights(ecg_id, username, error=str(error))
+        return Rejected(rejected.error_class, rejected.reason, Stored(key, results.encode(failure)))
+
+
+def compute(ecg: Ecg) -> list[dict[str, object]]:
+    """Compute every insight of every lead, in the order of the leads."""
+    return [
+        {"name": lead.name, **{field: insight(lead.signal) for field, insight in INSIGHTS.items()}}
+        for lead in ecg.leads
+    ]

@@ -1,0 +1,59 @@
+"""Which partitions this worker answers queries for, and the announcement of it to the gateways."""
+
+from typing import Any
+
+import structlog
+from faust.types import AppT
+
+from shared import announcements
+from shared.topics import Topics
+from stream_agents.table import InsightsTable
+
+log = structlog.get_logger(__name__)
+
+
+class Serving:
+    """Follows the worker's assignments.
+
+    A partition is served from the end of its recovery until it is assigned elsewhere: also while the group
+    rebalances, as nobody writes to the partition before its next owner has recovered it.
+    """
+
+    def __init__(self, app: AppT[Any], table: InsightsTable, topics: Topics, url: str) -> None:
+        self._app = app
+        self._table = table
+        self._topic = topics.workers.name
+        self._url = url
+        self._generation = -1
+        self._partitions: frozenset[int] = frozenset()
+        app.on_partitions_assigned.connect(self._on_assigned)
+        app.on_rebalance_complete.connect(self._on_recovered)
+        app.on_before_shutdown.connect(self._on_shutdown)
+
+    def serves(self, partition: int) -> bool:
+        """Tell whether this worker has the whole of a partition."""
+        return partition in self._partitions and self._table.rows.holds(partition)
+
+    async def _on_assigned(self, *_: Any, **__: Any) -> None:
+        generation = self._app.consumer_generation_id
+        # A worker that missed a generation was taken for dead: another one may have written its partitions.
+        kept = self._partitions if generation == self._generation + 1 else frozenset()
+        self._generation = generation
+        self._partitions = kept & self._active()
+
+    async def _on_recovered(self, *_: Any, **__: Any) -> None:
+        self._partitions = self._active()
+        await self._publish(announcements.encode(announcements.Announcement(self._url, sorted(self._partitions))))
+        log.info("serving", partitions=sorted(self._partitions))
+
+    async def _on_shutdown(self, *_: Any, **__: Any) -> None:
+        await self._publish(None)
+
+    def _active(self) -> frozenset[int]:
+        topic = self._table.changelog_topic.get_topic_name()
+        return frozenset(tp.partition for tp in self._app.assignor.assigned_actives() if tp.topic == topic)
+
+    async def _publish(self, value: bytes | None) -> None:
+        await self._app.producer.send_and_wait(
+            self._topic, self._url.encode(), value, partition=0, timestamp=None, headers=None
+        )

@@ -1,0 +1,72 @@
+"""Faust's Kafka transport, held to two promises that Faust itself does not keep.
+
+A consumer that never commits an offset beyond what has been stored durably, and a producer that is idempotent.
+See docs/decisions/0006-no-commit-before-changelog.md.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, AppT, Message
+from faust.types.transports import TPorTopicSet
+from mode.utils.futures import notify
+from yarl import URL
+
+from shared.kafka import producer_guarantees
+from shared.settings import Settings
+
+
+class Consumer(driver.Consumer):
+    """Commits what was marked as stored and nothing else, whatever Faust counts as acknowledged."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stored: dict[TP, int] = {}
+
+    def mark_stored(self, tp: TP, offset: int) -> None:
+        """Allow to commit up to and including this offset; offsets of a partition are marked in order."""
+        self._stored[tp] = offset + 1
+
+    def ack(self, message: Message) -> bool:
+        """Stop waiting for a message. Faust acknowledges what failed or was skipped too: that commits nothing."""
+        first, message.acked = not message.acked, True
+        self._unacked_messages.discard(message)
+        notify(self._waiting_for_ack)
+        return first
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget what was stored of partitions that go: they are read again from their committed offset."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._stored.pop(tp, None)
+
+    def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
+        return (tp for tp in self._stored if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._stored.get(tp)
+
+
+class Producer(driver.Producer):
+    """A producer with the guarantees of the pipeline's other producers."""
+
+    guarantees: Mapping[str, Any]
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {**super()._settings_extra(), **self.guarantees}
+
+
+def new_transport(app: AppT[Any], settings: Settings) -> driver.Transport:
+    """Return the transport of a worker."""
+
+    class ConfiguredProducer(Producer):
+        guarantees = producer_guarantees(settings)
+
+    class Transport(driver.Transport):
+        pass
+
+    Transport.Consumer = Consumer
+    Transport.Producer = ConfiguredProducer
+    servers = [URL(f"kafka://{server}") for server in settings.bootstrap_servers.split(",")]
+    return Transport(servers, app)
