@@ -6,12 +6,12 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Request
-from fastapi.responses import ORJSONResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ingest_api import schemas
 from ingest_api.auth import Admin, User
 from ingest_api.errors import NotFound, Unavailable, Unprocessable
+from ingest_api.responses import JsonResponse
 from ingest_api.schemas import problem, unavailable
 from ingest_api.submissions import announced_length, check_media_type, read_body
 from shared import ids
@@ -30,7 +30,7 @@ _USER_ERRORS: dict[int | str, dict[str, Any]] = {401: problem("The token is miss
 router = APIRouter()
 
 
-def _body(model: type[schemas.BaseModel]) -> dict[str, Any]:
+def _body(model: type[BaseModel]) -> dict[str, Any]:
     """Document a body that the handler reads by itself, after authentication."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
@@ -50,7 +50,7 @@ async def ping() -> str:
     response_model=schemas.Readiness,
     responses={503: {"model": schemas.Readiness, "description": "Something is missing."}},
 )
-async def ready(request: Request) -> ORJSONResponse:
+async def ready(request: Request) -> JsonResponse:
     """Answer 200 when the broker is reachable, the view of users is caught up and a worker answers."""
     state = request.app.state
     missing = []
@@ -63,10 +63,10 @@ async def ready(request: Request) -> ORJSONResponse:
     if not await state.workers.any_alive():
         missing.append("worker")
     if missing:
-        return ORJSONResponse(
+        return JsonResponse(
             {"status": "not ready", "missing": missing}, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "1"}
         )
-    return ORJSONResponse({"status": "ready", "missing": []})
+    return JsonResponse({"status": "ready", "missing": []})
 
 
 @router.post(
@@ -119,10 +119,10 @@ async def register_user(request: Request) -> schemas.UserToken:
         503: unavailable("The submission was not acknowledged by the broker, try again"),
     },
 )
-async def submit_ecg(request: Request, user: User) -> ORJSONResponse:
+async def submit_ecg(request: Request, user: User) -> JsonResponse:
     """Answer the ECG's id once the broker has acknowledged it: from then on it is not lost."""
     ecg_id = await request.app.state.submissions.accept(request, user)
-    return ORJSONResponse({"id": ecg_id}, HTTPStatus.CREATED)
+    return JsonResponse({"id": ecg_id}, HTTPStatus.CREATED)
 
 
 @router.get(
@@ -138,7 +138,7 @@ async def submit_ecg(request: Request, user: User) -> ORJSONResponse:
         503: unavailable("The insights are being moved to another worker, try again"),
     },
 )
-async def read_insights(request: Request, ecg_id: str, user: User) -> ORJSONResponse:
+async def read_insights(request: Request, ecg_id: str, user: User) -> JsonResponse:
     """Answer the insights of the caller's ECG, its leads in the order submitted."""
     state = request.app.state
     issued_here = state.issuer.belongs(ecg_id, user)
@@ -148,7 +148,7 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> ORJSONResp
     if found is not None and found.username == user:
         if found.error is not None:
             raise Unprocessable(found.error)
-        return ORJSONResponse({"ecg_id": found.ecg_id, "leads": found.leads})
+        return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads})
     if issued_here:
-        return ORJSONResponse({"detail": "Insights are still being processed"}, HTTPStatus.ACCEPTED)
+        return JsonResponse({"detail": "Insights are still being processed"}, HTTPStatus.ACCEPTED)
     raise NotFound(f"ECG not found for id {ecg_id}")

@@ -3,7 +3,8 @@
 from http import HTTPStatus
 
 from fastapi import Request
-from fastapi.responses import ORJSONResponse
+
+from ingest_api.responses import JsonResponse
 
 RETRY_AFTER_SECONDS = 1
 
@@ -55,9 +56,9 @@ class Unavailable(ApiError):  # noqa: N818
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
-async def answer(_: Request, error: Exception) -> ORJSONResponse:
+async def answer(_: Request, error: Exception) -> JsonResponse:
     """Turn an `ApiError` into its response."""
     assert isinstance(error, ApiError)  # noqa: S101 - registered for this class only
     body = {"detail": error.detail} | ({"field": error.field} if error.field else {})
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if isinstance(error, Unavailable) else None
-    return ORJSONResponse(body, error.status, headers)
+    return JsonResponse(body, error.status, headers)

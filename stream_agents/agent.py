@@ -1,12 +1,14 @@
 """The agent that turns submissions into insights."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any, cast
 
 import structlog
 from aiokafka.errors import KafkaError
+from faust.channels import Channel
 from faust.exceptions import ProducerSendError
+from faust.streams import Stream
 from faust.types import AppT, EventT, StreamT
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
@@ -32,9 +34,9 @@ log = structlog.get_logger(__name__)
 
 async def batches(stream: StreamT[bytes], size: int) -> AsyncIterator[list[EventT[bytes]]]:
     """Yield what has piled up in a stream, at most `size` events at a time; never wait to fill a batch."""
-    queue = cast("Any", stream.channel).queue
+    queue = cast("Channel[bytes]", stream.channel).queue
     batch: list[EventT[bytes]] = []
-    async for event in stream.events():
+    async for event in cast("Stream[bytes]", stream).noack().events():
         batch.append(event)
         if len(batch) >= size or queue.empty():
             yield batch
@@ -44,7 +46,7 @@ async def batches(stream: StreamT[bytes], size: int) -> AsyncIterator[list[Event
 class SubmissionsAgent:
     """Stores the outcome of every submission, in order, and only then marks it as done."""
 
-    def __init__(self, app: AppT[Any], settings: Settings, topics: Topics, table: InsightsTable) -> None:
+    def __init__(self, app: AppT, settings: Settings, topics: Topics, table: InsightsTable) -> None:
         self._app = app
         self._topics = topics
         self._table = table
@@ -99,15 +101,15 @@ class SubmissionsAgent:
 
     async def _reroute(self, record: Record, outcome: Misplaced | Rejected) -> Awaitable[Any]:
         origin = f"{record.topic}-{record.partition}-{record.offset}"
+        send = self._app.producer.send
         if isinstance(outcome, Misplaced):
-            topic, key = self._topics.submissions, outcome.key
-            partition: int | None = partition_for(key, topic.partitions)
+            topic = self._topics.submissions
+            partition = partition_for(outcome.key, topic.partitions)
             headers: Headers = [*record.headers, (FORWARDED_HEADER, origin.encode())]
-        else:
-            topic, key, partition = self._topics.dlq, record.key, None
-            headers = [*record.headers, *_dead_letter_headers(record, outcome)]
-            log.warning("dead letter", origin=origin, error=outcome.error_class, reason=outcome.reason)
-        return await self._app.producer.send(topic.name, key, record.value, partition, None, headers)
+            return await send(topic.name, outcome.key, record.value, partition, None, headers)
+        log.warning("dead letter", origin=origin, error=outcome.error_class, reason=outcome.reason)
+        headers = [*record.headers, *_dead_letter_headers(record, outcome)]
+        return await send(self._topics.dlq.name, record.key, record.value, None, None, headers)
 
 
 def _row_of(outcome: Outcome) -> Stored | None:
@@ -123,7 +125,7 @@ def _record(event: EventT[bytes]) -> Record:
         message.offset,
         message.key,
         message.value,
-        list(headers.items() if isinstance(headers, dict) else headers),
+        list(headers.items() if isinstance(headers, Mapping) else headers),
     )
 
 

@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> faust.App:
         name="submissions",
     )
     async def submissions(stream: StreamT[bytes]) -> None:
-        async for events in batches(stream.noack(), settings.batch_size):
+        async for events in batches(stream, settings.batch_size):
             await agent.handle(events)
 
     return app

@@ -19,7 +19,7 @@ class Serving:
     rebalances, as nobody writes to the partition before its next owner has recovered it.
     """
 
-    def __init__(self, app: AppT[Any], table: InsightsTable, topics: Topics, url: str) -> None:
+    def __init__(self, app: AppT, table: InsightsTable, topics: Topics, url: str) -> None:
         self._app = app
         self._table = table
         self._topic = topics.workers.name

@@ -7,6 +7,7 @@ See docs/decisions/0006-no-commit-before-changelog.md.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
 from faust.types.transports import TPorTopicSet
@@ -17,12 +18,29 @@ from shared.kafka import producer_guarantees
 from shared.settings import Settings
 
 
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, with a wait for new records that suits the broker."""
+
+    fetch_max_wait_ms: int
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust fixes this at 1.5 s and offers no setting.
+        consumer._fetch_max_wait_ms = self.fetch_max_wait_ms
+        return consumer
+
+
 class Consumer(driver.Consumer):
     """Commits what was marked as stored and nothing else, whatever Faust counts as acknowledged."""
+
+    Thread: type[ConsumerThread]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._stored: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return self.Thread(self, loop=self.loop, beacon=self.beacon)
 
     def mark_stored(self, tp: TP, offset: int) -> None:
         """Allow to commit up to and including this offset; offsets of a partition are marked in order."""
@@ -57,8 +75,16 @@ class Producer(driver.Producer):
         return {**super()._settings_extra(), **self.guarantees}
 
 
-def new_transport(app: AppT[Any], settings: Settings) -> driver.Transport:
+def new_transport(app: AppT, settings: Settings) -> driver.Transport:
     """Return the transport of a worker."""
+
+    class ConfiguredThread(ConsumerThread):
+        # Apache Kafka answers a waiting fetch as soon as there is a record; the embedded broker looks again
+        # only after a good part of the wait.
+        fetch_max_wait_ms = 20 if settings.embedded_broker else 500
+
+    class ConfiguredConsumer(Consumer):
+        Thread = ConfiguredThread
 
     class ConfiguredProducer(Producer):
         guarantees = producer_guarantees(settings)
@@ -66,7 +92,8 @@ def new_transport(app: AppT[Any], settings: Settings) -> driver.Transport:
     class Transport(driver.Transport):
         pass
 
-    Transport.Consumer = Consumer
+    # Faust creates the clients itself, from these classes.
+    Transport.Consumer = ConfiguredConsumer
     Transport.Producer = ConfiguredProducer
     servers = [URL(f"kafka://{server}") for server in settings.bootstrap_servers.split(",")]
     return Transport(servers, app)

@@ -1,7 +1,5 @@
 """The worker's HTTP views: rows of the table for the gateways."""
 
-from typing import Any
-
 from faust.types import AppT
 from faust.web import Request, Response, View
 
@@ -10,7 +8,7 @@ from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 
 
-def add_views(app: AppT[Any], table: InsightsTable, serving: Serving, auth: InternalAuth) -> None:
+def add_views(app: AppT, table: InsightsTable, serving: Serving, auth: InternalAuth) -> None:
     """Add the views to a worker's web server."""
 
     @app.page("/health", name="health")

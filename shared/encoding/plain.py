@@ -107,7 +107,7 @@ def _lead(lead: Any, field: str, flat: bool) -> Lead:
     if not isinstance(lead, simdjson.Object):
         raise InvalidEcg(field, "must be an object with name and signal")
     name = check_lead_name(lead.get("name"), f"{field}.name")
-    samples = lead.get("signal")
+    samples: Any = lead.get("signal")
     if not isinstance(samples, simdjson.Array):
         raise InvalidEcg(f"{field}.signal", "must be a list of integers")
     try:
@@ -116,7 +116,7 @@ def _lead(lead: Any, field: str, flat: bool) -> Lead:
         raise InvalidEcg(f"{field}.signal", "must hold integers only") from None
     except ValueError:
         raise InvalidEcg(f"{field}.signal", "must hold integers of 64 bits") from None
-    if not flat and samples.mini.count(b"[") != 1:
+    if not flat and samples.mini.count(b"[") != 1:  # type: ignore[arg-type]  # its stubs say str
         raise InvalidEcg(f"{field}.signal", "must hold integers only, no lists")
     announced = lead.get("number_of_samples")
     if announced is not None and (type(announced) is not int or announced != signal.size):

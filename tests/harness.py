@@ -1,0 +1,228 @@
+"""The pipeline as processes of its own, for tests: start it, break it, ask it."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from shared.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+ADMIN_TOKEN = "test-admin-token-0123456789"
+SECRET = "test-secret-0123456789-0123456789"
+START_TIMEOUT = 60.0
+
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+async def eventually(
+    probe: Callable[[], Awaitable[T | None]], timeout: float = 20.0, interval: float = 0.05, what: str = "it"
+) -> T:
+    """Return the probe's first result that is not None, asked again and again until the deadline."""
+    deadline = asyncio.get_running_loop().time() + timeout
+    while asyncio.get_running_loop().time() < deadline:
+        if (result := await probe()) is not None:
+            return result
+        await asyncio.sleep(interval)
+    raise AssertionError(f"{what} did not happen within {timeout} s")
+
+
+@dataclass
+class Process:
+    """A child process with its output in a file."""
+
+    name: str
+    argv: list[str]
+    env: dict[str, str]
+    log: Path
+    popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.popen = subprocess.Popen(
+                self.argv, env={**os.environ, **self.env}, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+            )
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        assert self.popen is not None, f"{self.name} was not started"
+        return self.popen
+
+    def signal(self, number: int) -> None:
+        self.running.send_signal(number)
+
+    def kill(self) -> None:
+        self.running.kill()
+        self.running.wait()
+
+    def stop(self, timeout: float = 15.0) -> int:
+        """Ask to stop, insist after the timeout, and return the exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            self.running.terminate()
+        try:
+            return self.running.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not stop; see {self.log}") from None
+
+    def tail(self, lines: int = 30) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@dataclass
+class Gateway(Process):
+    url: str = ""
+
+
+@dataclass
+class Worker(Process):
+    url: str = ""
+
+
+@dataclass
+class Pipeline:
+    """A broker's bootstrap address, and gateways and workers on it."""
+
+    bootstrap_servers: str
+    directory: Path
+    embedded: bool
+    prefix: str = "ecg"
+    overrides: dict[str, str] = field(default_factory=dict)
+    gateways: list[Gateway] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            "ECG_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "ECG_EMBEDDED_BROKER": str(self.embedded),
+            "ECG_TOPIC_PREFIX": self.prefix,
+            "ECG_SECRET": SECRET,
+            "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
+            **self.overrides,
+        }
+
+    @property
+    def settings(self) -> Settings:
+        values = {name.removeprefix("ECG_").lower(): value for name, value in self.env.items()}
+        return Settings.model_validate(values)
+
+    def start_gateway(self, **env: str) -> Gateway:
+        port = free_port()
+        gateway = Gateway(
+            f"gateway-{len(self.gateways)}",
+            [sys.executable, "-m", "ingest_api"],
+            {**self.env, "ECG_HTTP_PORT": str(port), **env},
+            self.directory / f"gateway-{len(self.gateways)}.log",
+            url=f"http://127.0.0.1:{port}",
+        )
+        self.gateways.append(gateway)
+        gateway.start()
+        return gateway
+
+    def start_worker(self, **env: str) -> Worker:
+        port, name = free_port(), f"worker-{len(self.workers)}"
+        worker = Worker(
+            name,
+            [sys.executable, "-m", "stream_agents"],
+            {**self.env, "ECG_WORKER_PORT": str(port), "ECG_DATA_DIR": str(self.directory / name), **env},
+            self.directory / f"{name}.log",
+            url=f"http://127.0.0.1:{port}",
+        )
+        self.workers.append(worker)
+        worker.start()
+        return worker
+
+    async def ready(self, workers: int = 1) -> None:
+        """Return when every gateway is ready and so many workers serve."""
+        for gateway in self.gateways:
+            if gateway.running.poll() is None:
+                await self._ready(gateway)
+        running = [worker for worker in self.workers if worker.running.poll() is None]
+        assert len(running) >= workers
+        await eventually(lambda: self._balanced(running), START_TIMEOUT, 0.2, "workers sharing the partitions")
+
+    async def _ready(self, gateway: Gateway) -> None:
+        async def probe() -> bool | None:
+            if gateway.running.poll() is not None:
+                raise AssertionError(f"{gateway.name} exited:\n{gateway.tail()}")
+            with contextlib.suppress(httpx.HTTPError):
+                async with httpx.AsyncClient() as client:
+                    response = await client.get(f"{gateway.url}/health/ready", timeout=5)
+                    return True if response.status_code == 200 else None
+            return None
+
+        await eventually(probe, START_TIMEOUT, 0.1, f"{gateway.name} ready:\n{gateway.tail()}")
+
+    async def _balanced(self, workers: list[Worker]) -> bool | None:
+        served: list[int] = []
+        for worker in workers:
+            if worker.running.poll() is not None:
+                raise AssertionError(f"{worker.name} exited:\n{worker.tail()}")
+            lines = [line for line in worker.log.read_text().splitlines() if "event=serving" in line]
+            if not lines:
+                return None
+            inside = lines[-1].partition("[")[2].partition("]")[0]
+            partitions = [int(text) for text in inside.split(",") if text.strip()]
+            if not partitions:
+                return None
+            served += partitions
+        return True if sorted(served) == list(range(12)) else None
+
+    def stop(self) -> None:
+        """Stop every process, gateways first."""
+        for process in [*self.gateways, *self.workers]:
+            if process.popen and process.popen.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.signal(signal.SIGCONT)
+                process.signal(signal.SIGTERM)
+        for process in [*self.gateways, *self.workers]:
+            if process.popen:
+                process.stop()
+
+    def client(self, index: int = 0, token: str | None = None) -> httpx.AsyncClient:
+        """Return an HTTP client of a gateway."""
+        headers = {"x-user-token": token} if token else {}
+        return httpx.AsyncClient(base_url=self.gateways[index].url, headers=headers, timeout=30)
+
+    async def register(self, username: str, index: int = 0) -> str:
+        """Register a user and return the token."""
+        async with self.client(index) as client:
+            response = await client.post("/users", json={"username": username}, headers={"x-admin-token": ADMIN_TOKEN})
+        assert response.status_code == 201, response.text
+        return str(response.json()["token"])
+
+
+async def insights(client: httpx.AsyncClient, ecg_id: str, timeout: float = 30.0) -> list[dict[str, Any]]:
+    """Wait until an accepted ECG is processed; anything but 202 and 200 on the way is a failure."""
+
+    async def probe() -> list[dict[str, Any]] | None:
+        response = await client.get(f"/ecgs/{ecg_id}/insights")
+        assert response.status_code in (200, 202), f"{response.status_code}: {response.text}"
+        return list(response.json()["leads"]) if response.status_code == 200 else None
+
+    return await eventually(probe, timeout, 0.02, f"insights of {ecg_id}")
+
+
+def crossings(signal: list[int]) -> int:
+    """Count zero crossings by the definition, sample by sample."""
+    count = 0
+    for before, now in itertools.pairwise(signal):
+        count += (now == 0 and before != 0) or (now > 0 > before) or (now < 0 < before)
+    return count
