@@ -8,7 +8,7 @@ from shared.settings import Settings
 
 # Longer than a publish may take to fail would delay a stop; a submission that is not acknowledged by
 # then is refused as the connection closes, and its client tries again.
-GRACEFUL_SHUTDOWN_SECONDS = 8
+GRACEFUL_SHUTDOWN_SECONDS = 7
 
 
 def main() -> None:

@@ -26,6 +26,15 @@ def producer_guarantees(settings: Settings) -> dict[str, Any]:
     }
 
 
+def fetch_max_wait_ms(settings: Settings) -> int:
+    """Return how long a broker may wait for new records before it answers a fetch with none.
+
+    Apache Kafka answers as soon as there is a record; the embedded broker looks again only after a good part
+    of the wait.
+    """
+    return 20 if settings.embedded_broker else 500
+
+
 def new_producer(settings: Settings) -> AIOKafkaProducer:
     """Return a producer, not started, whose acknowledged records survive what the cluster is built to survive."""
     return AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, **producer_guarantees(settings))
@@ -38,6 +47,7 @@ def new_reader(settings: Settings) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
+        fetch_max_wait_ms=fetch_max_wait_ms(settings),
     )
 
 

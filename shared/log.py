@@ -33,5 +33,6 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # aiokafka repeats each failed reconnection; one warning says enough and the rest is for debugging.
-    logging.getLogger("aiokafka").setLevel("DEBUG" if level == "DEBUG" else "WARNING")
+    # The libraries tell every step of every service at INFO; that is for debugging them.
+    for library in ("aiokafka", "faust", "mode"):
+        logging.getLogger(library).setLevel("DEBUG" if level == "DEBUG" else "WARNING")

@@ -14,19 +14,19 @@ from faust.types.transports import TPorTopicSet
 from mode.utils.futures import notify
 from yarl import URL
 
-from shared.kafka import producer_guarantees
+from shared.kafka import fetch_max_wait_ms, producer_guarantees
 from shared.settings import Settings
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, with a wait for new records that suits the broker."""
 
-    fetch_max_wait_ms: int
+    wait_ms: int
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         # Faust fixes this at 1.5 s and offers no setting.
-        consumer._fetch_max_wait_ms = self.fetch_max_wait_ms
+        consumer._fetch_max_wait_ms = self.wait_ms
         return consumer
 
 
@@ -79,9 +79,7 @@ def new_transport(app: AppT, settings: Settings) -> driver.Transport:
     """Return the transport of a worker."""
 
     class ConfiguredThread(ConsumerThread):
-        # Apache Kafka answers a waiting fetch as soon as there is a record; the embedded broker looks again
-        # only after a good part of the wait.
-        fetch_max_wait_ms = 20 if settings.embedded_broker else 500
+        wait_ms = fetch_max_wait_ms(settings)
 
     class ConfiguredConsumer(Consumer):
         Thread = ConfiguredThread

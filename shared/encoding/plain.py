@@ -70,7 +70,7 @@ def encode(ecg: Ecg) -> bytes:
 def _parse(value: bytes) -> Any:
     try:
         document = simdjson.Parser().parse(value)
-    except ValueError:
+    except (ValueError, RuntimeError):  # the latter for integers below int64's least
         raise _explain(value) from None
     if not isinstance(document, simdjson.Object):
         raise InvalidEcg("body", "must be a JSON object")

@@ -1,0 +1,53 @@
+# Every target sets up what it needs, on a fresh clone too.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.ready-run
+DEV_READY := $(VENV)/.ready-dev
+COMPILE := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(RUN_READY) ## run the whole pipeline here; Ctrl-C stops it
+	@exec $(BIN)/python -m local_stack up
+
+demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running pipeline: make demo [RECORD=path of a WFDB record]
+	@exec $(BIN)/python -m local_stack demo $(if $(RECORD),"$(RECORD)")
+
+test: $(DEV_READY) ## run the tests
+	@echo "Running the tests on the embedded broker (two to five minutes)"
+	@exec $(BIN)/python -m pytest
+
+check: $(DEV_READY) ## lint, formatting, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(DEV_READY) ## write the lock files anew
+	$(BIN)/pip install -q uv
+	$(COMPILE) --extra local -o requirements.lock
+	$(COMPILE) --extra dev -o requirements-dev.lock
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) data build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+	@echo "Creating a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): requirements.lock | $(BIN)/python
+	@echo "Installing what the pipeline needs into $(VENV) (once, about half a minute)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(DEV_READY): requirements-dev.lock | $(BIN)/python
+	@echo "Installing what the tests need into $(VENV) (once, about a minute)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@ $(RUN_READY)

@@ -1,0 +1,83 @@
+"""A supervised child process."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping
+
+_KEPT_LINES = 20
+_LINE_LIMIT = 1 << 20
+_PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """A process in a session of its own, whose output is passed on line by line behind its name."""
+
+    def __init__(self, name: str, argv: list[str], env: Mapping[str, str], colour: int) -> None:
+        self.name = name
+        self.last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._argv = argv
+        self._env = env
+        self._prefix = _prefix(name, colour)
+        self._process: asyncio.subprocess.Process | None = None
+        self._output: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start it."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._argv,
+            env={**os.environ, **self._env},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            limit=_LINE_LIMIT,
+            preexec_fn=_die_with_parent,
+        )
+        self._output = asyncio.create_task(self._pass_on())
+
+    async def exited(self) -> int:
+        """Wait for its end, and that of its output; return the exit code."""
+        assert self._process is not None and self._output is not None  # noqa: S101, PT018 - start comes first
+        code = await self._process.wait()
+        await self._output
+        return code
+
+    async def stop(self, timeout: float) -> None:
+        """Ask it to stop; kill it and what it started once the timeout is over."""
+        if self._process is None:
+            return
+        self._signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._process.wait(), timeout)
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
+            await self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    async def _pass_on(self) -> None:
+        assert self._process is not None and self._process.stdout is not None  # noqa: S101, PT018
+        async for raw in self._process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            self.last_lines.append(line)
+            print(self._prefix + line, flush=True)
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill the child when this process is killed, so that nothing outlives the runner."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _prefix(name: str, colour: int) -> str:
+    label = f"{name:<8} | "
+    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return f"\x1b[3{1 + colour % 6}m{label}\x1b[0m" if coloured else label

@@ -1,0 +1,170 @@
+"""The runner: starts the whole pipeline, waits until it is ready, and stops it whole."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+
+from local_stack import broker
+from local_stack.config import Config, write_private
+from local_stack.process import Child
+
+_ROOT = Path(__file__).parents[1]
+_READY_TIMEOUT = 60.0
+# Within ten seconds in all: the gateway answers what it has under way, the worker stores its batch.
+_STOP_TIMEOUT = 8.0
+_BROKER_STOP_TIMEOUT = 1.0
+
+_GUIDE = """
+Ready.
+  API      {url}
+  docs     {url}/docs
+  Kafka    {bootstrap_servers}
+  admin    {admin_token}
+
+Try it, in another terminal:
+
+  TOKEN=$(curl -s {url}/users -H 'x-admin-token: {admin_token}' \\
+    -H 'content-type: application/json' -d '{{"username": "user"}}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
+
+  ID=$(curl -s {url}/ecgs -H "x-user-token: $TOKEN" -H 'content-type: application/json' \\
+    -d '{{"leads": [{{"name": "I", "signal": [1, 0, -1, 0, 1, 0, 0, 1]}}, {{"name": "II", "signal": [1, 0, -1]}}]}}' \\
+    | sed 's/.*"id":"\\([^"]*\\)".*/\\1/')
+
+  curl -s {url}/ecgs/$ID/insights -H "x-user-token: $TOKEN"
+
+or: make demo
+
+Ctrl-C stops everything."""
+
+
+class Stack:
+    """The pipeline's processes on this machine."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stopping = asyncio.Event()
+        self._broker: Child | None = None
+        self._services: list[Child] = []
+
+    async def run(self) -> int:
+        """Run until a signal or the end of a process; return the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stopping.set)
+        stopping = asyncio.create_task(self._stopping.wait())
+        starting: asyncio.Task[None] | None = None
+        try:
+            starting = asyncio.create_task(self._start())
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                waiting = {asyncio.create_task(child.exited()): child for child in self._children}
+                announcing = asyncio.create_task(self._announce())
+                await asyncio.wait({*waiting, stopping, announcing}, return_when=asyncio.FIRST_COMPLETED)
+                if stopping.done():
+                    return 0
+                for exit_code, child in waiting.items():
+                    if exit_code.done():
+                        _report(child, exit_code.result())
+                return 1
+            return 0
+        finally:
+            stopping.cancel()
+            if starting is not None:
+                starting.cancel()
+            await self._stop()
+
+    @property
+    def _children(self) -> list[Child]:
+        return [*([self._broker] if self._broker else []), *self._services]
+
+    async def _start(self) -> None:
+        config = self._config
+        if config.embedded:
+            _say("The embedded broker keeps everything in memory: nothing survives a restart.")
+            _say(f"Starting the broker on port {config.broker_port}")
+            self._broker = Child("broker", broker.command(config.broker_port), {}, 0)
+            await self._broker.start()
+            await broker.accepts_connections(config.broker_port)
+        else:
+            _say(f"Using the Kafka at {config.bootstrap_servers}")
+        environment = {**config.environment, "PYTHONPATH": _python_path()}
+        worker = {"ECG_WORKER_PORT": str(config.worker_port), "ECG_DATA_DIR": str(config.worker_dir())}
+        _say("Starting a worker and the gateway")
+        self._services = [
+            Child("worker", [sys.executable, "-m", "stream_agents"], {**environment, **worker}, 1),
+            Child("gateway", [sys.executable, "-m", "ingest_api"], environment, 2),
+        ]
+        for child in self._services:
+            await child.start()
+
+    async def _announce(self) -> None:
+        """Wait until the gateway is ready, then say how to use it; return only if it is not ready in time."""
+        missing = await self._wait_ready()
+        if missing is not None:
+            _say(f"Not ready after {_READY_TIMEOUT:.0f} s; missing: {missing}")
+            return
+        config = self._config
+        write_private(_state_file(config.data_dir), json.dumps({"url": config.url, "admin_token": config.admin_token}))
+        _say(_GUIDE.format(url=config.url, bootstrap_servers=config.bootstrap_servers, admin_token=config.admin_token))
+        await asyncio.Event().wait()
+
+    async def _wait_ready(self) -> str | None:
+        """Return None once the gateway is ready, or what is missing at the deadline."""
+        missing, deadline = "the gateway", asyncio.get_running_loop().time() + _READY_TIMEOUT
+        async with httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
+            while asyncio.get_running_loop().time() < deadline:
+                try:
+                    response = await client.get(f"{self._config.url}/health/ready")
+                except httpx.HTTPError:
+                    now_missing = "the gateway"
+                else:
+                    if response.is_success:
+                        return None
+                    now_missing = ", ".join(response.json()["missing"])
+                if now_missing != missing:
+                    missing = now_missing
+                    _say(f"Waiting for: {missing}")
+                await asyncio.sleep(0.2)
+        return missing
+
+    async def _stop(self) -> None:
+        _say("Stopping")
+        _state_file(self._config.data_dir).unlink(missing_ok=True)
+        await asyncio.gather(*(child.stop(_STOP_TIMEOUT) for child in self._services))
+        if self._broker:
+            await self._broker.stop(_BROKER_STOP_TIMEOUT)
+
+
+def _state_file(data_dir: Path) -> Path:
+    """Return the file in which a running stack says how to reach it."""
+    return data_dir / "stack.json"
+
+
+def running_stack() -> tuple[str, str] | None:
+    """Return URL and admin token of the stack that runs with this data directory, if one does."""
+    path = _state_file(Path(os.environ.get("ECG_DATA_DIR", "data")))
+    if not path.exists():
+        return None
+    state = json.loads(path.read_text())
+    return state["url"], state["admin_token"]
+
+
+def _python_path() -> str:
+    inherited = os.environ.get("PYTHONPATH")
+    return f"{_ROOT}{os.pathsep}{inherited}" if inherited else str(_ROOT)
+
+
+def _report(child: Child, code: int) -> None:
+    _say(f"{child.name} ended unexpectedly with exit code {code}. Its last lines:")
+    for line in child.last_lines:
+        _say(f"    {line}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
