@@ -1,5 +1,8 @@
 """Run a gateway: `python -m ingest_api`."""
 
+import signal
+import sys
+
 import uvicorn
 
 from ingest_api.app import create_app
@@ -15,6 +18,8 @@ def main() -> None:
     """Run a gateway until SIGINT or SIGTERM; requests under way are answered first."""
     settings = Settings()
     log.configure(settings.log_level)
+    # uvicorn raises the signal again after its graceful stop; a wanted stop is a success.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         create_app(settings),
         host=settings.http_host,

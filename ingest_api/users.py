@@ -1,5 +1,6 @@
 """Users: who holds which token. The topic `ecg.users` is the truth; this is a replica's view of it."""
 
+import asyncio
 import secrets
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -32,7 +33,7 @@ class Users:
     def __init__(self, settings: Settings, topics: Topics, producer: AIOKafkaProducer) -> None:
         self._producer = producer
         self._topic = topics.users.name
-        self._timeout = settings.publish_timeout
+        self._timeout = settings.query_timeout
         self._username_by_digest: dict[str, str] = {}
         self._digest_by_username: dict[str, str] = {}
         self.view = TopicView(settings, topics.users, self._apply)
@@ -56,11 +57,12 @@ class Users:
         "nobody's" is given only after reading to the topic's end.
 
         Raises:
-            KafkaError: if that is impossible.
+            KafkaError, TimeoutError: if that is impossible.
         """
         digest = _digest(token)
         if digest not in self._username_by_digest:
-            await self.view.catch_up()
+            async with asyncio.timeout(self._timeout):
+                await self.view.catch_up()
         return self._username_by_digest.get(digest)
 
     def _apply(self, username: str, value: bytes | None) -> None:

@@ -1,12 +1,11 @@
 """The agent that turns submissions into insights."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
 import structlog
 from aiokafka.errors import KafkaError
-from faust.channels import Channel
 from faust.exceptions import ProducerSendError
 from faust.streams import Stream
 from faust.types import AppT, EventT, StreamT
@@ -32,17 +31,6 @@ from stream_agents.transport import Consumer
 log = structlog.get_logger(__name__)
 
 
-async def batches(stream: StreamT[bytes], size: int) -> AsyncIterator[list[EventT[bytes]]]:
-    """Yield what has piled up in a stream, at most `size` events at a time; never wait to fill a batch."""
-    queue = cast("Channel[bytes]", stream.channel).queue
-    batch: list[EventT[bytes]] = []
-    async for event in cast("Stream[bytes]", stream).noack().events():
-        batch.append(event)
-        if len(batch) >= size or queue.empty():
-            yield batch
-            batch = []
-
-
 class SubmissionsAgent:
     """Stores the outcome of every submission, in order, and only then marks it as done."""
 
@@ -50,6 +38,10 @@ class SubmissionsAgent:
         self._app = app
         self._topics = topics
         self._table = table
+        self._batch_size = settings.batch_size
+        self._inbox: list[EventT[bytes]] = []
+        self._arrived = asyncio.Event()
+        self._taken = asyncio.Event()
         self._fresh: dict[bytes, bytes] = {}
         self._processor = Processor(
             IdIssuer(settings.secret.get_secret_value()),
@@ -57,6 +49,25 @@ class SubmissionsAgent:
             settings.max_body_bytes,
             self._find_row,
         )
+
+    async def run(self, stream: StreamT[bytes]) -> None:
+        """Handle a stream in batches of what has piled up while the batch before was stored."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._store_inbox())
+            async for event in cast("Stream[bytes]", stream).noack().events():
+                while len(self._inbox) >= self._batch_size:
+                    self._taken.clear()
+                    await self._taken.wait()
+                self._inbox.append(event)
+                self._arrived.set()
+
+    async def _store_inbox(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            batch, self._inbox = self._inbox, []
+            self._taken.set()
+            await self.handle(batch)
 
     async def handle(self, events: list[EventT[bytes]]) -> None:
         """Process a batch of events and store what becomes of them."""
@@ -69,6 +80,7 @@ class SubmissionsAgent:
             # After a rebalance the partitions' owners start from the committed offsets, without this batch.
             stop=lambda _: self._app.consumer_generation_id != generation,
             before_sleep=_log_retry,
+            retry_error_callback=lambda _: None,
         ):
             with attempt:
                 await self._store(outcomes)

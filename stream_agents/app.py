@@ -2,13 +2,14 @@
 
 import faust
 from faust.types import StreamT
+from mode.supervisors import CrashingSupervisor
 from yarl import URL
 
 from shared.internal import InternalAuth
 from shared.kafka import admin_client
 from shared.settings import MIB, Settings
 from shared.topics import Topics
-from stream_agents.agent import SubmissionsAgent, batches
+from stream_agents.agent import SubmissionsAgent
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 from stream_agents.transport import new_transport
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> faust.App:
         broker_session_timeout=settings.session_timeout,
         broker_heartbeat_interval=settings.session_timeout / 3,
         broker_commit_interval=1.0,
+        producer_request_timeout=30.0,
         broker_max_poll_records=settings.batch_size,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 * MIB,
@@ -78,10 +80,12 @@ def create_app(settings: Settings) -> faust.App:
     @app.agent(
         app.topic(topics.submissions.name, key_type=bytes, value_type=bytes, allow_empty=True),
         name="submissions",
+        # An agent that went on after an error would leave out what it had at hand: the worker ends instead,
+        # and whoever takes over starts from the committed offsets.
+        supervisor_strategy=CrashingSupervisor,
     )
     async def submissions(stream: StreamT[bytes]) -> None:
-        async for events in batches(stream, settings.batch_size):
-            await agent.handle(events)
+        await agent.run(stream)
 
     return app
 

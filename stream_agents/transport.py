@@ -14,7 +14,7 @@ from faust.types.transports import TPorTopicSet
 from mode.utils.futures import notify
 from yarl import URL
 
-from shared.kafka import fetch_max_wait_ms, producer_guarantees
+from shared.kafka import fetch_max_wait_ms, producer_options
 from shared.settings import Settings
 
 
@@ -67,12 +67,12 @@ class Consumer(driver.Consumer):
 
 
 class Producer(driver.Producer):
-    """A producer with the guarantees of the pipeline's other producers."""
+    """A producer with the options of the pipeline's other producers."""
 
-    guarantees: Mapping[str, Any]
+    options: Mapping[str, Any]
 
     def _settings_extra(self) -> Mapping[str, Any]:
-        return {**super()._settings_extra(), **self.guarantees}
+        return {**super()._settings_extra(), **self.options}
 
 
 def new_transport(app: AppT, settings: Settings) -> driver.Transport:
@@ -85,7 +85,7 @@ def new_transport(app: AppT, settings: Settings) -> driver.Transport:
         Thread = ConfiguredThread
 
     class ConfiguredProducer(Producer):
-        guarantees = producer_guarantees(settings)
+        options = producer_options(settings)
 
     class Transport(driver.Transport):
         pass

@@ -155,8 +155,8 @@ class Pipeline:
 
     async def _ready(self, gateway: Gateway) -> None:
         async def probe() -> bool | None:
-            if gateway.running.poll() is not None:
-                raise AssertionError(f"{gateway.name} exited:\n{gateway.tail()}")
+            for process in [gateway, *self.workers]:
+                assert process.running.poll() in (None, -signal.SIGKILL, 0), f"{process.name}:\n{process.tail()}"
             with contextlib.suppress(httpx.HTTPError):
                 async with httpx.AsyncClient() as client:
                     response = await client.get(f"{gateway.url}/health/ready", timeout=5)

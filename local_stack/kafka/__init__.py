@@ -1,0 +1,15 @@
+"""Apache Kafka without Docker: its jars from Maven, one node for a user or three for the fault tests."""
+
+from local_stack.kafka.cluster import KafkaCluster
+from local_stack.kafka.distribution import Distribution, KafkaUnavailableError, ToolMissingError, install
+from local_stack.kafka.node import KafkaNode, NodeFailedError
+
+__all__ = [
+    "Distribution",
+    "KafkaCluster",
+    "KafkaNode",
+    "KafkaUnavailableError",
+    "NodeFailedError",
+    "ToolMissingError",
+    "install",
+]

@@ -1,0 +1,213 @@
+"""A Kafka cluster of one or three nodes in a directory."""
+
+import asyncio
+import base64
+import contextlib
+import random
+import socket
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.coordination import FindCoordinatorRequest
+from aiokafka.protocol.metadata import MetadataRequest
+
+from local_stack.kafka.configuration import server_properties
+from local_stack.kafka.distribution import Distribution
+from local_stack.kafka.node import START_TIMEOUT, STOP_TIMEOUT, KafkaNode, until
+
+# Below the ports that kernels give to outgoing connections: there, while a node is down, a client's next connection
+# may take its port, or even connect to itself.
+_PORTS = range(20_000, 32_000)
+
+
+class KafkaCluster:
+    """Nodes on 127.0.0.1 whose data stays in the directory: the same directory and ports make the same cluster.
+
+    As a context manager it starts, is ready when the block begins, and has stopped when the block is left.
+
+    Args:
+        distribution: what `install` gave.
+        directory: for the data, the configuration and the logs; made if it is missing.
+        nodes: 1, or 3 for three copies of everything of which two must have a record before it is acknowledged.
+        ports: the ports for clients, one for each node; free ones by default.
+        heap_mb: the heap of each node in MiB.
+        settings: Kafka settings that replace those of `configuration.py`.
+    """
+
+    def __init__(
+        self,
+        distribution: Distribution,
+        directory: Path,
+        *,
+        nodes: int = 1,
+        ports: Sequence[int] | None = None,
+        heap_mb: int = 256,
+        settings: Mapping[str, str | int] | None = None,
+    ) -> None:
+        if nodes not in (1, 3):
+            raise ValueError("A cluster has 1 or 3 nodes: two cannot outvote one.")
+        if ports is not None and len(ports) != nodes:
+            raise ValueError(f"{nodes} nodes need as many ports, not {len(ports)}.")
+        self._directory = directory.absolute()
+        self._settings = dict(settings or {})
+        free = free_ports(nodes if ports is not None else 2 * nodes)
+        self._ports = list(zip(ports if ports is not None else free[nodes:], free[:nodes], strict=True))
+        self.nodes = [
+            KafkaNode(distribution, node_id, port, self._directory / f"node-{node_id}", heap_mb)
+            for node_id, (port, _) in enumerate(self._ports, start=1)
+        ]
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Where clients reach the nodes."""
+        return ",".join(node.bootstrap_server for node in self.nodes)
+
+    async def prepare(self) -> None:
+        """Write the configuration, and format what is not formatted; afterwards every node's `argv` can be run.
+
+        Raises:
+            NodeFailedError: if a node cannot be formatted.
+        """
+        self._directory.mkdir(parents=True, exist_ok=True)
+        cluster_id = self._cluster_id()
+        # Each formatting is a Java process of its own.
+        await asyncio.gather(*(asyncio.to_thread(self._prepare, node, cluster_id) for node in self.nodes))
+
+    async def start(self, timeout: float = START_TIMEOUT) -> None:
+        """Prepare and start all nodes, and wait until all serve; nothing runs if that fails.
+
+        Raises:
+            NodeFailedError: if a node ended.
+            TimeoutError: if not all serve within the timeout (seconds).
+        """
+        await self.prepare()
+        try:
+            for node in self.nodes:
+                node.start()
+            await self.ready(timeout)
+        except BaseException:
+            for node in self.nodes:
+                node.kill()
+            raise
+
+    async def ready(self, timeout: float = START_TIMEOUT) -> None:
+        """Wait until every node serves and knows every other.
+
+        Raises:
+            NodeFailedError: if a node ended.
+            TimeoutError: if they do not within the timeout (seconds).
+        """
+        await until(self.nodes, lambda: self._each(self._knows_all), timeout, "Not all Kafka nodes serve")
+
+    async def in_sync(self, timeout: float = START_TIMEOUT) -> None:
+        """Wait until every node serves and knows every copy of every partition to be in sync.
+
+        Raises:
+            NodeFailedError: if a node ended.
+            TimeoutError: if they are not within the timeout (seconds).
+        """
+        await until(self.nodes, lambda: self._each(self._sees_in_sync), timeout, "Not all copies are in sync")
+
+    async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
+        """Stop all nodes in order; kill those that run when the timeout is over."""
+        await asyncio.gather(*(node.stop(timeout) for node in self.nodes))
+
+    async def leader(self, topic: str, partition: int = 0, timeout: float = START_TIMEOUT) -> KafkaNode:
+        """Give the node that leads a partition, as the first node that answers knows it.
+
+        Raises:
+            TimeoutError: if no node knows one within the timeout (seconds).
+        """
+
+        async def find(node: KafkaNode) -> int:
+            [found] = (await node.ask(MetadataRequest([topic])))["topics"]
+            return next((p["leader"] for p in found["partitions"] if p["partition"] == partition), -1)
+
+        return await self._found(find, timeout, f"No node knows a leader of partition {partition} of {topic}")
+
+    async def coordinator(self, group: str, timeout: float = START_TIMEOUT) -> KafkaNode:
+        """Give the node that coordinates a consumer group, as the first node that answers knows it.
+
+        Raises:
+            TimeoutError: if no node knows one within the timeout (seconds).
+        """
+
+        async def find(node: KafkaNode) -> int:
+            node_id: int = (await node.ask(FindCoordinatorRequest(group, 0)))["coordinator_id"]
+            return node_id
+
+        return await self._found(find, timeout, f"No node knows a coordinator of group {group}")
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _prepare(self, node: KafkaNode, cluster_id: str) -> None:
+        properties = server_properties(node.node_id, self._ports, node.data, self._settings)
+        node.prepare(properties, cluster_id)
+
+    def _cluster_id(self) -> str:
+        # Written before the first node is formatted: one that is formatted later, after a crash, joins the others.
+        file = self._directory / "cluster.id"
+        if not file.exists():
+            file.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode())
+        return file.read_text()
+
+    async def _each(self, holds: Callable[[KafkaNode], Awaitable[bool]]) -> bool:
+        return all([await holds(node) for node in self.nodes])
+
+    async def _knows_all(self, node: KafkaNode) -> bool:
+        brokers = (await node.ask(MetadataRequest([])))["brokers"]
+        return {broker["node_id"] for broker in brokers} == {other.node_id for other in self.nodes}
+
+    async def _sees_in_sync(self, node: KafkaNode) -> bool:
+        topics = (await node.ask(MetadataRequest(None)))["topics"]
+        return await self._knows_all(node) and all(
+            partition["leader"] >= 0 and set(partition["isr"]) == set(partition["replicas"])
+            for topic in topics
+            for partition in topic["partitions"]
+        )
+
+    async def _found(self, find: Callable[[KafkaNode], Awaitable[int]], timeout: float, not_yet: str) -> KafkaNode:
+        found: list[int] = []
+
+        async def known() -> bool:
+            for node in self.nodes:
+                with contextlib.suppress(OSError, KafkaError):
+                    node_id = await find(node)
+                    # Kafka says -1 while there is none.
+                    if node_id > 0:
+                        found.append(node_id)
+                        return True
+            return False
+
+        await until([], known, timeout, not_yet)
+        return self.nodes[found[0] - 1]
+
+
+def free_ports(count: int) -> list[int]:
+    """Find ports on 127.0.0.1 that nothing listens on."""
+    ports: list[int] = []
+    with ExitStack() as held:
+        for port in random.sample(_PORTS, len(_PORTS)):
+            probe = held.enter_context(socket.socket())
+            # As Java does: a port whose last connection has just ended is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise OSError(f"Fewer than {count} ports are free between {_PORTS.start} and {_PORTS.stop}.")

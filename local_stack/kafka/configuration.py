@@ -1,0 +1,75 @@
+"""The `server.properties` of a node."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+MIB = 1024 * 1024
+_MAX_REPLICAS = 3
+
+
+def server_properties(
+    node_id: int,
+    ports: Sequence[tuple[int, int]],
+    data: Path,
+    settings: Mapping[str, str | int],
+) -> str:
+    """Write the properties of one node, broker and controller in one.
+
+    Args:
+        node_id: the node's id, from 1.
+        ports: of every node in the order of their ids, the port for clients and the controllers' port.
+        data: the directory of the node's logs.
+        settings: Kafka settings that replace those chosen here.
+    """
+    if "," in str(data):
+        raise ValueError(f"Kafka would read {data} as several directories: its path must have no comma.")
+    port, controller_port = ports[node_id - 1]
+    replicas = min(len(ports), _MAX_REPLICAS)
+    in_sync = max(1, replicas - 1)
+    properties: dict[str, str | int] = {
+        "process.roles": "broker,controller",
+        "node.id": node_id,
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        # Static voters live in this file and not in the metadata log, so that a stopped cluster may change its ports.
+        "controller.quorum.voters": ",".join(f"{i}@127.0.0.1:{c}" for i, (_, c) in enumerate(ports, start=1)),
+        "log.dirs": str(data),
+        # A mistyped topic should be an error, not a topic.
+        "auto.create.topics.enable": "false",
+        "default.replication.factor": replicas,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": replicas,
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        # Fifty of each serve hundreds of groups; here they would only take time when the first group joins.
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.num.partitions": 4,
+        # A group need not wait for members that may yet come; each that comes is one cheap rebalance.
+        "group.initial.rebalance.delay.ms": 0,
+        # The least session that a consumer may ask for. The default of 6 s is also the least time in which a test sees
+        # a fail-over.
+        "group.min.session.timeout.ms": 1000,
+        # How long a dead or frozen broker leads its partitions; the default is 9 s. Six heartbeats fit in it, so that
+        # a machine that is busy fences no healthy broker.
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
+        # A copy that fell out of sync (frozen, restarted) tries again after this; the default is 1 s.
+        "replica.fetch.backoff.ms": 200,
+        # Its default of 128 MiB would be half of the heap, for the keys of five million records at a time.
+        "log.cleaner.dedupe.buffer.size": 16 * MIB,
+        # Requests beyond these bytes wait in the clients' sockets instead of the heap. It is the largest that one
+        # request may have, and the least that Kafka accepts here.
+        "queued.max.request.bytes": 100 * MIB,
+    }
+    return "".join(f"{name}={_escape(str(value))}\n" for name, value in {**properties, **settings}.items())
+
+
+def _escape(value: str) -> str:
+    # Java reads property files as Latin-1; the escapes of JSON are among those that it knows.
+    return json.dumps(value)[1:-1]

@@ -1,0 +1,147 @@
+"""Apache Kafka's jars: resolved by Maven once, then started with Java alone."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_stack.kafka.lifetime import dies_with_parent
+
+JAVA_VERSION = 17
+"""The oldest Java that Kafka's brokers run on."""
+
+_POM = Path(__file__).with_name("pom.xml")
+# Maven retries a lost connection itself; this bounds one that stalls, on a slow line with 45 MB to fetch.
+_RESOLVE_TIMEOUT = 900.0
+_JAVA_TIMEOUT = 30.0
+# Strict: a damaged jar is an error here, not a riddle at start.
+_MAVEN_OPTIONS = ("--quiet", "--batch-mode", "-Dstyle.color=never", "--strict-checksums")
+_SHOWN_LINES = 15
+
+
+class KafkaUnavailableError(RuntimeError):
+    """Apache Kafka cannot be had on this machine; the message says why."""
+
+
+class ToolMissingError(KafkaUnavailableError):
+    """Java or Maven is missing, or too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A Java and the folder of Kafka's jars."""
+
+    java: str
+    jars: Path
+
+    def command(self, main: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
+        """Give the command that runs one of Kafka's main classes."""
+        return [
+            self.java,
+            # Startup is most of a short life, and the full compiler only competes with it for the cores. The serial
+            # collector needs neither threads of its own nor memory beside the heap.
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            *options,
+            "-cp",
+            str(self.jars / "*"),
+            main,
+            *arguments,
+        ]
+
+
+def install() -> Distribution:
+    """Find Java, and resolve the jars unless an earlier call did; several processes may call it at once.
+
+    The jars stay in `$ECG_KAFKA_HOME`, by default a folder in the user's cache, one folder for each content of
+    `pom.xml`.
+
+    Raises:
+        ToolMissingError: if Java is missing or too old, or Maven is missing and needed.
+        KafkaUnavailableError: if Maven could not resolve the jars.
+    """
+    java = _java()
+    home = _home()
+    jars = home / hashlib.sha256(_POM.read_bytes()).hexdigest()[:16]
+    if not jars.is_dir():
+        with _lock(home):
+            if not jars.is_dir():
+                _resolve(home, jars)
+    return Distribution(java, jars)
+
+
+def _home() -> Path:
+    if home := os.environ.get("ECG_KAFKA_HOME"):
+        return Path(home).absolute()
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache).absolute() / "ecg-stream-pipeline" / "kafka"
+
+
+def _java() -> str:
+    needed = f"Apache Kafka needs Java {JAVA_VERSION} or newer"
+    # The order that Maven has: one Java resolves and runs.
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
+    if java is None:
+        raise ToolMissingError(f"{needed}; no `java` was found in {'JAVA_HOME' if home else 'PATH'}.")
+    answer = subprocess.run(  # noqa: S603 - the user's own Java
+        [java, "-version"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=_JAVA_TIMEOUT,
+        check=False,
+    )
+    version = re.search(r'version "(?:1\.)?(\d+)', answer.stdout)
+    if version is None:
+        raise ToolMissingError(f"{needed}; `{java} -version` does not say which it is:\n{_last_lines(answer.stdout)}")
+    if int(version[1]) < JAVA_VERSION:
+        raise ToolMissingError(f"{needed}; {java} is Java {version[1]}.")
+    return java
+
+
+def _resolve(home: Path, jars: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise ToolMissingError("Apache Kafka's jars are fetched with Maven, once; no `mvn` was found in PATH.")
+    with tempfile.TemporaryDirectory(prefix="partial-", dir=home) as partial:
+        resolved = Path(partial) / "jars"
+        try:
+            answer = subprocess.run(  # noqa: S603 - the user's own Maven
+                [maven, *_MAVEN_OPTIONS, f"--file={_POM}", f"-Djars={resolved}", "package"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=_RESOLVE_TIMEOUT,
+                check=False,
+                preexec_fn=dies_with_parent(),
+            )
+        except subprocess.TimeoutExpired as error:
+            raise KafkaUnavailableError(f"Maven did not resolve Kafka's jars in {_RESOLVE_TIMEOUT:.0f} s.") from error
+        if answer.returncode:
+            raise KafkaUnavailableError(f"Maven could not resolve Kafka's jars:\n{_last_lines(answer.stdout)}")
+        # Renamed only when complete: whoever sees the folder may use it.
+        resolved.rename(jars)
+
+
+@contextmanager
+def _lock(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-_SHOWN_LINES:])
