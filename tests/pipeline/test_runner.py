@@ -1,0 +1,161 @@
+"""The runner: ready with one command, stopped whole, and clear when something goes wrong."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local_stack.broker import free_port
+from local_stack.recording import read_record
+from tests.harness import ROOT, Process, crossings, eventually
+
+pytestmark = pytest.mark.slow
+
+RECORDINGS = ROOT.parent / "shared" / "data"
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
+def alive(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Process]:
+    env = {"ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port()), "ECG_DATA_DIR": str(tmp_path)}
+    process = Process("runner", [sys.executable, "-m", "local_stack", "up"], env, tmp_path / "runner.log")
+    yield process
+    if process.popen and process.popen.poll() is None:
+        process.kill()
+
+
+async def ready(runner: Process) -> str:
+    """Start the runner, wait for its guide, and return the guide."""
+    runner.start()
+
+    async def probe() -> str | None:
+        assert runner.running.poll() is None, runner.tail()
+        text = runner.log.read_text()
+        return text if "Ctrl-C stops everything" in text else None
+
+    return await eventually(probe, 60, 0.1, "the runner ready")
+
+
+async def exited(runner: Process, within: float) -> int:
+    async def probe() -> int | None:
+        return runner.running.poll()
+
+    return await eventually(probe, within, what="the end of the runner")
+
+
+async def all_gone(pids: list[int]) -> None:
+    async def probe() -> bool | None:
+        return None if any(map(alive, pids)) else True
+
+    await eventually(probe, 5, what=f"the end of {pids}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_the_printed_lines_work_and_a_signal_stops_everything(runner: Process, number: signal.Signals) -> None:
+    guide = await ready(runner)
+    assert "nothing survives a restart" in guide
+    url = f"http://127.0.0.1:{runner.env['ECG_HTTP_PORT']}"
+    assert all(text in guide for text in (url, f"{url}/docs", f"127.0.0.1:{runner.env['ECG_BROKER_PORT']}"))
+    lines = re.search(r"  TOKEN=.*?insights -H \"x-user-token: \$TOKEN\"\n", guide, re.DOTALL)
+    assert lines is not None
+    script = lines[0].replace("  curl", "sleep 2; curl")
+    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=30).stdout
+    assert '"leads":[{"name":"I","number_of_zero_crossings":3},{"name":"II","number_of_zero_crossings":1}]' in answer
+    pids = children(runner.running.pid)
+    assert len(pids) == 3
+    runner.signal(number)
+    assert await exited(runner, 10) == 0
+    await all_gone(pids)
+
+
+async def test_a_killed_process_is_named_and_ends_the_rest(runner: Process) -> None:
+    await ready(runner)
+    pids = children(runner.running.pid)
+    [worker] = [pid for pid in pids if b"stream_agents" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(worker, signal.SIGKILL)
+    assert await exited(runner, 10) == 1
+    assert "worker ended unexpectedly with exit code -9. Its last lines:\n    " in runner.log.read_text()
+    await all_gone(pids)
+
+
+async def test_nothing_outlives_a_killed_runner(runner: Process) -> None:
+    await ready(runner)
+    pids = children(runner.running.pid)
+    runner.kill()
+    await all_gone(pids)
+
+
+@pytest.mark.parametrize("variable", ["ECG_HTTP_PORT", "ECG_BROKER_PORT"])
+async def test_a_taken_port_is_named_and_nothing_is_started(runner: Process, variable: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(runner.env[variable])))
+        taken.listen()
+        runner.start()
+        assert await exited(runner, 10) == 2
+    assert runner.log.read_text() == f"Port {runner.env[variable]} is taken; choose another one with {variable}=PORT\n"
+
+
+async def test_a_kafka_of_ones_own_needs_an_admin_token(runner: Process) -> None:
+    runner.env["ECG_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
+    runner.start()
+    assert await exited(runner, 10) == 2
+    assert runner.log.read_text() == "ECG_ADMIN_TOKEN must be set when ECG_BOOTSTRAP_SERVERS is\n"
+
+
+async def demo(runner: Process, *arguments: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "local_stack", "demo", *arguments]
+    env = {**os.environ, **runner.env, "COLUMNS": "100"}
+    done = await asyncio.to_thread(
+        subprocess.run, command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_the_demo_shows_synthetic_and_recorded_ecgs(runner: Process) -> None:
+    code, text = await demo(runner)
+    assert code == 1
+    assert text.endswith("No stack runs here: start one with `make run`, in another terminal\n")
+    await ready(runner)
+    code, text = await demo(runner)
+    assert code == 0, text
+    assert re.search(r"aVR .* 5,000 ", text)
+    code, text = await demo(runner, "no-such-record")
+    assert code == 1
+    assert text.splitlines()[-1].startswith("no-such-record: ")
+    if not RECORDINGS.exists():
+        pytest.skip(f"no recordings in {RECORDINGS}")
+    for name in ("100", "s0010_re", "test01_00s"):
+        code, text = await demo(runner, str(RECORDINGS / name))
+        assert code == 0, text
+        shown = [int(count.replace(",", "")) for count in re.findall(r"│ +[\d,]+ │ +([\d,]+) │", text)]
+        assert shown == [crossings(signal.tolist()) for _, signal in read_record(RECORDINGS / name).leads]
+
+
+async def test_the_gateway_is_reachable_only_from_this_machine(runner: Process) -> None:
+    await ready(runner)
+    port = int(runner.env["ECG_HTTP_PORT"])
+    listening = subprocess.run(["cat", "/proc/net/tcp"], capture_output=True, text=True, check=True).stdout
+    addresses = [line.split()[1] for line in listening.splitlines()[1:] if line.split()[1].endswith(f":{port:04X}")]
+    assert addresses
+    assert all(address.startswith("0100007F:") for address in addresses)
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"http://127.0.0.1:{port}/health/ping")).json() == "pong"

@@ -1,0 +1,192 @@
+"""Both encodings: round trips, and a typed error with its field for everything malformed."""
+
+import contextlib
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import encoding
+from shared.ecg import Ecg, Lead
+from shared.encoding import packed, plain
+from shared.errors import InvalidEcg, UnknownEncoding
+from tests.unit.strategies import ecgs, same
+
+GOOD = {"id": "e", "username": "u", "leads": [{"name": "I", "signal": [1]}]}
+
+
+@given(ecgs)
+def test_json_returns_what_went_in(ecg: Ecg) -> None:
+    assert same(plain.decode(plain.encode(ecg)), ecg)
+
+
+@given(ecgs)
+def test_packing_returns_what_went_in(ecg: Ecg) -> None:
+    assert same(packed.decode(packed.encode(ecg)), ecg)
+
+
+@given(ecgs, st.sampled_from(["application/json", "Application/JSON; charset=utf-8", None]))
+def test_the_content_type_tells_them_apart(ecg: Ecg, content_type: str | None) -> None:
+    assert same(encoding.decode(plain.encode(ecg), content_type), ecg)
+    assert same(encoding.decode(packed.encode(ecg), packed.CONTENT_TYPE.upper()), ecg)
+
+
+def test_an_unknown_content_type_is_named() -> None:
+    with pytest.raises(UnknownEncoding, match=r"^content-type: "):
+        encoding.decode(b"{}", "text/plain")
+
+
+@given(st.binary(max_size=80))
+def test_random_bytes_are_refused_in_one_way_only(value: bytes) -> None:
+    for decode in (plain.decode, packed.decode):
+        with pytest.raises(InvalidEcg):
+            decode(value)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.sampled_from(["id", "username", "date", "leads", "name", "signal"]), inner, max_size=6)
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_json_decodes_or_is_refused_in_one_way_only(document: Any) -> None:
+    for value in (document, {**GOOD, "leads": document}, {**GOOD, "leads": [{"name": "I", "signal": document}]}):
+        with contextlib.suppress(InvalidEcg):
+            plain.decode(msgspec.json.encode(value))
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"id": None}, "id"),
+        ({"id": 1}, "id"),
+        ({"id": ""}, "id"),
+        ({"id": "a b"}, "id"),
+        ({"username": None}, "username"),
+        ({"username": ""}, "username"),
+        ({"username": "x" * 129}, "username"),
+        ({"date": 1}, "date"),
+        ({"date": "tomorrow"}, "date"),
+        ({"leads": None}, "leads"),
+        ({"leads": []}, "leads"),
+        ({"leads": "I"}, "leads"),
+        ({"leads": [{"name": "I", "signal": []}] * 1025}, "leads"),
+        ({"leads": [None]}, "leads[0]"),
+        ({"leads": [{"signal": []}]}, "leads[0].name"),
+        ({"leads": [{"name": " ", "signal": []}]}, "leads[0].name"),
+        ({"leads": [{"name": "x" * 129, "signal": []}]}, "leads[0].name"),
+        ({"leads": [{"name": "a\nb", "signal": []}]}, "leads[0].name"),
+        ({"leads": [{"name": 1, "signal": []}]}, "leads[0].name"),
+    ],
+)
+def test_a_broken_field_is_named(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidEcg) as caught:
+        plain.decode(orjson.dumps({**GOOD, **change}))
+    assert caught.value.field == field
+    known = (None, None) if field == "id" else ("e", None if field == "username" else "u")
+    assert (caught.value.ecg_id, caught.value.username) == known
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [
+        *("null", "1", '"1"', "{}", "[1.5]", "[1.0]", "[1e3]", "[true]", "[null]", '["1"]', "[{}]"),
+        *("[[1,2],[3]]", "[[1],[2]]", "[1,[2]]", "[[]]"),
+        *("[9223372036854775808]", "[18446744073709551616]", "[-9223372036854775809]", "[-99999999999999999999999]"),
+    ],
+)
+def test_a_signal_of_anything_but_64_bit_integers_is_named_and_not_echoed(signal: str) -> None:
+    for extra in ("", ', "note": "[", "tags": [[1], []]'):
+        document = f'{{"id": "e", "username": "u", "leads": [{{"name": "I", "signal": {signal}}}]{extra}}}'
+        with pytest.raises(InvalidEcg, match=r"^leads\[0\]\.signal: must") as caught:
+            plain.decode(document.encode())
+        assert "999" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", ["0", "2", "-1", "1.0", "true", '"1"', "[1]"])
+def test_a_wrong_number_of_samples_is_named(count: str) -> None:
+    lead = f'{{"name": "I", "signal": [1], "number_of_samples": {count}}}'
+    with pytest.raises(InvalidEcg, match=r"^leads\[0\]\.number_of_samples: must be the signal's length, 1$"):
+        plain.decode(f'{{"id": "e", "username": "u", "leads": [{lead}]}}'.encode())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"{", b"nul", b'{"a": NaN}', b'"\xff"', b"[" * 5000, b'{"id": "\\ud800"}', b'{"a": 1e999}', b"[]", b"1"],
+)
+def test_what_is_no_json_object_is_named(value: bytes) -> None:
+    with pytest.raises(InvalidEcg, match=r"^body: "):
+        plain.decode(value)
+
+
+def test_unknown_fields_brackets_and_repeated_names_are_fine() -> None:
+    lead = {"name": "II", "signal": [1, 2], "tags": [[]], "unit": "[mV]"}
+    ecg = plain.decode(orjson.dumps({**GOOD, "leads": [lead, lead], "extra": [[1], "["]}))
+    assert [(found.name, found.signal.tolist()) for found in ecg.leads] == [("II", [1, 2])] * 2
+
+
+@pytest.mark.parametrize(
+    ("sample", "dtype"), [(0, "i1"), (-128, "i1"), (128, "i2"), (-32769, "i4"), (2**31 - 1, "i4"), (2**31, "i8")]
+)
+def test_samples_take_the_smallest_width(sample: int, dtype: str) -> None:
+    ecg = plain.decode(orjson.dumps({**GOOD, "leads": [{"name": "I", "signal": [0, sample]}]}))
+    assert ecg.leads[0].signal.dtype == np.dtype(f"<{dtype}")
+
+
+def pack(**change: Any) -> bytes:
+    lead = {"name": "I", "dtype": "int16", "signal": b"\x01\x00\xff\xff"}
+    return msgspec.msgpack.encode({"id": "e", "username": "u", "leads": [lead], **change})
+
+
+def test_the_packed_layout_is_what_is_documented() -> None:
+    ecg = packed.decode(pack())
+    assert (ecg.id, ecg.username, ecg.date) == ("e", "u", None)
+    assert ecg.leads[0].signal.tolist() == [1, -1]
+
+
+def test_packed_signals_are_read_only_views_of_the_message() -> None:
+    value = pack()
+    signal = packed.decode(value).leads[0].signal
+    assert np.shares_memory(signal, np.frombuffer(value, np.uint8))
+    assert not signal.flags.writeable
+
+
+def test_big_endian_and_strided_signals_are_packed_right() -> None:
+    leads = (Lead("I", np.array([1, -2, 3], ">i4")), Lead("II", np.arange(10, dtype=np.int16)[::3]))
+    ecg = packed.decode(packed.encode(Ecg("e", "u", None, leads)))
+    assert [lead.signal.tolist() for lead in ecg.leads] == [[1, -2, 3], [0, 3, 6, 9]]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"id": 1}, "id"),
+        ({"id": ""}, "id"),
+        ({"username": ""}, "username"),
+        ({"date": "x"}, "date"),
+        ({"leads": []}, "leads"),
+        ({"leads": [{"name": "I", "dtype": "float64", "signal": b""}]}, "leads[0].dtype"),
+        ({"leads": [{"name": "I", "dtype": "int16", "signal": b"\0\0\0"}]}, "leads[0].signal"),
+        ({"leads": [{"name": "", "dtype": "int16", "signal": b""}]}, "leads[0].name"),
+        ({"leads": [{"name": "I", "dtype": "int16"}]}, "leads[0]"),
+    ],
+)
+def test_a_broken_packed_field_is_named(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidEcg) as caught:
+        packed.decode(pack(**change))
+    assert caught.value.field == field
+
+
+def test_a_packed_message_cut_anywhere_is_refused() -> None:
+    value = pack()
+    for length in range(len(value)):
+        with pytest.raises(InvalidEcg):
+            packed.decode(value[:length])

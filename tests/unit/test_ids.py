@@ -1,0 +1,50 @@
+"""Ids prove to whom they were issued."""
+
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.ids import IdIssuer, is_issued, is_valid
+
+ISSUER = IdIssuer("a secret of at least thirty-two characters")
+owners = st.text(min_size=1, max_size=30)
+
+
+@given(owners)
+def test_an_issued_id_is_a_canonical_version_8_uuid_of_its_owner(owner: str) -> None:
+    ecg_id = ISSUER.issue(owner)
+    assert str(UUID(ecg_id)) == ecg_id
+    assert UUID(ecg_id).version == 8
+    assert UUID(ecg_id).variant == "specified in RFC 4122"
+    assert is_issued(ecg_id)
+    assert is_valid(ecg_id)
+    assert IdIssuer("a secret of at least thirty-two characters").belongs(ecg_id, owner)
+
+
+@given(owners, owners)
+def test_it_belongs_to_nobody_else(owner: str, other: str) -> None:
+    ecg_id = ISSUER.issue(owner)
+    assert ISSUER.belongs(ecg_id, other) == (owner == other)
+    assert not IdIssuer("another secret of at least thirty-two chars").belongs(ecg_id, owner)
+
+
+@given(owners, st.integers(0, 127))
+def test_no_bit_of_it_can_be_changed(owner: str, bit: int) -> None:
+    forged = UUID(int=UUID(ISSUER.issue(owner)).int ^ (1 << bit))
+    assert not ISSUER.belongs(str(forged), owner)
+
+
+def test_no_other_spelling_belongs() -> None:
+    ecg_id = ISSUER.issue("u")
+    others = (ecg_id.upper(), ecg_id.replace("-", ""), f"{{{ecg_id}}}", f" {ecg_id}", f"{ecg_id}\n", "", "x")
+    assert not any(ISSUER.belongs(other, "u") for other in others if other != ecg_id)
+
+
+def test_ids_do_not_repeat() -> None:
+    assert len({ISSUER.issue("u") for _ in range(10_000)}) == 10_000
+
+
+def test_an_id_of_a_producer_has_safe_characters_only() -> None:
+    assert all(map(is_valid, ("a", "A.b_c~d:e-f", "0" * 128)))
+    assert not any(map(is_valid, ("", "a" * 129, "-a", ".", "..", "a/b", "a b", "ä", "a\n", "a\x00")))

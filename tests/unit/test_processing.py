@@ -1,0 +1,143 @@
+"""What becomes of a record: every outcome, from its bytes alone."""
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import results
+from shared.ecg import Ecg, Lead
+from shared.encoding import packed
+from shared.ids import IdIssuer
+from shared.kafka import partition_for
+from stream_agents import processing
+from stream_agents.processing import Misplaced, Outcome, Processor, Record, Rejected, Stored
+
+ISSUER = IdIssuer("a secret of at least thirty-two characters")
+rows: dict[bytes, bytes] = {}
+
+
+@pytest.fixture(autouse=True)
+def _no_rows() -> None:
+    rows.clear()
+
+
+def process(value: bytes | None, key: bytes | None = b"e", *, at: int | None = None, **headers: bytes) -> Outcome:
+    processor = Processor(ISSUER, 12, 1000, lambda _, key: rows.get(key))
+    partition = partition_for(key or b"", 12) if at is None else at
+    named = [(name.replace("_", "-"), header) for name, header in headers.items()]
+    return processor.process(Record("t", partition, 7, key, value, named))
+
+
+def message(ecg_id: str = "e", username: str = "u", signal: object = (1, -1)) -> bytes:
+    return orjson.dumps({"id": ecg_id, "username": username, "leads": [{"name": "I", "signal": signal}]})
+
+
+def insights(outcome: Outcome) -> results.Insights:
+    stored = outcome.stored if isinstance(outcome, Rejected) else outcome
+    assert isinstance(stored, Stored)
+    return results.decode(stored.row)
+
+
+def test_a_good_record_of_either_encoding_becomes_its_insights() -> None:
+    ecg = Ecg("e", "u", None, (Lead("I", np.array([1, -1])),))
+    expected = results.Insights("e", "u", [{"name": "I", "number_of_zero_crossings": 1}])
+    assert insights(process(message())) == expected
+    assert insights(process(packed.encode(ecg), content_type=packed.CONTENT_TYPE.encode())) == expected
+
+
+def test_a_record_in_another_partition_or_under_another_key_is_forwarded_once() -> None:
+    home = partition_for(b"e", 12)
+    assert process(message(), at=(home + 1) % 12) == Misplaced(b"e")
+    assert process(message(), key=None) == Misplaced(b"e")
+    assert process(message(), key=b"other") == Misplaced(b"e")
+    again = process(message(), key=b"other", forwarded_from=b"t-1-2")
+    assert isinstance(again, Rejected)
+    assert again.error_class == "Misplaced"
+
+
+def test_a_broken_record_is_forwarded_too_so_that_its_owner_finds_the_reason() -> None:
+    assert process(message(signal="x"), key=None) == Misplaced(b"e")
+
+
+@pytest.mark.parametrize(
+    ("value", "error_class", "field"),
+    [
+        (None, "InvalidEcg", "value"),
+        (b" " * 1001, "InvalidEcg", "value"),
+        (b"\xff", "InvalidEcg", "body"),
+        (b'{"username": "u"}', "InvalidEcg", "id"),
+        (b'{"id": "e"}', "InvalidEcg", "username"),
+    ],
+)
+def test_a_record_of_nobody_is_rejected_without_a_row(value: bytes | None, error_class: str, field: str) -> None:
+    outcome = process(value)
+    assert isinstance(outcome, Rejected)
+    assert (outcome.error_class, outcome.stored) == (error_class, None)
+    assert outcome.reason.startswith(f"{field}: ")
+
+
+def test_a_broken_record_tells_its_owner_why() -> None:
+    outcome = process(message(signal=[7777, 0.5]))
+    assert isinstance(outcome, Rejected)
+    assert insights(outcome) == results.Insights("e", "u", error="leads[0].signal: must hold integers only")
+    assert "7777" not in outcome.reason
+
+
+def test_an_insight_that_raises_rejects_its_ecg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(signal: object) -> int:
+        raise ArithmeticError(f"cannot do {signal}")
+
+    monkeypatch.setattr(processing, "INSIGHTS", {"broken": fail})
+    outcome = process(message(signal=[7777]))
+    assert isinstance(outcome, Rejected)
+    assert outcome.error_class == "ComputationError"
+    assert outcome.reason == "leads: an insight could not be computed (ArithmeticError)"
+    assert insights(outcome).error == outcome.reason
+
+
+def test_an_id_that_was_issued_to_another_user_is_refused() -> None:
+    ecg_id = ISSUER.issue("owner")
+    outcome = process(message(ecg_id, "thief"), ecg_id.encode())
+    assert outcome == Rejected("IdTaken", "id: belongs to another user")
+    assert isinstance(process(message(ecg_id, "owner"), ecg_id.encode()), Stored)
+
+
+@pytest.mark.parametrize("signal", [[1], "broken"])
+def test_an_id_that_another_user_used_first_is_refused(signal: object) -> None:
+    rows[b"e"] = results.encode(results.Insights("e", "owner"))
+    assert process(message(username="thief", signal=signal)) == Rejected("IdTaken", "id: belongs to another user")
+    assert isinstance(process(message(username="owner")), Stored)
+
+
+def test_a_failure_never_replaces_insights_and_insights_replace_a_failure() -> None:
+    rows[b"e"] = results.encode(results.Insights("e", "u", [{"name": "I"}]))
+    outcome = process(message(signal="broken"))
+    assert isinstance(outcome, Rejected)
+    assert outcome.stored is None
+    rows[b"e"] = results.encode(results.Insights("e", "u", error="body: broken"))
+    assert isinstance(process(message()), Stored)
+
+
+def test_a_gateways_unreadable_message_still_tells_its_owner() -> None:
+    key = ISSUER.issue("u").encode()
+    for value in (b"?", b" " * 1001):
+        outcome = process(value, key, content_type=b"application/vnd.ecg.v9", username=b"u")
+        assert insights(outcome).username == "u"
+    assert isinstance(forged := process(b"?", key, username=b"thief"), Rejected)
+    assert forged.stored is None
+
+
+@given(
+    st.none() | st.binary(max_size=40) | st.just(message()),
+    st.none() | st.binary(max_size=20) | st.just(b"e"),
+    st.integers(0, 11),
+    st.lists(st.tuples(st.sampled_from(["content-type", "username", "forwarded-from", "x"]), st.binary(max_size=10))),
+)
+def test_nothing_makes_it_raise(
+    value: bytes | None, key: bytes | None, partition: int, headers: list[tuple[str, bytes]]
+) -> None:
+    processor = Processor(ISSUER, 12, 1000, lambda *_: None)
+    outcome = processor.process(Record("t", partition, 0, key, value, headers))
+    assert isinstance(outcome, Stored | Misplaced | Rejected)
