@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lock clean
+.PHONY: help run demo test test-kafka check lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,11 @@ demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running 
 
 test: $(DEV_READY) ## run the tests
 	@echo "Running the tests on the embedded broker (two to five minutes)"
-	@exec $(BIN)/python -m pytest
+	@exec $(BIN)/python -m pytest -m "not kafka"
+
+test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT]
+	@echo "Running the pipeline's tests on Apache Kafka (about four minutes; once, Maven downloads it)"
+	@exec $(BIN)/python -m pytest tests/pipeline tests/local/test_kafka_cluster.py --broker $(or $(BROKER),kafka)
 
 check: $(DEV_READY) ## lint, formatting, types
 	$(BIN)/ruff check .

@@ -10,12 +10,15 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from local_stack.broker import free_port
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.brokers import Broker
 
 ROOT = Path(__file__).parents[1]
 ADMIN_TOKEN = "test-admin-token-0123456789"
@@ -61,6 +64,12 @@ class Process:
     def signal(self, number: int) -> None:
         self.running.send_signal(number)
 
+    def pause(self) -> None:
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.signal(signal.SIGCONT)
+
     def kill(self) -> None:
         self.running.kill()
         self.running.wait()
@@ -91,22 +100,24 @@ class Worker(Process):
 
 @dataclass
 class Pipeline:
-    """A broker's bootstrap address, and gateways and workers on it."""
+    """Gateways and workers on a broker."""
 
-    bootstrap_servers: str
+    broker: "Broker"
     directory: Path
-    embedded: bool
     prefix: str = "ecg"
     overrides: dict[str, str] = field(default_factory=dict)
     gateways: list[Gateway] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
-    broker: Process | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self.broker.bootstrap_servers
 
     @property
     def env(self) -> dict[str, str]:
         return {
             "ECG_BOOTSTRAP_SERVERS": self.bootstrap_servers,
-            "ECG_EMBEDDED_BROKER": str(self.embedded),
+            "ECG_EMBEDDED_BROKER": str(self.broker.embedded),
             "ECG_TOPIC_PREFIX": self.prefix,
             "ECG_SECRET": SECRET,
             "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
@@ -190,8 +201,6 @@ class Pipeline:
         for process in [*self.gateways, *self.workers]:
             if process.popen:
                 process.stop()
-        if self.broker:
-            self.broker.stop()
 
     def client(self, index: int = 0, token: str | None = None) -> httpx.AsyncClient:
         """Return an HTTP client of a gateway."""

@@ -23,6 +23,7 @@ from local_stack.kafka.node import START_TIMEOUT, STOP_TIMEOUT, KafkaNode, until
 # Below the ports that kernels give to outgoing connections: there, while a node is down, a client's next connection
 # may take its port, or even connect to itself.
 _PORTS = range(20_000, 32_000)
+_LAST_NODE_GRACE = 1.0
 
 
 class KafkaCluster:
@@ -115,7 +116,18 @@ class KafkaCluster:
 
     async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
         """Stop all nodes in order; kill those that run when the timeout is over."""
-        await asyncio.gather(*(node.stop(timeout) for node in self.nodes))
+        pending = {asyncio.create_task(node.stop(timeout)) for node in self.nodes}
+        try:
+            while len(pending) > len(self.nodes) // 2:
+                _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            # The controllers that are left are no majority: a node that still waits for their leave to stop waits in
+            # vain, and has nothing to save that a start does not find again.
+            if pending:
+                await asyncio.wait(pending, timeout=_LAST_NODE_GRACE)
+        finally:
+            for node in self.nodes:
+                node.kill()
+            await asyncio.gather(*pending)
 
     async def leader(self, topic: str, partition: int = 0, timeout: float = START_TIMEOUT) -> KafkaNode:
         """Give the node that leads a partition, as the first node that answers knows it.

@@ -59,6 +59,9 @@ def server_properties(
         # a machine that is busy fences no healthy broker.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,
+        # The first election after a start waits this long, and one after a controller's death as well; the default is
+        # 1 s. How soon a death is noticed is another setting.
+        "controller.quorum.election.timeout.ms": 500,
         # A copy that fell out of sync (frozen, restarted) tries again after this; the default is 1 s.
         "replica.fetch.backoff.ms": 200,
         # Its default of 128 MiB would be half of the heap, for the keys of five million records at a time.

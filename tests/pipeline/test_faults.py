@@ -2,12 +2,13 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 
 from shared.topics import Topics
+from tests.brokers import Broker
 from tests.harness import Pipeline, eventually, insights
 
 pytestmark = pytest.mark.slow
@@ -138,18 +139,18 @@ async def test_a_stopping_gateway_answers_what_it_has_accepted(new_pipeline: New
     pipeline.stop()
 
 
-async def test_submissions_are_refused_while_the_broker_does_not_answer(new_broker: Callable[[], Pipeline]) -> None:
-    """The broker is paused, then killed: 503 with the time to wait, and memory is not filled up meanwhile."""
-    pipeline = new_broker()
-    broker = pipeline.broker
-    assert broker is not None
-    pipeline.overrides |= {"ECG_PUBLISH_TIMEOUT": "1", "ECG_MAX_INFLIGHT_BYTES": str(1 << 20)}
+async def test_submissions_are_refused_while_the_broker_does_not_answer(
+    new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
+) -> None:
+    """503 with the time to wait, and memory is not filled up meanwhile; then it goes on by itself."""
+    broker = await new_broker()
+    pipeline = new_pipeline(broker, ECG_PUBLISH_TIMEOUT="1", ECG_MAX_INFLIGHT_BYTES=str(1 << 20))
     pipeline.start_gateway()
     pipeline.start_worker()
     await pipeline.ready()
     body = {"leads": [{"name": "I", "signal": [1] * 150_000}]}
     async with pipeline.client(token=await pipeline.register("clinic")) as client:
-        broker.signal(signal.SIGSTOP)
+        broker.pause()
         try:
             responses = await asyncio.gather(*(client.post("/ecgs", json=body) for _ in range(10)))
             assert {response.status_code for response in responses} == {503}
@@ -164,7 +165,7 @@ async def test_submissions_are_refused_while_the_broker_does_not_answer(new_brok
             ready = await client.get("/health/ready")
             assert (ready.status_code, ready.json()["missing"]) == (503, ["broker", "users"])
         finally:
-            broker.signal(signal.SIGCONT)
+            broker.resume()
 
         async def accepted() -> str | None:
             response = await client.post("/ecgs", json={"leads": LEADS})
