@@ -27,6 +27,16 @@ _BODY_ERRORS: dict[int | str, dict[str, Any]] = {
 }
 _USER_ERRORS: dict[int | str, dict[str, Any]] = {401: problem("The token is missing or unknown.", "Invalid user token")}
 
+_IDEMPOTENCY_KEY = {
+    "name": "idempotency-key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "Makes it safe to send a submission again: the same key and content are the same ECG, on every "
+    "gateway, at any time. The same key with another content is another ECG.",
+    "example": "recorder-7/2026-11-24/0001",
+}
+
 router = APIRouter()
 
 
@@ -111,7 +121,7 @@ async def register_user(request: Request) -> schemas.UserToken:
     summary="Submit an ECG",
     status_code=HTTPStatus.CREATED,
     response_model=schemas.EcgId,
-    openapi_extra=_body(schemas.EcgIn),
+    openapi_extra=_body(schemas.EcgIn) | {"parameters": [_IDEMPOTENCY_KEY]},
     responses={
         **_USER_ERRORS,
         **_BODY_ERRORS,

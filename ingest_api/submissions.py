@@ -1,6 +1,7 @@
 """Accepting submissions: read the body within its limit, publish, and answer for what the broker acknowledged."""
 
 import asyncio
+import re
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -9,7 +10,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from ingest_api.errors import TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
-from shared.ecg import Ecg
+from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.ids import IdIssuer
@@ -17,6 +18,8 @@ from shared.settings import MIB, Settings
 from shared.topics import Topics
 
 log = structlog.get_logger(__name__)
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Submissions:
@@ -38,6 +41,7 @@ class Submissions:
             ApiError: if the body is refused, or the broker does not acknowledge it in time.
         """
         check_media_type(request)
+        key = idempotency_key(request)
         announced = announced_length(request, self._max_body)
         held = self._max_body if announced is None else announced
         if self._inflight + held > max(self._max_inflight, held):
@@ -45,16 +49,16 @@ class Submissions:
         self._inflight += held
         try:
             body = await read_body(request, self._max_body)
-            return await self._publish(body, username)
+            return await self._publish(body, username, key)
         finally:
             self._inflight -= held
 
-    async def _publish(self, body: bytes, username: str) -> str:
+    async def _publish(self, body: bytes, username: str, key: str | None) -> str:
         try:
             date, leads = plain.decode_content(body)
         except InvalidEcg as error:
             raise Unprocessable(str(error), field=error.field) from None
-        ecg = Ecg(self._issuer.issue(username), username, date, leads)
+        ecg = Ecg(self._issue(username, key, date, leads), username, date, leads)
         value, content_type = packed.encode(ecg), packed.CONTENT_TYPE
         if len(value) > self._max_body:
             # One huge sample widens its lead eightfold; as JSON it fits where the body did.
@@ -68,6 +72,24 @@ class Submissions:
             log.warning("submission not acknowledged", error=repr(error))
             raise Unavailable("The submission was not acknowledged by the broker, try again") from None
         return ecg.id
+
+    def _issue(self, username: str, key: str | None, date: str | None, leads: tuple[Lead, ...]) -> str:
+        if key is None:
+            return self._issuer.issue(username)
+        # Packed, the same ECG has the same bytes however its JSON was written.
+        return self._issuer.issue_once(username, key, packed.encode(Ecg("", username, date, leads)))
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the key under which a submission may be sent again, or None.
+
+    Raises:
+        Unprocessable: if it is empty, too long, or holds anything but visible ASCII characters.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Unprocessable("idempotency-key: must be 1 to 255 visible ASCII characters", field="idempotency-key")
+    return key
 
 
 def check_media_type(request: Request) -> None:

@@ -8,6 +8,7 @@ The layout follows RFC 9562, section 5.8 (custom UUIDs). See docs/decisions/0001
 import hmac
 import re
 import secrets
+from hashlib import sha256
 from uuid import UUID
 
 _NONCE_BYTES = 8
@@ -35,6 +36,12 @@ class IdIssuer:
     def issue(self, owner: str) -> str:
         """Return a new id for an ECG of this owner."""
         return self._sign(secrets.token_bytes(_NONCE_BYTES), owner)
+
+    def issue_once(self, owner: str, key: str, content: bytes) -> str:
+        """Return the id of an ECG that its owner may submit again: the same for the same key and content."""
+        parts = (owner.encode(), key.encode(), content)
+        digests = b"".join(sha256(part).digest() for part in parts)
+        return self._sign(hmac.digest(self._key, b"once" + digests, "sha256")[:_NONCE_BYTES], owner)
 
     def belongs(self, ecg_id: str, owner: str) -> bool:
         """Tell whether a gateway issued this id to this owner."""

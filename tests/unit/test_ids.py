@@ -48,3 +48,13 @@ def test_ids_do_not_repeat() -> None:
 def test_an_id_of_a_producer_has_safe_characters_only() -> None:
     assert all(map(is_valid, ("a", "A.b_c~d:e-f", "0" * 128)))
     assert not any(map(is_valid, ("", "a" * 129, "-a", ".", "..", "a/b", "a b", "ä", "a\n", "a\x00")))
+
+
+@given(owners, st.text(min_size=1, max_size=10), st.binary(max_size=10))
+def test_the_same_key_and_content_of_an_owner_make_the_same_id(owner: str, key: str, content: bytes) -> None:
+    ecg_id = ISSUER.issue_once(owner, key, content)
+    assert ISSUER.belongs(ecg_id, owner)
+    assert IdIssuer("a secret of at least thirty-two characters").issue_once(owner, key, content) == ecg_id
+    others = ((owner + "x", key, content), (owner, key + "x", content), (owner, key, content + b"x"))
+    assert all(ISSUER.issue_once(*other) != ecg_id for other in others)
+    assert ISSUER.issue_once(owner + key, "", content) != ISSUER.issue_once(owner, key, content)

@@ -1,0 +1,46 @@
+"""A submission that is sent again is the same ECG."""
+
+import asyncio
+
+import pytest
+
+from tests.harness import Pipeline, insights
+
+LEADS = [{"name": "I", "signal": [1, -1]}]
+KEY = {"idempotency-key": "recorder-7/0001"}
+
+
+async def test_a_retry_is_the_same_ecg_on_every_gateway(pipeline: Pipeline) -> None:
+    token = await pipeline.register("retrying")
+    async with pipeline.client(0, token) as one, pipeline.client(1, token) as other:
+        spelt_otherwise = b'{ "leads": [ {"signal": [ 1,-1 ], "number_of_samples": 2, "name": "I"} ] }'
+        json = {"content-type": "application/json"}
+        responses = await asyncio.gather(
+            one.post("/ecgs", json={"leads": LEADS}, headers=KEY),
+            other.post("/ecgs", json={"leads": LEADS}, headers=KEY),
+            other.post("/ecgs", content=spelt_otherwise, headers={**json, **KEY}),
+        )
+        assert {response.status_code for response in responses} == {201}
+        [ecg_id] = {response.json()["id"] for response in responses}
+        assert await insights(one, ecg_id) == [{"name": "I", "number_of_zero_crossings": 1}]
+
+
+async def test_another_key_content_or_owner_is_another_ecg(pipeline: Pipeline) -> None:
+    token, stranger = await pipeline.register("keyed"), await pipeline.register("keyed-too")
+    async with pipeline.client(token=token) as client, pipeline.client(token=stranger) as other:
+        responses = [
+            await client.post("/ecgs", json={"leads": LEADS}, headers=KEY),
+            await client.post("/ecgs", json={"leads": LEADS}, headers={"idempotency-key": "other"}),
+            await client.post("/ecgs", json={"leads": LEADS * 2}, headers=KEY),
+            await other.post("/ecgs", json={"leads": LEADS}, headers=KEY),
+            await client.post("/ecgs", json={"leads": LEADS}),
+        ]
+        assert len({response.json()["id"] for response in responses}) == 5
+        assert (await other.get(f"/ecgs/{responses[0].json()['id']}/insights")).status_code == 404
+
+
+@pytest.mark.parametrize("key", [b"", b"a b", b"x" * 256, "é".encode()])
+async def test_a_key_that_is_not_allowed_is_named(pipeline: Pipeline, key: bytes) -> None:
+    async with pipeline.client(token=await pipeline.register("miskeyed")) as client:
+        response = await client.post("/ecgs", json={"leads": LEADS}, headers={b"idempotency-key": key})
+    assert (response.status_code, response.json()["field"]) == (422, "idempotency-key")
