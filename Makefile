@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-kafka check lock clean
+.PHONY: help run demo test test-kafka test-faults check lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ test: $(DEV_READY) ## run the tests
 test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT]
 	@echo "Running the pipeline's tests on Apache Kafka (about four minutes; once, Maven downloads it)"
 	@exec $(BIN)/python -m pytest tests/pipeline tests/local/test_kafka_cluster.py --broker $(or $(BROKER),kafka)
+
+test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour)
+	@exec $(BIN)/python -m pytest tests/faults -s
 
 check: $(DEV_READY) ## lint, formatting, types
 	$(BIN)/ruff check .

@@ -1,0 +1,154 @@
+"""A client that writes down what was accepted, and later checks every entry."""
+
+import asyncio
+import itertools
+import random
+import time
+import uuid
+from dataclasses import dataclass, field
+
+import httpx
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared.topics import Topics
+from tests.harness import Pipeline, crossings
+
+_ANSWER_TIMEOUT = 90.0
+_CONNECTIONS = 32
+
+
+@dataclass
+class Tally:
+    """What became of the ECGs of a scenario."""
+
+    accepted: int = 0
+    lost: int = 0
+    wrong: int = 0
+    stuck: int = 0
+    duplicated: int = 0
+    query_gap_seconds: float = 0.0
+    catch_up_seconds: float = 0.0
+    restarts: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Ledger:
+    """Submits random ECGs with known answers, half over HTTP with retries, half produced directly."""
+
+    pipeline: Pipeline
+    token: str
+    username: str
+    seed: str = ""
+    accepted: dict[str, list[int]] = field(default_factory=dict)
+
+    async def submit(self, numbers: range, rate: float) -> None:
+        """Submit ECGs at a steady rate; return when each has been accepted."""
+        topic = Topics(self.pipeline.settings).submissions.name
+        start, limit = time.monotonic(), asyncio.Semaphore(4 * _CONNECTIONS)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.pipeline.bootstrap_servers, enable_idempotence=True, request_timeout_ms=60_000
+        )
+        await producer.start()
+        async with httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=15) as client:
+
+            async def one(number: int) -> None:
+                await asyncio.sleep(max(0.0, start + (number - numbers.start) / rate - time.monotonic()))
+                async with limit:
+                    if number % 2:
+                        await self._over_http(client, number)
+                    else:
+                        await self._directly(producer, topic, number)
+
+            await asyncio.gather(*map(one, numbers))
+        await producer.stop()
+
+    def _ecg(self, number: int) -> tuple[list[dict[str, object]], list[int]]:
+        rng = random.Random(f"{self.seed}-{number}")
+        signals = [[rng.randint(-9, 9) for _ in range(60)] for _ in range(3)]
+        leads: list[dict[str, object]] = [{"name": f"L{i}", "signal": signal} for i, signal in enumerate(signals)]
+        return leads, [crossings(signal) for signal in signals]
+
+    async def _over_http(self, client: httpx.AsyncClient, number: int) -> None:
+        leads, counts = self._ecg(number)
+        headers = {"idempotency-key": f"{self.seed}-{number}"}
+        for gateway in itertools.cycle(self.pipeline.gateways):
+            try:
+                response = await client.post(f"{gateway.url}/ecgs", json={"leads": leads}, headers=headers)
+            except httpx.TransportError:
+                await asyncio.sleep(0.2)
+                continue
+            if response.status_code == 201:
+                self.accepted[response.json()["id"]] = counts
+                return
+            assert response.status_code == 503, response.text
+            await asyncio.sleep(int(response.headers["retry-after"]))
+
+    async def _directly(self, producer: AIOKafkaProducer, topic: str, number: int) -> None:
+        leads, counts = self._ecg(number)
+        ecg_id = str(uuid.UUID(int=random.Random(f"id-{self.seed}-{number}").getrandbits(128), version=4))
+        value = orjson.dumps({"id": ecg_id, "username": self.username, "leads": leads})
+        while True:
+            try:
+                await producer.send_and_wait(topic, value, ecg_id.encode())
+            except KafkaError:
+                await asyncio.sleep(0.5)
+            else:
+                self.accepted[ecg_id] = counts
+                return
+
+    async def check(self, tally: Tally) -> None:
+        """Ask for every accepted ECG, and count what is not as it was promised."""
+        limit, deadline = asyncio.Semaphore(_CONNECTIONS), time.monotonic() + _ANSWER_TIMEOUT
+        async with httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=15) as client:
+
+            async def one(ecg_id: str, counts: list[int]) -> None:
+                async with limit:
+                    status, found = await self._answer(client, ecg_id, deadline)
+                if status == 404:
+                    tally.lost += 1
+                elif status != 200:
+                    tally.stuck += 1
+                elif found != counts:
+                    tally.wrong += 1
+
+            await asyncio.gather(*(one(*entry) for entry in self.accepted.items()))
+        tally.accepted = len(self.accepted)
+        tally.duplicated = len(await self._published() - set(self.accepted))
+
+    async def _answer(self, client: httpx.AsyncClient, ecg_id: str, deadline: float) -> tuple[int, list[int]]:
+        """Return the last status until the deadline, and the counts that came with a 200."""
+        status = 0
+        for gateway in itertools.cycle(self.pipeline.gateways):
+            try:
+                response = await client.get(f"{gateway.url}/ecgs/{ecg_id}/insights")
+            except httpx.TransportError:
+                await asyncio.sleep(0.2)
+            else:
+                status = response.status_code
+                if status == 200:
+                    return status, [lead["number_of_zero_crossings"] for lead in response.json()["leads"]]
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.1)
+        return status, []
+
+    async def _published(self) -> set[str]:
+        """Return the ids of all rows on the insights topic that are this user's."""
+        topic = Topics(self.pipeline.settings).insights.name
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=self.pipeline.bootstrap_servers, auto_offset_reset="earliest"
+        )
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(consumer.assignment())
+            found: set[str] = set()
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    rows = (orjson.loads(record.value) for record in records)
+                    found |= {row["ecg_id"] for row in rows if row["username"] == self.username}
+            return found
+        finally:
+            await consumer.stop()
