@@ -9,6 +9,7 @@ import structlog
 from ingest_api.errors import Unavailable
 from ingest_api.view import TopicView
 from shared import announcements, results
+from shared.announcements import Announcement
 from shared.internal import InternalAuth
 from shared.kafka import partition_for
 from shared.settings import Settings
@@ -17,7 +18,7 @@ from shared.topics import Topics
 log = structlog.get_logger(__name__)
 
 _PAUSE_BETWEEN_ROUNDS = 0.1
-_CALL_TIMEOUT = aiohttp.ClientTimeout(total=1.0, sock_connect=0.5)
+_CALL_TIMEOUT = aiohttp.ClientTimeout(total=0.5)
 
 
 class Workers:
@@ -27,7 +28,7 @@ class Workers:
         self._partitions = partitions
         self._timeout = settings.query_timeout
         self._auth = InternalAuth(settings.secret.get_secret_value())
-        self._announced: dict[str, frozenset[int]] = {}
+        self._announced: dict[str, Announcement] = {}
         self._session: aiohttp.ClientSession | None = None
         self.view = TopicView(settings, topics.workers, self._apply)
 
@@ -73,18 +74,23 @@ class Workers:
 
     async def any_alive(self) -> bool:
         """Tell whether some worker that serves a partition answers."""
-        return any(await asyncio.gather(*(self._is_alive(url) for url, held in self._announced.items() if held)))
+        serving = [worker.url for worker in self._announced.values() if worker.partitions]
+        return any(await asyncio.gather(*map(self._is_alive, serving)))
 
     def _apply(self, url: str, value: bytes | None) -> None:
         # Popped first, so that the dict is in the order of the announcements.
         self._announced.pop(url, None)
         if value is not None:
-            announcement = announcements.decode(value)
-            self._announced[announcement.url] = frozenset(announcement.partitions)
+            self._announced[url] = announcements.decode(value)
 
     def _candidates(self, partition: int) -> list[str]:
-        """Return who announced to serve a partition, the latest first; a dead worker's word may still stand."""
-        return [url for url, held in reversed(self._announced.items()) if partition in held]
+        """Return who announced to have a partition, the latest first, and those with a mere copy last.
+
+        The word of a worker that died may still stand.
+        """
+        latest = list(reversed(self._announced.values()))
+        serving = [worker.url for worker in latest if partition in worker.partitions]
+        return serving + [worker.url for worker in latest if partition in worker.standbys]
 
     async def _ask(self, url: str, partition: int, ecg_id: str) -> tuple[bool, bytes | None]:
         assert self._session is not None  # noqa: S101 - set by start

@@ -4,10 +4,14 @@ import msgspec
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """The partitions of the insights table that a worker, reached under `url`, serves from now on."""
+    """What a worker, reached under `url`, has of the insights table from now on.
+
+    It knows all rows of `partitions`; of `standbys` it has a copy that may lag behind.
+    """
 
     url: str
     partitions: list[int]
+    standbys: list[int] = []
 
 
 _encoder = msgspec.json.Encoder()

@@ -28,6 +28,9 @@ def producer_options(settings: Settings) -> dict[str, Any]:
     """Return the options of every producer: an acknowledged record is durable."""
     return {
         "acks": "all",
+        # A request under way to a broker that froze goes to the new leader only after this time; the new leader is
+        # there after some seconds.
+        "request_timeout_ms": 5_000,
         "max_request_size": settings.max_body_bytes + 2 * MIB,
         **(_EMBEDDED_BROKER_OPTIONS if settings.embedded_broker else {"enable_idempotence": True}),
     }

@@ -24,6 +24,7 @@ def create_app(settings: Settings) -> faust.App:
         broker=[URL(f"kafka://{server}") for server in settings.bootstrap_servers.split(",")],
         store="rocksdb://",
         datadir=str(settings.data_dir),
+        table_standby_replicas=1,
         # Rows are idempotent by ECG id; Faust's exactly_once loses them on rebalances.
         processing_guarantee="at_least_once",
         key_serializer="raw",
@@ -33,7 +34,6 @@ def create_app(settings: Settings) -> faust.App:
         broker_session_timeout=settings.session_timeout,
         broker_heartbeat_interval=settings.session_timeout / 3,
         broker_commit_interval=1.0,
-        producer_request_timeout=30.0,
         broker_max_poll_records=settings.batch_size,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 * MIB,
@@ -54,6 +54,8 @@ def create_app(settings: Settings) -> faust.App:
     table = InsightsTable(
         app,
         name="insights",
+        # A copy is asked when the owner has died: each record should be in it at once, not a thousand later.
+        standby_buffer_size=1,
         partitions=topics.insights.partitions,
         key_type=bytes,
         value_type=bytes,

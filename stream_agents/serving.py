@@ -1,11 +1,16 @@
 """Which partitions this worker answers queries for, and the announcement of it to the gateways."""
 
+import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from faust.types import AppT
+from aiokafka.errors import KafkaError
+from faust.exceptions import ProducerSendError
+from faust.types import TP, AppT
 
 from shared import announcements
+from shared.announcements import Announcement
 from shared.topics import Topics
 from stream_agents.table import InsightsTable
 
@@ -43,15 +48,22 @@ class Serving:
 
     async def _on_recovered(self, *_: Any, **__: Any) -> None:
         self._partitions = self._active()
-        await self._publish(announcements.encode(announcements.Announcement(self._url, sorted(self._partitions))))
+        standbys = self._numbers(self._app.assignor.assigned_standbys())
+        announcement = Announcement(self._url, sorted(self._partitions), sorted(standbys))
+        await self._publish(announcements.encode(announcement))
         log.info("serving", partitions=sorted(self._partitions))
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
-        await self._publish(None)
+        # Gateways find out by themselves too, only later: no reason to fail the stop.
+        with contextlib.suppress(ProducerSendError, KafkaError):
+            await self._publish(None)
 
     def _active(self) -> frozenset[int]:
+        return self._numbers(self._app.assignor.assigned_actives())
+
+    def _numbers(self, assigned: Iterable[TP]) -> frozenset[int]:
         topic = self._table.changelog_topic.get_topic_name()
-        return frozenset(tp.partition for tp in self._app.assignor.assigned_actives() if tp.topic == topic)
+        return frozenset(tp.partition for tp in assigned if tp.topic == topic)
 
     async def _publish(self, value: bytes | None) -> None:
         await self._app.producer.send_and_wait(

@@ -6,7 +6,7 @@ import contextlib
 import random
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -54,12 +54,11 @@ class KafkaCluster:
             raise ValueError("A cluster has 1 or 3 nodes: two cannot outvote one.")
         if ports is not None and len(ports) != nodes:
             raise ValueError(f"{nodes} nodes need as many ports, not {len(ports)}.")
-        self._directory = directory.absolute()
         self._settings = dict(settings or {})
-        free = free_ports(nodes if ports is not None else 2 * nodes)
+        free = free_ports(nodes if ports is not None else 2 * nodes, taken=ports or ())
         self._ports = list(zip(ports if ports is not None else free[nodes:], free[:nodes], strict=True))
         self.nodes = [
-            KafkaNode(distribution, node_id, port, self._directory / f"node-{node_id}", heap_mb)
+            KafkaNode(distribution, node_id, port, directory.absolute() / f"node-{node_id}", heap_mb)
             for node_id, (port, _) in enumerate(self._ports, start=1)
         ]
 
@@ -74,7 +73,6 @@ class KafkaCluster:
         Raises:
             NodeFailedError: if a node cannot be formatted.
         """
-        self._directory.mkdir(parents=True, exist_ok=True)
         cluster_id = self._cluster_id()
         # Each formatting is a Java process of its own.
         await asyncio.gather(*(asyncio.to_thread(self._prepare, node, cluster_id) for node in self.nodes))
@@ -83,9 +81,12 @@ class KafkaCluster:
         """Prepare and start all nodes, and wait until all serve; nothing runs if that fails.
 
         Raises:
+            RuntimeError: if a node runs already; it goes on.
             NodeFailedError: if a node ended.
             TimeoutError: if not all serve within the timeout (seconds).
         """
+        if running := [str(node) for node in self.nodes if node.running]:
+            raise RuntimeError(f"These run already: {', '.join(running)}")
         await self.prepare()
         try:
             for node in self.nodes:
@@ -169,18 +170,15 @@ class KafkaCluster:
         node.prepare(properties, cluster_id)
 
     def _cluster_id(self) -> str:
-        # Written before the first node is formatted: one that is formatted later, after a crash, joins the others.
-        file = self._directory / "cluster.id"
-        if not file.exists():
-            file.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode())
-        return file.read_text()
+        # After a crash between two formattings, the nodes that are formatted decide.
+        formatted = (node.formatted_for() for node in self.nodes)
+        return next(filter(None, formatted), base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode())
 
     async def _each(self, holds: Callable[[KafkaNode], Awaitable[bool]]) -> bool:
         return all([await holds(node) for node in self.nodes])
 
     async def _knows_all(self, node: KafkaNode) -> bool:
-        brokers = (await node.ask(MetadataRequest([])))["brokers"]
-        return {broker["node_id"] for broker in brokers} == {other.node_id for other in self.nodes}
+        return await node.known_brokers() == {other.node_id for other in self.nodes}
 
     async def _sees_in_sync(self, node: KafkaNode) -> bool:
         topics = (await node.ask(MetadataRequest(None)))["topics"]
@@ -207,11 +205,13 @@ class KafkaCluster:
         return self.nodes[found[0] - 1]
 
 
-def free_ports(count: int) -> list[int]:
-    """Find ports on 127.0.0.1 that nothing listens on."""
+def free_ports(count: int, taken: Collection[int] = ()) -> list[int]:
+    """Find ports on 127.0.0.1 that nothing listens on, other than those that are taken soon."""
     ports: list[int] = []
     with ExitStack() as held:
         for port in random.sample(_PORTS, len(_PORTS)):
+            if port in taken:
+                continue
             probe = held.enter_context(socket.socket())
             # As Java does: a port whose last connection has just ended is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -5,17 +5,19 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack.kafka.lifetime import dies_with_parent
+from local_stack.kafka.lifetime import run
 
 JAVA_VERSION = 17
 """The oldest Java that Kafka's brokers run on."""
+
+JAVA_ENV = {"LC_ALL": "C.UTF-8"}
+"""Set for every Java: in the C locale, usual for services and containers, it opens no path that is not ASCII."""
 
 _POM = Path(__file__).with_name("pom.xml")
 # Maven retries a lost connection itself; this bounds one that stalls, on a slow line with 45 MB to fetch.
@@ -91,19 +93,10 @@ def _java() -> str:
     java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
     if java is None:
         raise ToolMissingError(f"{needed}; no `java` was found in {'JAVA_HOME' if home else 'PATH'}.")
-    answer = subprocess.run(  # noqa: S603 - the user's own Java
-        [java, "-version"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=_JAVA_TIMEOUT,
-        check=False,
-    )
-    version = re.search(r'version "(?:1\.)?(\d+)', answer.stdout)
+    _, answer = run([java, "-version"], JAVA_ENV, _JAVA_TIMEOUT)
+    version = re.search(r'version "(?:1\.)?(\d+)', answer)
     if version is None:
-        raise ToolMissingError(f"{needed}; `{java} -version` does not say which it is:\n{_last_lines(answer.stdout)}")
+        raise ToolMissingError(f"{needed}; `{java} -version` does not say which it is:\n{_last_lines(answer)}")
     if int(version[1]) < JAVA_VERSION:
         raise ToolMissingError(f"{needed}; {java} is Java {version[1]}.")
     return java
@@ -115,22 +108,10 @@ def _resolve(home: Path, jars: Path) -> None:
         raise ToolMissingError("Apache Kafka's jars are fetched with Maven, once; no `mvn` was found in PATH.")
     with tempfile.TemporaryDirectory(prefix="partial-", dir=home) as partial:
         resolved = Path(partial) / "jars"
-        try:
-            answer = subprocess.run(  # noqa: S603 - the user's own Maven
-                [maven, *_MAVEN_OPTIONS, f"--file={_POM}", f"-Djars={resolved}", "package"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=_RESOLVE_TIMEOUT,
-                check=False,
-                preexec_fn=dies_with_parent(),
-            )
-        except subprocess.TimeoutExpired as error:
-            raise KafkaUnavailableError(f"Maven did not resolve Kafka's jars in {_RESOLVE_TIMEOUT:.0f} s.") from error
-        if answer.returncode:
-            raise KafkaUnavailableError(f"Maven could not resolve Kafka's jars:\n{_last_lines(answer.stdout)}")
+        command = [maven, *_MAVEN_OPTIONS, f"--file={_POM}", f"-Djars={resolved}", "package"]
+        code, answer = run(command, JAVA_ENV, _RESOLVE_TIMEOUT)
+        if code:
+            raise KafkaUnavailableError(f"Maven could not resolve Kafka's jars:\n{_last_lines(answer)}")
         # Renamed only when complete: whoever sees the folder may use it.
         resolved.rename(jars)
 

@@ -3,8 +3,9 @@
 import ctypes
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 _PR_SET_PDEATHSIG = 1
 
@@ -27,3 +28,26 @@ def dies_with_parent() -> Callable[[], None]:
             os._exit(1)
 
     return arm
+
+
+def run(argv: Sequence[str], env: Mapping[str, str], timeout: float) -> tuple[int, str]:
+    """Run a command to its end, no longer than the timeout (seconds); return its exit code and all that it printed.
+
+    The environment variables come on top of this process's own.
+    """
+    try:
+        answer = subprocess.run(  # noqa: S603 - callers pass a program that was looked up, and no shell
+            argv,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+            preexec_fn=dies_with_parent(),
+        )
+    except subprocess.TimeoutExpired:
+        return 1, f"It did not end within {timeout:.0f} s."
+    return answer.returncode, answer.stdout

@@ -1,11 +1,13 @@
 """One Kafka node: a Java process that is broker and controller in one."""
 
 import asyncio
+import atexit
 import contextlib
+import os
 import signal
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.metadata import MetadataRequest
 
-from local_stack.kafka.distribution import Distribution
-from local_stack.kafka.lifetime import dies_with_parent
+from local_stack.kafka.distribution import JAVA_ENV, Distribution
+from local_stack.kafka.lifetime import dies_with_parent, run
 
 START_TIMEOUT = 60.0
 """Seconds until a node that does not answer counts as failed. It takes about two on an idle machine; a laptop that
@@ -31,14 +33,14 @@ _FORMAT_TIMEOUT = 60.0
 # A port answers before the broker behind it does: give up soon and ask again.
 _REQUEST_TIMEOUT_MS = 1000
 _POLL = 0.05
-_SHOWN_BYTES = 4000
+_SHOWN = 4000
 
 
 class NodeFailedError(RuntimeError):
     """A node could not be formatted, or ended by itself; the message has the end of its log."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class KafkaNode:
     """One node; made by `KafkaCluster`.
 
@@ -51,6 +53,7 @@ class KafkaNode:
     directory: Path
     heap_mb: int
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _cluster_id: str | None = field(default=None, init=False)
 
     @property
     def bootstrap_server(self) -> str:
@@ -59,7 +62,7 @@ class KafkaNode:
 
     @property
     def argv(self) -> list[str]:
-        """The command of the prepared node, for a supervisor of one's own; it needs no environment variables."""
+        """The command of the prepared node, for a supervisor of one's own."""
         return self.distribution.command(
             "kafka.Kafka",
             str(self._properties),
@@ -71,10 +74,15 @@ class KafkaNode:
                 # A broker that goes on without one of its threads is worse than one that ends.
                 "-XX:+ExitOnOutOfMemoryError",
                 f"-XX:ErrorFile={self.directory / 'crash-%p.log'}",
-                f"-Dlog4j2.configurationFile={_LOG4J}",
+                f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}",
                 f"-Decg.kafka.log={self.directory / 'server.log'}",
             ),
         )
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment variables that the command needs beside those of this process."""
+        return JAVA_ENV
 
     @property
     def running(self) -> bool:
@@ -94,24 +102,21 @@ class KafkaNode:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(properties)
-        # The storage tool writes this file last, in one step.
-        if (self.data / "meta.properties").exists():
+        self._cluster_id = cluster_id
+        if self.formatted_for() is not None:
             return
         # With "=": an id may begin with a dash.
         arguments = ("format", f"--cluster-id={cluster_id}", f"--config={self._properties}")
-        answer = subprocess.run(  # noqa: S603 - the user's own Java
-            self.distribution.command("kafka.tools.StorageTool", *arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=_FORMAT_TIMEOUT,
-            check=False,
-            preexec_fn=dies_with_parent(),
-        )
-        if answer.returncode:
-            raise NodeFailedError(f"{self} could not be formatted:\n{answer.stdout[-_SHOWN_BYTES:]}")
+        code, answer = run(self.distribution.command("kafka.tools.StorageTool", *arguments), self.env, _FORMAT_TIMEOUT)
+        if code:
+            raise NodeFailedError(f"{self} could not be formatted:\n{answer[-_SHOWN:]}")
+
+    def formatted_for(self) -> str | None:
+        """Give the id of the cluster that the data directory was formatted for, None if it was not."""
+        # The storage tool writes this file last, in one step.
+        meta = self.data / "meta.properties"
+        lines = meta.read_text().splitlines() if meta.exists() else []
+        return next((line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id=")), None)
 
     def start(self) -> None:
         """Start the process of the prepared node; `ready` waits until it serves."""
@@ -120,6 +125,7 @@ class KafkaNode:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the user's own Java
                 self.argv,
+                env={**os.environ, **self.env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -127,6 +133,8 @@ class KafkaNode:
                 start_new_session=True,
                 preexec_fn=dies_with_parent(),  # noqa: PLW1509 - it takes no lock that another thread could hold
             )
+        # Where the kernel does not do it, the interpreter's end at least does not leave it behind.
+        atexit.register(self.kill)
 
     async def ready(self, timeout: float = START_TIMEOUT) -> None:
         """Wait until it serves clients as a member of the cluster.
@@ -154,6 +162,7 @@ class KafkaNode:
         self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
+        atexit.unregister(self.kill)
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers, as in a long pause or behind a lost network."""
@@ -191,9 +200,20 @@ class KafkaNode:
         finally:
             connection.close()
 
+    async def known_brokers(self) -> set[int]:
+        """Ask it for the ids of the brokers that serve; none while somebody else answers on its port.
+
+        Raises:
+            OSError, KafkaError: if nobody answers within a second.
+        """
+        answer = await self.ask(MetadataRequest([]))
+        if answer["cluster_id"] != self._cluster_id:
+            return set()
+        return {broker["node_id"] for broker in answer["brokers"]}
+
     def log_tail(self) -> str:
         """Give the end of what it logged, and of what Java itself printed."""
-        texts = [path.read_bytes()[-_SHOWN_BYTES:].decode(errors="replace") for path in self._logs if path.exists()]
+        texts = [path.read_bytes()[-_SHOWN:].decode(errors="replace") for path in self._logs if path.exists()]
         return "\n".join(texts).strip()
 
     def __str__(self) -> str:
@@ -217,9 +237,8 @@ class KafkaNode:
         return self.directory / "server.log", self._output
 
     async def _serves(self) -> bool:
-        # A broker answers only once the controller lets it serve, and lists the brokers that may.
-        brokers = (await self.ask(MetadataRequest([])))["brokers"]
-        return any(broker["node_id"] == self.node_id for broker in brokers)
+        # A broker answers only once the controller lets it serve, and names the brokers that do.
+        return self.node_id in await self.known_brokers()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:

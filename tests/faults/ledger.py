@@ -41,7 +41,6 @@ class Ledger:
     pipeline: Pipeline
     token: str
     username: str
-    seed: str = ""
     accepted: dict[str, list[int]] = field(default_factory=dict)
 
     async def submit(self, numbers: range, rate: float) -> None:
@@ -66,14 +65,14 @@ class Ledger:
         await producer.stop()
 
     def _ecg(self, number: int) -> tuple[list[dict[str, object]], list[int]]:
-        rng = random.Random(f"{self.seed}-{number}")
+        rng = random.Random(f"{self.username}-{number}")
         signals = [[rng.randint(-9, 9) for _ in range(60)] for _ in range(3)]
         leads: list[dict[str, object]] = [{"name": f"L{i}", "signal": signal} for i, signal in enumerate(signals)]
         return leads, [crossings(signal) for signal in signals]
 
     async def _over_http(self, client: httpx.AsyncClient, number: int) -> None:
         leads, counts = self._ecg(number)
-        headers = {"idempotency-key": f"{self.seed}-{number}"}
+        headers = {"idempotency-key": f"{self.username}-{number}"}
         for gateway in itertools.cycle(self.pipeline.gateways):
             try:
                 response = await client.post(f"{gateway.url}/ecgs", json={"leads": leads}, headers=headers)
@@ -88,7 +87,7 @@ class Ledger:
 
     async def _directly(self, producer: AIOKafkaProducer, topic: str, number: int) -> None:
         leads, counts = self._ecg(number)
-        ecg_id = str(uuid.UUID(int=random.Random(f"id-{self.seed}-{number}").getrandbits(128), version=4))
+        ecg_id = str(uuid.UUID(int=random.Random(f"id-{self.username}-{number}").getrandbits(128), version=4))
         value = orjson.dumps({"id": ecg_id, "username": self.username, "leads": leads})
         while True:
             try:

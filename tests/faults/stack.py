@@ -116,8 +116,7 @@ async def replicated_stack(
         for _ in range(workers):
             pipeline.start_worker()
         await pipeline.ready(workers)
-        ledger = Ledger(pipeline, await pipeline.register("ledger"), "ledger")
-        stack = Stack(cluster, pipeline, ledger)
+        stack = Stack(cluster, pipeline, Ledger(pipeline, await pipeline.register("ledger"), "ledger"))
         supervisor = asyncio.create_task(stack.supervise())
         yield stack
     finally:

@@ -56,7 +56,8 @@ async def stack(kafka: Distribution, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.parametrize("scenario", WORST if SHORT else SCENARIOS, ids=lambda scenario: scenario.__name__)
 async def test_nothing_accepted_is_lost(stack: Stack, scenario: Scenario, report: list[str]) -> None:
     await stack.pipeline.ready(3)
-    stack.ledger = Ledger(stack.pipeline, stack.ledger.token, "ledger", seed=scenario.__name__)
+    username = scenario.__name__
+    stack.ledger = Ledger(stack.pipeline, await stack.pipeline.register(username), username)
     tally, gaps, restarts = Tally(), [0.0], stack.restarts
     await stack.ledger.submit(range(200), RATE)
     await stack.caught_up()

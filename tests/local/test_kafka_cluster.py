@@ -119,19 +119,25 @@ class TestOneNode:
             await produce(cluster, "three")
             assert await consume(cluster) == ["one", "two", "three"]
 
-    async def test_the_same_directory_and_port_make_the_same_cluster(self, kafka: Distribution, tmp_path: Path) -> None:
+    async def test_the_same_directory_and_port_make_the_same_cluster(
+        self, kafka: Distribution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LC_ALL", "C")
         ports = free_ports(1)
-        async with KafkaCluster(kafka, tmp_path, ports=ports) as first:
+        directory = tmp_path / "räume mit = und #"
+        async with KafkaCluster(kafka, directory, ports=ports) as first:
             await create_topic(first)
             await produce(first, "kept")
-        async with KafkaCluster(kafka, tmp_path, ports=ports) as second:
+        async with KafkaCluster(kafka, directory, ports=ports) as second:
             assert second.bootstrap_servers == first.bootstrap_servers == f"127.0.0.1:{ports[0]}"
             assert await consume(second) == ["kept"]
 
     async def test_another_supervisor_can_run_it(self, kafka: Distribution, tmp_path: Path) -> None:
         cluster = KafkaCluster(kafka, tmp_path)
         await cluster.prepare()
-        process = await asyncio.create_subprocess_exec(*cluster.nodes[0].argv)
+        process = await asyncio.create_subprocess_exec(
+            *cluster.nodes[0].argv, env={**os.environ, **cluster.nodes[0].env}
+        )
         try:
             await cluster.ready()
             await create_topic(cluster)
@@ -186,6 +192,12 @@ class TestOneNode:
             with pytest.raises(NodeFailedError, match="Address already in use"):
                 await second.start()
             assert not second.nodes[0].running
+
+    async def test_starting_it_twice_is_an_error_and_no_harm(self, kafka: Distribution, tmp_path: Path) -> None:
+        async with KafkaCluster(kafka, tmp_path) as cluster:
+            with pytest.raises(RuntimeError, match="run already"):
+                await cluster.start()
+            await cluster.ready(5)
 
     async def test_a_setting_that_kafka_refuses_is_named(self, kafka: Distribution, tmp_path: Path) -> None:
         with pytest.raises(NodeFailedError, match=r"num\.partitions"):
