@@ -8,13 +8,14 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.exceptions import ProducerSendError
 from faust.streams import Stream
-from faust.types import AppT, EventT, StreamT
+from faust.types import TP, AppT, EventT, StreamT
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from shared.ids import IdIssuer
 from shared.kafka import partition_for
 from shared.settings import Settings
 from shared.topics import Topics
+from stream_agents.offsets import MessageLost
 from stream_agents.processing import (
     FORWARDED_HEADER,
     Headers,
@@ -29,6 +30,9 @@ from stream_agents.table import InsightsTable
 from stream_agents.transport import Consumer
 
 log = structlog.get_logger(__name__)
+
+# Far longer than a message takes from the consumer's thread to the agent.
+_IDLE = 5.0
 
 
 class SubmissionsAgent:
@@ -50,6 +54,10 @@ class SubmissionsAgent:
             self._find_row,
         )
 
+    @property
+    def _consumer(self) -> Consumer:
+        return cast("Consumer", self._app.consumer)
+
     async def run(self, stream: StreamT[bytes]) -> None:
         """Handle a stream in batches of what has piled up while the batch before was stored."""
         async with asyncio.TaskGroup() as tasks:
@@ -62,12 +70,32 @@ class SubmissionsAgent:
                 self._arrived.set()
 
     async def _store_inbox(self) -> None:
+        missing: dict[TP, int] = {}
         while True:
-            await self._arrived.wait()
+            try:
+                async with asyncio.timeout(_IDLE):
+                    await self._arrived.wait()
+            except TimeoutError:
+                missing = self._still_missing(missing)
+                continue
+            missing = {}
             self._arrived.clear()
             batch, self._inbox = self._inbox, []
             self._taken.set()
             await self.handle(batch)
+
+    def _still_missing(self, missing: dict[TP, int]) -> dict[TP, int]:
+        """Return what was fetched and has not arrived though nothing is at work.
+
+        Raises:
+            MessageLost: if it had not arrived the last time either.
+        """
+        if self._app.rebalancing:
+            return {}
+        now = self._consumer.offsets.first_unstored()
+        if lost := now.items() & missing.items():
+            raise MessageLost(f"fetched and never arrived: {sorted(lost)}")
+        return now
 
     async def handle(self, events: list[EventT[bytes]]) -> None:
         """Process a batch of events and store what becomes of them."""
@@ -85,9 +113,8 @@ class SubmissionsAgent:
             with attempt:
                 await self._store(outcomes)
         if self._app.consumer_generation_id == generation:
-            consumer = cast("Consumer", self._app.consumer)
             for event in current:
-                consumer.mark_stored(event.message.tp, event.message.offset)
+                self._consumer.offsets.stored(event.message.tp, event.message.offset)
         for event in events:
             event.ack()
 

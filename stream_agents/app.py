@@ -12,7 +12,7 @@ from shared.topics import Topics
 from stream_agents.agent import SubmissionsAgent
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
-from stream_agents.transport import new_transport
+from stream_agents.transport import FlowControl, new_transport
 from stream_agents.views import add_views
 
 
@@ -50,6 +50,7 @@ def create_app(settings: Settings) -> faust.App:
         web_graph_enabled=False,
         web_metrics_enabled=False,
     )
+    app.flow_control = FlowControl()
     app.transport = app.producer_transport = new_transport(app, settings)
     table = InsightsTable(
         app,

@@ -1,5 +1,6 @@
 """Which partitions this worker answers queries for, and the announcement of it to the gateways."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,9 @@ from shared.topics import Topics
 from stream_agents.table import InsightsTable
 
 log = structlog.get_logger(__name__)
+
+# Less than a gateway waits for an answer.
+_CATCH_UP_TIMEOUT = 0.3
 
 
 class Serving:
@@ -38,6 +42,21 @@ class Serving:
     def serves(self, partition: int) -> bool:
         """Tell whether this worker has the whole of a partition."""
         return partition in self._partitions and self._table.rows.holds(partition)
+
+    async def knows(self, partition: int) -> bool:
+        """Tell whether a row that this worker has not is nowhere.
+
+        A worker that does not serve the partition may have a copy of it, and then makes sure that it is not behind.
+        """
+        if self.serves(partition):
+            return True
+        if not self._table.rows.holds(partition):
+            return False
+        try:
+            async with asyncio.timeout(_CATCH_UP_TIMEOUT):
+                return await self._table.catches_up(partition)
+        except (KafkaError, TimeoutError):
+            return False
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         generation = self._app.consumer_generation_id

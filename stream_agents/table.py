@@ -13,6 +13,8 @@ from yarl import URL
 from stream_agents.processing import Stored
 from stream_agents.store import OPTIONS, Store
 
+_POLL = 0.01
+
 
 class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at run time
     """Rows by ECG id, JSON as bytes, partitioned like the submissions.
@@ -29,6 +31,27 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
     def changelog_tp(self, partition: int) -> TP:
         """Return the changelog's partition of this number."""
         return TP(self.changelog_topic.get_topic_name(), partition)
+
+    def find(self, partition: int, key: bytes) -> bytes | None:
+        """Return a row, or None where there is none here."""
+        return self.rows.get_row(partition, key) if self.rows.holds(partition) else None
+
+    async def catches_up(self, partition: int) -> bool:
+        """Return True once the local copy of a partition has every record that its changelog had at the call.
+
+        Return False if the copy is closed meanwhile. A row is visible anywhere only after its record is in the
+        changelog: a row that such a copy lacks had been seen by nobody.
+
+        Raises:
+            KafkaError: if the broker cannot be asked.
+        """
+        tp = self.changelog_tp(partition)
+        end = (await self.app.consumer.highwaters(tp))[tp]
+        while self.rows.holds(partition):
+            if self._next_offset(tp) >= end:
+                return True
+            await asyncio.sleep(_POLL)
+        return False
 
     async def store(self, rows: Iterable[tuple[int, Stored]]) -> None:
         """Store rows, given with their partitions; when this returns they are durable and visible.
@@ -61,10 +84,12 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         Another worker that was cut off from the group may still have written to the changelog. Its records
         are a gap in ours: recovery must start before the gap, so the mark stays there.
         """
-        tp = self.changelog_tp(partition)
-        persisted = self.persisted_offset(tp)
-        expected = 0 if persisted is None else persisted + 1
+        expected = self._next_offset(self.changelog_tp(partition))
         return offsets[-1] if offsets == list(range(expected, expected + len(offsets))) else None
+
+    def _next_offset(self, tp: TP) -> int:
+        persisted = self.persisted_offset(tp)
+        return 0 if persisted is None else persisted + 1
 
     def _new_store(self) -> Any:
         return Store(

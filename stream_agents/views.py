@@ -19,14 +19,17 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving, auth: InternalA
     async def row(view: View, request: Request, partition: str, ecg_id: str) -> Response:
         """Answer 200 with the row, 404 when there is none, 421 when this worker cannot know.
 
-        A row is right wherever it is found; that there is none is known only to who serves the partition.
+        A row is right wherever it is found; that there is none is known only to who serves the partition, or has a
+        copy of it that is not behind.
         """
         if not auth.accepts(request.headers.get(auth.header)):
             return view.text("unauthorized", status=401)
-        number = int(partition)
-        found = table.rows.get_row(number, ecg_id.encode()) if table.rows.holds(number) else None
-        if found is not None:
+        number, key = int(partition), ecg_id.encode()
+        if (found := table.find(number, key)) is not None:
             return view.bytes(found, content_type="application/json")
-        if serving.serves(number):
-            return view.text("no such row", status=404)
-        return view.text("not served here", status=421)
+        if not await serving.knows(number):
+            return view.text("not served here", status=421)
+        # A copy may just have caught up with it.
+        if (found := table.find(number, key)) is not None:
+            return view.bytes(found, content_type="application/json")
+        return view.text("no such row", status=404)

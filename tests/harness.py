@@ -142,11 +142,12 @@ class Pipeline:
         gateway.start()
         return gateway
 
-    def start_worker(self, **env: str) -> Worker:
+    def start_worker(self, program: str | None = None, **env: str) -> Worker:
+        """Start a worker, or a Python program that is to run one."""
         port, name = free_port(), f"worker-{len(self.workers)}"
         worker = Worker(
             name,
-            [sys.executable, "-m", "stream_agents"],
+            [sys.executable, *(("-c", program) if program else ("-m", "stream_agents"))],
             {**self.env, "ECG_WORKER_PORT": str(port), "ECG_DATA_DIR": str(self.directory / name), **env},
             self.directory / f"{name}.log",
             url=f"http://127.0.0.1:{port}",

@@ -1,0 +1,106 @@
+"""Nothing is lost between the broker and the agent, also when recovery and fetching overlap."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tests.harness import Pipeline, eventually
+from tests.pipeline.test_faults import EXPECTED, insights_through_failover, submit
+
+pytestmark = pytest.mark.slow
+
+NewPipeline = Callable[..., Pipeline]
+
+# At the end of a recovery messages are fetched while the worker still goes back to the committed offsets. Usually that
+# takes so little time, and the agent so little for a message, that few runs have any waiting then.
+SLOW = """
+import asyncio
+from stream_agents.__main__ import main
+from stream_agents.agent import SubmissionsAgent
+from stream_agents.transport import Consumer
+
+def slower(function, seconds):
+    async def slow(*args):
+        await function(*args)
+        await asyncio.sleep(seconds)
+    return slow
+
+Consumer.perform_seek = slower(Consumer.perform_seek, 1)
+SubmissionsAgent.handle = slower(SubmissionsAgent.handle, 0.1)
+main()
+"""
+
+# The 20th message of every partition, or the last one of the first that has 20, is fetched and goes no further.
+LOSSY = """
+from stream_agents.__main__ import main
+from stream_agents.transport import Consumer
+
+getmany = Consumer.getmany
+
+async def lossy(self, timeout):
+    async for tp, message in getmany(self, timeout):
+        if self.is_changelog(tp) or message.offset != {offset}:
+            yield tp, message
+
+Consumer.getmany = lossy
+main()
+"""
+
+
+async def backlog(new_pipeline: NewPipeline, count: int) -> tuple[Pipeline, str, list[str]]:
+    """Make a pipeline with a gateway, and ECGs that wait for a worker; return them with their owner's token."""
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+
+    async def alive() -> bool | None:
+        return True if "Application startup complete" in pipeline.gateways[0].log.read_text() else None
+
+    await eventually(alive, 30, what="the gateway")
+    token = await pipeline.register("clinic")
+    async with pipeline.client(token=token) as client:
+        accepted = await submit(client, count)
+    assert len(accepted) == count
+    return pipeline, token, accepted
+
+
+async def all_have_insights(pipeline: Pipeline, token: str, accepted: list[str]) -> None:
+    async with pipeline.client(token=token) as client:
+        for ecg_id in accepted:
+            assert await insights_through_failover(client, ecg_id) == EXPECTED
+
+
+async def test_messages_that_arrive_before_recovery_has_ended_are_processed(new_pipeline: NewPipeline) -> None:
+    """A worker that joins makes the others recover, while they fetch."""
+    pipeline, token, accepted = await backlog(new_pipeline, 10)
+    pipeline.start_worker(SLOW, ECG_BATCH_SIZE="8")
+    await pipeline.ready()
+    pipeline.start_worker(SLOW, ECG_BATCH_SIZE="8")
+    joining = asyncio.create_task(pipeline.ready(workers=2))
+    async with pipeline.client(token=token) as client:
+        while not joining.done():
+            accepted += await submit(client, 20)
+            # A little more than the workers can do.
+            await asyncio.sleep(0.1)
+    await joining
+    await all_have_insights(pipeline, token, accepted)
+    assert all(worker.running.poll() is None for worker in pipeline.workers)
+    pipeline.stop()
+
+
+@pytest.mark.parametrize("offset", [0, 10], ids=["the only one", "one among others"])
+async def test_a_worker_that_lost_a_message_ends_and_the_next_one_processes_it(
+    new_pipeline: NewPipeline, offset: int
+) -> None:
+    pipeline, token, accepted = await backlog(new_pipeline, 300 if offset else 3)
+    lossy = pipeline.start_worker(LOSSY.format(offset=offset))
+
+    async def ended() -> bool | None:
+        return True if lossy.running.poll() is not None else None
+
+    await eventually(ended, 60, what="the end of the worker")
+    assert lossy.running.returncode != 0
+    assert "MessageLost" in lossy.log.read_text()
+    pipeline.start_worker()
+    await all_have_insights(pipeline, token, accepted)
+    pipeline.stop()
