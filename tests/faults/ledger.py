@@ -5,6 +5,7 @@ import itertools
 import random
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
@@ -28,10 +29,6 @@ class Tally:
     wrong: int = 0
     stuck: int = 0
     duplicated: int = 0
-    query_gap_seconds: float = 0.0
-    catch_up_seconds: float = 0.0
-    restarts: int = 0
-    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -42,6 +39,8 @@ class Ledger:
     token: str
     username: str
     accepted: dict[str, list[int]] = field(default_factory=dict)
+    # Is told of every ECG that a gateway accepted, at once.
+    on_accepted: Callable[[str], None] = lambda _: None
 
     async def submit(self, numbers: range, rate: float) -> None:
         """Submit ECGs at a steady rate; return when each has been accepted."""
@@ -80,7 +79,9 @@ class Ledger:
                 await asyncio.sleep(0.2)
                 continue
             if response.status_code == 201:
-                self.accepted[response.json()["id"]] = counts
+                ecg_id = response.json()["id"]
+                self.accepted[ecg_id] = counts
+                self.on_accepted(ecg_id)
                 return
             assert response.status_code == 503, response.text
             await asyncio.sleep(int(response.headers["retry-after"]))
@@ -98,8 +99,9 @@ class Ledger:
                 self.accepted[ecg_id] = counts
                 return
 
-    async def check(self, tally: Tally) -> None:
+    async def check(self) -> Tally:
         """Ask for every accepted ECG, and count what is not as it was promised."""
+        tally = Tally(accepted=len(self.accepted))
         limit, deadline = asyncio.Semaphore(_CONNECTIONS), time.monotonic() + _ANSWER_TIMEOUT
         async with httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=15) as client:
 
@@ -114,8 +116,8 @@ class Ledger:
                     tally.wrong += 1
 
             await asyncio.gather(*(one(*entry) for entry in self.accepted.items()))
-        tally.accepted = len(self.accepted)
         tally.duplicated = len(await self._published() - set(self.accepted))
+        return tally
 
     async def _answer(self, client: httpx.AsyncClient, ecg_id: str, deadline: float) -> tuple[int, list[int]]:
         """Return the last status until the deadline, and the counts that came with a 200."""

@@ -1,10 +1,14 @@
 """The faults: what is done to a stack while it works."""
 
 import asyncio
-import resource
+import os
 import shutil
+import subprocess
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from shared.topics import Topics
@@ -97,11 +101,31 @@ async def poisoned(stack: Stack) -> None:
 
 
 async def disk_full(stack: Stack) -> None:
-    """No room for one worker's table, for 10 s."""
+    """No room left on the disk of one worker's table for 20 s."""
     worker = stack.pipeline.workers[0]
-    # A limit of the size of its files, given to the running process: writes fail as on a full disk.
-    resource.prlimit(worker.running.pid, resource.RLIMIT_FSIZE, (0, 0))
-    await asyncio.sleep(_OUTAGE)
+    directory = Path(worker.env["ECG_DATA_DIR"])
+    stack.hold_down(worker)
+    await asyncio.to_thread(worker.stop)
+    mount_small_disk(directory, stack.cleanup)
+    stack.release(worker)
+    await stack.pipeline.ready(3)
+    ballast = directory / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    await asyncio.sleep(2 * _OUTAGE)
+    ballast.unlink()
+
+
+def mount_small_disk(directory: Path, cleanup: ExitStack) -> None:
+    """Mount a file system of 64 MiB in memory on a directory, until the cleanup."""
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", directory], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"a disk to fill cannot be mounted: {error}")
+    cleanup.callback(lambda: subprocess.run(["umount", "--lazy", directory], check=True))
 
 
 WORST: list[Scenario] = [worker_killed, leader_killed, all_brokers_down, disk_full]

@@ -1,0 +1,136 @@
+"""Who watches a stack while it breaks: its queries, and its lag."""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from shared.topics import Topics
+from tests.harness import Pipeline, eventually
+
+_PAUSE = 0.2
+# A fresh ECG that is stuck for longer is the ledger's to report.
+_PATIENCE = 90.0
+_REQUEST_TIMEOUT_MS = 3_000
+_UNKNOWN = sys.maxsize
+
+
+@dataclass
+class QueryWatch:
+    """Asks for ECGs again and again, through either gateway, and counts what is not answered.
+
+    A query that one gateway does not take is asked of the other one, as a load balancer would do. It fails if none
+    takes it, or with a 503.
+    """
+
+    pipeline: Pipeline
+    token: str
+    queries: int = 0
+    failed: int = 0
+    gap_seconds: float = 0.0
+    _followed: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
+
+    @asynccontextmanager
+    async def watching(self, finished: Sequence[str]) -> AsyncIterator[None]:
+        """Follow finished ECGs all the time, and fresh ones that `fresh` is told of until they are finished."""
+        async with (
+            httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=10) as self._client,
+            self._followed,
+        ):
+            tasks = [self._followed.create_task(self._follow(ecg_id, fresh=False)) for ecg_id in finished]
+            yield
+            for task in tasks:
+                task.cancel()
+
+    def fresh(self, ecg_id: str) -> None:
+        """Follow an ECG that was accepted just now."""
+        self._followed.create_task(self._follow(ecg_id, fresh=True))
+
+    async def _follow(self, ecg_id: str, *, fresh: bool) -> None:
+        begun = answered = time.monotonic()
+        failing = False
+        while not fresh or time.monotonic() < begun + _PATIENCE:
+            status = await self._ask(ecg_id)
+            self.queries += 1
+            if status in ((200, 202) if fresh else (200,)):
+                if failing:
+                    self.gap_seconds = max(self.gap_seconds, time.monotonic() - answered)
+                failing, answered = False, time.monotonic()
+                if fresh and status == httpx.codes.OK:
+                    return
+            else:
+                assert status in (None, httpx.codes.SERVICE_UNAVAILABLE), f"{status}: an accepted ECG was denied"
+                failing = True
+                self.failed += 1
+            await asyncio.sleep(_PAUSE)
+
+    async def _ask(self, ecg_id: str) -> int | None:
+        # Either gateway is the first for half of the queries.
+        turn = self.queries % len(self.pipeline.gateways)
+        for gateway in self.pipeline.gateways[turn:] + self.pipeline.gateways[:turn]:
+            with contextlib.suppress(httpx.TransportError):
+                return (await self._client.get(f"{gateway.url}/ecgs/{ecg_id}/insights")).status_code
+        return None
+
+
+@dataclass
+class LagWatch:
+    """Knows how many submissions are not committed; very many while the brokers do not answer."""
+
+    pipeline: Pipeline
+    samples: list[tuple[float, int]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Sample the lag all the time."""
+        servers = self.pipeline.bootstrap_servers
+        consumer = AIOKafkaConsumer(bootstrap_servers=servers, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        await consumer.start()
+        await admin.start()
+        task = asyncio.create_task(self._sample(consumer, admin))
+        try:
+            yield
+            assert not task.done(), task.exception()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await admin.close()
+            await consumer.stop()
+
+    async def caught_up(self, timeout: float = 180.0) -> None:
+        """Return when every submission is committed."""
+        begun = time.monotonic()
+
+        async def probe() -> bool | None:
+            at, lag = self.samples[-1] if self.samples else (0.0, 1)
+            return True if at > begun and lag == 0 else None
+
+        await eventually(probe, timeout, 0.1, "a lag of zero")
+
+    def behind_until(self, since: float, most: float) -> float:
+        """Return how many seconds after a moment the lag was over `most` for the last time."""
+        return max((at - since for at, lag in self.samples if at > since and lag > most), default=0.0)
+
+    async def _sample(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
+        topic = Topics(self.pipeline.settings).submissions
+        partitions = [TopicPartition(topic.name, i) for i in range(topic.partitions)]
+        group = f"{self.pipeline.prefix}-stream-agents"
+        while True:
+            try:
+                ends = await consumer.end_offsets(partitions)
+                committed = await admin.list_consumer_group_offsets(group, partitions=partitions)
+            except (KafkaError, OSError):  # a TimeoutError is an OSError
+                lag = _UNKNOWN
+            else:
+                lag = sum(end - max(committed[tp].offset, 0) for tp, end in ends.items())
+            self.samples.append((time.monotonic(), lag))
+            await asyncio.sleep(_PAUSE)

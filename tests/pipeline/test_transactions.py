@@ -1,0 +1,33 @@
+"""Producers may produce in transactions: what they abort was not submitted."""
+
+import uuid
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from shared.topics import Topics
+from tests.brokers import Broker
+from tests.harness import Pipeline
+from tests.pipeline.test_direct_produce import found, message
+
+
+async def test_an_aborted_transaction_submits_nothing_and_a_committed_one_does(
+    broker: Broker, pipeline: Pipeline
+) -> None:
+    if broker.embedded:
+        pytest.skip("the embedded broker has no transactions")
+    token = await pipeline.register("transactional")
+    topic = Topics(pipeline.settings).submissions.name
+    aborted, committed = message("transactional"), message("transactional")
+    async with AIOKafkaProducer(
+        bootstrap_servers=pipeline.bootstrap_servers, transactional_id=f"lab-{uuid.uuid4()}"
+    ) as producer:
+        for body, abort in ((aborted, True), (committed, False)):
+            await producer.begin_transaction()
+            # In the partition of the committed one, after which it would have been processed already.
+            await producer.send_and_wait(topic, orjson.dumps(body), committed["id"].encode())
+            await (producer.abort_transaction() if abort else producer.commit_transaction())
+    await found(pipeline, token, committed["id"])
+    async with pipeline.client(token=token) as client:
+        assert (await client.get(f"/ecgs/{aborted['id']}/insights")).status_code == 404
