@@ -37,6 +37,7 @@ check: $(DEV_READY) ## lint, formatting, types
 
 lock: $(DEV_READY) ## write the lock files anew
 	$(BIN)/pip install -q uv
+	$(COMPILE) -o requirements-service.lock
 	$(COMPILE) --extra local -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
 
