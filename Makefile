@@ -24,8 +24,8 @@ test: $(DEV_READY) ## run the tests
 	@exec $(BIN)/python -m pytest -m "not kafka"
 
 test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT]
-	@echo "Running the pipeline's tests on Apache Kafka (about four minutes; once, Maven downloads it)"
-	@exec $(BIN)/python -m pytest tests/pipeline tests/local/test_kafka_cluster.py --broker $(or $(BROKER),kafka)
+	@echo "Running the pipeline's tests on Apache Kafka (about five minutes; once, Maven downloads it)"
+	@exec $(BIN)/python -m pytest tests/pipeline tests/local/test_kafka_cluster.py tests/local/test_compose.py --broker $(or $(BROKER),kafka)
 
 test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour)
 	@exec $(BIN)/python -m pytest tests/faults -s
