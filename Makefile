@@ -6,6 +6,7 @@ RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
 COMPILE := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
+KAFKA_TESTS := tests/pipeline tests/local/test_kafka_cluster.py tests/local/test_compose.py tests/faults/test_commit.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-kafka test-faults check lock clean
@@ -24,11 +25,11 @@ test: $(DEV_READY) ## run the tests
 	@exec $(BIN)/python -m pytest -m "not kafka"
 
 test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT]
-	@echo "Running the pipeline's tests on Apache Kafka (about four minutes; once, Maven downloads it)"
-	@exec $(BIN)/python -m pytest tests/pipeline tests/local/test_kafka_cluster.py tests/faults/test_commit.py --broker $(or $(BROKER),kafka)
+	@echo "Running the pipeline's tests on Apache Kafka (about six minutes; once, Maven downloads it)"
+	@exec $(BIN)/python -m pytest $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
 
-test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour)
-	@exec $(BIN)/python -m pytest tests/faults/test_scenarios.py -s
+test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour; SHORT=1: four minutes)
+	@$(if $(SHORT),ECG_FAULTS=worst ECG_FAULT_ECGS=2000) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py -s
 
 check: $(DEV_READY) ## lint, formatting, types
 	$(BIN)/ruff check .
@@ -37,6 +38,7 @@ check: $(DEV_READY) ## lint, formatting, types
 
 lock: $(DEV_READY) ## write the lock files anew
 	$(BIN)/pip install -q uv
+	$(COMPILE) -o requirements-service.lock
 	$(COMPILE) --extra local -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
 

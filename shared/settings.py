@@ -1,11 +1,14 @@
 """Settings: one class, read from environment variables with the prefix `ECG_`."""
 
+import socket
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
+
+_ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
 class Settings(BaseSettings):
@@ -86,7 +89,8 @@ class Settings(BaseSettings):
     worker_port: int = Field(default=6066, ge=1, le=65535, description="Port of a worker's query view.")
     worker_public_host: str | None = Field(
         default=None,
-        description="Host name under which gateways reach this worker; default: the listening address.",
+        description="Host name under which gateways reach this worker; default: the listening address, or the "
+        "machine's own name if that is every address.",
     )
     session_timeout: float = Field(
         default=6.0,
@@ -108,6 +112,12 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
 
     @property
+    def worker_name(self) -> str:
+        """The host name under which gateways reach this worker."""
+        listening = socket.gethostname() if self.worker_host in _ALL_ADDRESSES else self.worker_host
+        return self.worker_public_host or listening
+
+    @property
     def worker_url(self) -> str:
         """The URL under which gateways reach this worker."""
-        return f"http://{self.worker_public_host or self.worker_host}:{self.worker_port}"
+        return f"http://{self.worker_name}:{self.worker_port}"

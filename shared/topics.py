@@ -1,17 +1,23 @@
-"""The pipeline's topics: names, partitions and settings, created where they are missing."""
+"""The pipeline's topics: names, partitions and settings, created where they are missing: `python -m shared.topics`."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from shared.kafka import admin_client
+from shared.log import configure as configure_logging
 from shared.settings import MIB, Settings
 
 log = structlog.get_logger(__name__)
 
 _HOUR_MS = 3_600_000
+# A cluster that has just started takes seconds until all its brokers serve; before, it refuses so many copies.
+_CREATE_TIMEOUT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +86,31 @@ class Topics:
             if code and error is not TopicAlreadyExistsError:
                 raise error(f"creating topic {name}: {message}")
         log.info("topics created", topics=[topic.name for topic in missing])
+
+
+async def create(settings: Settings) -> None:
+    """Create the topics that do not exist, as soon as the cluster has the brokers for them.
+
+    Raises:
+        KafkaError: what it still says after a minute.
+    """
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(KafkaError),
+        stop=stop_after_delay(_CREATE_TIMEOUT),
+        wait=wait_fixed(1),
+        reraise=True,
+    ):
+        with attempt:
+            async with admin_client(settings) as admin:
+                await Topics(settings).create(admin)
+
+
+def main() -> None:
+    """Create the topics that do not exist."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    asyncio.run(create(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> faust.App:
         stream_recovery_delay=0.0,
         web_bind=settings.worker_host,
         web_port=settings.worker_port,
-        web_host=settings.worker_public_host or settings.worker_host,
+        web_host=settings.worker_name,
         # Faust's own pages would show every row of every table to whoever reaches the port.
         web_tables_enabled=False,
         web_router_enabled=False,

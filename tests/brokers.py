@@ -73,7 +73,7 @@ class DockerBroker:
     """Apache Kafka in a container."""
 
     embedded = False
-    image = "apache/kafka:4.1.0"
+    image = "apache/kafka:4.4.0"
 
     def __init__(self) -> None:
         from testcontainers.kafka import KafkaContainer  # noqa: PLC0415 - looks for a Docker engine

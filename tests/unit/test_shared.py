@@ -1,10 +1,12 @@
 """Partitions, settings and internal authentication."""
 
+import socket
+
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from shared.internal import InternalAuth
 from shared.kafka import partition_for
@@ -36,6 +38,25 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_every_setting_is_described() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - nothing listens
+
+
+@pytest.mark.parametrize(
+    ("host", "public_host", "reached_at"),
+    [
+        ("127.0.0.1", None, "127.0.0.1"),
+        (EVERY_ADDRESS, None, socket.gethostname()),
+        ("::", None, socket.gethostname()),
+        (EVERY_ADDRESS, "worker-7", "worker-7"),
+    ],
+)
+def test_a_worker_that_listens_everywhere_is_reached_under_the_machines_name(
+    host: str, public_host: str | None, reached_at: str
+) -> None:
+    settings = Settings(secret=SecretStr("x" * 32), worker_host=host, worker_public_host=public_host, worker_port=6066)
+    assert settings.worker_url == f"http://{reached_at}:6066"
 
 
 def test_workers_answer_gateways_of_their_own_deployment_only() -> None:
