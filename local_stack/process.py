@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import sys
 from collections import deque
 from collections.abc import Mapping
 
+from local_stack.lifetime import dies_with_parent
+
 _KEPT_LINES = 20
 _LINE_LIMIT = 1 << 20
-_PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -36,7 +36,7 @@ class Child:
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
             limit=_LINE_LIMIT,
-            preexec_fn=_die_with_parent,
+            preexec_fn=dies_with_parent(),
         )
         self._output = asyncio.create_task(self._pass_on())
 
@@ -69,12 +69,6 @@ class Child:
             line = raw.decode(errors="replace").rstrip()
             self.last_lines.append(line)
             print(self._prefix + line, flush=True)
-
-
-def _die_with_parent() -> None:
-    """Have the kernel kill the child when this process is killed, so that nothing outlives the runner."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _prefix(name: str, colour: int) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack.kafka.lifetime import run
+from local_stack.lifetime import run
 
 JAVA_VERSION = 17
 """The oldest Java that Kafka's brokers run on."""

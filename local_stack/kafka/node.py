@@ -18,7 +18,7 @@ from aiokafka.protocol.api import Request
 from aiokafka.protocol.metadata import MetadataRequest
 
 from local_stack.kafka.distribution import JAVA_ENV, Distribution
-from local_stack.kafka.lifetime import dies_with_parent, run
+from local_stack.lifetime import dies_with_parent, run
 
 START_TIMEOUT = 60.0
 """Seconds until a node that does not answer counts as failed. It takes about two on an idle machine; a laptop that
