@@ -13,8 +13,8 @@ COMPILE := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: $(RUN_READY) ## run the whole pipeline here; Ctrl-C stops it
-	@exec $(BIN)/python -m local_stack up
+run: $(RUN_READY) ## run the whole pipeline here, Ctrl-C stops it: make run [BROKER=kafka to keep everything (Java 17, Maven)]
+	@exec $(BIN)/python -m local_stack up $(if $(BROKER),--broker "$(BROKER)")
 
 demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running pipeline: make demo [RECORD=path of a WFDB record]
 	@exec $(BIN)/python -m local_stack demo $(if $(RECORD),"$(RECORD)")
@@ -24,8 +24,8 @@ test: $(DEV_READY) ## run the tests
 	@exec $(BIN)/python -m pytest -m "not kafka"
 
 test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT]
-	@echo "Running the pipeline's tests on Apache Kafka (about four minutes; once, Maven downloads it)"
-	@exec $(BIN)/python -m pytest tests/pipeline tests/local/test_kafka_cluster.py --broker $(or $(BROKER),kafka)
+	@echo "Running the pipeline's tests on Apache Kafka (about five minutes; once, Maven downloads it)"
+	@exec $(BIN)/python -m pytest tests/pipeline tests/local/test_kafka_cluster.py tests/local/test_durable_stack.py --broker $(or $(BROKER),kafka)
 
 test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour)
 	@exec $(BIN)/python -m pytest tests/faults -s
@@ -40,8 +40,8 @@ lock: $(DEV_READY) ## write the lock files anew
 	$(COMPILE) --extra local -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
 
-clean: ## remove what the targets made
-	rm -rf $(VENV) data build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove what the targets made, but not what data/ keeps
+	rm -rf $(VENV) data/embedded build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -18,8 +18,8 @@ class Child:
     """A process in a session of its own, whose output is passed on line by line behind its name."""
 
     def __init__(self, name: str, argv: list[str], env: Mapping[str, str], colour: int) -> None:
-        self.name = name
-        self.last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._name = name
+        self._last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._argv = argv
         self._env = env
         self._prefix = _prefix(name, colour)
@@ -58,6 +58,13 @@ class Child:
             self._signal(signal.SIGKILL)
             await self._process.wait()
 
+    def log_tail(self) -> str:
+        """Give the end of what it printed."""
+        return "\n".join(self._last_lines)
+
+    def __str__(self) -> str:
+        return self._name
+
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -67,7 +74,7 @@ class Child:
         assert self._process is not None and self._process.stdout is not None  # noqa: S101, PT018
         async for raw in self._process.stdout:
             line = raw.decode(errors="replace").rstrip()
-            self.last_lines.append(line)
+            self._last_lines.append(line)
             print(self._prefix + line, flush=True)
 
 

@@ -145,6 +145,13 @@ class KafkaNode:
         """
         await until([self], self._serves, timeout, f"{self} does not serve")
 
+    async def exited(self) -> int:
+        """Wait for the end of the process that `start` made; return the exit code."""
+        assert self._process is not None  # noqa: S101 - start comes first
+        while (code := self._process.poll()) is None:  # noqa: ASYNC110 - to wait in a thread could not be cancelled
+            await asyncio.sleep(_POLL)
+        return code
+
     async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
         """Stop it in order; kill it once the timeout is over. A frozen one is thawed for it."""
         if self._process is None:
