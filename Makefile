@@ -6,7 +6,8 @@ RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
 COMPILE := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
-KAFKA_TESTS := tests/pipeline tests/local/test_kafka_cluster.py tests/local/test_compose.py tests/faults/test_commit.py
+KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
+	$(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-kafka test-faults check lock clean
@@ -14,8 +15,8 @@ KAFKA_TESTS := tests/pipeline tests/local/test_kafka_cluster.py tests/local/test
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: $(RUN_READY) ## run the whole pipeline here; Ctrl-C stops it
-	@exec $(BIN)/python -m local_stack up
+run: $(RUN_READY) ## run the whole pipeline here, Ctrl-C stops it: make run [BROKER=kafka to keep everything (Java 17, Maven)]
+	@exec $(BIN)/python -m local_stack up $(if $(BROKER),--broker "$(BROKER)")
 
 demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running pipeline: make demo [RECORD=path of a WFDB record]
 	@exec $(BIN)/python -m local_stack demo $(if $(RECORD),"$(RECORD)")
@@ -42,8 +43,8 @@ lock: $(DEV_READY) ## write the lock files anew
 	$(COMPILE) --extra local -o requirements.lock
 	$(COMPILE) --extra dev -o requirements-dev.lock
 
-clean: ## remove what the targets made
-	rm -rf $(VENV) data build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove what the targets made, but not what data/ keeps
+	rm -rf $(VENV) data/embedded build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

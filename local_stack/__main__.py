@@ -3,10 +3,12 @@
 import argparse
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
 
 from local_stack import demo
-from local_stack.config import Config, ConfigError
+from local_stack.config import Broker, Config, ConfigError, locked
+from local_stack.kafka import Distribution, KafkaUnavailableError, NodeFailedError, install
 from local_stack.stack import Stack
 
 
@@ -14,22 +16,30 @@ def main() -> int:
     """Run a command and return its exit code."""
     parser = argparse.ArgumentParser(prog="local_stack", description="The ECG stream pipeline on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="run broker, worker and gateway until Ctrl-C")
+    up_parser = commands.add_parser("up", help="run broker, worker and gateway until Ctrl-C")
+    up_parser.add_argument("--broker", metavar="|".join(Broker), help="the broker to start (default: embedded)")
     demo_parser = commands.add_parser("demo", help="submit an ECG to the running stack and print its insights")
     demo_parser.add_argument("record", nargs="?", type=Path, help="a WFDB record; default: a synthetic ECG")
     arguments = parser.parse_args()
     if arguments.command == "demo":
         return demo.run(arguments.record)
     try:
-        config = Config.from_environment()
-    except ConfigError as error:
+        config = Config.from_environment(arguments.broker)
+        with locked(config.data_dir):
+            kafka = install(partial(print, flush=True)) if config.broker is Broker.KAFKA else None
+            return asyncio.run(_up(config, kafka))
+    except (ConfigError, KafkaUnavailableError) as error:
         print(error, file=sys.stderr)
         return 2
-    return asyncio.run(_up(config))
+    except (NodeFailedError, TimeoutError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # the download may take minutes
+        return 130
 
 
-async def _up(config: Config) -> int:
-    return await Stack(config).run()
+async def _up(config: Config, kafka: Distribution | None) -> int:
+    return await Stack(config, kafka).run()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 """What the local stack runs with, worked out from the environment."""
 
+import fcntl
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from local_stack.broker import free_port, is_free
@@ -13,12 +17,23 @@ class ConfigError(Exception):
     """The stack cannot start like this; the message says what to change."""
 
 
+class Broker(StrEnum):
+    """A broker that the stack starts itself."""
+
+    EMBEDDED = "embedded"
+    KAFKA = "kafka"
+
+
+# A table is a copy of what one broker holds: each has its own, deleted with the broker's data where it is ours.
+_WORKER_DIRS = {Broker.EMBEDDED: "embedded", Broker.KAFKA: "kafka/worker", None: "worker"}
+
+
 @dataclass(frozen=True)
 class Config:
-    """The stack's addresses, secrets and directories."""
+    """The stack's addresses, secrets and directories; `broker` is None where a Kafka is there already."""
 
     bootstrap_servers: str
-    embedded: bool
+    broker: Broker | None
     broker_port: int
     http_port: int
     worker_port: int
@@ -27,35 +42,39 @@ class Config:
     data_dir: Path
 
     @classmethod
-    def from_environment(cls) -> "Config":
+    def from_environment(cls, broker_name: str | None) -> "Config":
         """Read the settings, and make what is not set.
 
+        Args:
+            broker_name: the broker that the user asked for, if one.
+
         Raises:
-            ConfigError: if a port is taken or a needed setting is missing.
+            ConfigError: if a port is taken, a needed setting is missing, or two contradict each other.
         """
-        servers = os.environ.get("ECG_BOOTSTRAP_SERVERS")
-        embedded = servers is None
+        servers = os.environ.get("ECG_BOOTSTRAP_SERVERS") or None
+        broker = _broker(broker_name, servers)
         broker_port, http_port = _port("ECG_BROKER_PORT", 9092), _port("ECG_HTTP_PORT", 8000)
         worker_port = _port("ECG_WORKER_PORT", 0) or free_port()
         for variable, port in (
             ("ECG_HTTP_PORT", http_port),
             ("ECG_WORKER_PORT", worker_port),
-            *((("ECG_BROKER_PORT", broker_port),) if embedded else ()),
+            *((("ECG_BROKER_PORT", broker_port),) if broker else ()),
         ):
             if not is_free("127.0.0.1", port):
                 raise ConfigError(f"Port {port} is taken; choose another one with {variable}=PORT")
-        admin_token = os.environ.get("ECG_ADMIN_TOKEN")
-        if admin_token is None and not embedded:
+        if broker is None and not os.environ.get("ECG_ADMIN_TOKEN"):
             raise ConfigError("ECG_ADMIN_TOKEN must be set when ECG_BOOTSTRAP_SERVERS is")
         data_dir = Path(os.environ.get("ECG_DATA_DIR", "data")).absolute()
+        # On a broker that lasts, secrets must last too: ids signed with another one are recognised no more.
+        kept = None if broker is Broker.EMBEDDED else data_dir
         return cls(
             servers or f"127.0.0.1:{broker_port}",
-            embedded,
+            broker,
             broker_port,
             http_port,
             worker_port,
-            admin_token or secrets.token_urlsafe(24),
-            _secret(data_dir, embedded),
+            _secret("ECG_ADMIN_TOKEN", kept and kept / "admin-token"),
+            _secret("ECG_SECRET", kept and kept / "secret"),
             data_dir,
         )
 
@@ -69,16 +88,21 @@ class Config:
         """The settings of every process."""
         return {
             "ECG_BOOTSTRAP_SERVERS": self.bootstrap_servers,
-            "ECG_EMBEDDED_BROKER": str(self.embedded).lower(),
+            "ECG_EMBEDDED_BROKER": str(self.broker is Broker.EMBEDDED).lower(),
             "ECG_HTTP_PORT": str(self.http_port),
             "ECG_ADMIN_TOKEN": self.admin_token,
             "ECG_SECRET": self.secret,
         }
 
+    @property
+    def kafka_dir(self) -> Path:
+        """The directory of the durable broker."""
+        return self.data_dir / "kafka"
+
     def worker_dir(self) -> Path:
         """Return the directory of the worker's table, emptied where the broker starts empty too."""
-        directory = self.data_dir / ("embedded" if self.embedded else "worker")
-        if self.embedded:
+        directory = self.data_dir / _WORKER_DIRS[self.broker]
+        if self.broker is Broker.EMBEDDED:
             shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True, exist_ok=True)
         return directory
@@ -91,21 +115,54 @@ def _port(variable: str, default: int) -> int:
     return int(text)
 
 
-def _secret(data_dir: Path, embedded: bool) -> str:
-    """Return the deployment's secret; on a lasting broker it must last too, or no issued id is recognised."""
-    if secret := os.environ.get("ECG_SECRET"):
+def _broker(name: str | None, servers: str | None) -> Broker | None:
+    if name is None:
+        return None if servers else Broker.EMBEDDED
+    if name not in set(Broker):
+        raise ConfigError(
+            f"BROKER must be {' or '.join(Broker)}, not {name!r}; name your Kafka in ECG_BOOTSTRAP_SERVERS"
+        )
+    if servers:
+        raise ConfigError(f"BROKER={name} starts a broker and ECG_BOOTSTRAP_SERVERS names another; unset one of them")
+    return Broker(name)
+
+
+def _secret(variable: str, kept: Path | None) -> str:
+    """Return the secret that is set, or else the one in its file, made at first; without a file a new one."""
+    if secret := os.environ.get(variable):
         return secret
-    if embedded:
+    if kept is None:
         return secrets.token_urlsafe(32)
-    path = data_dir / "secret"
-    if not path.exists():
-        write_private(path, secrets.token_urlsafe(32))
-    return path.read_text()
+    if not kept.exists():
+        write_private(kept, secrets.token_urlsafe(32))
+    return kept.read_text()
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Have a directory to oneself, until the block is left or the process ends in any way.
+
+    Two brokers on the same data would write into each other's files: Kafka locks them too late.
+
+    Raises:
+        ConfigError: if another process has it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"A stack runs in {directory}; choose another directory with ECG_DATA_DIR=PATH") from None
+        yield
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read."""
+    """Write a file that only its owner can read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)

@@ -2,24 +2,24 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import sys
 from collections import deque
 from collections.abc import Mapping
 
+from local_stack.lifetime import dies_with_parent
+
 _KEPT_LINES = 20
 _LINE_LIMIT = 1 << 20
-_PR_SET_PDEATHSIG = 1
 
 
 class Child:
     """A process in a session of its own, whose output is passed on line by line behind its name."""
 
     def __init__(self, name: str, argv: list[str], env: Mapping[str, str], colour: int) -> None:
-        self.name = name
-        self.last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._name = name
+        self._last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._argv = argv
         self._env = env
         self._prefix = _prefix(name, colour)
@@ -36,7 +36,7 @@ class Child:
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
             limit=_LINE_LIMIT,
-            preexec_fn=_die_with_parent,
+            preexec_fn=dies_with_parent(),
         )
         self._output = asyncio.create_task(self._pass_on())
 
@@ -58,6 +58,13 @@ class Child:
             self._signal(signal.SIGKILL)
             await self._process.wait()
 
+    def log_tail(self) -> str:
+        """Give the end of what it printed."""
+        return "\n".join(self._last_lines)
+
+    def __str__(self) -> str:
+        return self._name
+
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -67,14 +74,8 @@ class Child:
         assert self._process is not None and self._process.stdout is not None  # noqa: S101, PT018
         async for raw in self._process.stdout:
             line = raw.decode(errors="replace").rstrip()
-            self.last_lines.append(line)
+            self._last_lines.append(line)
             print(self._prefix + line, flush=True)
-
-
-def _die_with_parent() -> None:
-    """Have the kernel kill the child when this process is killed, so that nothing outlives the runner."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _prefix(name: str, colour: int) -> str:

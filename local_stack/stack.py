@@ -10,14 +10,21 @@ from pathlib import Path
 import httpx
 
 from local_stack import broker
-from local_stack.config import Config, write_private
+from local_stack.config import Broker, Config, write_private
+from local_stack.kafka import Distribution, KafkaCluster, KafkaNode
 from local_stack.process import Child
 
 _ROOT = Path(__file__).parents[1]
 _READY_TIMEOUT = 60.0
 # Within ten seconds in all: the gateway answers what it has under way, the worker stores its batch.
 _STOP_TIMEOUT = 8.0
-_BROKER_STOP_TIMEOUT = 1.0
+# The embedded broker has nothing to save; Kafka has its own timeout.
+_EMBEDDED_STOP_TIMEOUT = 1.0
+
+_KAFKA_SETTINGS = {
+    # No other node has a copy: what is acknowledged must be on the disk, or a power cut takes it.
+    "log.flush.interval.messages": 1,
+}
 
 _GUIDE = """
 Ready.
@@ -45,10 +52,11 @@ Ctrl-C stops everything."""
 class Stack:
     """The pipeline's processes on this machine."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, kafka: Distribution | None) -> None:
         self._config = config
+        self._kafka = kafka
         self._stopping = asyncio.Event()
-        self._broker: Child | None = None
+        self._broker: Child | KafkaNode | None = None
         self._services: list[Child] = []
 
     async def run(self) -> int:
@@ -80,12 +88,14 @@ class Stack:
             await self._stop()
 
     @property
-    def _children(self) -> list[Child]:
+    def _children(self) -> list[Child | KafkaNode]:
         return [*([self._broker] if self._broker else []), *self._services]
 
     async def _start(self) -> None:
         config = self._config
-        if config.embedded:
+        if self._kafka is not None:
+            await self._start_kafka(self._kafka)
+        elif config.broker is Broker.EMBEDDED:
             _say("The embedded broker keeps everything in memory: nothing survives a restart.")
             _say(f"Starting the broker on port {config.broker_port}")
             self._broker = Child("broker", broker.command(config.broker_port), {}, 0)
@@ -102,6 +112,16 @@ class Stack:
         ]
         for child in self._services:
             await child.start()
+
+    async def _start_kafka(self, kafka: Distribution) -> None:
+        config = self._config
+        _say(f"Everything is kept in {config.data_dir}, and is there again after a restart.")
+        _say(f"Starting Apache Kafka on port {config.broker_port}")
+        # Signals are nobody else's to read.
+        config.kafka_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        cluster = KafkaCluster(kafka, config.kafka_dir, ports=[config.broker_port], settings=_KAFKA_SETTINGS)
+        await cluster.start()
+        [self._broker] = cluster.nodes
 
     async def _announce(self) -> None:
         """Wait until the gateway is ready, then say how to use it; return only if it is not ready in time."""
@@ -137,8 +157,10 @@ class Stack:
         _say("Stopping")
         _state_file(self._config.data_dir).unlink(missing_ok=True)
         await asyncio.gather(*(child.stop(_STOP_TIMEOUT) for child in self._services))
-        if self._broker:
-            await self._broker.stop(_BROKER_STOP_TIMEOUT)
+        if isinstance(self._broker, KafkaNode):
+            await self._broker.stop()
+        elif self._broker:
+            await self._broker.stop(_EMBEDDED_STOP_TIMEOUT)
 
 
 def _state_file(data_dir: Path) -> Path:
@@ -160,9 +182,9 @@ def _python_path() -> str:
     return f"{_ROOT}{os.pathsep}{inherited}" if inherited else str(_ROOT)
 
 
-def _report(child: Child, code: int) -> None:
-    _say(f"{child.name} ended unexpectedly with exit code {code}. Its last lines:")
-    for line in child.last_lines:
+def _report(child: Child | KafkaNode, code: int) -> None:
+    _say(f"{child} ended unexpectedly with exit code {code}. Its last lines:")
+    for line in child.log_tail().splitlines():
         _say(f"    {line}")
 
 

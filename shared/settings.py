@@ -104,10 +104,12 @@ class Settings(BaseSettings):
         description="ECGs that a worker stores at a time at most. Batches are what has piled up, never waited for.",
     )
     broker_port: int = Field(
-        default=9092, ge=0, le=65535, description="Port of the embedded broker (local stack only)."
+        default=9092, ge=0, le=65535, description="Port of the broker that the local stack starts."
     )
     data_dir: Path = Field(
-        default=Path("data"), description="Directory of the workers' tables (a cache of the changelog)."
+        default=Path("data"),
+        description="Directory of the workers' tables (a cache of the changelog), and of all that the local "
+        "stack keeps.",
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
 

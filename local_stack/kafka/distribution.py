@@ -6,12 +6,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack.kafka.lifetime import run
+from local_stack.lifetime import run
 
 JAVA_VERSION = 17
 """The oldest Java that Kafka's brokers run on."""
@@ -59,11 +59,11 @@ class Distribution:
         ]
 
 
-def install() -> Distribution:
+def install(announce: Callable[[str], None] | None = None) -> Distribution:
     """Find Java, and resolve the jars unless an earlier call did; several processes may call it at once.
 
     The jars stay in `$ECG_KAFKA_HOME`, by default a folder in the user's cache, one folder for each content of
-    `pom.xml`.
+    `pom.xml`. `announce` is given a line for the user before what takes minutes on a slow line.
 
     Raises:
         ToolMissingError: if Java is missing or too old, or Maven is missing and needed.
@@ -75,7 +75,7 @@ def install() -> Distribution:
     if not jars.is_dir():
         with _lock(home):
             if not jars.is_dir():
-                _resolve(home, jars)
+                _resolve(home, jars, announce)
     return Distribution(java, jars)
 
 
@@ -102,10 +102,12 @@ def _java() -> str:
     return java
 
 
-def _resolve(home: Path, jars: Path) -> None:
+def _resolve(home: Path, jars: Path, announce: Callable[[str], None] | None) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise ToolMissingError("Apache Kafka's jars are fetched with Maven, once; no `mvn` was found in PATH.")
+    if announce is not None:
+        announce(f"Downloading Apache Kafka with Maven into {home} (once, 45 MB)")
     with tempfile.TemporaryDirectory(prefix="partial-", dir=home) as partial:
         resolved = Path(partial) / "jars"
         command = [maven, *_MAVEN_OPTIONS, f"--file={_POM}", f"-Djars={resolved}", "package"]

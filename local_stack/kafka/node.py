@@ -18,7 +18,7 @@ from aiokafka.protocol.api import Request
 from aiokafka.protocol.metadata import MetadataRequest
 
 from local_stack.kafka.distribution import JAVA_ENV, Distribution
-from local_stack.kafka.lifetime import dies_with_parent, run
+from local_stack.lifetime import dies_with_parent, run
 
 START_TIMEOUT = 60.0
 """Seconds until a node that does not answer counts as failed. It takes about two on an idle machine; a laptop that
@@ -144,6 +144,13 @@ class KafkaNode:
             TimeoutError: if it does not serve within the timeout (seconds).
         """
         await until([self], self._serves, timeout, f"{self} does not serve")
+
+    async def exited(self) -> int:
+        """Wait for the end of the process that `start` made; return the exit code."""
+        assert self._process is not None  # noqa: S101 - start comes first
+        while (code := self._process.poll()) is None:  # noqa: ASYNC110 - to wait in a thread could not be cancelled
+            await asyncio.sleep(_POLL)
+        return code
 
     async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
         """Stop it in order; kill it once the timeout is over. A frozen one is thawed for it."""

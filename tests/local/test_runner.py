@@ -28,6 +28,10 @@ def children(pid: int) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
 def alive(pid: int) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
@@ -90,7 +94,7 @@ async def test_the_printed_lines_work_and_a_signal_stops_everything(runner: Proc
 async def test_a_killed_process_is_named_and_ends_the_rest(runner: Process) -> None:
     await ready(runner)
     pids = children(runner.running.pid)
-    [worker] = [pid for pid in pids if b"stream_agents" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    [worker] = [pid for pid in pids if "stream_agents" in command_of(pid)]
     os.kill(worker, signal.SIGKILL)
     assert await exited(runner, 10) == 1
     assert "worker ended unexpectedly with exit code -9. Its last lines:\n    " in runner.log.read_text()
@@ -114,11 +118,71 @@ async def test_a_taken_port_is_named_and_nothing_is_started(runner: Process, var
     assert runner.log.read_text() == f"Port {runner.env[variable]} is taken; choose another one with {variable}=PORT\n"
 
 
+async def test_a_directory_in_use_is_named_and_not_touched(runner: Process, tmp_path: Path) -> None:
+    await ready(runner)
+    env = {**runner.env, "ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port())}
+    other = Process("other", runner.argv, env, tmp_path / "other.log")
+    other.start()
+    assert await exited(other, 10) == 2
+    assert other.log.read_text() == f"A stack runs in {tmp_path}; choose another directory with ECG_DATA_DIR=PATH\n"
+    code, text = await demo(runner)
+    assert code == 0, text
+
+
 async def test_a_kafka_of_ones_own_needs_an_admin_token(runner: Process) -> None:
     runner.env["ECG_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
     runner.start()
     assert await exited(runner, 10) == 2
     assert runner.log.read_text() == "ECG_ADMIN_TOKEN must be set when ECG_BOOTSTRAP_SERVERS is\n"
+
+
+@pytest.mark.parametrize("name", ["kafka", "embedded"])
+async def test_a_broker_to_start_and_a_kafka_of_ones_own_contradict_each_other(runner: Process, name: str) -> None:
+    runner.env["ECG_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
+    runner.argv += ["--broker", name]
+    runner.start()
+    assert await exited(runner, 10) == 2
+    assert runner.log.read_text() == (
+        f"BROKER={name} starts a broker and ECG_BOOTSTRAP_SERVERS names another; unset one of them\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["redpanda", "127.0.0.1:9092"])
+async def test_an_unknown_broker_is_named(runner: Process, name: str) -> None:
+    runner.argv += ["--broker", name]
+    runner.start()
+    assert await exited(runner, 10) == 2
+    assert runner.log.read_text() == (
+        f"BROKER must be embedded or kafka, not '{name}'; name your Kafka in ECG_BOOTSTRAP_SERVERS\n"
+    )
+
+
+async def test_a_missing_java_is_named(runner: Process, tmp_path: Path) -> None:
+    runner.env |= {"PATH": str(tmp_path), "JAVA_HOME": ""}
+    runner.argv += ["--broker", "kafka"]
+    runner.start()
+    assert await exited(runner, 10) == 2
+    assert runner.log.read_text() == "Apache Kafka needs Java 17 or newer; no `java` was found in PATH.\n"
+
+
+async def test_the_download_of_kafka_is_announced_and_can_be_interrupted(runner: Process, tmp_path: Path) -> None:
+    """With a Java and a Maven made of shell scripts."""
+    for tool, script in (("java", "echo 'openjdk version \"17.0.1\"'"), ("mvn", "exec sleep 60")):
+        (tmp_path / tool).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / tool).chmod(0o755)
+    home = tmp_path / "home"
+    runner.env |= {"PATH": f"{tmp_path}:/usr/bin:/bin", "JAVA_HOME": "", "ECG_KAFKA_HOME": str(home)}
+    runner.argv += ["--broker", "kafka"]
+    runner.start()
+
+    async def maven() -> list[int] | None:
+        return [pid for pid in children(runner.running.pid) if "sleep" in command_of(pid)] or None
+
+    pids = await eventually(maven, what="the call of Maven")
+    runner.signal(signal.SIGINT)
+    assert await exited(runner, 10) == 130
+    assert runner.log.read_text() == f"Downloading Apache Kafka with Maven into {home} (once, 45 MB)\n"
+    await all_gone(pids)
 
 
 async def demo(runner: Process, *arguments: str) -> tuple[int, str]:

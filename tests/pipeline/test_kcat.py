@@ -1,0 +1,229 @@
+"""The contract on Kafka as another client sees it: the real kcat, which is librdkafka, on Apache Kafka."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from shared.ecg import Ecg, Lead
+from shared.encoding import packed, plain
+from shared.ids import IdIssuer
+from shared.kafka import partition_for
+from shared.topics import Topic, Topics
+from tests.harness import ROOT, SECRET, Pipeline, crossings, eventually, insights
+from tests.pipeline.test_direct_produce import found, message
+
+pytestmark = pytest.mark.kafka
+
+ONE_CROSSING = [{"name": "I", "number_of_zero_crossings": 1}]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as kcat reads it."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Kcat:
+    """kcat on the pipeline's broker."""
+
+    servers: str
+    directory: Path
+
+    def __call__(self, *arguments: str) -> bytes:
+        done = subprocess.run(["kcat", "-b", self.servers, *arguments], capture_output=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    def produce(self, topic: Topic, value: bytes, *options: str) -> None:
+        """Produce one message, whatever its bytes are."""
+        file = self.directory / "message"
+        file.write_bytes(value)
+        self("-P", "-t", topic.name, *options, str(file))
+
+    def consume(self, topic: Topic) -> list[Message]:
+        """Read a topic from its beginning to its end."""
+        # The lengths come first: keys and values may hold any byte.
+        rest = self("-C", "-t", topic.name, "-o", "beginning", "-e", "-q", "-f", "%p %o %K %S\n%k%s%h\n")
+        messages = []
+        while rest:
+            line, _, rest = rest.partition(b"\n")
+            partition, offset, key_length, length = map(int, line.split())
+            key, rest = (None, rest) if key_length < 0 else (rest[:key_length], rest[key_length:])
+            value, rest = rest[:length], rest[length:]
+            headers, _, rest = rest.partition(b"\n")
+            pairs = re.split(r",(?=[a-z-]+=)", headers.decode()) if headers else []
+            messages.append(Message(partition, offset, key, value, dict(pair.split("=", 1) for pair in pairs)))
+        return messages
+
+    async def message(self, topic: Topic, key: bytes) -> Message:
+        """Wait for a message with this key; return the last one."""
+
+        async def probe() -> Message | None:
+            return next((m for m in reversed(self.consume(topic)) if m.key == key), None)
+
+        return await eventually(probe, what=f"{key!r} on {topic.name}")
+
+
+@pytest.fixture
+def kcat(pipeline: Pipeline, tmp_path: Path) -> Kcat:
+    if shutil.which("kcat") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI must have kcat")
+        pytest.skip("kcat is not installed (apt-get install kcat, brew install kcat)")
+    if pipeline.broker.embedded:
+        pytest.skip("kcat cannot talk to the embedded broker")
+    return Kcat(pipeline.bootstrap_servers, tmp_path)
+
+
+@pytest.fixture
+def topics(pipeline: Pipeline) -> Topics:
+    return Topics(pipeline.settings)
+
+
+async def test_the_lines_of_the_readme_work_and_only_the_owner_reads_the_insights(
+    pipeline: Pipeline, kcat: Kcat, topics: Topics
+) -> None:
+    token, stranger = await pipeline.register("user"), await pipeline.register("stranger")
+    lines = re.search(r"^echo .*\n +\| kcat .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert lines is not None
+    script = lines[0].replace("localhost:9092", kcat.servers).replace("ecg.submissions", topics.submissions.name)
+    subprocess.run(["bash", "-c", f"set -o pipefail; {script}"], check=True, timeout=30)
+    assert await found(pipeline, token, "my-ecg-1") == [{"name": "I", "number_of_zero_crossings": 2}]
+    async with pipeline.client(token=stranger) as client:
+        assert (await client.get("/ecgs/my-ecg-1/insights")).status_code == 404
+
+
+@pytest.mark.parametrize("encoding", [plain, packed], ids=["JSON", "packed"])
+async def test_a_content_type_header_names_the_encoding(
+    pipeline: Pipeline, kcat: Kcat, topics: Topics, encoding: Any
+) -> None:
+    token = await pipeline.register("device")
+    signal = [1, 0, -1, 0, 1, 0, 0, 1]
+    ecg = Ecg(str(uuid.uuid4()), "device", None, (Lead("I", np.array(signal, np.int64)),))
+    kcat.produce(topics.submissions, encoding.encode(ecg), "-k", ecg.id, "-H", f"content-type={encoding.CONTENT_TYPE}")
+    assert await found(pipeline, token, ecg.id) == [{"name": "I", "number_of_zero_crossings": crossings(signal)}]
+
+
+@pytest.mark.parametrize("key", [("-k", "another key"), ("-k", ""), ()], ids=["another", "empty", "none"])
+async def test_a_key_that_is_not_the_id_does_no_harm(
+    pipeline: Pipeline, kcat: Kcat, topics: Topics, key: tuple[str, ...]
+) -> None:
+    token, body = await pipeline.register("keyless"), message("keyless")
+    kcat.produce(topics.submissions, orjson.dumps(body), *key)
+    assert await found(pipeline, token, body["id"]) == ONE_CROSSING
+    assert (await kcat.message(topics.insights, body["id"].encode())).headers == {}
+
+
+async def test_an_ecg_of_many_megabytes_needs_an_option_of_the_client_alone(
+    pipeline: Pipeline, kcat: Kcat, topics: Topics
+) -> None:
+    token = await pipeline.register("holter")
+    signal = [1000, -1000] * 1_000_000
+    body = message("holter", leads=[{"name": "I", "signal": signal}])
+    kcat.produce(topics.submissions, orjson.dumps(body), "-k", body["id"], "-X", "message.max.bytes=17825792")
+    assert await found(pipeline, token, body["id"]) == [{"name": "I", "number_of_zero_crossings": len(signal) - 1}]
+
+
+async def test_insights_are_json_for_any_consumer(pipeline: Pipeline, kcat: Kcat, topics: Topics) -> None:
+    token, body = await pipeline.register("downstream"), message("downstream")
+    kcat.produce(topics.submissions, orjson.dumps(body), "-k", body["id"])
+    await found(pipeline, token, body["id"])
+    lines = kcat("-C", "-t", topics.insights.name, "-o", "beginning", "-e", "-q", "-J").splitlines()
+    [row] = [record for record in map(json.loads, lines) if record["key"] == body["id"]]
+    assert json.loads(row["payload"]) == {"ecg_id": body["id"], "username": "downstream", "leads": ONE_CROSSING}
+
+
+ISSUED_TO_SOMEBODY = IdIssuer(SECRET).issue("somebody")
+POISON: dict[str, tuple[str, bytes, str, str]] = {
+    "not JSON": ("poison-1", b"\x00\xff,\n=\r\n", "", "InvalidEcg: body: "),
+    "no leads": ("poison-2", b'{"id": "poison-2", "username": "poison"}', "", "InvalidEcg: leads: "),
+    "no owner": ("poison-3", b'{"id": "poison-3", "leads": []}', "", "InvalidEcg: username: "),
+    "an unknown encoding": ("poison-4", b"<ecg/>", "text/xml", "UnknownEncoding: content-type: "),
+    "an id of somebody else": (
+        ISSUED_TO_SOMEBODY,
+        orjson.dumps(message("poison", ISSUED_TO_SOMEBODY)),
+        plain.CONTENT_TYPE,
+        "IdTaken: id: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", POISON)
+async def test_poison_becomes_a_dead_letter_byte_for_byte_and_the_partition_moves_on(
+    pipeline: Pipeline, kcat: Kcat, topics: Topics, kind: str
+) -> None:
+    key, value, content_type, reason = POISON[kind]
+    sent = {"trace": "17", **({"content-type": content_type} if content_type else {})}
+    options = [option for name, text in sent.items() for option in ("-H", f"{name}={text}")]
+    # Kafka's own hash: no worker has to forward it first.
+    kcat.produce(topics.submissions, value, "-k", key, *options, "-X", "partitioner=murmur2_random")
+    source = await kcat.message(topics.submissions, key.encode())
+    assert source.partition == partition_for(key.encode(), 12)
+    token, good = await pipeline.register("poison"), message("poison")
+    kcat.produce(topics.submissions, orjson.dumps(good), "-k", good["id"], "-p", str(source.partition))
+    assert await found(pipeline, token, good["id"]) == ONE_CROSSING
+
+    letter = await kcat.message(topics.dlq, key.encode())
+    assert letter.value == source.value == value
+    error_class, error_message = letter.headers.pop("dlq-error-class"), letter.headers.pop("dlq-error-message")
+    assert f"{error_class}: {error_message}".startswith(reason)
+    assert letter.headers == {
+        **sent,
+        "dlq-source-topic": topics.submissions.name,
+        "dlq-source-partition": str(source.partition),
+        "dlq-source-offset": str(source.offset),
+    }
+
+
+async def test_a_submission_over_http_is_a_packed_message_that_names_its_owner(
+    pipeline: Pipeline, kcat: Kcat, topics: Topics
+) -> None:
+    async with pipeline.client(token=await pipeline.register("clinic")) as client:
+        answer = await client.post("/ecgs", json={"leads": [{"name": "I", "signal": [1, -300]}]})
+        ecg_id = answer.json()["id"]
+        submission = await kcat.message(topics.submissions, ecg_id.encode())
+        await insights(client, ecg_id)
+    assert submission.headers == {"content-type": "application/vnd.ecg.v1+msgpack", "username": "clinic"}
+    ecg = packed.decode(submission.value)
+    assert (ecg.id, ecg.username) == (ecg_id, "clinic")
+    assert [(lead.name, lead.signal.tolist()) for lead in ecg.leads] == [("I", [1, -300])]
+
+
+async def test_the_users_topic_holds_digests_and_no_token(pipeline: Pipeline, kcat: Kcat, topics: Topics) -> None:
+    token = await pipeline.register("discreet")
+    record = await kcat.message(topics.users, b"discreet")
+    user = json.loads(record.value)
+    assert set(user) == {"username", "token_digest", "created_at"}
+    assert user["token_digest"] == hashlib.sha256(token.encode()).hexdigest()
+    everything = kcat("-C", "-t", topics.users.name, "-o", "beginning", "-e", "-q", "-J")
+    assert b"discreet" in everything
+    assert token.encode() not in everything
+
+
+async def test_the_topics_are_listed_with_their_partitions(kcat: Kcat, topics: Topics) -> None:
+    listed = json.loads(kcat("-L", "-J"))["topics"]
+    partitions = {topic["topic"]: len(topic["partitions"]) for topic in listed}
+    assert {topic.name: partitions.get(topic.name) for topic in topics} == {
+        topics.submissions.name: 12,
+        topics.insights.name: 12,
+        topics.dlq.name: 12,
+        topics.users.name: 1,
+        topics.workers.name: 1,
+    }
