@@ -30,7 +30,7 @@ import yaml
 
 from local_stack.kafka import Distribution, KafkaNode
 from local_stack.kafka.cluster import free_ports
-from local_stack.kafka.lifetime import run
+from local_stack.lifetime import run
 from tests.harness import ROOT, Process, eventually
 
 FILE = ROOT / "docker-compose.yml"
