@@ -1,6 +1,7 @@
 """The contract on Kafka as another client sees it: the real kcat, which is librdkafka, on Apache Kafka."""
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -60,15 +61,13 @@ class Kcat:
     def consume(self, topic: Topic) -> list[Message]:
         """Read a topic from its beginning to its end."""
         # The lengths come first: keys and values may hold any byte.
-        rest = self("-C", "-t", topic.name, "-o", "beginning", "-e", "-q", "-f", "%p %o %K %S\n%k%s%h\n")
+        out = io.BytesIO(self("-C", "-t", topic.name, "-o", "beginning", "-e", "-q", "-f", "%p %o %K %S\n%k%s%h\n"))
         messages = []
-        while rest:
-            line, _, rest = rest.partition(b"\n")
-            partition, offset, key_length, length = map(int, line.split())
-            key, rest = (None, rest) if key_length < 0 else (rest[:key_length], rest[key_length:])
-            value, rest = rest[:length], rest[length:]
-            headers, _, rest = rest.partition(b"\n")
-            pairs = re.split(r",(?=[a-z-]+=)", headers.decode()) if headers else []
+        while lengths := out.readline():
+            partition, offset, key_length, length = map(int, lengths.split())
+            key = None if key_length < 0 else out.read(key_length)
+            value, headers = out.read(length), out.readline().rstrip(b"\n").decode()
+            pairs = re.split(r",(?=[a-z-]+=)", headers) if headers else []
             messages.append(Message(partition, offset, key, value, dict(pair.split("=", 1) for pair in pairs)))
         return messages
 
