@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 # Less than a gateway waits for an answer.
 _CATCH_UP_TIMEOUT = 0.3
+# With no broker to tell, a worker still has to stop.
+_FAREWELL_TIMEOUT = 2.0
 
 
 class Serving:
@@ -74,8 +76,9 @@ class Serving:
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
         # Gateways find out by themselves too, only later: no reason to fail the stop.
-        with contextlib.suppress(ProducerSendError, KafkaError):
-            await self._publish(None)
+        with contextlib.suppress(ProducerSendError, KafkaError, TimeoutError):
+            async with asyncio.timeout(_FAREWELL_TIMEOUT):
+                await self._publish(None)
 
     def _active(self) -> frozenset[int]:
         return self._numbers(self._app.assignor.assigned_actives())

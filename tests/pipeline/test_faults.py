@@ -62,6 +62,27 @@ async def test_a_worker_killed_in_mid_stream_loses_nothing(new_pipeline: NewPipe
     pipeline.stop()
 
 
+async def test_queries_are_answered_while_a_worker_is_dead(new_pipeline: NewPipeline) -> None:
+    """By the other one's copy: what is finished is read, and what is not is known to be accepted."""
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    pipeline.start_worker()
+    victim = pipeline.start_worker()
+    await pipeline.ready(workers=2)
+    async with pipeline.client(token=await pipeline.register("clinic")) as client:
+        done = await submit(client, 50)
+        for ecg_id in done:
+            await insights(client, ecg_id)
+        victim.kill()
+        waiting = await submit(client, 50)
+        assert {(await client.get(f"/ecgs/{ecg_id}/insights")).status_code for ecg_id in done} == {200}
+        statuses = [(await client.get(f"/ecgs/{ecg_id}/insights")).status_code for ecg_id in waiting]
+        assert set(statuses) == {200, 202}
+        for ecg_id in waiting:
+            assert await insights_through_failover(client, ecg_id) == EXPECTED
+    pipeline.stop()
+
+
 async def test_every_answer_holds_after_a_full_stop_and_restart(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     pipeline.start_gateway()
