@@ -203,6 +203,11 @@ class Pipeline:
             if process.popen:
                 process.stop()
 
+    def gateways_from(self, turn: int) -> list[Gateway]:
+        """Return the gateways in the order in which a client tries them; each is the first in its turn."""
+        first = turn % len(self.gateways)
+        return self.gateways[first:] + self.gateways[:first]
+
     def client(self, index: int = 0, token: str | None = None) -> httpx.AsyncClient:
         """Return an HTTP client of a gateway."""
         headers = {"x-user-token": token} if token else {}

@@ -72,7 +72,7 @@ class Ledger:
     async def _over_http(self, client: httpx.AsyncClient, number: int) -> None:
         leads, counts = self._ecg(number)
         headers = {"idempotency-key": f"{self.username}-{number}"}
-        for gateway in itertools.cycle(self.pipeline.gateways):
+        for gateway in itertools.cycle(self.pipeline.gateways_from(number // 2)):
             try:
                 response = await client.post(f"{gateway.url}/ecgs", json={"leads": leads}, headers=headers)
             except httpx.TransportError:

@@ -21,13 +21,12 @@ pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 
 ECGS = int(os.environ.get("ECG_FAULT_ECGS", "20000"))
 RATE = float(os.environ.get("ECG_FAULT_RATE", "250"))
-SHORT = os.environ.get("ECG_FAULTS") == "worst"
+# "worst", or the names of some scenarios; only all of them make the page.
+CHOSEN = os.environ.get("ECG_FAULTS", "")
+SCENARIOS_RUN = WORST if CHOSEN == "worst" else [s for s in SCENARIOS if not CHOSEN or s.__name__ in CHOSEN.split(",")]
 MAX_GATEWAY_RSS = 600 * 1024 * 1024
 # Finished ECGs that are asked for all the time, and one of how many fresh ones that is.
 FOLLOWED, FOLLOW_EVERY = 8, 20
-
-# Submissions that are under way at any time: between two commits, and two samples of the lag.
-USUAL_LAG = 1.5 * RATE
 
 _HEADER = """# Reliability
 
@@ -53,7 +52,7 @@ def report() -> Iterator[list[str]]:
     yield rows
     text = _HEADER.format(count=ECGS, rate=RATE) + "\n".join(rows) + "\n"
     print("\n" + text)
-    if not SHORT:
+    if not CHOSEN:
         (ROOT / "docs" / "reliability.md").write_text(text)
 
 
@@ -63,7 +62,7 @@ async def stack(kafka: Distribution, tmp_path_factory: pytest.TempPathFactory) -
         yield stack
 
 
-@pytest.mark.parametrize("scenario", WORST if SHORT else SCENARIOS, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", SCENARIOS_RUN, ids=lambda scenario: scenario.__name__)
 async def test_nothing_accepted_is_lost(stack: Stack, scenario: Scenario, report: list[str]) -> None:
     await stack.pipeline.ready(3)
     username, restarts = scenario.__name__, stack.restarts
@@ -76,7 +75,8 @@ async def test_nothing_accepted_is_lost(stack: Stack, scenario: Scenario, report
             sampled = itertools.count()
             ledger.on_accepted = lambda ecg_id: None if next(sampled) % FOLLOW_EVERY else queries.fresh(ecg_id)
             submitting = asyncio.create_task(ledger.submit(range(200, 200 + ECGS), RATE))
-            await asyncio.sleep(2)
+            begun = time.monotonic()
+            await asyncio.sleep(3)
             broken = time.monotonic()
             await scenario(stack)
             await submitting
@@ -86,7 +86,7 @@ async def test_nothing_accepted_is_lost(stack: Stack, scenario: Scenario, report
     report.append(
         f"| {scenario.__doc__} | {tally.accepted:,} | {tally.lost} | {tally.wrong} | {tally.stuck} "
         f"| {tally.duplicated} | {queries.failed} of {queries.queries:,} | {queries.gap_seconds:.1f} s "
-        f"| {lag.behind_until(broken, USUAL_LAG):.0f} s | {stack.restarts - restarts} |"
+        f"| {lag.behind_until(begun, broken):.0f} s | {stack.restarts - restarts} |"
     )
     print(f"\n{report[-1]}")
     assert tally == Tally(accepted=ECGS + 200)

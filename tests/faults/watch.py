@@ -73,9 +73,7 @@ class QueryWatch:
             await asyncio.sleep(_PAUSE)
 
     async def _ask(self, ecg_id: str) -> int | None:
-        # Either gateway is the first for half of the queries.
-        turn = self.queries % len(self.pipeline.gateways)
-        for gateway in self.pipeline.gateways[turn:] + self.pipeline.gateways[:turn]:
+        for gateway in self.pipeline.gateways_from(self.queries):
             with contextlib.suppress(httpx.TransportError):
                 return (await self._client.get(f"{gateway.url}/ecgs/{ecg_id}/insights")).status_code
         return None
@@ -116,9 +114,10 @@ class LagWatch:
 
         await eventually(probe, timeout, 0.1, "a lag of zero")
 
-    def behind_until(self, since: float, most: float) -> float:
-        """Return how many seconds after a moment the lag was over `most` for the last time."""
-        return max((at - since for at, lag in self.samples if at > since and lag > most), default=0.0)
+    def behind_until(self, begun: float, broken: float) -> float:
+        """Return how many seconds after the fault the lag was greater for the last time than it had been before it."""
+        usual = max(lag for at, lag in self.samples if begun < at < broken)
+        return max((at - broken for at, lag in self.samples if at > broken and lag > 1.2 * usual), default=0.0)
 
     async def _sample(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         topic = Topics(self.pipeline.settings).submissions
