@@ -15,8 +15,9 @@ KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: $(RUN_READY) ## run the whole pipeline here, Ctrl-C stops it: make run [BROKER=kafka to keep everything (Java 17, Maven)]
-	@exec $(BIN)/python -m local_stack up $(if $(BROKER),--broker "$(BROKER)")
+run: $(RUN_READY) ## run the whole pipeline here, Ctrl-C stops it: make run [BROKER=kafka to keep everything] [WORKERS=n] [GATEWAYS=m]
+	@exec $(BIN)/python -m local_stack up $(if $(BROKER),--broker "$(BROKER)") \
+		$(if $(WORKERS),--workers "$(WORKERS)") $(if $(GATEWAYS),--gateways "$(GATEWAYS)")
 
 demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running pipeline: make demo [RECORD=path of a WFDB record]
 	@exec $(BIN)/python -m local_stack demo $(if $(RECORD),"$(RECORD)")

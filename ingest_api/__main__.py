@@ -1,27 +1,34 @@
 """Run a gateway: `python -m ingest_api`."""
 
+import contextlib
 import signal
+import socket
 import sys
 
 import uvicorn
 
 from ingest_api.app import create_app
+from ingest_api.shortcut import Shortcut
 from shared import log
+from shared.memory import keep_freed
 from shared.settings import Settings
 
 # Longer than a publish may take to fail would delay a stop; a submission that is not acknowledged by
 # then is refused as the connection closes, and its client tries again.
 GRACEFUL_SHUTDOWN_SECONDS = 7
+_BACKLOG = 2048
+_START_FAILED = 3
 
 
 def main() -> None:
     """Run a gateway until SIGINT or SIGTERM; requests under way are answered first."""
     settings = Settings()
     log.configure(settings.log_level)
+    keep_freed()
     # uvicorn raises the signal again after its graceful stop; a wanted stop is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
-        create_app(settings),
+    config = uvicorn.Config(
+        Shortcut(create_app(settings)),
         host=settings.http_host,
         port=settings.http_port,
         loop="uvloop",
@@ -30,6 +37,22 @@ def main() -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
+    )
+    shared = [_shared_socket(settings)] if settings.http_shared else None
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(shared)
+    if not server.started:
+        sys.exit(_START_FAILED)
+
+
+def _shared_socket(settings: Settings) -> socket.socket:
+    """Return a socket of this process's own on the gateways' port: each gateway gets its share of the connections."""
+    return socket.create_server(
+        (settings.http_host, settings.http_port),
+        family=socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET,
+        backlog=_BACKLOG,
+        reuse_port=True,
     )
 
 

@@ -25,7 +25,7 @@ class Broker(StrEnum):
 
 
 # A table is a copy of what one broker holds: each has its own, deleted with the broker's data where it is ours.
-_WORKER_DIRS = {Broker.EMBEDDED: "embedded", Broker.KAFKA: "kafka/worker", None: "worker"}
+_WORKER_DIRS = {Broker.EMBEDDED: "embedded", Broker.KAFKA: "kafka/workers", None: "workers"}
 
 
 @dataclass(frozen=True)
@@ -36,28 +36,34 @@ class Config:
     broker: Broker | None
     broker_port: int
     http_port: int
-    worker_port: int
+    worker_ports: tuple[int, ...]
+    gateways: int
     admin_token: str
     secret: str
     data_dir: Path
 
     @classmethod
-    def from_environment(cls, broker_name: str | None) -> "Config":
+    def from_environment(cls, broker_name: str | None, workers: int = 1, gateways: int = 1) -> "Config":
         """Read the settings, and make what is not set.
 
         Args:
             broker_name: the broker that the user asked for, if one.
+            workers: how many workers share the load.
+            gateways: how many gateways share the port.
 
         Raises:
             ConfigError: if a port is taken, a needed setting is missing, or two contradict each other.
         """
+        if workers < 1 or gateways < 1:
+            raise ConfigError("WORKERS and GATEWAYS must be 1 or more")
         servers = os.environ.get("ECG_BOOTSTRAP_SERVERS") or None
         broker = _broker(broker_name, servers)
         broker_port, http_port = _port("ECG_BROKER_PORT", 9092), _port("ECG_HTTP_PORT", 8000)
-        worker_port = _port("ECG_WORKER_PORT", 0) or free_port()
+        first_worker_port = _port("ECG_WORKER_PORT", 0)
+        worker_ports = tuple(first_worker_port + i if first_worker_port else free_port() for i in range(workers))
         for variable, port in (
             ("ECG_HTTP_PORT", http_port),
-            ("ECG_WORKER_PORT", worker_port),
+            *(("ECG_WORKER_PORT", port) for port in worker_ports),
             *((("ECG_BROKER_PORT", broker_port),) if broker else ()),
         ):
             if not is_free("127.0.0.1", port):
@@ -72,7 +78,8 @@ class Config:
             broker,
             broker_port,
             http_port,
-            worker_port,
+            worker_ports,
+            gateways,
             _secret("ECG_ADMIN_TOKEN", kept and kept / "admin-token"),
             _secret("ECG_SECRET", kept and kept / "secret"),
             data_dir,
@@ -90,6 +97,7 @@ class Config:
             "ECG_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "ECG_EMBEDDED_BROKER": str(self.broker is Broker.EMBEDDED).lower(),
             "ECG_HTTP_PORT": str(self.http_port),
+            "ECG_HTTP_SHARED": str(self.gateways > 1).lower(),
             "ECG_ADMIN_TOKEN": self.admin_token,
             "ECG_SECRET": self.secret,
         }
@@ -99,13 +107,15 @@ class Config:
         """The directory of the durable broker."""
         return self.data_dir / "kafka"
 
-    def worker_dir(self) -> Path:
-        """Return the directory of the worker's table, emptied where the broker starts empty too."""
-        directory = self.data_dir / _WORKER_DIRS[self.broker]
+    def worker_dirs(self) -> list[Path]:
+        """Return the directories of the workers' tables, emptied where the broker starts empty too."""
+        parent = self.data_dir / _WORKER_DIRS[self.broker]
         if self.broker is Broker.EMBEDDED:
-            shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory
+            shutil.rmtree(parent, ignore_errors=True)
+        directories = [parent / str(number) for number, _ in enumerate(self.worker_ports, start=1)]
+        for directory in directories:
+            directory.mkdir(parents=True, exist_ok=True)
+        return directories
 
 
 def _port(variable: str, default: int) -> int:

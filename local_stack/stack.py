@@ -104,11 +104,18 @@ class Stack:
         else:
             _say(f"Using the Kafka at {config.bootstrap_servers}")
         environment = {**config.environment, "PYTHONPATH": _python_path()}
-        worker = {"ECG_WORKER_PORT": str(config.worker_port), "ECG_DATA_DIR": str(config.worker_dir())}
-        _say("Starting a worker and the gateway")
+        workers = [
+            {"ECG_WORKER_PORT": str(port), "ECG_DATA_DIR": str(directory)}
+            for port, directory in zip(config.worker_ports, config.worker_dirs(), strict=True)
+        ]
+        _say(f"Starting {_count(len(workers), 'worker')} and {_count(config.gateways, 'gateway')}")
+        gateway = [sys.executable, "-m", "ingest_api"]
         self._services = [
-            Child("worker", [sys.executable, "-m", "stream_agents"], {**environment, **worker}, 1),
-            Child("gateway", [sys.executable, "-m", "ingest_api"], environment, 2),
+            *(
+                Child(name, [sys.executable, "-m", "stream_agents"], {**environment, **worker}, 1)
+                for name, worker in zip(_names("worker", len(workers)), workers, strict=True)
+            ),
+            *(Child(name, gateway, environment, 2) for name in _names("gateway", config.gateways)),
         ]
         for child in self._services:
             await child.start()
@@ -180,6 +187,14 @@ def running_stack() -> tuple[str, str] | None:
 def _python_path() -> str:
     inherited = os.environ.get("PYTHONPATH")
     return f"{_ROOT}{os.pathsep}{inherited}" if inherited else str(_ROOT)
+
+
+def _count(number: int, what: str) -> str:
+    return f"a {what}" if number == 1 else f"{number} {what}s"
+
+
+def _names(what: str, number: int) -> list[str]:
+    return [what] if number == 1 else [f"{what} {i}" for i in range(1, number + 1)]
 
 
 def _report(child: Child | KafkaNode, code: int) -> None:

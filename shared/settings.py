@@ -85,6 +85,10 @@ class Settings(BaseSettings):
     )
     http_host: str = Field(default="127.0.0.1", description="Address that the gateway listens on.")
     http_port: int = Field(default=8000, ge=0, le=65535, description="Port that the gateway listens on.")
+    http_shared: bool = Field(
+        default=False,
+        description="Several gateways listen on the port; the kernel (Linux) spreads connections over them.",
+    )
     worker_host: str = Field(default="127.0.0.1", description="Address that a worker's query view listens on.")
     worker_port: int = Field(default=6066, ge=1, le=65535, description="Port of a worker's query view.")
     worker_public_host: str | None = Field(

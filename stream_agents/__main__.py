@@ -3,8 +3,10 @@
 import asyncio
 
 import faust
+import uvloop
 
 from shared import log
+from shared.memory import keep_freed
 from shared.settings import Settings
 from stream_agents.app import create_app, create_topics
 
@@ -13,6 +15,9 @@ def main() -> None:
     """Run a worker until SIGINT or SIGTERM."""
     settings = Settings()
     log.configure(settings.log_level)
+    keep_freed()
+    # For the loops of Faust's threads too.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(create_topics(settings))
     app = create_app(settings)
     worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)

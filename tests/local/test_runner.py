@@ -91,6 +91,31 @@ async def test_the_printed_lines_work_and_a_signal_stops_everything(runner: Proc
     await all_gone(pids)
 
 
+async def test_gateways_share_the_port_and_workers_the_load(runner: Process) -> None:
+    runner.argv += ["--workers", "2", "--gateways", "2"]
+    await ready(runner)
+    pids = children(runner.running.pid)
+    commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids]
+    assert sum("stream_agents" in command for command in commands) == 2
+    [gateway, _] = [pid for pid, command in zip(pids, commands, strict=True) if "ingest_api" in command]
+
+    async def ping() -> bool:
+        try:
+            async with httpx.AsyncClient(timeout=3) as client:
+                return (await client.get(f"http://127.0.0.1:{runner.env['ECG_HTTP_PORT']}/health/ping")).is_success
+        except httpx.TimeoutException:
+            return False
+
+    assert all(await asyncio.gather(*(ping() for _ in range(30))))
+    os.kill(gateway, signal.SIGSTOP)
+    answered = await asyncio.gather(*(ping() for _ in range(30)))
+    os.kill(gateway, signal.SIGCONT)
+    assert 0 < sum(answered) < 30
+    runner.signal(signal.SIGINT)
+    assert await exited(runner, 10) == 0
+    await all_gone(pids)
+
+
 async def test_a_killed_process_is_named_and_ends_the_rest(runner: Process) -> None:
     await ready(runner)
     pids = children(runner.running.pid)
