@@ -35,24 +35,25 @@ class IdIssuer:
 
     def issue(self, owner: str) -> str:
         """Return a new id for an ECG of this owner."""
-        return self._sign(secrets.token_bytes(_NONCE_BYTES), owner)
+        return str(UUID(bytes=self._sign(secrets.token_bytes(_NONCE_BYTES), owner)))
 
     def issue_once(self, owner: str, key: str, content: bytes) -> str:
         """Return the id of an ECG that its owner may submit again: the same for the same key and content."""
         parts = (owner.encode(), key.encode(), content)
         digests = b"".join(sha256(part).digest() for part in parts)
-        return self._sign(hmac.digest(self._key, b"once" + digests, "sha256")[:_NONCE_BYTES], owner)
+        nonce = hmac.digest(self._key, b"once" + digests, "sha256")[:_NONCE_BYTES]
+        return str(UUID(bytes=self._sign(nonce, owner)))
 
     def belongs(self, ecg_id: str, owner: str) -> bool:
         """Tell whether a gateway issued this id to this owner."""
         if not is_issued(ecg_id):
             return False
-        nonce = UUID(ecg_id).bytes[:_NONCE_BYTES]
-        return hmac.compare_digest(self._sign(nonce, owner), ecg_id)
+        given = bytes.fromhex(ecg_id.replace("-", ""))
+        return hmac.compare_digest(self._sign(given[:_NONCE_BYTES], owner), given)
 
-    def _sign(self, nonce: bytes, owner: str) -> str:
+    def _sign(self, nonce: bytes, owner: str) -> bytes:
         head = bytearray(nonce)
         head[6] = 0x80 | head[6] & 0x0F  # version 8
         tag = bytearray(hmac.digest(self._key, bytes(head) + owner.encode(), "sha256")[:8])
         tag[0] = 0x80 | tag[0] & 0x3F  # variant of RFC 9562
-        return str(UUID(bytes=bytes(head + tag)))
+        return bytes(head + tag)

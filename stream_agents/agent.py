@@ -1,11 +1,12 @@
 """The agent that turns submissions into insights."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Sequence
 from typing import Any, cast
 
 import structlog
 from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
 from faust.exceptions import ProducerSendError
 from faust.streams import Stream
 from faust.types import TP, AppT, EventT, StreamT
@@ -27,7 +28,7 @@ from stream_agents.processing import (
     Stored,
 )
 from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer
+from stream_agents.transport import Consumer, Poll
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ class SubmissionsAgent:
         self._topics = topics
         self._table = table
         self._batch_size = settings.batch_size
-        self._inbox: list[EventT[bytes]] = []
+        self._inbox: list[EventT[Any]] = []
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
         self._fresh: dict[bytes, bytes] = {}
@@ -58,16 +59,19 @@ class SubmissionsAgent:
     def _consumer(self) -> Consumer:
         return cast("Consumer", self._app.consumer)
 
-    async def run(self, stream: StreamT[bytes]) -> None:
+    async def run(self, stream: StreamT[Poll]) -> None:
         """Handle a stream in batches of what has piled up while the batch before was stored."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._store_inbox())
-            async for event in cast("Stream[bytes]", stream).noack().events():
-                while len(self._inbox) >= self._batch_size:
+            async for event in cast("Stream[Poll]", stream).noack().events():
+                while self._is_full():
                     self._taken.clear()
                     await self._taken.wait()
                 self._inbox.append(event)
                 self._arrived.set()
+
+    def _is_full(self) -> bool:
+        return sum(len(_records(event)) for event in self._inbox) >= self._batch_size
 
     async def _store_inbox(self) -> None:
         missing: dict[TP, int] = {}
@@ -97,11 +101,11 @@ class SubmissionsAgent:
             raise MessageLost(f"fetched and never arrived: {sorted(lost)}")
         return now
 
-    async def handle(self, events: list[EventT[bytes]]) -> None:
+    async def handle(self, events: list[EventT[Any]]) -> None:
         """Process a batch of events and store what becomes of them."""
         generation = self._app.consumer_generation_id
         current = [event for event in events if event.message.generation_id == generation]
-        outcomes = self._process([_record(event) for event in current])
+        outcomes = self._process([_record(record) for event in current for record in _records(event)])
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type((KafkaError, ProducerSendError)),
             wait=wait_exponential(multiplier=0.1, max=5),
@@ -114,7 +118,8 @@ class SubmissionsAgent:
                 await self._store(outcomes)
         if self._app.consumer_generation_id == generation:
             for event in current:
-                self._consumer.offsets.stored(event.message.tp, event.message.offset)
+                records = _records(event)
+                self._consumer.offsets.stored(event.message.tp, records[0].offset, records[-1].offset)
         for event in events:
             event.ack()
 
@@ -155,17 +160,12 @@ def _row_of(outcome: Outcome) -> Stored | None:
     return outcome if isinstance(outcome, Stored) else getattr(outcome, "stored", None)
 
 
-def _record(event: EventT[bytes]) -> Record:
-    message = event.message
-    headers = message.headers or []
-    return Record(
-        message.topic,
-        message.partition,
-        message.offset,
-        message.key,
-        message.value,
-        list(headers.items() if isinstance(headers, Mapping) else headers),
-    )
+def _records(event: EventT[Any]) -> Sequence[ConsumerRecord]:
+    return cast("Poll", event.value).records
+
+
+def _record(record: ConsumerRecord) -> Record:
+    return Record(record.topic, record.partition, record.offset, record.key, record.value, list(record.headers))
 
 
 def _dead_letter_headers(record: Record, rejected: Rejected) -> Headers:

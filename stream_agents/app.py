@@ -12,8 +12,10 @@ from shared.topics import Topics
 from stream_agents.agent import SubmissionsAgent
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
-from stream_agents.transport import FlowControl, new_transport
+from stream_agents.transport import FlowControl, Poll, new_transport
 from stream_agents.views import add_views
+
+_WAITING_POLLS = 4
 
 
 def create_app(settings: Settings) -> faust.App:
@@ -36,9 +38,9 @@ def create_app(settings: Settings) -> faust.App:
         broker_commit_interval=1.0,
         broker_max_poll_records=settings.batch_size,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=4 * MIB,
-        # One batch at work and one ready: more would only hold more ECGs in memory.
-        stream_buffer_maxsize=settings.batch_size,
+        consumer_max_fetch_size=MIB,
+        # Polls that wait behind the batch at work and the one ready: more would only hold more ECGs in memory.
+        stream_buffer_maxsize=_WAITING_POLLS,
         stream_recovery_delay=0.0,
         web_bind=settings.worker_host,
         web_port=settings.worker_port,
@@ -81,13 +83,13 @@ def create_app(settings: Settings) -> faust.App:
     )
 
     @app.agent(
-        app.topic(topics.submissions.name, key_type=bytes, value_type=bytes, allow_empty=True),
+        app.topic(topics.submissions.name),
         name="submissions",
         # An agent that went on after an error would leave out what it had at hand: the worker ends instead,
         # and whoever takes over starts from the committed offsets.
         supervisor_strategy=CrashingSupervisor,
     )
-    async def submissions(stream: StreamT[bytes]) -> None:
+    async def submissions(stream: StreamT[Poll]) -> None:
         await agent.run(stream)
 
     return app

@@ -35,21 +35,20 @@ class Offsets(Generic[Partition]):
         with self._lock:
             self._fetched[partition].clear()
 
-    def stored(self, partition: Partition, offset: int) -> None:
-        """Note that a message is stored.
+    def stored(self, partition: Partition, first: int, last: int) -> None:
+        """Note that the messages from one offset to another are stored.
 
         Raises:
-            MessageLost: if one that was fetched before it is not.
+            MessageLost: if one that was fetched before them is not.
         """
         with self._lock:
-            if offset < self._next.get(partition, 0):
-                return  # it was fetched twice
             fetched = self._unstored(partition)
-            if fetched and fetched[0] < offset:
-                raise MessageLost(f"{partition}: {fetched[0]} did not arrive before {offset}")
-            if fetched and fetched[0] == offset:
+            if fetched and fetched[0] < first:
+                raise MessageLost(f"{partition}: {fetched[0]} did not arrive before {first}")
+            while fetched and fetched[0] <= last:
                 fetched.popleft()
-            self._next[partition] = offset + 1
+            # Less if they were fetched twice.
+            self._next[partition] = max(last + 1, self._next.get(partition, 0))
 
     def revoked(self, partition: Partition) -> None:
         """Forget a partition: it is read again from its committed offset, here or elsewhere."""

@@ -1,8 +1,9 @@
 """What becomes of one record of the submissions topic: a pure function from record to outcome."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from shared import encoding, results
 from shared.ecg import Ecg
@@ -18,8 +19,7 @@ FORWARDED_HEADER = "forwarded-from"
 Headers: TypeAlias = list[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """A record as received: where it stood, and its bytes."""
 
     topic: str
@@ -37,23 +37,20 @@ class Record:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """The record's insights, a row of the table."""
 
     key: bytes
     row: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Misplaced:
+class Misplaced(msgspec.Struct, frozen=True):
     """The record belongs to the partition of another key: its producer hashes keys in another way."""
 
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """The record cannot be processed: it becomes a dead letter, and a row where its owner may ask for it."""
 
     error_class: str
@@ -162,7 +159,9 @@ class Processor:
 
 def compute(ecg: Ecg) -> list[dict[str, object]]:
     """Compute every insight of every lead, in the order of the leads."""
-    return [
-        {"name": lead.name, **{field: insight(lead.signal) for field, insight in INSIGHTS.items()}}
-        for lead in ecg.leads
-    ]
+    signals = [lead.signal for lead in ecg.leads]
+    leads: list[dict[str, object]] = [{"name": lead.name} for lead in ecg.leads]
+    for field, insight in INSIGHTS.items():
+        for lead, value in zip(leads, insight(signals), strict=True):
+            lead[field] = value
+    return leads

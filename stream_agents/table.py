@@ -1,7 +1,7 @@
 """The insights table: a Faust table whose changelog is written first."""
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from yarl import URL
 
 from stream_agents.processing import Stored
 from stream_agents.store import OPTIONS, Store
+from stream_agents.transport import Producer
 
 _POLL = 0.01
 
@@ -71,12 +72,20 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
                 self.rows.put_rows(partition, [(row.key, row.row) for row in batch], complete_to)
 
     async def _log(self, partition: int, rows: list[Stored]) -> list[int]:
-        producer, topic = self.app.producer, self.changelog_topic.get_topic_name()
-        futures = [
-            await producer.send(topic, row.key, row.row, partition, timestamp=None, headers=None) for row in rows
+        """Send rows to the changelog as batches, and return their offsets there."""
+        client = cast("Producer", self.app.producer).client
+        topic = self.changelog_topic.get_topic_name()
+        sent: list[tuple[int, asyncio.Future[RecordMetadata]]] = []
+        waiting = deque(rows)
+        while waiting:
+            batch = client.create_batch()
+            while waiting and batch.append(timestamp=None, key=waiting[0].key, value=waiting[0].row):
+                waiting.popleft()
+            sent.append((batch.record_count(), await client.send_batch(batch, topic, partition=partition)))
+        acknowledged = await asyncio.gather(*(future for _, future in sent))
+        return [
+            metadata.offset + i for (count, _), metadata in zip(sent, acknowledged, strict=True) for i in range(count)
         ]
-        acknowledged: list[RecordMetadata] = await asyncio.gather(*futures)
-        return [metadata.offset for metadata in acknowledged]
 
     def _complete_to(self, partition: int, offsets: list[int]) -> int | None:
         """Return the changelog offset up to which the local copy is complete, or None if it did not move.

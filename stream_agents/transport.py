@@ -4,14 +4,17 @@ A consumer that loses no message that it has fetched and never commits an offset
 and a producer that is idempotent. See docs/decisions/0006-no-commit-before-changelog.md.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import ConsumerRecord
 from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
 from faust.types.transports import TPorTopicSet
+from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
 from mode.utils.queues import FlowControlEvent
 from yarl import URL
@@ -19,6 +22,16 @@ from yarl import URL
 from shared.kafka import fetch_max_wait_ms, producer_options
 from shared.settings import Settings
 from stream_agents.offsets import Offsets
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """The records of one partition that one poll has brought, in order: one message for Faust.
+
+    Faust's way from the consumer to an agent takes longer for a message than the agent does for an ECG.
+    """
+
+    records: Sequence[ConsumerRecord]
 
 
 class FlowControl(FlowControlEvent):
@@ -39,6 +52,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, which takes note of what it fetches."""
 
     wait_ms: int
+    request_timeout_ms: int
     consumer: "Consumer"
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
@@ -47,14 +61,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # has not submitted what they abort.
         consumer._fetch_max_wait_ms = self.wait_ms
         consumer._isolation_level = "read_committed"
+        # Faust's timeout also bounds the steps of a recovery, which goes on as if they were done when it is over: that
+        # one stays long. What is under way to a frozen broker has to be given up sooner, to be sent to its successor.
+        consumer._client._request_timeout_ms = self.request_timeout_ms
         return consumer
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> RecordMap:
-        records = await super()._fetch_records(*args, **kwargs)
-        for tp, fetched in records.items():
-            if not self.consumer.is_changelog(tp):
-                self.consumer.offsets.fetched(ensure_TP(tp), [record.offset for record in fetched])
-        return records
+        fetched = await super()._fetch_records(*args, **kwargs)
+        return {
+            tp: records if self.consumer.is_changelog(tp) else [self._noted(ensure_TP(tp), records)]
+            for tp, records in fetched.items()
+        }
+
+    def _noted(self, tp: TP, records: Sequence[ConsumerRecord]) -> Poll:
+        self.consumer.offsets.fetched(tp, [record.offset for record in records])
+        return Poll(records)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go back to the committed offset of every partition, or to its beginning where there is none."""
@@ -94,6 +115,26 @@ class Consumer(driver.Consumer):
         """Tell whether a partition is one of a table's changelog, which recovery reads."""
         return self._is_changelog_tp(tp)
 
+    def _to_message(self, tp: TP, record: ConsumerRecord | Poll) -> ConsumerMessage:
+        if not isinstance(record, Poll):
+            return super()._to_message(tp, record)
+        message = super()._to_message(tp, record.records[-1])
+        message.key, message.value = None, record  # type: ignore[assignment]  # typed for what Kafka delivers
+        return message
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Do nothing: Faust would note the offsets between two polls, for commits of its own."""
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Do nothing: the fetcher waits at a full queue anyway.
+
+        Faust would fetch nothing of the partition until the queue is half empty, and sleep for a second once it does so
+        with every partition.
+        """
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Do nothing, as nothing was done."""
+
     def ack(self, message: Message) -> bool:
         """Stop waiting for a message. Faust acknowledges what failed or was skipped too: that commits nothing."""
         first, message.acked = not message.acked, True
@@ -122,12 +163,19 @@ class Producer(driver.Producer):
     def _settings_extra(self) -> Mapping[str, Any]:
         return {**super()._settings_extra(), **self.options}
 
+    @property
+    def client(self) -> AIOKafkaProducer:
+        """The client itself, which sends batches."""
+        return self._ensure_producer()
+
 
 def new_transport(app: AppT, settings: Settings) -> driver.Transport:
     """Return the transport of a worker."""
 
     class ConfiguredThread(ConsumerThread):
         wait_ms = fetch_max_wait_ms(settings)
+        # A join is answered when the members that are gone have missed their session.
+        request_timeout_ms = int(max(5.0, 1.5 * settings.session_timeout) * 1000)
 
     class ConfiguredConsumer(Consumer):
         Thread = ConfiguredThread

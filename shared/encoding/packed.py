@@ -5,7 +5,7 @@ where `dtype` is one of int8, int16, int32 and int64. Decoding makes arrays that
 See docs/decisions/0003-packed-encoding.md.
 """
 
-from typing import Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -15,12 +15,17 @@ from shared.errors import InvalidEcg
 
 CONTENT_TYPE = "application/vnd.ecg.v1+msgpack"
 
-_DTYPES = {name: np.dtype(name).newbyteorder("<") for name in ("int8", "int16", "int32", "int64")}
+_Width = Literal["int8", "int16", "int32", "int64"]
+_DTYPES: Final[dict[_Width, np.dtype[Any]]] = {width: np.dtype(width).newbyteorder("<") for width in get_args(_Width)}
+# In either byte order.
+_NAMES: Final[dict[np.dtype[Any], _Width]] = {
+    order_dtype: width for width, dtype in _DTYPES.items() for order_dtype in (dtype, dtype.newbyteorder(">"))
+}
 
 
 class _Lead(msgspec.Struct):
     name: str
-    dtype: Literal["int8", "int16", "int32", "int64"]
+    dtype: _Width
     signal: memoryview
 
 
@@ -37,12 +42,7 @@ _decoder = msgspec.msgpack.Decoder(_Ecg)
 
 def encode(ecg: Ecg) -> bytes:
     """Encode an ECG; its signals are copied once, into the message."""
-    leads = []
-    for lead in ecg.leads:
-        name = lead.signal.dtype.name
-        raw = np.ascontiguousarray(lead.signal, _DTYPES[name])
-        leads.append(_Lead(lead.name, name, raw.data))  # type: ignore[arg-type]  # one of the four
-    return _encoder.encode(_Ecg(ecg.id, ecg.username, leads, ecg.date))
+    return _encoder.encode(_Ecg(ecg.id, ecg.username, [_packed(lead) for lead in ecg.leads], ecg.date))
 
 
 def decode(value: bytes) -> Ecg:
@@ -65,6 +65,11 @@ def decode(value: bytes) -> Ecg:
         return Ecg(ecg_id, username, check_date(message.date), leads)
     except InvalidEcg as error:
         raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
+
+
+def _packed(lead: Lead) -> _Lead:
+    name = _NAMES[lead.signal.dtype]
+    return _Lead(lead.name, name, np.ascontiguousarray(lead.signal, _DTYPES[name]).data)
 
 
 def _lead(lead: _Lead, field: str) -> Lead:

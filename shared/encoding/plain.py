@@ -99,7 +99,8 @@ def _content(document: Any, value: bytes) -> tuple[str | None, tuple[Lead, ...]]
         raise InvalidEcg("leads", "must be a list of leads")
     check_lead_count(len(leads))
     # The parser flattens nested lists: they exist only if there are more brackets than lists of ours.
-    flat = value.count(b"[") == 1 + len(leads)
+    brackets = int(np.count_nonzero(np.frombuffer(value, np.uint8) == ord("[")))
+    flat = brackets == 1 + len(leads)
     return date, tuple(_lead(lead, f"leads[{i}]", flat) for i, lead in enumerate(leads))
 
 

@@ -1,18 +1,35 @@
-"""Zero crossings of a signal."""
+"""Zero crossings of signals."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.ecg import Signal
 
 
-def count_zero_crossings(signal: Signal) -> int:
-    """Count the zero crossings of a signal, shape (n,), any signed integer dtype.
+def count_zero_crossings(signals: Sequence[Signal]) -> list[int]:
+    """Count the zero crossings of signals, each of shape (n,) and any signed integer dtype.
 
     A crossing is counted at sample i when x[i] is zero and x[i-1] is not, or when they are of opposite sign;
     leaving zero is not counted. Fewer than two samples have none. Only signs are compared, nothing is
     multiplied or subtracted, so that it is exact over the whole int64 range.
     """
-    positive, negative = signal > 0, signal < 0
-    sign = positive.view(np.int8) - negative.view(np.int8)
-    before, after = sign[:-1], sign[1:]
-    return int(np.count_nonzero((before != after) & (before != 0)))
+    if any(signal.dtype != signals[0].dtype for signal in signals):
+        return [count for signal in signals for count in count_zero_crossings([signal])]
+    # One pass over all of them: for a short signal, NumPy's calls take longer than its work.
+    joined = np.concatenate(signals)
+    crossed = _left(joined > 0)
+    crossed |= _left(joined < 0)
+    counts, start = [], 0
+    for signal in signals:
+        end = start + signal.size
+        # The last one is between this signal and the next.
+        counts.append(int(np.count_nonzero(crossed[start : max(start, end - 1)])))
+        start = end
+    return counts
+
+
+def _left(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell for each pair of neighbours whether the first is inside and the second is not."""
+    return inside[1:] < inside[:-1]

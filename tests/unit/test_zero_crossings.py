@@ -25,7 +25,7 @@ WIDTHS = {np.int8: 8, np.int16: 16, np.int32: 32, np.int64: 64}
     ],
 )
 def test_examples(signal: list[int], count: int) -> None:
-    assert count_zero_crossings(np.array(signal, np.int64)) == count
+    assert count_zero_crossings([np.array(signal, np.int64)]) == [count]
     assert crossings(signal) == count
 
 
@@ -36,10 +36,18 @@ def test_every_width_counts_as_a_plain_loop_does(dtype: type[np.signedinteger], 
     sample = st.integers(int(limits.min), int(limits.max)) | st.integers(-2, 2)
     signal = data.draw(st.lists(sample, max_size=60))
     array = np.array(signal, dtype)
-    assert count_zero_crossings(array) == crossings(signal)
-    assert count_zero_crossings(array[::-2]) == crossings(signal[::-2])
+    assert count_zero_crossings([array]) == [crossings(signal)]
+    assert count_zero_crossings([array[::-2]]) == [crossings(signal[::-2])]
 
 
 def test_an_unaligned_read_only_view_of_other_byte_order_is_counted() -> None:
     raw = b"\x00" + np.array([3, -3, 0, 5], ">i4").tobytes()
-    assert count_zero_crossings(np.frombuffer(raw, ">i4", offset=1)) == 2
+    assert count_zero_crossings([np.frombuffer(raw, ">i4", offset=1)]) == [2]
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(WIDTHS)), st.lists(st.integers(-2, 2), max_size=9)), min_size=1))
+def test_signals_of_all_lengths_and_widths_are_counted_apart(
+    leads: list[tuple[type[np.signedinteger], list[int]]],
+) -> None:
+    signals = [np.array(signal, dtype) for dtype, signal in leads]
+    assert count_zero_crossings(signals) == [crossings(signal) for _, signal in leads]
