@@ -114,10 +114,9 @@ class LagWatch:
 
         await eventually(probe, timeout, 0.1, "a lag of zero")
 
-    def behind_until(self, begun: float, broken: float) -> float:
-        """Return how many seconds after the fault the lag was greater for the last time than it had been before it."""
-        usual = max(lag for at, lag in self.samples if begun < at < broken)
-        return max((at - broken for at, lag in self.samples if at > broken and lag > 1.2 * usual), default=0.0)
+    def behind_until(self, since: float, most: float) -> float:
+        """Return how many seconds after a moment the lag was over `most` for the last time."""
+        return max((at - since for at, lag in self.samples if at > since and lag > most), default=0.0)
 
     async def _sample(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         topic = Topics(self.pipeline.settings).submissions
