@@ -41,8 +41,8 @@ produced directly; processes that end are started again after two seconds. Made 
   within 90 s. **duplicated**: rows of ids that were never answered to anybody.
 - **failed queries**: not answered by either gateway, or with 503, of all that were made all the time for finished ECGs
   and for some that had been accepted just before. **gap**: the longest time for which one ECG was not answered.
-- **behind**: seconds from the fault until no more submissions were uncommitted than come in 1.25 s. **restarts**: of processes that
-  ended by themselves, or were killed.
+- **behind**: seconds from the fault until no more submissions were uncommitted than come in 1.25 s. **restarts**: of
+  processes that ended by themselves, or were killed.
 
 | scenario | accepted | lost | wrong | stuck | duplicated | failed queries | gap | behind | restarts |
 | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |
