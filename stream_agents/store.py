@@ -1,10 +1,12 @@
 """The worker's local copy of the table: one RocksDB per partition."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import rocksdict
 from faust.stores import rocksdb
+from faust.types import EventT
 
 MIB = 1024 * 1024
 
@@ -18,6 +20,21 @@ class Store(rocksdb.Store):
     Faust's own accessors take the partition from the event that is being processed; here rows are
     written in batches over several partitions, and read by queries that belong to no event.
     """
+
+    _ending: asyncio.Task[None] | None = None
+
+    def apply_changelog_batch(
+        self, batch: Iterable[EventT[Any]], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
+    ) -> None:
+        """Write changelog records; end the worker if that fails.
+
+        Faust would log the error and go on: a worker with a full disk would keep partitions that it can't recover.
+        """
+        try:
+            super().apply_changelog_batch(batch, to_key, to_value)
+        except Exception as error:
+            self._ending = self._ending or asyncio.create_task(self.app.crash(error))
+            raise
 
     def holds(self, partition: int) -> bool:
         """Tell whether the partition is open here."""
