@@ -1,14 +1,15 @@
 """The runner: starts the whole pipeline, waits until it is ready, and stops it whole."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from pathlib import Path
 
 import httpx
+import msgspec
 
+from ecg_client.local import RunningStack, state_file
 from local_stack import broker
 from local_stack.config import Broker, Config, write_private
 from local_stack.kafka import Distribution, KafkaCluster, KafkaNode
@@ -137,7 +138,8 @@ class Stack:
             _say(f"Not ready after {_READY_TIMEOUT:.0f} s; missing: {missing}")
             return
         config = self._config
-        write_private(_state_file(config.data_dir), json.dumps({"url": config.url, "admin_token": config.admin_token}))
+        state = RunningStack(config.url, config.admin_token, config.bootstrap_servers, config.broker is Broker.EMBEDDED)
+        write_private(state_file(config.data_dir), msgspec.json.encode(state).decode())
         _say(_GUIDE.format(url=config.url, bootstrap_servers=config.bootstrap_servers, admin_token=config.admin_token))
         await asyncio.Event().wait()
 
@@ -162,26 +164,12 @@ class Stack:
 
     async def _stop(self) -> None:
         _say("Stopping")
-        _state_file(self._config.data_dir).unlink(missing_ok=True)
+        state_file(self._config.data_dir).unlink(missing_ok=True)
         await asyncio.gather(*(child.stop(_STOP_TIMEOUT) for child in self._services))
         if isinstance(self._broker, KafkaNode):
             await self._broker.stop()
         elif self._broker:
             await self._broker.stop(_EMBEDDED_STOP_TIMEOUT)
-
-
-def _state_file(data_dir: Path) -> Path:
-    """Return the file in which a running stack says how to reach it."""
-    return data_dir / "stack.json"
-
-
-def running_stack() -> tuple[str, str] | None:
-    """Return URL and admin token of the stack that runs with this data directory, if one does."""
-    path = _state_file(Path(os.environ.get("ECG_DATA_DIR", "data")))
-    if not path.exists():
-        return None
-    state = json.loads(path.read_text())
-    return state["url"], state["admin_token"]
 
 
 def _python_path() -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
+import pytest
 
 from local_stack.broker import free_port
 from shared.settings import Settings
@@ -24,6 +25,8 @@ ROOT = Path(__file__).parents[1]
 ADMIN_TOKEN = "test-admin-token-0123456789"
 SECRET = "test-secret-0123456789-0123456789"
 START_TIMEOUT = 60.0
+# Real ones, which are no part of the project; they may be elsewhere.
+RECORDINGS = Path(os.environ.get("ECG_TEST_RECORDINGS") or ROOT.parent / "shared" / "data")
 
 T = TypeVar("T")
 
@@ -38,6 +41,13 @@ async def eventually(
             return result
         await asyncio.sleep(interval)
     raise AssertionError(f"{what} did not happen within {timeout} s")
+
+
+def recordings() -> list[Path]:
+    """Return the paths of the real recordings; without them the test is skipped."""
+    if not RECORDINGS.exists():
+        pytest.skip(f"no recordings in {RECORDINGS}")
+    return [RECORDINGS / name for name in ("100", "s0010_re", "test01_00s")]
 
 
 @dataclass

@@ -14,13 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ecg_client import read
 from local_stack.broker import free_port
-from local_stack.recording import read_record
-from tests.harness import ROOT, Process, crossings, eventually
+from tests.harness import ROOT, Process, crossings, eventually, recordings
 
 pytestmark = pytest.mark.slow
-
-RECORDINGS = ROOT.parent / "shared" / "data"
 
 
 def children(pid: int) -> list[int]:
@@ -230,13 +228,11 @@ async def test_the_demo_shows_synthetic_and_recorded_ecgs(runner: Process) -> No
     code, text = await demo(runner, "no-such-record")
     assert code == 1
     assert text.splitlines()[-1].startswith("no-such-record: ")
-    if not RECORDINGS.exists():
-        pytest.skip(f"no recordings in {RECORDINGS}")
-    for name in ("100", "s0010_re", "test01_00s"):
-        code, text = await demo(runner, str(RECORDINGS / name))
+    for path in recordings():
+        code, text = await demo(runner, str(path))
         assert code == 0, text
         shown = [int(count.replace(",", "")) for count in re.findall(r"│ +[\d,]+ │ +([\d,]+) │", text)]
-        assert shown == [crossings(signal.tolist()) for _, signal in read_record(RECORDINGS / name).leads]
+        assert shown == [crossings(lead.signal.tolist()) for lead in read(path).leads]
 
 
 async def test_the_gateway_is_reachable_only_from_this_machine(runner: Process) -> None:

@@ -1,0 +1,147 @@
+"""The gateway's calls as values: what is sent, and what an answer means. Neither client adds to that but the I/O."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+import orjson
+
+from ecg_client.errors import (
+    ClientError,
+    InvalidEcg,
+    NotFound,
+    NotProcessable,
+    Unauthorized,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from ecg_client.recordings import Recording
+from ecg_client.results import Insights, User, parse_insights
+
+T = TypeVar("T")
+
+_JSON = {"content-type": "application/json"}
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+_LONGEST_KEY = 255
+# The gateway's own, and what a load balancer before it answers while none of its gateways does.
+_NOT_NOW = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+_REFUSED = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+_KINDS: dict[int, type[ClientError]] = {
+    HTTPStatus.UNAUTHORIZED: Unauthorized,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.UNPROCESSABLE_ENTITY: NotProcessable,
+}
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """A request that may be sent again, and the meaning of its successful answers by their status."""
+
+    method: str
+    path: str
+    headers: dict[str, str] = field(repr=False)
+    meaning: dict[int, Callable[[Any], T]] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+    def result(self, answer: httpx.Response) -> T:
+        """Return what an answer says.
+
+        Raises:
+            ClientError: what it says, if it is not success.
+        """
+        try:
+            document = orjson.loads(answer.content) if answer.content else None
+            if answer.status_code in self.meaning:
+                return self.meaning[answer.status_code](document)
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            document = None
+        raise _error(answer, document if isinstance(document, dict) else {})
+
+
+def register_user(username: str, admin_token: str) -> Call[User]:
+    """Register a user, or give one a new token, which revokes the old one.
+
+    Sent again after a lost answer, it revokes a token that nobody has seen.
+    """
+    body = orjson.dumps({"username": username})
+    headers = {**_JSON, "x-admin-token": check_token(admin_token)}
+    return Call("POST", "/users", headers, {201: lambda user: User(user["username"], user["token"])}, body)
+
+
+def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:
+    """Submit a recording; with the same key it is the same ECG however often it is sent.
+
+    Raises:
+        InvalidEcg: if the key cannot be one.
+    """
+    if len(idempotency_key) > _LONGEST_KEY or not _VISIBLE_ASCII.fullmatch(idempotency_key):
+        problem = f"must be 1 to {_LONGEST_KEY} visible ASCII characters"
+        raise InvalidEcg(f"idempotency-key: {problem}", "idempotency-key")
+    headers = {**_JSON, "x-user-token": token, "idempotency-key": idempotency_key}
+    return Call("POST", "/ecgs", headers, {201: lambda accepted: str(accepted["id"])}, encode(recording))
+
+
+def insights(ecg_id: str, token: str) -> Call[Insights | None]:
+    """Ask for an ECG's insights: None while it is being processed."""
+    return Call(
+        "GET",
+        f"/ecgs/{quote(ecg_id, safe='')}/insights",
+        {"x-user-token": token},
+        {200: parse_insights, 202: lambda _: None},
+    )
+
+
+def encode(recording: Recording) -> bytes:
+    """Return a recording as the gateway takes it, written from the arrays: no Python integer is made."""
+    leads = [
+        {
+            "name": lead.name,
+            "number_of_samples": lead.signal.size,
+            "signal": np.ascontiguousarray(lead.signal, lead.signal.dtype.newbyteorder("=")),
+        }
+        for lead in recording.leads
+    ]
+    return orjson.dumps({"date": recording.date, "leads": leads}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def check_token(token: str) -> str:
+    """Return a token that can be sent.
+
+    Raises:
+        Unauthorized: if no gateway issues such a token; HTTP libraries would name it in their errors.
+    """
+    if not _VISIBLE_ASCII.fullmatch(token):
+        raise Unauthorized("the token is empty, or holds spaces or characters beyond ASCII")
+    return token
+
+
+def _error(answer: httpx.Response, document: dict[str, Any]) -> ClientError:
+    status, detail = answer.status_code, document.get("detail")
+    if status in _NOT_NOW:
+        return Unavailable(str(detail or f"the gateway answers {status}"), _seconds(answer.headers.get("retry-after")))
+    if not isinstance(detail, str):
+        return UnexpectedAnswer(f"{answer.url} answers {status}, which is no answer of a gateway")
+    if status in _REFUSED and answer.request.method == "POST":
+        return InvalidEcg(detail, str(document.get("field") or "body"))
+    if kind := _KINDS.get(status):
+        return kind(detail)
+    return UnexpectedAnswer(f"{answer.url} answers {status}: {detail}")
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return the seconds of a `Retry-After` header; dates, which no gateway sends, count as none."""
+    try:
+        seconds = float(retry_after) if retry_after else None
+    except ValueError:
+        return None
+    return seconds if seconds is not None and 0 <= seconds < math.inf else None

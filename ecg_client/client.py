@@ -1,0 +1,232 @@
+"""The two clients of the HTTP API, one that blocks and one for asyncio."""
+
+import asyncio
+import math
+import time
+import uuid
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+from tenacity import AsyncRetrying, Retrying
+
+from ecg_client import calls, retries
+from ecg_client.calls import Call
+from ecg_client.errors import ClientError, NotFound, StillProcessing, Unauthorized
+from ecg_client.recordings import Recording
+from ecg_client.results import Insights, User
+from shared.ids import is_issued
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+# A submission of 16 MiB over a slow line takes minutes; a gateway that is gone is noticed sooner.
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+_RETRY_FOR = 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+
+T = TypeVar("T")
+
+
+class _Client:
+    """What both clients share: the gateway's address, the tokens and the patience."""
+
+    def __init__(self, url: str, token: str | None, retry_for: float) -> None:
+        self._url = url.rstrip("/")
+        address = urlsplit(self._url)
+        if address.scheme not in {"http", "https"} or not address.hostname or "@" in address.netloc:
+            raise ClientError("the gateway's URL must be like http://127.0.0.1:8000, without a user")
+        self._token = token and calls.check_token(token)
+        self._retry_for = retry_for
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._url!r})"
+
+    @property
+    def _own_token(self) -> str:
+        if not self._token:
+            raise Unauthorized("a user's token is needed")
+        return self._token
+
+    @property
+    def _trust_env(self) -> bool:
+        """Whether the environment's proxy is asked: none is between us and this machine."""
+        return urlsplit(self._url).hostname not in {"127.0.0.1", "::1", "localhost"}
+
+
+class EcgClient(_Client):
+    """A client of the gateway at `url` that blocks; one may be shared by threads.
+
+    Every call is tried again for `retry_for` seconds while the gateway answers 503 or not at all, after the time
+    that it asks for.
+
+    Raises:
+        Unauthorized: if the token is wrong, or none was given to a call that needs it.
+        Unavailable: if the gateway is not there in time.
+        UnexpectedAnswer: if what listens there is no gateway.
+    """
+
+    def __init__(self, url: str = DEFAULT_URL, token: str | None = None, *, retry_for: float = _RETRY_FOR) -> None:
+        super().__init__(url, token, retry_for)
+        self._http = httpx.Client(base_url=self._url, timeout=_TIMEOUT, trust_env=self._trust_env)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def register_user(self, username: str, admin_token: str) -> User:
+        """Register a user, or give one a new token and revoke the old.
+
+        Raises:
+            InvalidEcg: if the username is not allowed.
+        """
+        return self._send(calls.register_user(username, admin_token))
+
+    def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
+        """Submit a recording and return its id; it is durable then.
+
+        The same key and content are the same ECG, at any time. Without a key one is made for this call, so that
+        its own retries are safe.
+
+        Raises:
+            InvalidEcg: if it breaks the schema or a limit.
+        """
+        return self._send(calls.submit(recording, self._own_token, _key(idempotency_key)))
+
+    def insights(self, ecg_id: str) -> Insights | None:
+        """Return an ECG's insights, or None while it is being processed.
+
+        Raises:
+            NotFound: if there is no such ECG of this user.
+            NotProcessable: if it could not be processed.
+        """
+        return self._send(calls.insights(ecg_id, self._own_token))
+
+    def wait_for_insights(self, ecg_id: str, timeout: float = 30.0) -> Insights:
+        """Return an ECG's insights as soon as they are there.
+
+        An ECG that was produced onto Kafka is unknown until it is processed: it is waited for too.
+
+        Raises:
+            StillProcessing: if they are not there within `timeout` seconds.
+            NotFound: if there is no such ECG of this user, or none was produced in time.
+            NotProcessable: if it could not be processed.
+        """
+        waiting = _Waiting(ecg_id, timeout)
+        while True:
+            try:
+                if (found := self._send(calls.insights(ecg_id, self._own_token), waiting.left)) is not None:
+                    return found
+            except NotFound as error:
+                waiting.unknown(error)
+            else:
+                waiting.pending()
+            time.sleep(waiting.pause())
+
+    def _send(self, call: Call[T], within: float = math.inf) -> T:
+        result: T = Retrying(**retries.policy(min(self._retry_for, within)))(self._send_once, call)
+        return result
+
+    def _send_once(self, call: Call[T]) -> T:
+        try:
+            answer = self._http.request(call.method, call.path, headers=call.headers, content=call.body)
+        except retries.TRANSIENT as error:
+            raise retries.unanswered(self._url, error) from None
+        return call.result(answer)
+
+
+class AsyncEcgClient(_Client):
+    """`EcgClient` for asyncio: the same calls, results and errors."""
+
+    def __init__(self, url: str = DEFAULT_URL, token: str | None = None, *, retry_for: float = _RETRY_FOR) -> None:
+        super().__init__(url, token, retry_for)
+        self._http = httpx.AsyncClient(base_url=self._url, timeout=_TIMEOUT, trust_env=self._trust_env)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def register_user(self, username: str, admin_token: str) -> User:
+        """See `EcgClient.register_user`."""
+        return await self._send(calls.register_user(username, admin_token))
+
+    async def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
+        """See `EcgClient.submit`."""
+        return await self._send(calls.submit(recording, self._own_token, _key(idempotency_key)))
+
+    async def insights(self, ecg_id: str) -> Insights | None:
+        """See `EcgClient.insights`."""
+        return await self._send(calls.insights(ecg_id, self._own_token))
+
+    async def wait_for_insights(self, ecg_id: str, timeout: float = 30.0) -> Insights:
+        """See `EcgClient.wait_for_insights`."""
+        waiting = _Waiting(ecg_id, timeout)
+        while True:
+            try:
+                if (found := await self._send(calls.insights(ecg_id, self._own_token), waiting.left)) is not None:
+                    return found
+            except NotFound as error:
+                waiting.unknown(error)
+            else:
+                waiting.pending()
+            await asyncio.sleep(waiting.pause())
+
+    async def _send(self, call: Call[T], within: float = math.inf) -> T:
+        return await AsyncRetrying(**retries.policy(min(self._retry_for, within)))(self._send_once, call)
+
+    async def _send_once(self, call: Call[T]) -> T:
+        try:
+            answer = await self._http.request(call.method, call.path, headers=call.headers, content=call.body)
+        except retries.TRANSIENT as error:
+            raise retries.unanswered(self._url, error) from None
+        return call.result(answer)
+
+
+def _key(chosen: str | None) -> str:
+    return str(uuid.uuid4()) if chosen is None else chosen
+
+
+class _Waiting:
+    """Waiting for an ECG: how long until the next look, and when it was long enough."""
+
+    def __init__(self, ecg_id: str, timeout: float) -> None:
+        self._ecg_id = ecg_id
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
+        self._pause = _FIRST_PAUSE
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def pending(self) -> None:
+        """Note that the ECG is being processed, unless the time is over."""
+        if not self.left:
+            raise StillProcessing(f"no insights of {self._ecg_id} within {self._timeout:g} s")
+
+    def unknown(self, error: NotFound) -> None:
+        """Note that the ECG is not there, unless it never will be or the time is over."""
+        if is_issued(self._ecg_id) or not self.left:
+            raise error
+
+    def pause(self) -> float:
+        """Return the seconds until the next look."""
+        pause = min(self._pause, self.left)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        return pause

@@ -1,0 +1,22 @@
+"""JSON, as the gateway takes it."""
+
+from pathlib import Path
+
+from ecg_client.recordings.recording import Recording, UnreadableRecording
+from shared.encoding import plain
+from shared.errors import InvalidEcg
+
+
+def read_json(path: Path) -> Recording:
+    """Read a submission: `{"date"?, "leads": [{"name", "signal": [int]}]}`.
+
+    Raises:
+        UnreadableRecording: if it breaks the schema; the message names the field.
+    """
+    try:
+        date, leads = plain.decode_content(path.read_bytes())
+    except OSError as error:
+        raise UnreadableRecording(error.strerror or str(error)) from None
+    except InvalidEcg as error:
+        raise UnreadableRecording(str(error)) from None
+    return Recording(leads, date)

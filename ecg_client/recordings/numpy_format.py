@@ -1,0 +1,50 @@
+"""NumPy's own files."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_client.recordings.recording import Calibration, Notes, Recording, UnreadableRecording
+from shared.ecg import Lead
+
+
+def read_numpy(path: Path, calibration: Calibration) -> Recording:
+    """Read an array of one lead or of several along its shorter axis, or an archive of arrays, one for each lead.
+
+    Leads are called after the fields of a structured array and the arrays of an archive, or else `lead 1` and so on.
+    NaN is missing, and becomes 0.
+
+    Raises:
+        UnreadableRecording: if the file is none, or its arrays are no leads.
+    """
+    try:
+        arrays = np.load(path, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            named = _leads(arrays)
+        else:
+            with arrays:
+                named = [(name, arrays[name]) for name in arrays.files]
+            if len(named) == 1:
+                named = _leads(named[0][1], named[0][0])
+    except OSError as error:
+        raise UnreadableRecording(error.strerror or "no NumPy file") from None
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise UnreadableRecording("no NumPy file of numbers") from None
+    notes = Notes()
+    leads = tuple(Lead(name, calibration.apply(array, name, notes)) for name, array in named)
+    return Recording(leads, None, tuple(notes.lines))
+
+
+def _leads(array: NDArray[Any], name: str = "lead 1") -> list[tuple[str, NDArray[Any]]]:
+    if array.dtype.names:
+        return [(field, array[field]) for field in array.dtype.names]
+    if array.ndim == 1:
+        return [(name, array)]
+    if array.ndim != 2:  # noqa: PLR2004 - leads and samples
+        raise UnreadableRecording(f"must be an array of leads and samples, not of shape {array.shape}")
+    # An ECG has far fewer leads than samples.
+    rows = array if array.shape[0] <= array.shape[1] else array.T
+    return [(f"lead {number}", row) for number, row in enumerate(rows, start=1)]

@@ -1,0 +1,258 @@
+"""The Python client, blocking and not, against real gateways and against a server that is not there for a while."""
+
+import asyncio
+import json
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+
+from ecg_client import (
+    AsyncEcgClient,
+    ClientError,
+    EcgClient,
+    InvalidEcg,
+    NotFound,
+    NotProcessable,
+    Recording,
+    StillProcessing,
+    Unauthorized,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from local_stack.broker import free_port
+from shared.ids import IdIssuer
+from shared.topics import Topics
+from tests.brokers import Broker
+from tests.harness import ADMIN_TOKEN, SECRET, Pipeline
+
+RECORDING = Recording.of([("I", [1, 0, -1, 0, 1, 0, 0, 1]), ("II", np.array([1, 0, -1], ">i2"))], "2026-11-24")
+TOKEN = "ecg_secret-token"
+
+Call = Callable[..., Any]
+
+
+@pytest_asyncio.fixture(params=[EcgClient, AsyncEcgClient])
+async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Call]]:
+    """Make clients of one kind, as functions that await the call they name."""
+    opened: list[EcgClient | AsyncEcgClient] = []
+
+    def make(*arguments: Any, **options: Any) -> Call:
+        client: EcgClient | AsyncEcgClient = request.param(*arguments, **options)
+        opened.append(client)
+
+        async def call(name: str, *arguments: Any, **options: Any) -> Any:
+            method = getattr(client, name)
+            if isinstance(client, AsyncEcgClient):
+                return await method(*arguments, **options)
+            return await asyncio.to_thread(method, *arguments, **options)
+
+        return call
+
+    yield make
+    for client in opened:
+        await client.close() if isinstance(client, AsyncEcgClient) else client.close()
+
+
+async def test_a_recording_is_submitted_and_its_insights_are_read(
+    pipeline: Pipeline, connect: Callable[..., Call]
+) -> None:
+    url = pipeline.gateways[0].url
+    user = await connect(url)("register_user", "client", ADMIN_TOKEN)
+    assert user.username == "client"
+    assert user.token not in repr(user)
+    client = connect(url, user.token)
+    ecg_id = await client("submit", RECORDING)
+    insights = await client("wait_for_insights", ecg_id)
+    assert insights.ecg_id == ecg_id
+    assert [(lead.name, lead.number_of_zero_crossings) for lead in insights.leads] == [("I", 3), ("II", 1)]
+    assert await client("insights", ecg_id) == insights
+
+
+async def test_the_same_key_and_content_are_the_same_ecg(pipeline: Pipeline, connect: Callable[..., Call]) -> None:
+    token = await pipeline.register("client-keyed")
+    one, other = (connect(gateway.url, token) for gateway in pipeline.gateways[:2])
+    first = await one("submit", RECORDING, "key-1")
+    assert await other("submit", RECORDING, idempotency_key="key-1") == first
+    assert await one("submit", RECORDING, "key-2") != first
+    assert await one("submit", RECORDING) != await one("submit", RECORDING)
+
+
+async def test_every_refusal_has_its_error_and_names_the_field(
+    pipeline: Pipeline, connect: Callable[..., Call]
+) -> None:
+    url, token = pipeline.gateways[0].url, await pipeline.register("client-refused")
+    client = connect(url, token)
+    for wrong in (connect(url, "wrong"), connect(url)):
+        with pytest.raises(Unauthorized):
+            await wrong("submit", RECORDING)
+    with pytest.raises(Unauthorized, match="Invalid admin token"):
+        await connect(url)("register_user", "client", "wrong")
+    with pytest.raises(InvalidEcg) as error:
+        await connect(url)("register_user", " ", ADMIN_TOKEN)
+    assert error.value.field == "username"
+    with pytest.raises(InvalidEcg) as error:
+        await client("submit", Recording(()))
+    assert error.value.field == "leads"
+    for key in ("", "a b", "é", "x" * 256):
+        with pytest.raises(InvalidEcg) as error:
+            await client("submit", RECORDING, key)
+        assert error.value.field == "idempotency-key"
+    with pytest.raises(InvalidEcg, match=r"body: must not be over 16777216 bytes") as error:
+        await client("submit", Recording.of({"I": np.zeros(9_000_000, np.int8)}))
+    assert error.value.field == "body"
+    unknown = IdIssuer(SECRET).issue("somebody else")
+    for call in ("insights", "wait_for_insights"):
+        with pytest.raises(NotFound, match=unknown):
+            await client(call, unknown)
+    with pytest.raises(NotFound):
+        await client("insights", "../users?/é")
+
+
+async def test_what_was_accepted_and_is_not_there_is_told_apart(
+    pipeline: Pipeline, connect: Callable[..., Call]
+) -> None:
+    client = connect(pipeline.gateways[0].url, await pipeline.register("client-waiting"))
+    ecg_id = IdIssuer(SECRET).issue("client-waiting")
+    assert await client("insights", ecg_id) is None
+    with pytest.raises(StillProcessing, match=r"within 0\.1 s"):
+        await client("wait_for_insights", ecg_id, timeout=0.1)
+    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+        headers = [("content-type", b"application/vnd.ecg.v9"), ("username", b"client-waiting")]
+        topic = Topics(pipeline.settings).submissions.name
+        await producer.send_and_wait(topic, b"?", ecg_id.encode(), headers=headers)
+    with pytest.raises(NotProcessable, match="content-type: "):
+        await client("wait_for_insights", ecg_id)
+
+
+async def test_an_ecg_that_is_still_to_be_produced_is_waited_for(
+    pipeline: Pipeline, connect: Callable[..., Call]
+) -> None:
+    client = connect(pipeline.gateways[0].url, await pipeline.register("client-device"))
+    with pytest.raises(NotFound):
+        await client("wait_for_insights", "never-produced", timeout=0.1)
+    ecg_id = str(uuid.uuid4())
+    waiting = asyncio.create_task(client("wait_for_insights", ecg_id))
+    body = {"id": ecg_id, "username": "client-device", "leads": [{"name": "I", "signal": [1, -1]}]}
+    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+        await producer.send_and_wait(
+            Topics(pipeline.settings).submissions.name, json.dumps(body).encode(), ecg_id.encode()
+        )
+    assert (await waiting).leads[0].number_of_zero_crossings == 1
+
+
+class Scripted(ThreadingHTTPServer):
+    """A gateway that answers what it is told to, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: list[tuple[int, dict[str, str], bytes]] = []
+        self.requests: list[tuple[float, dict[str, str], bytes]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Scripted
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.requests.append((time.monotonic(), headers, body))
+        status, answered, content = self.server.answers.pop(0)
+        if not status:
+            return  # hangs up
+        self.send_response(status)
+        for name, value in {**answered, "content-length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+ACCEPTED: tuple[int, dict[str, str], bytes] = (201, {}, b'{"id": "abc"}')
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    with Scripted() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        yield server
+        server.shutdown()
+
+
+async def test_a_submission_is_sent_again_under_its_key_after_the_time_that_the_gateway_asks_for(
+    scripted: Scripted, connect: Callable[..., Call]
+) -> None:
+    not_now = (503, {"retry-after": "1"}, b'{"detail": "not acknowledged, try again"}')
+    scripted.answers = [not_now, (0, {}, b""), (502, {}, b"<html>"), ACCEPTED]
+    assert await connect(scripted.url, TOKEN)("submit", RECORDING) == "abc"
+    times, headers, bodies = zip(*scripted.requests, strict=True)
+    assert times[1] - times[0] >= 1
+    assert len({sent["idempotency-key"] for sent in headers}) == len(set(bodies)) == 1
+
+
+async def test_the_client_gives_up_when_its_patience_ends(scripted: Scripted, connect: Callable[..., Call]) -> None:
+    scripted.answers = [(503, {"retry-after": "3600"}, b'{"detail": "try again"}')]
+    client = connect(scripted.url, TOKEN, retry_for=5)
+    with pytest.raises(Unavailable, match=r"^try again$") as error:
+        await client("submit", RECORDING)
+    assert error.value.retry_after == 3600
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(Unavailable, match=rf"^the gateway at {url} does not answer \(ConnectError\)$"):
+        await connect(url, TOKEN, retry_for=0.2)("submit", RECORDING)
+
+
+@pytest.mark.parametrize("answer", [(200, {}, b"<html>"), (404, {}, b"nothing here"), (201, {}, b"[]"), (201, {}, b"")])
+async def test_a_server_that_is_no_gateway_is_told(
+    scripted: Scripted, connect: Callable[..., Call], answer: tuple[int, dict[str, str], bytes]
+) -> None:
+    scripted.answers = [answer]
+    with pytest.raises(UnexpectedAnswer, match="which is no answer of a gateway"):
+        await connect(scripted.url, TOKEN)("submit", RECORDING)
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "é"])
+async def test_a_token_that_cannot_be_sent_is_in_no_error(connect: Callable[..., Call], token: str) -> None:
+    with pytest.raises(ClientError) as error:
+        connect("http://127.0.0.1:1", token)
+    assert token not in str(error.value)
+    with pytest.raises(ClientError) as error:
+        await connect("http://127.0.0.1:1")("register_user", "somebody", token)
+    assert token not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "", "http://somebody:secret@localhost"])
+def test_an_address_that_is_none_is_told(url: str) -> None:
+    with pytest.raises(ClientError, match="URL must be like") as error:
+        EcgClient(url)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.slow
+async def test_a_frozen_broker_delays_a_submission_and_loses_none(
+    new_broker: Callable[[], Any], new_pipeline: Callable[..., Pipeline]
+) -> None:
+    broker: Broker = await new_broker()
+    pipeline = new_pipeline(on=broker, ECG_PUBLISH_TIMEOUT="1")
+    pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline.ready()
+    async with AsyncEcgClient(pipeline.gateways[0].url, await pipeline.register("patient")) as client:
+        ecg_id = await client.submit(RECORDING, "before")
+        broker.pause()
+        submitting = asyncio.create_task(client.submit(RECORDING, "before"))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(submitting), 1.5)
+        assert "submission not acknowledged" in pipeline.gateways[0].tail()
+        broker.resume()
+        assert await submitting == ecg_id
+        assert (await client.wait_for_insights(ecg_id)).leads[0].number_of_zero_crossings == 3
+    pipeline.stop()

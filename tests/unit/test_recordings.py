@@ -1,0 +1,291 @@
+"""Readers: the samples of every format, about their isoelectric zero."""
+
+import datetime
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import edfio
+import numpy as np
+import orjson
+import pytest
+import wfdb
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ecg_client.calls import encode
+from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, read
+from shared.encoding import plain
+from tests.harness import recordings
+from tests.unit.strategies import ecgs
+
+WHEN = datetime.datetime(2026, 11, 24, 10, 30)
+ONE, OTHER = np.array([0, 5, -5, 100]), np.array([7, 0, -7, -100])
+
+
+def samples(recording: Recording) -> list[tuple[str, list[int]]]:
+    return [(lead.name, lead.signal.tolist()) for lead in recording.leads]
+
+
+EXPECTED = [("I", ONE.tolist()), ("II", OTHER.tolist())]
+
+
+def write_record(directory: Path, baselines: tuple[int, int] = (1024, -3)) -> Path:
+    """Write a WFDB record of the two leads about baselines of their own."""
+    digital = np.stack([ONE + baselines[0], OTHER + baselines[1]], axis=1)
+    wfdb.wrsamp(
+        "rec",
+        fs=500,
+        units=["mV", "mV"],
+        sig_name=["I", "II"],
+        d_signal=digital,
+        fmt=["16", "16"],
+        adc_gain=[200.0, 200.0],
+        baseline=list(baselines),
+        base_date=WHEN.date(),
+        base_time=WHEN.time(),
+        write_dir=str(directory),
+    )
+    return directory / "rec"
+
+
+@pytest.mark.parametrize("suffix", ["", ".hea", ".dat"])
+def test_a_wfdb_record_is_read_by_any_of_its_names_and_its_baselines_are_subtracted(
+    tmp_path: Path, suffix: str
+) -> None:
+    record = write_record(tmp_path)
+    path = record.with_name(f"rec{suffix}")
+    assert find(path).path == tmp_path / "rec.hea"
+    recording = read(path)
+    assert samples(recording) == EXPECTED
+    assert recording.date == WHEN.isoformat()
+
+
+def test_missing_samples_and_channels_of_a_record_are_told(tmp_path: Path) -> None:
+    record = write_record(tmp_path)
+    stored = np.fromfile(record.with_suffix(".dat"), "<i2").reshape(-1, 2)
+    stored[1, 0] = -(2**15)
+    stored.tofile(record.with_suffix(".dat"))
+    header = record.with_suffix(".hea")
+    header.write_text(header.read_text().replace("rec 2 ", "rec 3 ") + "gone.dat 16 200 16 0 0 0 0 vx\n")
+    recording = read(record)
+    assert samples(recording) == [("I", [0, 0, -5, 100]), EXPECTED[1]]
+    assert recording.notes == ("left out, as their file is missing: vx", "I: 1 missing samples became 0")
+
+
+def edf(signals: list[tuple[str, NDArray[Any], tuple[float, float]]], kind: str = "edf") -> "edfio.Edf | edfio.Bdf":
+    """Return a file of digital signals by label and physical range."""
+    if kind == "bdf":
+        return edfio.Bdf(
+            [
+                edfio.BdfSignal.from_digital(
+                    s.astype(np.int32),
+                    4,
+                    label=n,
+                    physical_dimension="uV",
+                    physical_range=r,
+                    digital_range=(-1000, 1000),
+                )
+                for n, s, r in signals
+            ],
+            starttime=WHEN.time(),
+            recording=edfio.Recording(startdate=WHEN.date()),
+        )
+    return edfio.Edf(
+        [
+            edfio.EdfSignal.from_digital(
+                s.astype(np.int16), 4, label=n, physical_dimension="uV", physical_range=r, digital_range=(-1000, 1000)
+            )
+            for n, s, r in signals
+        ],
+        starttime=WHEN.time(),
+        recording=edfio.Recording(startdate=WHEN.date()),
+    )
+
+
+@pytest.mark.parametrize("kind", ["edf", "bdf"])
+def test_edf_and_bdf_samples_are_about_the_digital_value_of_zero_volts(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"night.{kind}"
+    # From -500 to 1500 uV on -1000 to 1000: zero volts are stored as -500.
+    edf([("I", ONE, (-1000, 1000)), ("II", OTHER - 500, (-500, 1500))], kind).write(path)
+    recording = read(path)
+    assert samples(recording) == EXPECTED
+    assert recording.date == WHEN.isoformat()
+
+
+def test_only_ecgs_of_an_edf_file_that_says_which_they_are_become_leads(tmp_path: Path) -> None:
+    path = tmp_path / "sleep.EDF"
+    labels = ("EEG C3", "ECG I", "EKG II", "ECG 3", "ekg")
+    file = edf([(label, ONE, (-1000, 1000)) for label in labels])
+    assert isinstance(file, edfio.Edf)
+    file.add_annotations([edfio.EdfAnnotation(0.0, None, "beat")])
+    file.write(path)
+    recording = read(path)
+    assert samples(recording) == [(name, ONE.tolist()) for name in ("I", "II", "ECG 3", "ekg")]
+    assert recording.notes == ("left out, as they are no ECGs: EEG C3",)
+
+
+def test_an_edf_file_that_is_cut_short_is_read_as_far_as_it_goes_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "cut.edf"
+    long = edfio.EdfSignal.from_digital(np.arange(8, dtype=np.int16), 4, label="I")
+    edfio.Edf([long], data_record_duration=1).write(path)
+    path.write_bytes(path.read_bytes()[:-8])
+    recording = read(path)
+    assert samples(recording) == [("I", [0, 1, 2, 3])]
+    assert "header" in recording.notes[0]
+
+
+def test_an_anonymised_edf_file_has_no_date(tmp_path: Path) -> None:
+    file = edf([("I", ONE, (-1000, 1000))])
+    file.anonymize()
+    file.write(tmp_path / "x.edf")
+    assert read(tmp_path / "x.edf").date is None
+
+
+def test_a_csv_file_has_a_column_for_each_lead(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(
+        '"time (s)",I,"II"\n' + "".join(f"{i / 500},{a},{b}\n" for i, (a, b) in enumerate(zip(ONE, OTHER, strict=True)))
+    )
+    recording = read(path)
+    assert samples(recording) == EXPECTED
+    assert recording.notes == ("left out, as it is no lead: time (s)",)
+    path.write_text("\ufeff9223372036854775807,1\n-9223372036854775808,2\n", encoding="utf-8")
+    assert samples(read(path)) == [("lead 1", [2**63 - 1, -(2**63)]), ("lead 2", [1, 2])]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("I,II\n1,2\n3,secret\n", "line 3, column 2: must be a number"),
+        ("I,II\n1,2\n3\n", "line 3: has 1 columns, and those before have 2"),
+        ("I,II\n1,\n", "line 2, column 2: must be a number"),
+        ("I\n1,2\n", "line 1 names 1 columns, and there are 2"),
+        ("I,II\n", "has no samples"),
+        ("", "has no samples"),
+        ("I\n0.5\n", "I: must hold integers; fractions, as of millivolts, need a scale"),
+        ("I\n1e30\n", "I: must hold integers of 64 bits"),
+        (" ,II\n1,2\n", "leads[0].name: must be 1 to 128 printable characters"),
+    ],
+)
+def test_a_broken_csv_file_is_told_by_line_and_column_and_never_by_value(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(UnreadableRecording) as error:
+        read(tmp_path / "x.csv")
+    assert str(error.value) == problem
+
+
+def test_bare_numbers_are_calibrated(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("I\n1024\n1024.5\nnan\n1023.5\n")
+    recording = read(tmp_path / "x.csv", Calibration(baseline=1024, scale=1000))
+    assert recording.notes == ("I: 1 missing samples became 0",)
+    assert samples(recording) == [("I", [0, 500, 0, -500])]
+
+
+@pytest.mark.parametrize("order", ["leads first", "samples first", "structured", "archive", "archive of one"])
+def test_numpy_arrays_are_leads_along_their_shorter_axis_or_by_name(tmp_path: Path, order: str) -> None:
+    names, path = ["lead 1", "lead 2"], tmp_path / "x.npy"
+    both = np.stack([ONE, OTHER])
+    if order == "leads first":
+        np.save(path, both.astype(">i2"))
+    elif order == "samples first":
+        np.save(path, both.T.astype(np.float32))
+    elif order == "structured":
+        names = ["I", "II"]
+        np.save(path, np.array(list(zip(ONE, OTHER, strict=True)), [("I", "i4"), ("II", "i8")]))
+    elif order == "archive":
+        names, path = ["I", "II"], tmp_path / "x.npz"
+        np.savez_compressed(path, I=ONE, II=OTHER)
+    else:
+        path = tmp_path / "x.npz"
+        np.savez(path, both)
+    assert samples(read(path)) == list(zip(names, [ONE.tolist(), OTHER.tolist()], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("array", "problem"),
+    [
+        (np.zeros((2, 2, 2)), "must be an array of leads and samples, not of shape (2, 2, 2)"),
+        (np.array([2**63], np.uint64), "lead 1: must hold integers of 64 bits"),
+        (np.array([0.5]), "lead 1: must hold integers; fractions, as of millivolts, need a scale"),
+        (np.array(["1"]), "lead 1: must hold integers"),
+        (np.array([np.inf]), "lead 1: must hold integers of 64 bits"),
+        (np.array([True]), "lead 1: must hold integers"),
+        (np.zeros((1025, 2000), np.int8), "leads: must hold 1 to 1024 leads, not 1025"),
+    ],
+)
+def test_arrays_that_are_no_leads_are_told(tmp_path: Path, array: NDArray[Any], problem: str) -> None:
+    np.save(tmp_path / "x.npy", array)
+    with pytest.raises(UnreadableRecording) as error:
+        read(tmp_path / "x.npy")
+    assert str(error.value) == problem
+
+
+def test_a_json_file_is_a_submission(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(orjson.dumps({"date": "2026-11-24", "leads": [{"name": "I", "signal": [1, -1]}]}))
+    recording = read(path)
+    assert (samples(recording), recording.date) == ([("I", [1, -1])], "2026-11-24")
+    path.write_bytes(b'{"leads": [{"name": "I", "signal": [1, 0.5]}]}')
+    with pytest.raises(UnreadableRecording, match=r"^leads\[0\].signal: must hold integers only$"):
+        read(path)
+
+
+@pytest.mark.parametrize("suffix", ["hea", "edf", "bdf", "csv", "npy", "npz", "json"])
+@pytest.mark.parametrize("content", [b"", b"\xff\x00 777 nothing of the kind", b"[1, 2"])
+def test_a_broken_file_is_told_whatever_its_format(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableRecording) as error:
+        read(path)
+    assert "777" not in str(error.value)
+
+
+def test_an_unknown_format_and_a_missing_file_are_told(tmp_path: Path) -> None:
+    (tmp_path / "x.xml").touch()
+    with pytest.raises(UnreadableRecording, match="its format is unknown"):
+        read(tmp_path / "x.xml")
+    with pytest.raises(UnreadableRecording, match="there is no such file or WFDB record"):
+        read(tmp_path / "y")
+    with pytest.raises(UnreadableRecording, match="is a directory"):
+        read(tmp_path)
+    with pytest.raises(UnreadableRecording, match="is a directory"):
+        read(".")
+
+
+def test_readers_may_run_in_threads(tmp_path: Path) -> None:
+    record, table = write_record(tmp_path), tmp_path / "x.csv"
+    table.write_text("".join(f"{a}.0,{b}\n" for a, b in zip(ONE, OTHER, strict=True)))
+    with ThreadPoolExecutor(4) as threads:
+        for recording in threads.map(read, [record, table] * 20):
+            assert [signal for _, signal in samples(recording)] == [ONE.tolist(), OTHER.tolist()]
+
+
+def test_real_recordings_are_about_zero() -> None:
+    for path in recordings():
+        recording = read(path)
+        # Whatever their baseline, half of all samples are within a millivolt (200 to 2000 units) of zero.
+        assert all(np.median(np.abs(lead.signal)) < 1000 for lead in recording.leads)
+    assert [lead.name for lead in read(recordings()[0]).leads] == ["MLII", "V5"]
+
+
+@given(ecgs)
+def test_the_gateway_reads_what_the_client_writes(ecg: Any) -> None:
+    recording = Recording(ecg.leads, ecg.date)
+    assert plain.decode_content(encode(recording))[0] == ecg.date
+    _, leads = plain.decode_content(encode(recording))
+    assert [(a.name, a.signal.tolist()) for a in leads] == [(b.name, b.signal.tolist()) for b in ecg.leads]
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
+def test_samples_are_taken_as_they_are(signal: list[int]) -> None:
+    assert samples(Recording.of([("I", np.array(signal, np.int64)), ("I", signal)])) == [("I", signal), ("I", signal)]
+
+
+def test_python_numbers_beyond_64_bits_and_none_of_them_are_refused() -> None:
+    for bad in ([2**63], [-(2**63) - 1], [2**64], ["a"], [0.5], [[1]]):
+        with pytest.raises(UnreadableRecording):
+            Recording.of({"I": bad})
