@@ -61,4 +61,5 @@ $(RUN_READY): requirements.lock | $(BIN)/python
 $(DEV_READY): requirements-dev.lock | $(BIN)/python
 	@echo "Installing what the tests need into $(VENV) (once, about a minute)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
 	@touch $@ $(RUN_READY)

@@ -1,15 +1,11 @@
 """Command line: `python -m local_stack up` and `python -m local_stack demo [RECORD]`."""
 
 import argparse
-import asyncio
 import sys
-from functools import partial
 from pathlib import Path
 
-from local_stack import demo
-from local_stack.config import Broker, Config, ConfigError, locked
-from local_stack.kafka import Distribution, KafkaUnavailableError, NodeFailedError, install
-from local_stack.stack import Stack
+from local_stack import demo, up
+from local_stack.config import Broker
 
 
 def main() -> int:
@@ -25,23 +21,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.command == "demo":
         return demo.run(arguments.record)
-    try:
-        config = Config.from_environment(arguments.broker, arguments.workers, arguments.gateways)
-        with locked(config.data_dir):
-            kafka = install(partial(print, flush=True)) if config.broker is Broker.KAFKA else None
-            return asyncio.run(_up(config, kafka))
-    except (ConfigError, KafkaUnavailableError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (NodeFailedError, TimeoutError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # the download may take minutes
-        return 130
-
-
-async def _up(config: Config, kafka: Distribution | None) -> int:
-    return await Stack(config, kafka).run()
+    return up.run(arguments.broker, arguments.workers, arguments.gateways)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,22 @@ async def test_gateways_share_the_port_and_workers_the_load(runner: Process) -> 
     await all_gone(pids)
 
 
+async def test_the_command_line_starts_the_stack_and_finds_it(runner: Process, tmp_path: Path) -> None:
+    ecg = str(Path(sys.executable).with_name("ecg"))
+    runner.argv = [ecg, "up"]
+    await ready(runner)
+    env = {**os.environ, "ECG_DATA_DIR": str(tmp_path)}
+    (tmp_path / "a.csv").write_text("I\n1\n-1\n")
+    script = f"ECG_TOKEN=$({ecg} users add me) {ecg} submit --wait a.csv"
+    done = await asyncio.to_thread(
+        subprocess.run, ["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done
+    assert re.search(r"a.csv +│ +1 │ +2 │ [0-9a-f-]{36} +│ I: 1", done.stdout)
+    runner.signal(signal.SIGINT)
+    assert await exited(runner, 10) == 0
+
+
 async def test_a_killed_process_is_named_and_ends_the_rest(runner: Process) -> None:
     await ready(runner)
     pids = children(runner.running.pid)

@@ -1,0 +1,97 @@
+"""Many files at a time: each is read, sent and reported on its own, and a broken one stops no other."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ecg_client.client import AsyncEcgClient
+from ecg_client.errors import ClientError, InvalidEcg, Unauthorized, Unavailable
+from ecg_client.identity import idempotency_key
+from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, read
+from ecg_client.results import Insights
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file: its ECG's id, or the error and the field that it names where there is one."""
+
+    file: Path
+    leads: int | None = None
+    samples: int | None = None
+    ecg_id: str | None = None
+    error: str | None = None
+    field: str | None = None
+    insights: Insights | None = None
+    notes: tuple[str, ...] = ()
+
+
+Send = Callable[[Outcome, str, Recording], Awaitable[Outcome]]
+
+
+def distinct(files: Iterable[Path]) -> list[Path]:
+    """Return the files without those of a recording that is there already, as a record's header and signals are."""
+    found: dict[Path, Path] = {}
+    for file in files:
+        try:
+            recording = find(file).path.resolve()
+        except UnreadableRecording:
+            recording = file
+        found.setdefault(recording, file)
+    return list(found.values())
+
+
+async def send_all(
+    files: Iterable[Path], calibration: Calibration, send: Send, report: Callable[[Outcome], None], concurrency: int
+) -> ClientError | None:
+    """Read every file and send it, so many at a time; report each outcome as it comes.
+
+    Returns:
+        the error that is no file's fault and stopped the rest, such as an outage, or None.
+    """
+    waiting = iter(files)
+    stopped: list[ClientError] = []
+
+    async def work() -> None:
+        for file in waiting:
+            outcome = Outcome(file)
+            try:
+                recording = await asyncio.to_thread(read, file, calibration)
+                outcome = replace(
+                    outcome,
+                    leads=len(recording.leads),
+                    samples=max(lead.signal.size for lead in recording.leads),
+                    notes=recording.notes,
+                )
+                outcome = await send(outcome, find(file).path.name, recording)
+            except UnreadableRecording as error:
+                outcome = replace(outcome, error=str(error))
+            except InvalidEcg as error:
+                outcome = replace(outcome, error=str(error), field=error.field)
+            except ClientError as error:
+                outcome = replace(outcome, error=str(error))
+                if isinstance(error, Unauthorized | Unavailable):
+                    stopped.append(error)
+            report(outcome)
+            if stopped:
+                return
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(concurrency):
+            tasks.create_task(work())
+    return stopped[0] if stopped else None
+
+
+def submitting(client: AsyncEcgClient, wait: float | None) -> Send:
+    """Return what submits a recording over HTTP and, where asked, waits so many seconds for its insights."""
+
+    async def send(outcome: Outcome, name: str, recording: Recording) -> Outcome:
+        outcome = replace(outcome, ecg_id=await client.submit(recording, idempotency_key(name, recording)))
+        if wait is None or outcome.ecg_id is None:
+            return outcome
+        try:
+            return replace(outcome, insights=await client.wait_for_insights(outcome.ecg_id, wait))
+        except ClientError as error:
+            return replace(outcome, error=str(error))
+
+    return send

@@ -1,0 +1,54 @@
+"""The command line `ecg`."""
+
+import sys
+
+import typer
+
+from ecg_client.cli import output, users
+from ecg_client.cli.insights import insights
+from ecg_client.cli.options import Unconfigured
+from ecg_client.cli.submit import submit
+from ecg_client.cli.up import up
+from ecg_client.errors import ClientError
+
+_EXIT_CODES = (
+    "Exit codes: 0 all is well; 1 something failed; 2 wrong usage; 3 insights are not there yet; 130 interrupted."
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    # A traceback's variables may be tokens and signals.
+    pretty_exceptions_enable=False,
+    epilog=_EXIT_CODES,
+)
+app.add_typer(users.app, name="users")
+app.command()(submit)
+app.command()(insights)
+app.command()(up)
+
+
+@app.callback()
+def ecg() -> None:
+    """Submit electrocardiograms, and read what is in them.
+
+    Start here:
+      ecg up                                # in another terminal
+      export ECG_TOKEN=$(ecg users add me)  # register
+      ecg submit --wait recordings/100      # submit, and see
+
+    Settings are options or environment variables; `ecg COMMAND --help`
+    names both.
+    """
+
+
+def main() -> None:
+    """Run a command; what fails is one line on standard error."""
+    try:
+        app(prog_name="ecg")
+    except Unconfigured as error:
+        output.complain(str(error))
+        sys.exit(2)
+    except ClientError as error:
+        output.complain(str(error))
+        sys.exit(1)

@@ -1,0 +1,59 @@
+"""`ecg insights`."""
+
+from typing import Annotated
+
+import typer
+
+from ecg_client.cli import options, output
+from ecg_client.client import EcgClient
+from ecg_client.errors import ClientError, StillProcessing, Unauthorized, Unavailable
+
+_FAILED, _PENDING = 1, 3
+
+
+def insights(  # noqa: PLR0917 - a command's parameters are its options
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="The ECGs' ids.", show_default=False)],
+    url: options.Url = None,
+    token: options.Token = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until they are there.")] = False,
+    timeout: options.Timeout = 60,
+    retry_for: options.RetryFor = 30,
+    json: options.Json = False,
+) -> None:
+    """Print the insights of ECGs.
+
+    The exit code is 3 if any ECG is still being processed, and 1 if any is
+    unknown or could not be processed.
+
+    Examples:
+      ecg insights 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77
+      ecg submit --json *.hea | jq -r .id | xargs ecg insights --wait --json
+    """
+    code = 0
+    with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
+        for ecg_id in ids:
+            try:
+                found = client.wait_for_insights(ecg_id, timeout) if wait else client.insights(ecg_id)
+            except (Unauthorized, Unavailable):
+                raise
+            except StillProcessing:
+                found = None
+            except ClientError as error:
+                code = _FAILED
+                if json:
+                    output.json_line({"ecg_id": ecg_id, "error": str(error)})
+                else:
+                    output.complain(f"{ecg_id}: {error}")
+                continue
+            if found is None:
+                code = code or _PENDING
+                if json:
+                    output.json_line({"ecg_id": ecg_id, "pending": True})
+                else:
+                    output.complain(f"{ecg_id}: is still being processed")
+            elif json:
+                output.json_line({"ecg_id": ecg_id, "leads": output.leads(found)})
+            else:
+                output.out.print(f"ECG {output.printable(ecg_id)}")
+                output.out.print(output.insights_table(found))
+    raise typer.Exit(code)

@@ -1,0 +1,114 @@
+"""Options that commands share, and where their values come from: option, environment, or the stack that runs here."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecg_client.client import DEFAULT_URL
+from ecg_client.local import running_stack
+from ecg_client.recordings import Calibration
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE",
+        show_default=False,
+        help="Recordings: WFDB records by name, .hea or .dat; .edf, .bdf, .csv, .npy, .npz, .json.",
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        envvar="ECG_URL",
+        show_default=False,
+        help=f"The gateway; else the stack that runs in ECG_DATA_DIR, or {DEFAULT_URL}.",
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="ECG_TOKEN",
+        show_default=False,
+        help="Your token. Others on this machine see options: better set the variable.",
+    ),
+]
+AdminToken = Annotated[
+    str | None,
+    typer.Option(
+        "--admin-token",
+        envvar="ECG_ADMIN_TOKEN",
+        show_default=False,
+        help="The token that registers users; else that of the stack that runs in ECG_DATA_DIR.",
+    ),
+]
+Kafka = Annotated[
+    str | None,
+    typer.Option(
+        "--bootstrap-servers",
+        envvar="ECG_BOOTSTRAP_SERVERS",
+        metavar="HOST:PORT,...",
+        show_default=False,
+        help="Kafka; else the stack's that runs in ECG_DATA_DIR, or 127.0.0.1:9092.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+RetryFor = Annotated[
+    float,
+    typer.Option("--retry-for", min=0, metavar="SECONDS", help="How long to try again while the gateway is not there."),
+]
+Timeout = Annotated[float, typer.Option("--timeout", min=0, metavar="SECONDS", help="How long to wait for insights.")]
+Concurrency = Annotated[int, typer.Option("--concurrency", min=1, max=64, help="How many files at a time.")]
+Baseline = Annotated[
+    float, typer.Option("--baseline", help="CSV and NumPy: the value of the isoelectric line, which is subtracted.")
+]
+Scale = Annotated[
+    float, typer.Option("--scale", help="CSV and NumPy: ADC units of one unit; 1000 makes microvolts of millivolts.")
+]
+
+
+class Unconfigured(Exception):  # noqa: N818 - named for the state
+    """Something that a command needs is not set; the message says what to set."""
+
+
+def gateway(url: str | None) -> str:
+    """Return the gateway's URL."""
+    if url:
+        return url
+    stack = running_stack()
+    return stack.url if stack else DEFAULT_URL
+
+
+def admin(url: str | None, token: str | None) -> tuple[str, str]:
+    """Return the gateway's URL and the token that registers users with it.
+
+    Raises:
+        Unconfigured: if there is none; a running stack's token goes to that stack only.
+    """
+    target = gateway(url)
+    stack = running_stack()
+    if not token and stack and stack.url == target:
+        token = stack.admin_token
+    if not token:
+        raise Unconfigured(
+            "the admin token is missing: set ECG_ADMIN_TOKEN, or ECG_DATA_DIR to that of a running stack"
+        )
+    return target, token
+
+
+def user_token(token: str | None) -> str:
+    """Return the user's token.
+
+    Raises:
+        Unconfigured: if it is not set.
+    """
+    if not token:
+        raise Unconfigured("your token is missing: set ECG_TOKEN to what `ecg users add` printed")
+    return token
+
+
+def calibration(baseline: float, scale: float) -> Calibration:
+    """Return what the options say of bare numbers."""
+    return Calibration(baseline, scale)

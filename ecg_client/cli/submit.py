@@ -1,0 +1,152 @@
+"""`ecg submit` and the report that `ecg produce` prints too."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ecg_client.batch import Outcome, distinct, send_all, submitting
+from ecg_client.cli import options, output
+from ecg_client.client import AsyncEcgClient
+from ecg_client.errors import ClientError, Unavailable
+
+_FAILED, _INTERRUPTED = 1, 130
+# Widths in a table: an id is never folded, and lines and numbers of samples take the rest.
+_ID, _LEAST_FILE, _REST = 36, 10, 64
+
+
+def submit(  # noqa: PLR0917 - a command's parameters are its options
+    files: options.Files,
+    url: options.Url = None,
+    token: options.Token = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the insights, and print them.")] = False,
+    timeout: options.Timeout = 60,
+    concurrency: options.Concurrency = 4,
+    retry_for: options.RetryFor = 60,
+    baseline: options.Baseline = 0,
+    scale: options.Scale = 1,
+    json: options.Json = False,
+) -> None:
+    """Submit recordings over HTTP, several at a time.
+
+    A broken file stops no other, and makes the exit code 1. To resume what
+    was interrupted, run the same command again: the same file is the same
+    ECG, with the same id, and is stored once.
+
+    Zero becomes the isoelectric line: baselines of WFDB and EDF files are
+    subtracted. CSV files have a column for each lead, NumPy arrays a row or
+    a column; say with --baseline and --scale what their numbers mean.
+
+    Examples:
+      ecg submit recordings/100 sleep.edf
+      ecg submit --wait --json recordings/*.hea > insights.jsonl
+      ecg submit --baseline 1024 --scale 5 holter.csv
+    """
+    client = AsyncEcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for)
+    send = submitting(client, timeout if wait else None)
+    chosen = distinct(files)
+    calibration = options.calibration(baseline, scale)
+
+    async def run(report: Callable[[Outcome], None]) -> ClientError | None:
+        try:
+            return await send_all(chosen, calibration, send, report, concurrency)
+        finally:
+            await client.close()
+
+    run_batch(run, chosen, json)
+
+
+def run_batch(
+    run: Callable[[Callable[[Outcome], None]], Awaitable[ClientError | None]], files: list[Path], json: bool
+) -> None:
+    """Run a batch of files under a progress bar, print what became of each, and exit with 1 if any failed."""
+    outcomes: list[Outcome] = []
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=output.err,
+        transient=True,
+        disable=not output.err.is_terminal,
+    )
+    task = progress.add_task("sending", total=len(files))
+
+    def report(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        progress.advance(task)
+        if json:
+            output.json_line(_document(outcome))
+        else:
+            for note in outcome.notes:
+                output.err.print(output.printable(f"{outcome.file}: {note}"))
+
+    async def main() -> ClientError | None:
+        return await run(report)
+
+    stopped: ClientError | None = None
+    interrupted = False
+    with progress:
+        try:
+            stopped = asyncio.run(main())
+        except KeyboardInterrupt:
+            interrupted = True
+    if not json and outcomes:
+        output.out.print(_table(sorted(outcomes, key=lambda outcome: files.index(outcome.file))))
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    summary = f"{len(outcomes) - failed} of {len(files)} files sent"
+    if interrupted:
+        output.complain(f"interrupted, {summary}; the same command resumes")
+        raise typer.Exit(_INTERRUPTED)
+    if stopped is not None:
+        resumes = ", the same command resumes" if isinstance(stopped, Unavailable) else ""
+        output.complain(f"{stopped}; {summary}{resumes}")
+        raise typer.Exit(_FAILED)
+    if failed:
+        output.complain(summary)
+        raise typer.Exit(_FAILED)
+
+
+def _document(outcome: Outcome) -> dict[str, object]:
+    return {
+        "file": str(outcome.file),
+        "leads": outcome.leads,
+        "samples": outcome.samples,
+        "id": outcome.ecg_id,
+        "error": outcome.error,
+        "field": outcome.field,
+        "notes": list(outcome.notes) or None,
+        "insights": outcome.insights and output.leads(outcome.insights),
+    }
+
+
+def _table(outcomes: list[Outcome]) -> Table:
+    insights = any(outcome.insights for outcome in outcomes)
+    table = Table()
+    table.add_column("file", overflow="fold", max_width=max(_LEAST_FILE, output.out.width - _REST))
+    table.add_column("leads", justify="right")
+    table.add_column("samples", justify="right")
+    table.add_column("id or error", overflow="fold", min_width=_ID)
+    if insights:
+        table.add_column("zero crossings", overflow="fold")
+    for outcome in outcomes:
+        row = [
+            output.printable(str(outcome.file)),
+            "" if outcome.leads is None else f"{outcome.leads:,}",
+            "" if outcome.samples is None else f"{outcome.samples:,}",
+            # An ECG that was accepted, and has no insights, has both.
+            output.printable(": ".join(filter(None, (outcome.ecg_id, outcome.error)))),
+        ]
+        if insights:
+            row.append(_crossings(outcome))
+        table.add_row(*row, style="red" if outcome.error else None)
+    return table
+
+
+def _crossings(outcome: Outcome) -> str:
+    found = outcome.insights.leads if outcome.insights else ()
+    return output.printable(", ".join(f"{lead.name}: {lead.number_of_zero_crossings:,}" for lead in found))

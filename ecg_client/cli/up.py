@@ -1,0 +1,35 @@
+"""`ecg up`."""
+
+from typing import Annotated
+
+import typer
+
+from ecg_client.cli.options import Unconfigured
+
+
+def up(
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="embedded|kafka",
+            show_default=False,
+            help="embedded, the default, forgets all when it stops; kafka keeps all, and needs Java 17 and Maven.",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="How many share the load.")] = 1,
+    gateways: Annotated[int, typer.Option(min=1, help="How many share the port.")] = 1,
+) -> None:
+    """Run the whole pipeline on this machine until Ctrl-C, as `make run` does.
+
+    Other commands that run with the same ECG_DATA_DIR (default: data, where
+    you are) find it by themselves.
+
+    Examples:
+      ecg up
+      ECG_HTTP_PORT=8001 ecg up --broker kafka --workers 2
+    """
+    try:
+        from local_stack.up import run  # noqa: PLC0415 - the broker is an extra
+    except ImportError as error:
+        raise Unconfigured(f"the local stack is not installed ({error.name} is missing)") from None
+    raise typer.Exit(run(broker, workers, gateways))

@@ -1,0 +1,254 @@
+"""The command line, as a process, against real gateways and a real Kafka."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import edfio
+import msgspec
+import numpy as np
+import orjson
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from ecg_client import read
+from ecg_client.local import RunningStack, state_file
+from local_stack.broker import free_port
+from shared.ids import IdIssuer
+from shared.kafka import new_reader
+from shared.topics import Topics
+from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, crossings, recordings
+
+ECG = Path(sys.executable).with_name("ecg")
+
+
+@dataclass
+class Done:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [orjson.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass
+class Cli:
+    """The command in an environment of its own: only what is set here is known to it."""
+
+    env: dict[str, str]
+
+    async def __call__(self, *arguments: str | Path, **env: str) -> Done:
+        done = await asyncio.to_thread(
+            subprocess.run, self.argv(*arguments), env={**self.env, **env}, capture_output=True, text=True, timeout=60
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def argv(self, *arguments: str | Path) -> list[str]:
+        return [str(ECG), *map(str, arguments)]
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.argv(*arguments), env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Cli:
+    """A command that nothing is set for."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ECG_")}
+    return Cli({**inherited, "ECG_DATA_DIR": str(tmp_path / "none"), "COLUMNS": "160"})
+
+
+@pytest.fixture
+def cli(bare: Cli, pipeline: Pipeline) -> Cli:
+    """A command that knows the pipeline, and no user's token."""
+    return Cli({**bare.env, **pipeline.env, "ECG_URL": pipeline.gateways[0].url})
+
+
+async def signed_in(cli: Cli, username: str) -> str:
+    """Register a user, have the command know the token, and return it."""
+    done = await cli("users", "add", username)
+    assert (done.code, done.err) == (0, "")
+    cli.env["ECG_TOKEN"] = done.out.strip()
+    return cli.env["ECG_TOKEN"]
+
+
+def write(directory: Path, name: str, signal: list[int]) -> Path:
+    path = directory / name
+    path.write_bytes(orjson.dumps({"leads": [{"name": "I", "signal": signal}]}))
+    return path
+
+
+async def rows(pipeline: Pipeline, topic: str) -> AsyncIterator[Any]:
+    """Yield a topic's records that are there now."""
+    reader: AIOKafkaConsumer = new_reader(pipeline.settings)
+    reader.subscribe([topic])
+    await reader.start()
+    try:
+        for partition, end in (await reader.end_offsets(reader.assignment())).items():
+            while await reader.position(partition) < end:
+                for record in (await reader.getmany(partition, timeout_ms=500)).get(partition, ()):
+                    yield record
+    finally:
+        await reader.stop()
+
+
+async def test_a_user_is_registered_and_the_token_printed_once(cli: Cli, pipeline: Pipeline, tmp_path: Path) -> None:
+    token = await signed_in(cli, "cli-user")
+    async with pipeline.client(token=token) as client:
+        assert (await client.get("/ecgs/none/insights")).status_code == 404
+    done = await cli("users", "add", "cli-user", "--json")
+    assert done.lines[0]["username"] == "cli-user"
+    assert done.lines[0]["token"] != token
+    done = await cli("users", "add", "cli-user", ECG_ADMIN_TOKEN="wrong-admin-token")
+    assert (done.code, done.out, done.err) == (1, "", "ecg: Invalid admin token\n")
+    done = await cli("users", "add", " ")
+    assert done.code == 1
+    assert re.fullmatch(r"ecg: username: .+\n", done.err)
+    done = await cli(
+        "submit", "--concurrency", "1", *(write(tmp_path, f"{i}.json", [i]) for i in range(9)), ECG_TOKEN="x"
+    )
+    assert (done.code, done.err) == (1, "ecg: Invalid user token; 0 of 9 files sent\n")
+
+
+async def test_recordings_are_submitted_and_a_broken_file_stops_no_other(cli: Cli, tmp_path: Path) -> None:
+    token = await signed_in(cli, "cli-recordings")
+    broken = tmp_path / "broken[red].edf"
+    broken.write_bytes(b"no EDF")
+    files = [*recordings(), recordings()[0].with_suffix(".dat"), broken]
+    done = await cli("submit", "--wait", "--json", *files)
+    assert done.code == 1
+    assert done.err == "ecg: 3 of 4 files sent\n"
+    by_file = {line["file"]: line for line in done.lines}
+    for path in recordings():
+        recording, line = read(path), by_file[str(path)]
+        assert line["leads"] == len(recording.leads)
+        assert line["samples"] == recording.leads[0].signal.size
+        assert [lead["number_of_zero_crossings"] for lead in line["insights"]] == [
+            crossings(lead.signal.tolist()) for lead in recording.leads
+        ]
+    assert by_file[str(broken)]["error"].startswith("no EDF or BDF file")
+    again = await cli("submit", *files)
+    assert again.code == 1
+    assert "left out, as their file is missing: vx, vy, vz" in again.err
+    for path in recordings():
+        assert re.search(rf"{path.name} +│.*│ {by_file[str(path)]['id']}", again.out)
+    assert re.search(r"broken\[red\].edf +│ +│ +│ no EDF or BDF file", again.out)
+    narrow = await cli("submit", *files, COLUMNS="80")
+    assert all(line["id"] in narrow.out for line in done.lines if "id" in line)
+    [width] = {len(line) for line in narrow.out.splitlines()}
+    assert width <= 80
+    assert all(secret not in again.out + again.err + done.out + done.err for secret in (token, ADMIN_TOKEN))
+
+
+async def test_every_format_reaches_the_gateway(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, "cli-formats")
+    signal = np.array([1, -1, 0, 5], np.int16)
+    np.save(tmp_path / "a.npy", signal)
+    np.savez(tmp_path / "b.npz", I=signal, II=signal)
+    (tmp_path / "c.csv").write_text("I\n1001\n999\n1000\n1005\n")
+    edfio.Edf([edfio.EdfSignal.from_digital(signal, 4, label="ECG I")]).write(tmp_path / "d.edf")
+    edfio.Bdf([edfio.BdfSignal.from_digital(signal.astype(np.int32), 4, label="I")]).write(tmp_path / "e.bdf")
+    write(tmp_path, "f.json", signal.tolist())
+    files = sorted(path for path in tmp_path.iterdir() if path.suffix != ".csv")
+    done = await cli("submit", "--wait", "--json", *files)
+    assert done.code == 0, done
+    assert {line["insights"][0]["number_of_zero_crossings"] for line in done.lines} == {2}
+    done = await cli("submit", "--wait", "--baseline", "1000", tmp_path / "c.csv")
+    assert "│ I: 2" in done.out
+
+
+@pytest.mark.slow
+async def test_an_interrupted_batch_is_resumed_and_each_file_is_one_ecg(
+    cli: Cli, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    await signed_in(cli, "cli-resumed")
+    files = [write(tmp_path, f"{number}.json", [1, -1] * number) for number in range(1, 201)]
+    running = cli.start("submit", "--json", "--concurrency", "2", *files)
+    assert running.stdout is not None
+    first = [orjson.loads(await asyncio.to_thread(running.stdout.readline)) for _ in range(60)]
+    running.send_signal(signal.SIGINT)
+    rest, complaint = await asyncio.to_thread(running.communicate, timeout=20)
+    first += [orjson.loads(line) for line in rest.splitlines()]
+    assert running.returncode == 130
+    assert complaint == f"ecg: interrupted, {len(first)} of 200 files sent; the same command resumes\n"
+    assert 60 <= len(first) < 200
+    done = await cli("submit", "--json", "--concurrency", "8", *files)
+    assert (done.code, len(done.lines)) == (0, 200)
+    ids = {line["file"]: line["id"] for line in done.lines}
+    assert all(ids[line["file"]] == line["id"] for line in first)
+    assert len(set(ids.values())) == 200
+    assert (await cli("insights", "--wait", "--json", *ids.values())).code == 0
+    stored: dict[bytes, int] = {}
+    async for record in rows(pipeline, Topics(pipeline.settings).insights.name):
+        row = orjson.loads(record.value)
+        if row["username"] == "cli-resumed":
+            stored[record.key] = row["leads"][0]["number_of_zero_crossings"]
+    assert {key.decode() for key in stored} == set(ids.values())
+    assert sorted(stored.values()) == [2 * number - 1 for number in range(1, 201)]
+
+
+async def test_insights_are_printed_and_what_is_missing_is_told_by_the_exit_code(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, "cli-insights")
+    [line] = (await cli("submit", "--json", write(tmp_path, "a.json", [1, -1]))).lines
+    done = await cli("insights", "--wait", line["id"])
+    assert done.code == 0
+    assert re.search(rf"ECG {line['id']}\n.*lead ┃ zero crossings", done.out, re.DOTALL)
+    done = await cli("insights", "--json", line["id"], "unknown")
+    assert (done.code, done.lines) == (
+        1,
+        [
+            {"ecg_id": line["id"], "leads": [{"name": "I", "number_of_zero_crossings": 1}]},
+            {"ecg_id": "unknown", "error": "ECG not found for id unknown"},
+        ],
+    )
+    accepted = IdIssuer(SECRET).issue("cli-insights")
+    done = await cli("insights", accepted)
+    assert (done.code, done.out, done.err) == (3, "", f"ecg: {accepted}: is still being processed\n")
+    done = await cli("insights", "--wait", "--timeout", "0.1", "--json", accepted)
+    assert (done.code, done.lines) == (3, [{"ecg_id": accepted, "pending": True}])
+
+
+async def test_usage_and_outages_are_one_line(bare: Cli, tmp_path: Path) -> None:
+    file = write(tmp_path, "a.json", [1])
+    done = await bare("submit", file)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "ecg: your token is missing: set ECG_TOKEN to what `ecg users add` printed\n"
+    url, others = f"http://127.0.0.1:{free_port()}", [write(tmp_path, f"{i}.json", [i]) for i in range(20)]
+    away = {"ECG_URL": url, "ECG_TOKEN": "a-secret-token"}
+    done = await bare("submit", "--retry-for", "0.5", "--concurrency", "1", "--json", *others, **away)
+    assert (done.code, len(done.lines)) == (1, 1)
+    assert done.err == (
+        f"ecg: the gateway at {url} does not answer (ConnectError); 0 of 20 files sent, the same command resumes\n"
+    )
+    done = await bare("users", "add", "x", ECG_URL="localhost:8000", ECG_ADMIN_TOKEN="x")
+    assert (done.code, done.err) == (1, "ecg: the gateway's URL must be like http://127.0.0.1:8000, without a user\n")
+    assert (await bare("submit")).code == 2
+    assert "Exit codes: 0 all is well" in (await bare("--help")).out
+
+
+async def test_a_stack_that_runs_here_is_found_and_its_admin_token_goes_nowhere_else(
+    bare: Cli, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    stack = RunningStack(pipeline.gateways[0].url, ADMIN_TOKEN, pipeline.bootstrap_servers, pipeline.broker.embedded)
+    state_file(tmp_path).write_bytes(msgspec.json.encode(stack))
+    here = {"ECG_DATA_DIR": str(tmp_path), "ECG_TOPIC_PREFIX": pipeline.prefix}
+    token = (await bare("users", "add", "cli-local", **here)).out.strip()
+    file = write(tmp_path, "a.json", [1, -1])
+    assert (await bare("submit", "--wait", file, ECG_TOKEN=token, **here)).code == 0
+    done = await bare("users", "add", "cli-local", "--url", "http://127.0.0.1:1", **here)
+    assert done.code == 2
+    assert done.err.startswith("ecg: the admin token is missing")
