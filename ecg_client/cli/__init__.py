@@ -1,14 +1,17 @@
 """The command line `ecg`."""
 
+import logging
 import sys
 
 import typer
 
-from ecg_client.cli import output, users
+from ecg_client.cli import dead_letters, output, users
 from ecg_client.cli.insights import insights
 from ecg_client.cli.options import Unconfigured
+from ecg_client.cli.produce import produce
 from ecg_client.cli.submit import submit
 from ecg_client.cli.up import up
+from ecg_client.cli.watch import watch
 from ecg_client.errors import ClientError
 
 _EXIT_CODES = (
@@ -25,6 +28,9 @@ app = typer.Typer(
 app.add_typer(users.app, name="users")
 app.command()(submit)
 app.command()(insights)
+app.command()(produce)
+app.command()(watch)
+app.add_typer(dead_letters.app, name="dlq")
 app.command()(up)
 
 
@@ -44,6 +50,8 @@ def ecg() -> None:
 
 def main() -> None:
     """Run a command; what fails is one line on standard error."""
+    # What aiokafka logs while it tries again ends in one error of ours.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         app(prog_name="ecg")
     except Unconfigured as error:

@@ -120,7 +120,7 @@ async def test_the_command_line_starts_the_stack_and_finds_it(runner: Process, t
     await ready(runner)
     env = {**os.environ, "ECG_DATA_DIR": str(tmp_path)}
     (tmp_path / "a.csv").write_text("I\n1\n-1\n")
-    script = f"ECG_TOKEN=$({ecg} users add me) {ecg} submit --wait a.csv"
+    script = f"ECG_TOKEN=$({ecg} users add me) {ecg} submit --wait a.csv && {ecg} produce --as me --packed a.csv"
     done = await asyncio.to_thread(
         subprocess.run, ["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
     )

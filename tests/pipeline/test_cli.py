@@ -6,8 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,15 @@ import msgspec
 import numpy as np
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from ecg_client import read
 from ecg_client.local import RunningStack, state_file
 from local_stack.broker import free_port
-from shared.ids import IdIssuer
-from shared.kafka import new_reader
+from shared.ids import IdIssuer, is_issued
+from shared.kafka import new_producer, new_reader
 from shared.topics import Topics
-from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, crossings, recordings
+from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, crossings, eventually, insights, recordings
 
 ECG = Path(sys.executable).with_name("ecg")
 
@@ -98,9 +100,10 @@ async def rows(pipeline: Pipeline, topic: str) -> AsyncIterator[Any]:
     reader.subscribe([topic])
     await reader.start()
     try:
-        for partition, end in (await reader.end_offsets(reader.assignment())).items():
-            while await reader.position(partition) < end:
-                for record in (await reader.getmany(partition, timeout_ms=500)).get(partition, ()):
+        ends = await reader.end_offsets(reader.assignment())
+        while unread := [partition for partition, end in ends.items() if await reader.position(partition) < end]:
+            for records in (await reader.getmany(*unread, timeout_ms=200)).values():
+                for record in records:
                     yield record
     finally:
         await reader.stop()
@@ -234,9 +237,9 @@ async def test_usage_and_outages_are_one_line(bare: Cli, tmp_path: Path) -> None
     assert done.err == (
         f"ecg: the gateway at {url} does not answer (ConnectError); 0 of 20 files sent, the same command resumes\n"
     )
-    done = await bare("users", "add", "x", ECG_URL="localhost:8000", ECG_ADMIN_TOKEN="x")
-    assert (done.code, done.err) == (1, "ecg: the gateway's URL must be like http://127.0.0.1:8000, without a user\n")
-    assert (await bare("submit")).code == 2
+    done = await bare("dlq", "list", ECG_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert (done.code, done.err) == (1, "ecg: Kafka at 127.0.0.1:1 does not answer (KafkaConnectionError)\n")
+    assert (await bare("dlq", "show", "seventeen")).code == 2
     assert "Exit codes: 0 all is well" in (await bare("--help")).out
 
 
@@ -249,6 +252,112 @@ async def test_a_stack_that_runs_here_is_found_and_its_admin_token_goes_nowhere_
     token = (await bare("users", "add", "cli-local", **here)).out.strip()
     file = write(tmp_path, "a.json", [1, -1])
     assert (await bare("submit", "--wait", file, ECG_TOKEN=token, **here)).code == 0
+    assert (await bare("produce", "--as", "cli-local", file, **here)).code == 0
     done = await bare("users", "add", "cli-local", "--url", "http://127.0.0.1:1", **here)
     assert done.code == 2
     assert done.err.startswith("ecg: the admin token is missing")
+
+
+async def test_files_are_produced_under_ids_of_their_own_in_either_encoding(
+    cli: Cli, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    token = await signed_in(cli, "cli-produced")
+    np.save(tmp_path / "a.npy", np.array([[1, -1, 300, -70_000]]))
+    files = [tmp_path / "a.npy", write(tmp_path, "b.json", [1, 0, -1]), tmp_path / "gone.hea"]
+    done = await cli("produce", "--as", "cli-produced", "--json", *files)
+    assert done.code == 1
+    ids = {line["file"]: line.get("id") for line in done.lines}
+    assert ids.pop(str(files[2])) is None
+    assert not any(is_issued(str(ecg_id)) for ecg_id in ids.values())
+    again = await cli("produce", "--as", "cli-produced", "--packed", *files)
+    assert all(str(ecg_id) in again.out for ecg_id in ids.values())
+    packed = await cli("produce", "--as", "cli-produced", "--packed", "--json", write(tmp_path, "c.json", [1, -1, 1]))
+    wanted = [ids[str(file)] for file in files[:2]] + [packed.lines[0]["id"]]
+    async with pipeline.client(token=token) as client:
+        for ecg_id, count in zip(wanted, (3, 1, 2), strict=True):
+            await eventually(partial(_found, client, str(ecg_id)))
+            assert (await insights(client, str(ecg_id)))[0]["number_of_zero_crossings"] == count
+    done = await cli("produce", "--as", " ", *files)
+    assert re.fullmatch(r"ecg: username: .+\n", done.err)
+
+
+async def test_only_ones_own_insights_are_watched(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, "cli-watched")
+    watching = cli.start("watch", "--username", "cli-watched", "--count", "2", "--json")
+    assert watching.stderr is not None
+    assert "Watching" in await asyncio.to_thread(watching.stderr.readline)
+    files = [write(tmp_path, f"{i}.json", [1, -1] * i) for i in (1, 2)]
+    produced = await cli("produce", "--as", "cli-others", *files)
+    assert produced.code == 0
+    submitted = await cli("submit", "--json", *files)
+    out, err = await asyncio.to_thread(watching.communicate, timeout=20)
+    assert (watching.returncode, err) == (0, "")
+    seen = [orjson.loads(line) for line in out.splitlines()]
+    assert sorted(row["ecg_id"] for row in seen) == sorted(line["id"] for line in submitted.lines)
+    assert sorted(row["leads"][0]["number_of_zero_crossings"] for row in seen) == [1, 3]
+
+
+async def test_watching_ends_at_once_when_it_is_interrupted(cli: Cli) -> None:
+    watching = cli.start("watch", "--username", "nobody")
+    assert watching.stderr is not None
+    await asyncio.to_thread(watching.stderr.readline)
+    watching.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(watching.communicate, timeout=10) == ("", "")
+    assert watching.returncode == 0
+
+
+async def test_dead_letters_are_listed_shown_and_replayed_as_they_were_sent(
+    cli: Cli, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    token = await signed_in(cli, "cli-letters")
+    topics = Topics(pipeline.settings)
+    ecg_id, poison = str(uuid.uuid4()), f"poison-{uuid.uuid4()}"
+    body = orjson.dumps({"id": ecg_id, "username": "cli-letters", "leads": [{"name": "I", "signal": [7777, -1]}]})
+    broken = body.replace(ecg_id.encode(), poison.encode()).replace(b"-1]", b"0.5]") + b" " * (2 << 20)
+    producer: AIOKafkaProducer = new_producer(pipeline.settings)
+    async with producer:
+        headers = [("trace", b"\x01\xff"), ("dlq-error-class", b"Outage"), ("dlq-error-message", b"passed\x1b[2J")]
+        headers += [("dlq-source-topic", b"x"), ("dlq-source-partition", b"0"), ("dlq-source-offset", b"1")]
+        headers += [("forwarded-from", b"x-0-1")]
+        healed = await producer.send_and_wait(topics.dlq.name, body, ecg_id.encode(), headers=headers)
+        await producer.send_and_wait(topics.submissions.name, broken, poison.encode())
+
+    async def listed() -> dict[str, Any] | None:
+        letters = {str(line.get("key")): line for line in (await cli("dlq", "list", "--json")).lines}
+        return letters if poison in letters else None
+
+    letters = await eventually(listed, what="the dead letter")
+    assert letters[poison]["error_class"] == "InvalidEcg"
+    assert letters[poison]["reason"] == "leads[0].signal: must hold integers only"
+    assert letters[poison]["source"].startswith(f"{topics.submissions.name}:")
+    assert letters[poison]["bytes"] == len(broken)
+    table = await cli("dlq", "list")
+    assert all(text in table.out for text in (letters[poison]["letter"], "Outage: passed\\x1b[2J"))
+    shown = await cli("dlq", "show", letters[poison]["letter"])
+    assert f"{len(broken)}" in shown.out
+    assert "dlq-source-offset" in shown.out
+    raw = await cli("dlq", "show", letters[poison]["letter"], "--raw")
+    assert raw.out.encode() == broken
+    assert not any("7777" in done.out for done in (table, shown))
+
+    letter = f"{healed.partition}:{healed.offset}"
+    done = await cli("dlq", "replay", letter, "--json")
+    assert (done.code, done.lines[0]["letter"]) == (0, letter)
+    topic, partition, offset = done.lines[0]["replayed"].split(":")
+    async for record in rows(pipeline, topic):
+        if (record.partition, record.offset) == (int(partition), int(offset)):
+            assert (record.key, record.value) == (ecg_id.encode(), body)
+            assert list(record.headers) == [("trace", b"\x01\xff")]
+            break
+    else:
+        raise AssertionError("not replayed")
+    async with pipeline.client(token=token) as client:
+        await eventually(lambda: _found(client, ecg_id))
+    for arguments in (["replay"], ["replay", letter, "--all"]):
+        assert (await cli("dlq", *arguments)).code == 2
+    done = await cli("dlq", "show", "0:999999")
+    assert (done.code, done.err) == (1, "ecg: there is no dead letter 0:999999\n")
+
+
+async def _found(client: Any, ecg_id: str) -> bool | None:
+    return True if (await client.get(f"/ecgs/{ecg_id}/insights")).status_code == 200 else None

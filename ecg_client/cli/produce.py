@@ -1,0 +1,55 @@
+"""`ecg produce`."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from ecg_client import kafka
+from ecg_client.batch import Outcome, distinct, send_all
+from ecg_client.cli import options
+from ecg_client.cli.submit import run_batch
+from ecg_client.errors import ClientError, InvalidEcg
+from shared import errors
+from shared.ecg import check_username
+
+
+def produce(  # noqa: PLR0917 - a command's parameters are its options
+    files: options.Files,
+    username: Annotated[
+        str, typer.Option("--as", metavar="USERNAME", show_default=False, help="The user who will own the ECGs.")
+    ],
+    bootstrap_servers: options.Kafka = None,
+    packed: Annotated[
+        bool, typer.Option("--packed", help="Produce the packed encoding, a quarter of the size, not plain JSON.")
+    ] = False,
+    concurrency: options.Concurrency = 4,
+    baseline: options.Baseline = 0,
+    scale: options.Scale = 1,
+    json: options.Json = False,
+) -> None:
+    """Produce recordings straight onto Kafka, as a device would.
+
+    Needs access to Kafka. Every replica that must has an ECG before its id is
+    printed (acks=all). The id is derived from user, file name and content: to
+    resume what was interrupted, run the same command again.
+
+    Examples:
+      ecg produce --as st-marys recordings/*.hea
+      ecg produce --as st-marys --packed --json night.edf
+    """
+    try:
+        check_username(username)
+    except errors.InvalidEcg as error:
+        raise InvalidEcg(str(error), error.field) from None
+    used = kafka.settings(bootstrap_servers)
+    chosen = distinct(files)
+    calibration = options.calibration(baseline, scale)
+
+    async def run(report: Callable[[Outcome], None]) -> ClientError | None:
+        async with kafka.producer(used) as producer:
+            return await send_all(
+                chosen, calibration, kafka.producing(producer, used, username, packed), report, concurrency
+            )
+
+    run_batch(run, chosen, json)

@@ -1,0 +1,233 @@
+"""The pipeline's topics, for whoever may reach its Kafka: produce ECGs, follow insights, look after dead letters."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+from pydantic import ValidationError
+
+from ecg_client.batch import Outcome, Send
+from ecg_client.errors import ClientError, InvalidEcg, Unavailable
+from ecg_client.identity import ecg_id
+from ecg_client.local import running_stack
+from ecg_client.recordings import Recording
+from shared import results
+from shared.ecg import Ecg, Lead, narrow
+from shared.encoding import packed, plain
+from shared.kafka import new_producer, new_reader
+from shared.results import Insights
+from shared.settings import Settings
+from shared.topics import Topics
+
+_POLL_MS = 200
+_TIMEOUT = 30.0
+# Added by the pipeline: why a letter is dead, and that a worker passed the message on.
+_PIPELINE_HEADERS = ("dlq-", "forwarded-from")
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that could not be processed, as it was received, and why."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def reference(self) -> str:
+        """Where it is on the topic of dead letters."""
+        return f"{self.partition}:{self.offset}"
+
+    @property
+    def source(self) -> str:
+        """Where the message was: topic, partition and offset."""
+        return ":".join(self.header(f"dlq-source-{part}") for part in ("topic", "partition", "offset"))
+
+    @property
+    def original_headers(self) -> list[tuple[str, bytes]]:
+        """The headers that its producer sent."""
+        return [(name, value) for name, value in self.headers if not name.startswith(_PIPELINE_HEADERS)]
+
+    def header(self, name: str) -> str:
+        """Return the last header of this name as text, or nothing."""
+        values = [value for header, value in self.headers if header == name]
+        return values[-1].decode(errors="replace") if values else ""
+
+
+def settings(bootstrap_servers: str | None) -> Settings:
+    """Return the settings of the Kafka that is named, or of the stack that runs here, or of the environment.
+
+    Raises:
+        ClientError: if the environment holds settings that are none.
+    """
+    stack = running_stack()
+    found: dict[str, Any] = {}
+    if stack and bootstrap_servers in {None, stack.bootstrap_servers}:
+        found = {"bootstrap_servers": stack.bootstrap_servers, "embedded_broker": stack.embedded_broker}
+    elif bootstrap_servers:
+        found = {"bootstrap_servers": bootstrap_servers}
+    try:
+        # Only gateways and workers sign ids.
+        return Settings(secret="0" * 32, **found)  # type: ignore[arg-type]  # it is validated
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise ClientError(f"ECG_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+
+
+@asynccontextmanager
+async def producer(used: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    """Yield a started producer, whose acknowledged records are durable.
+
+    Raises:
+        Unavailable: if Kafka is not there.
+    """
+    made = new_producer(used)
+    async with _running(made, used):
+        yield made
+
+
+def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool) -> Send:
+    """Return what produces a recording as an ECG of this user, and returns once Kafka has it for good."""
+    topic = Topics(used).submissions.name
+    encoding = packed if pack else plain
+    headers = [("content-type", packed.CONTENT_TYPE.encode())] if pack else []
+
+    async def send(outcome: Outcome, name: str, recording: Recording) -> Outcome:
+        leads = tuple(Lead(lead.name, narrow(lead.signal.astype("<i8"))) for lead in recording.leads)
+        ecg = Ecg(ecg_id(username, name, recording), username, recording.date, leads)
+        value = encoding.encode(ecg)
+        if len(value) > used.max_body_bytes:
+            raise InvalidEcg(f"body: must not be over {used.max_body_bytes} bytes, and is {len(value)}", "body")
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                await to.send_and_wait(topic, value, ecg.id.encode(), headers=headers)
+        except (KafkaError, TimeoutError) as error:
+            raise Unavailable(f"Kafka does not acknowledge ({type(error).__name__})") from None
+        return replace(outcome, ecg_id=ecg.id)
+
+    return send
+
+
+async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -> AsyncGenerator[Insights]:
+    """Yield a user's insights as they come, from when `ready` is set on.
+
+    Raises:
+        Unavailable: if Kafka is not there.
+    """
+    async with _reader(used, Topics(used).insights.name) as reader:
+        for partition, end in (await reader.end_offsets(reader.assignment())).items():
+            reader.seek(partition, end)
+        ready.set()
+        while True:
+            for records in (await reader.getmany(timeout_ms=_POLL_MS)).values():
+                for record in records:
+                    row = _row(record)
+                    if row is not None and row.username == username:
+                        yield row
+
+
+async def dead_letters(used: Settings) -> AsyncGenerator[DeadLetter]:
+    """Yield the dead letters that are there now, each partition's in order.
+
+    Raises:
+        Unavailable: if Kafka is not there.
+    """
+    async with _reader(used, Topics(used).dlq.name) as reader:
+        begins = await reader.beginning_offsets(reader.assignment())
+        ends = await reader.end_offsets(reader.assignment())
+        ranges = {partition: (begin, ends[partition]) for partition, begin in begins.items()}
+        async for letter in _letters(reader, ranges):
+            yield letter
+
+
+async def dead_letter(used: Settings, partition: int, offset: int) -> DeadLetter | None:
+    """Return one dead letter, or None if there is none at this place.
+
+    Raises:
+        Unavailable: if Kafka is not there.
+    """
+    async with _reader(used, Topics(used).dlq.name) as reader:
+        where = TopicPartition(Topics(used).dlq.name, partition)
+        if where not in reader.assignment():
+            return None
+        begin = (await reader.beginning_offsets([where]))[where]
+        end = (await reader.end_offsets([where]))[where]
+        if not begin <= offset < end:
+            return None
+        async with aclosing(_letters(reader, {where: (offset, end)})) as letters:
+            letter = await anext(letters, None)
+        return letter if letter and letter.offset == offset else None
+
+
+async def replay(to: AIOKafkaProducer, used: Settings, letter: DeadLetter) -> str:
+    """Produce a dead letter as it was sent, and return where it is now: partition and offset.
+
+    Raises:
+        Unavailable: if Kafka does not acknowledge it.
+    """
+    topic = Topics(used).submissions.name
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            sent = await to.send_and_wait(topic, letter.value, letter.key, headers=letter.original_headers)
+    except (KafkaError, TimeoutError) as error:
+        raise Unavailable(f"Kafka does not acknowledge ({type(error).__name__})") from None
+    return f"{sent.topic}:{sent.partition}:{sent.offset}"
+
+
+async def _letters(
+    reader: AIOKafkaConsumer, ranges: dict[TopicPartition, tuple[int, int]]
+) -> AsyncGenerator[DeadLetter]:
+    """Yield what partitions hold from an offset on and before another."""
+    unread = {partition: end for partition, (begin, end) in ranges.items() if begin < end}
+    reader.pause(*(reader.assignment() - unread.keys()))
+    for partition in unread:
+        reader.seek(partition, ranges[partition][0])
+    while unread:
+        for partition, records in (await reader.getmany(*unread, timeout_ms=_POLL_MS)).items():
+            for record in records:
+                if record.offset < unread[partition]:
+                    yield _letter(record)
+        for partition, end in list(unread.items()):
+            if await reader.position(partition) >= end:
+                reader.pause(partition)
+                del unread[partition]
+
+
+def _letter(record: ConsumerRecord) -> DeadLetter:
+    return DeadLetter(
+        record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+    )
+
+
+@asynccontextmanager
+async def _reader(used: Settings, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+    reader = new_reader(used)
+    reader.subscribe([topic])
+    async with _running(reader, used):
+        yield reader
+
+
+@asynccontextmanager
+async def _running(client: AIOKafkaConsumer | AIOKafkaProducer, used: Settings) -> AsyncIterator[None]:
+    try:
+        await client.start()
+        yield
+    except KafkaError as error:
+        raise Unavailable(f"Kafka at {used.bootstrap_servers} does not answer ({type(error).__name__})") from None
+    finally:
+        await client.stop()
+
+
+def _row(record: ConsumerRecord) -> Insights | None:
+    try:
+        return results.decode(record.value) if record.value else None
+    except ValueError:
+        return None
