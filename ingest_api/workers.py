@@ -18,7 +18,8 @@ from shared.topics import Topics
 log = structlog.get_logger(__name__)
 
 _PAUSE_BETWEEN_ROUNDS = 0.1
-_CALL_TIMEOUT = aiohttp.ClientTimeout(total=0.5)
+# A worker that shares a busy machine takes hundreds of milliseconds; one that died refuses at once.
+_CALL_TIMEOUT = aiohttp.ClientTimeout(total=1.0)
 
 
 class Workers:

@@ -18,7 +18,7 @@ from stream_agents.table import InsightsTable
 log = structlog.get_logger(__name__)
 
 # Less than a gateway waits for an answer.
-_CATCH_UP_TIMEOUT = 0.3
+_CATCH_UP_TIMEOUT = 0.7
 # With no broker to tell, a worker still has to stop.
 _FAREWELL_TIMEOUT = 2.0
 
