@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
-COMPILE := $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 \
+BENCH_READY := $(VENV)/.ready-bench
+# What the benchmarks compare with needs other versions than ours.
+PEERS := build/peers
+PEERS_READY := $(PEERS)/.ready
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
 KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
 	$(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-kafka test-faults check lock clean
+.PHONY: help run demo test test-kafka test-faults bench check lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +37,9 @@ test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, M
 test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour; SHORT=1: four minutes)
 	@$(if $(SHORT),ECG_FAULTS=worst ECG_FAULT_ECGS=2000) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py -s
 
+bench: $(BENCH_READY) $(PEERS_READY) ## measure beside peers on Apache Kafka (Java 17, Maven), and write docs/benchmarks.md (half an hour; QUICK=1: five minutes; ONLY=process: a part)
+	@exec $(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
+
 check: $(DEV_READY) ## lint, formatting, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,9 +47,11 @@ check: $(DEV_READY) ## lint, formatting, types
 
 lock: $(DEV_READY) ## write the lock files anew
 	$(BIN)/pip install -q uv
-	$(COMPILE) -o requirements-service.lock
-	$(COMPILE) --extra local -o requirements.lock
-	$(COMPILE) --extra dev -o requirements-dev.lock
+	$(COMPILE) pyproject.toml -o requirements-service.lock
+	$(COMPILE) pyproject.toml --extra local -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
+	$(COMPILE) --group bench --constraints requirements-dev.lock -o requirements-bench.lock
+	$(COMPILE) --group peers -o requirements-peers.lock
 
 clean: ## remove what the targets made, but not what data/ keeps
 	rm -rf $(VENV) data/embedded build .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -63,3 +72,13 @@ $(DEV_READY): requirements-dev.lock | $(BIN)/python
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
 	@touch $@ $(RUN_READY)
+
+$(BENCH_READY): requirements-bench.lock $(DEV_READY)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+$(PEERS_READY): requirements-peers.lock | $(BIN)/python
+	@echo "Installing what the benchmarks compare with into $(PEERS) (once, about half a minute)"
+	@$(BIN)/python -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	@touch $@

@@ -1,0 +1,281 @@
+"""The load generator, a process of its own: prebuilt requests over raw connections, closed or open loop.
+
+`python -m benchmarks.load` reads a `Spec` as JSON from standard input and writes a `Result` as JSON. An open loop sends
+by a schedule that no answer can delay, and measures from the scheduled time: a server that stalls is charged for every
+request that it kept waiting, not for the one that it was busy with.
+"""
+
+import asyncio
+import collections
+import sys
+import time
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import uvloop
+
+# The loop's own clock has a resolution of a millisecond: times are taken from the machine's.
+_GRACE = 2.0
+_ACCEPTED, _DONE = 201, 200
+
+
+class Follow(msgspec.Struct):
+    """Ask for the insights of submissions, no more than `rate` new ones a second, every `interval` seconds."""
+
+    rate: float
+    interval: float
+    headers: str
+
+
+class Spec(msgspec.Struct):
+    """What to send, where and for how long; an open loop if there is a rate (requests a second)."""
+
+    targets: list[tuple[str, int]]
+    requests: str
+    connections: int
+    seconds: float
+    warmup: float = 0.5
+    rate: float | None = None
+    follow: Follow | None = None
+
+
+class Result(msgspec.Struct):
+    """What came of it: latencies in milliseconds, those of the warm-up left out.
+
+    `started` is on the machine's monotonic clock; `sent` counts the warm-up's requests too. `unanswered` ones
+    were late by at least what is among the latencies.
+    `fresh` holds milliseconds from a submission's 201 to the 200 of its insights, `stale` those that never came.
+    """
+
+    started: float
+    seconds: float
+    sent: int
+    answered: int
+    latencies: list[float]
+    statuses: dict[int, int]
+    unanswered: int
+    fresh: list[float]
+    stale: int
+
+
+def schedule(rate: float, seconds: float) -> list[float]:
+    """Return the times, in seconds from the start, at which an open loop sends."""
+    return [i / rate for i in range(round(rate * seconds))]
+
+
+class Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection with at most one request under way."""
+
+    def __init__(self, load: "Load") -> None:
+        self._load = load
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self.due: float | None = None
+        self.asks_for: bytes | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = cast("asyncio.Transport", transport)  # a stream's; uvloop's class is one of its own
+
+    def send(self, request: bytes, due: float, asks_for: bytes | None = None) -> None:
+        """Send a request that was due at a time."""
+        assert self._transport is not None  # noqa: S101 - connected
+        self.due, self.asks_for = due, asks_for
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a response; its end is where its content-length says."""
+        self._buffer += data
+        head, separator, body = self._buffer.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+        if len(body) >= int(length):
+            self._buffer.clear()
+            self._load.answered(self, int(head[9:12]), bytes(body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the load."""
+        self._load.lost(self)
+
+    def close(self) -> None:
+        """Close it."""
+        if self._transport:
+            self._transport.close()
+
+
+class Load:
+    """One run of the generator."""
+
+    def __init__(self, spec: Spec, requests: list[bytes]) -> None:
+        self._spec = spec
+        self._requests = requests
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[Connection] = []
+        self._busy: set[Connection] = set()
+        self._waiting: collections.deque[tuple[bytes, float, bytes | None]] = collections.deque()
+        self._followed: dict[bytes, float] = {}
+        self._follow_next = 0.0
+        self._open = self._opened = 0
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._sent = 0
+        self._statuses: collections.Counter[int] = collections.Counter()
+        self._latencies: list[float] = []
+        self._fresh: list[float] = []
+        self._in_window = 0
+        self._begin = self._end = 0.0
+        self._stopping = False
+
+    async def run(self) -> Result:
+        """Send for the time that the spec says, and wait a little for what is under way."""
+        for _ in range(self._spec.connections):
+            await self._connect()
+        started = time.monotonic()
+        self._begin = time.monotonic() + self._spec.warmup
+        self._end = self._begin + self._spec.seconds
+        await (self._closed_loop() if self._spec.rate is None else self._open_loop(self._spec.rate))
+        deadline = time.monotonic() + _GRACE
+        while (  # noqa: ASYNC110 - any of three ends, or the deadline
+            self._busy or self._waiting or self._followed
+        ) and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        self._stopping = True
+        for connection in [*self._busy, *self._idle]:
+            connection.close()
+        dues = [c.due for c in self._busy if c.asks_for is None] + [d for _, d, asks in self._waiting if asks is None]
+        late = [due for due in dues if due is not None and due >= self._begin]
+        latencies = self._latencies + [1000 * (time.monotonic() - due) for due in late]
+        return Result(
+            started,
+            self._spec.seconds,
+            self._sent,
+            self._in_window,
+            latencies,
+            dict(self._statuses),
+            len(late),
+            self._fresh,
+            len(self._followed),
+        )
+
+    async def _closed_loop(self) -> None:
+        while self._idle:
+            self._send_next(time.monotonic())
+        await asyncio.sleep(self._end - time.monotonic())
+
+    async def _open_loop(self, rate: float) -> None:
+        start = time.monotonic()
+        for offset in schedule(rate, self._spec.warmup + self._spec.seconds):
+            # Timers have a resolution of a millisecond: what is due by then is sent together.
+            if (delay := start + offset - time.monotonic()) > 0:
+                await asyncio.sleep(delay)
+            self._send_next(start + offset)
+
+    async def _connect(self) -> None:
+        host, port = self._spec.targets[self._opened % len(self._spec.targets)]
+        self._opened += 1
+        self._open += 1
+        _, connection = await self._loop.create_connection(lambda: Connection(self), host, port)
+        self._idle.append(connection)
+        if self._waiting:
+            self._dispatch(*self._waiting.popleft())
+
+    def _send_next(self, due: float) -> None:
+        request = self._requests[self._sent % len(self._requests)]
+        self._sent += 1
+        self._dispatch(request, due, None)
+
+    def _dispatch(self, request: bytes, due: float, asks_for: bytes | None) -> None:
+        if not self._idle:
+            self._waiting.append((request, due, asks_for))
+            if self._open < self._spec.connections:
+                task = self._loop.create_task(self._connect())
+                self._connecting.add(task)
+                task.add_done_callback(self._connecting.discard)
+            return
+        # The one used last: those that are not needed stay idle.
+        connection = self._idle.pop()
+        self._busy.add(connection)
+        connection.send(request, due, asks_for)
+
+    def answered(self, connection: Connection, status: int, body: bytes) -> None:
+        """Take note of an answer and go on."""
+        now, due, asks_for = time.monotonic(), connection.due, connection.asks_for
+        assert due is not None  # noqa: S101 - it was sent
+        self._busy.discard(connection)
+        self._idle.append(connection)
+        if asks_for is not None:
+            self._poll_answered(asks_for, status, now)
+        else:
+            self._statuses[status] += 1
+            if due >= self._begin:
+                self._latencies.append(1000 * (now - due))
+            self._in_window += self._begin <= now < self._end
+            if status == _ACCEPTED and self._spec.follow and now >= max(self._follow_next, self._begin):
+                self._follow(body, now)
+        if self._waiting:
+            self._dispatch(*self._waiting.popleft())
+        elif self._spec.rate is None and asks_for is None and now < self._end:
+            self._send_next(now)
+
+    def _follow(self, body: bytes, now: float) -> None:
+        assert self._spec.follow is not None  # noqa: S101 - asked by the caller
+        ecg_id = body.split(b'"')[3]
+        self._follow_next = now + 1 / self._spec.follow.rate
+        self._followed[ecg_id] = now
+        self._poll(ecg_id)
+
+    def _poll(self, ecg_id: bytes) -> None:
+        if self._stopping or self._spec.follow is None:
+            return
+        request = b"GET /ecgs/%b/insights HTTP/1.1\r\n%b\r\n" % (ecg_id, self._spec.follow.headers.encode())
+        self._dispatch(request, time.monotonic(), ecg_id)
+
+    def _poll_answered(self, ecg_id: bytes, status: int, now: float) -> None:
+        assert self._spec.follow is not None  # noqa: S101 - it was a poll
+        if status == _DONE:
+            self._fresh.append(1000 * (now - self._followed.pop(ecg_id)))
+        else:
+            self._loop.call_later(self._spec.follow.interval, self._poll, ecg_id)
+
+    def lost(self, connection: Connection) -> None:
+        """Take note of a closed connection: servers close idle ones. A request under way on it counts as status 0."""
+        self._open -= 1
+        if self._stopping:
+            return
+        if connection in self._busy:
+            self._busy.remove(connection)
+            self._statuses[0] += 1
+        else:
+            self._idle.remove(connection)
+
+
+def build_get(path: str, token: str) -> bytes:
+    """Return a GET request as bytes."""
+    return f"GET {path} HTTP/1.1\r\n{headers(token)}\r\n".encode()
+
+
+def build_post(path: str, token: str, body: bytes) -> bytes:
+    """Return a POST request of JSON as bytes."""
+    head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    return f"POST {path} HTTP/1.1\r\n{headers(token)}{head}\r\n".encode() + body
+
+
+def headers(token: str) -> str:
+    """Return the headers of every request."""
+    return f"host: 127.0.0.1\r\nx-user-token: {token}\r\n"
+
+
+async def _run(spec: Spec) -> Result:
+    requests = msgspec.msgpack.decode(Path(spec.requests).read_bytes(), type=list[bytes])
+    return await Load(spec, requests).run()
+
+
+def main() -> None:
+    """Run the spec on standard input."""
+    spec = msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_run(spec))))
+
+
+if __name__ == "__main__":
+    main()

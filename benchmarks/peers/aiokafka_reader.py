@@ -1,0 +1,23 @@
+"""The limit in Python's asyncio: aiokafka reads, and that is all."""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer
+
+from benchmarks.peers.insights import GROUP, SERVERS, TOPIC
+from benchmarks.peers.progress import Progress
+
+
+async def main() -> None:
+    """Read for as long as it is let."""
+    progress = Progress()
+    async with AIOKafkaConsumer(
+        TOPIC, bootstrap_servers=SERVERS, group_id=GROUP, auto_offset_reset="earliest"
+    ) as consumer:
+        while True:
+            batches = await consumer.getmany(timeout_ms=500)
+            progress.advance(sum(len(batch) for batch in batches.values()))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,100 @@
+"""The ECGs of the benchmarks: windows of a real recording where there is one, synthetic elsewhere."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import orjson
+from local_stack.recording import read_record
+from numpy.typing import NDArray
+
+from local_stack.synthesis import synthesise
+from shared.ecg import Ecg, Lead, narrow
+from shared.encoding import packed, plain
+from shared.ids import IdIssuer
+
+USERNAME = "benchmarks"
+WINDOWS = 16
+"""How many different ECGs of a size there are."""
+
+_ROOT = Path(__file__).parents[1]
+_RECORD = "s0010_re"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Twelve leads of so many samples at 500 Hz."""
+
+    samples: int
+
+    def __str__(self) -> str:
+        return f"12x{self.samples}"
+
+
+SMALL, LARGE = Size(500), Size(5000)
+
+
+def source() -> str:
+    """Say where the signals are from."""
+    return f"the PTB Diagnostic ECG Database's {_RECORD}, at 500 Hz" if _record().exists() else "synthetic"
+
+
+@cache
+def windows(size: Size) -> list[tuple[Lead, ...]]:
+    """Return windows that begin at different times of the recording."""
+    leads = _recording()
+    length = leads[0][1].size
+    starts = np.linspace(0, length - size.samples, WINDOWS).astype(int)
+    return [tuple(Lead(name, narrow(signal[i : i + size.samples])) for name, signal in leads) for i in starts]
+
+
+def bodies(size: Size) -> list[bytes]:
+    """Return the bodies of submissions."""
+    return [orjson.dumps({"leads": orjson.loads(plain.encode(_ecg("", leads)))["leads"]}) for leads in windows(size)]
+
+
+class Messages:
+    """Submissions as the topic has them, by number."""
+
+    def __init__(self, size: Size, packed: bool, secret: str) -> None:
+        self._issuer = IdIssuer(secret)
+        self._windows = windows(size)
+        self._packed = packed
+        # All but the id is the same each time.
+        self._tails = [plain.encode(_ecg("", leads)).removeprefix(b'{"id":""') for leads in self._windows]
+
+    def __call__(self, number: int) -> tuple[str, bytes]:
+        """Return an id and the message."""
+        ecg_id, window = self._issuer.issue(USERNAME), number % WINDOWS
+        if self._packed:
+            return ecg_id, packed.encode(_ecg(ecg_id, self._windows[window]))
+        return ecg_id, b'{"id":"%b"' % ecg_id.encode() + self._tails[window]
+
+    @property
+    def headers(self) -> list[tuple[str, str | bytes | None]]:
+        """The headers of each message."""
+        return [("content-type", packed.CONTENT_TYPE.encode())] if self._packed else []
+
+
+def _ecg(ecg_id: str, leads: tuple[Lead, ...]) -> Ecg:
+    return Ecg(ecg_id, USERNAME, None, leads)
+
+
+@cache
+def _recording() -> list[tuple[str, NDArray[np.int64]]]:
+    if not _record().exists():
+        return [(name, signal.astype(np.int64)) for name, signal in synthesise(seconds=38.4).items()]
+    # From 1000 Hz to 500 Hz: the mean of every two samples.
+    return [(name, _halved(signal)) for name, signal in read_record(_record()).leads]
+
+
+def _halved(signal: NDArray[np.int64]) -> NDArray[np.int64]:
+    pairs = signal[: signal.size // 2 * 2]
+    return (pairs[::2] + pairs[1::2]) // 2
+
+
+def _record() -> Path:
+    folder = Path(os.environ.get("ECG_RECORDINGS", _ROOT.parent / "shared" / "data"))
+    return folder / f"{_RECORD}.hea"

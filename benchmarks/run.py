@@ -1,0 +1,97 @@
+"""One run of the benchmarks: how long it may take, where it works, and the figures it brings."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from benchmarks.load import Result, Spec
+from benchmarks.machine import pinned
+from benchmarks.services import ROOT, python
+from benchmarks.stats import Spread, ratios, spread
+from local_stack.kafka import Distribution
+from local_stack.lifetime import dies_with_parent
+
+T = TypeVar("T")
+_GRACE = 60.0
+
+
+class Figures:
+    """What was measured: under each name, the values round by round."""
+
+    def __init__(self, values: dict[str, list[float]] | None = None) -> None:
+        self.values: dict[str, list[float]] = defaultdict(list, values or {})
+
+    def add(self, name: str, value: float) -> None:
+        """Add a round's value."""
+        self.values[name].append(value)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def spread(self, name: str) -> Spread:
+        """Return the spread of a value over the rounds.
+
+        Raises:
+            ValueError: if it was not measured.
+        """
+        return spread(self._rounds(name))
+
+    def ratio(self, name: str, to: str) -> Spread:
+        """Return the spread of one value's ratio to another, round by round."""
+        return ratios(self._rounds(name), self._rounds(to))
+
+    def _rounds(self, name: str) -> Sequence[float]:
+        if name not in self.values:
+            raise ValueError(f"{name} was not measured")
+        return self.values[name]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The circumstances of a run."""
+
+    distribution: Distribution
+    directory: Path
+    quick: bool
+
+    def pick(self, full: T, quick: T) -> T:
+        """Return one or the other."""
+        return quick if self.quick else full
+
+    def requests(self, name: str, requests: list[bytes]) -> str:
+        """Write prebuilt requests for the load generator and return their path."""
+        path = self.directory / f"{name}.requests"
+        path.write_bytes(msgspec.msgpack.encode(requests))
+        return str(path)
+
+    def say(self, text: str) -> None:
+        """Tell how far the run is."""
+        print(text, flush=True)
+
+
+async def generate(spec: Spec, core: int | None = None) -> Result:
+    """Run the load generator."""
+    with pinned(core):
+        process = await asyncio.create_subprocess_exec(
+            *python("benchmarks.load"),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            preexec_fn=dies_with_parent(),
+        )
+    try:
+        async with asyncio.timeout(spec.warmup + spec.seconds + _GRACE):
+            output, _ = await process.communicate(msgspec.json.encode(spec))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    if process.returncode:
+        raise RuntimeError("the load generator failed")
+    return msgspec.json.decode(output, type=Result)

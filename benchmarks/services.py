@@ -1,0 +1,222 @@
+"""The processes of a benchmark, each ended by its id when its block is left."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from benchmarks.machine import pinned
+from local_stack.broker import accepts_connections
+from local_stack.kafka import Distribution, KafkaCluster
+from local_stack.kafka.cluster import free_ports
+from local_stack.lifetime import dies_with_parent
+from shared.settings import MIB, Settings
+
+ROOT = Path(__file__).parents[1]
+ADMIN_TOKEN = "benchmarks-admin-token"  # noqa: S105 - opens what runs on this machine for the time of a benchmark
+SECRET = "benchmarks-secret-0123456789-0123456789"  # noqa: S105 - the same
+START_TIMEOUT = 60.0
+_STOP_TIMEOUT = 10.0
+
+
+class ServiceFailed(Exception):  # noqa: N818 - named for what happened
+    """A process ended by itself or did not get ready; the message has the end of its log."""
+
+
+@dataclass
+class Service:
+    """A process with its output in a file; on one core if that is given."""
+
+    name: str
+    argv: list[str]
+    env: Mapping[str, str]
+    log: Path
+    port: int = 0
+    core: int | None = None
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self._process is not None  # noqa: S101 - it was started
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log, pinned(self.core):
+            self._process = subprocess.Popen(  # noqa: S603 - programs of the benchmarks
+                self.argv,
+                env={**os.environ, **self.env},
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C is for whoever stops it.
+                start_new_session=True,
+                preexec_fn=dies_with_parent(),  # noqa: PLW1509 - it takes no lock that another thread could hold
+            )
+
+    def check(self) -> None:
+        """Raise if it has ended.
+
+        Raises:
+            ServiceFailed: with the end of its log.
+        """
+        if self._process is not None and (code := self._process.poll()) is not None:
+            raise ServiceFailed(f"{self.name} ended with code {code}:\n{self.log.read_text()[-3000:]}")
+
+    async def listens(self) -> None:
+        """Wait until its port accepts connections.
+
+        Raises:
+            ServiceFailed: if it does not in time.
+        """
+        if not await accepts_connections(self.port, START_TIMEOUT):
+            self.check()
+            raise ServiceFailed(f"{self.name} does not listen:\n{self.log.read_text()[-3000:]}")
+
+    async def says(self, text: str, timeout: float = START_TIMEOUT) -> None:
+        """Wait until its log has a text.
+
+        Raises:
+            ServiceFailed: if it does not in time, or the process ends.
+        """
+        deadline = time.monotonic() + timeout
+        while text not in self.log.read_text(errors="replace"):
+            self.check()
+            if time.monotonic() > deadline:
+                raise ServiceFailed(f"{self.name} did not say {text!r}:\n{self.log.read_text()[-3000:]}")
+            await asyncio.sleep(0.01)
+
+    def stop(self) -> None:
+        """Ask it to stop; kill it once the timeout is over."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_STOP_TIMEOUT)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+class Pipeline:
+    """Our gateways and workers on a broker; all that run are stopped when its block is left."""
+
+    def __init__(self, servers: str, directory: Path, prefix: str = "ecg", **settings: str) -> None:
+        self._directory = directory
+        self.gateways: list[Service] = []
+        self.workers: list[Service] = []
+        self.env = {
+            "ECG_BOOTSTRAP_SERVERS": servers,
+            "ECG_TOPIC_PREFIX": prefix,
+            "ECG_SECRET": SECRET,
+            "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
+            "ECG_LOG_LEVEL": "INFO",
+            **settings,
+        }
+
+    def __enter__(self) -> "Pipeline":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for service in [*self.gateways, *self.workers]:
+            service.stop()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of every process."""
+        return Settings.model_validate({name.removeprefix("ECG_").lower(): value for name, value in self.env.items()})
+
+    async def start_gateway(self, core: int | None = None) -> Service:
+        """Start a gateway and wait until it listens."""
+        name, port = f"gateway-{len(self.gateways)}", free_port()
+        env = {**self.env, "ECG_HTTP_PORT": str(port)}
+        gateway = Service(name, python("ingest_api"), env, self._directory / f"{name}.log", port, core)
+        self.gateways.append(gateway)
+        gateway.start()
+        await gateway.listens()
+        return gateway
+
+    def start_worker(self, core: int | None = None, data: Path | None = None) -> Service:
+        """Start a worker; it is ready once it says `event=serving`."""
+        name, port = f"worker-{len(self.workers)}", free_port()
+        data = data or self._directory / name
+        env = {**self.env, "ECG_WORKER_PORT": str(port), "ECG_DATA_DIR": str(data)}
+        worker = Service(name, python("stream_agents"), env, self._directory / f"{name}.log", port, core)
+        self.workers.append(worker)
+        worker.start()
+        return worker
+
+    async def balanced(self, workers: list[Service]) -> None:
+        """Wait until these workers share the partitions.
+
+        Raises:
+            ServiceFailed: if they do not in time.
+        """
+        deadline = time.monotonic() + START_TIMEOUT
+        everything = list(range(self.settings.partitions))
+        while sorted(itertools.chain.from_iterable(map(_serving, workers))) != everything:
+            for worker in workers:
+                worker.check()
+            if time.monotonic() > deadline:
+                raise ServiceFailed(f"{len(workers)} workers do not share the partitions")
+            await asyncio.sleep(0.1)
+
+    def register(self, username: str) -> str:
+        """Register a user at the first gateway and return the token."""
+        url = f"http://127.0.0.1:{self.gateways[0].port}/users"
+        headers = {"x-admin-token": ADMIN_TOKEN}
+        answer = httpx.post(url, json={"username": username}, headers=headers, timeout=10, trust_env=False)
+        return str(answer.raise_for_status().json()["token"])
+
+
+def _serving(worker: Service) -> list[int]:
+    lines = [line for line in worker.log.read_text().splitlines() if "event=serving" in line]
+    inside = lines[-1].partition("[")[2].partition("]")[0] if lines else ""
+    return [int(text) for text in inside.split(",") if text.strip()]
+
+
+@asynccontextmanager
+async def kafka(
+    distribution: Distribution, directory: Path, core: int | None = None, **settings: str | int
+) -> AsyncIterator[KafkaCluster]:
+    """Run one node of Apache Kafka."""
+    named = {name.replace("_", "."): value for name, value in settings.items()}
+    # Enough heap for what the benchmarks have under way; the rest of the memory is its page cache.
+    cluster = KafkaCluster(distribution, directory, heap_mb=1024, settings=named)
+    try:
+        with pinned(core):
+            await cluster.start()
+        yield cluster
+    finally:
+        await cluster.stop()
+
+
+SHORT_LIVED = {"log_retention_bytes": 64 * MIB, "log_segment_bytes": 32 * MIB, "log_retention_check_interval_ms": 5000}
+"""Settings for a broker that takes more than the disk should hold and keeps nothing for long."""
+
+
+def python(module: str) -> list[str]:
+    """Return the command that runs a module with this Python."""
+    return [sys.executable, "-m", module]
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens on, and that no outgoing connection may get."""
+    return free_ports(1)[0]

@@ -1,0 +1,114 @@
+"""What the benchmarks do to topics from outside: fill, watch and delete them."""
+
+import time
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._metadata import TopicMetadata
+from confluent_kafka.cimpl import NewTopic
+
+Headers: TypeAlias = list[tuple[str, str | bytes | None]]
+
+_TIMEOUT = 30.0
+_QUEUED = 3000
+# What a broker says of a partition that it is about to lead.
+_JUST_CREATED = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_TOPIC_OR_PART"}
+
+
+class Broker:
+    """An admin's view of a broker."""
+
+    def __init__(self, servers: str) -> None:
+        self.servers = servers
+        # Silent: it outlives the broker, and would say so.
+        self._admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+        self._partitions: dict[str, int] = {}
+
+    def create(self, topic: str, partitions: int, **config: str) -> None:
+        """Create a topic."""
+        named = {name.replace("_", "."): value for name, value in config.items()}
+        self._admin.create_topics([NewTopic(topic, partitions, 1, config=named)])[topic].result(_TIMEOUT)
+
+    def delete(self, *topics: str) -> None:
+        """Delete topics that exist, and return when they are gone."""
+        existing = [topic for topic in topics if topic in self._topics()]
+        if existing:
+            for future in self._admin.delete_topics(existing).values():
+                future.result(_TIMEOUT)
+        while any(topic in self._topics() for topic in existing):
+            time.sleep(0.05)
+        for topic in existing:
+            self._partitions.pop(topic, None)
+
+    def forget(self, group: str) -> None:
+        """Delete a consumer group without members, as soon as its last one has left."""
+        deadline = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                self._admin.delete_consumer_groups([group])[group].result(_TIMEOUT)
+            except KafkaException as error:
+                if error.args[0].name() == "GROUP_ID_NOT_FOUND":
+                    return
+                if error.args[0].name() != "NON_EMPTY_GROUP" or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+
+    def records(self, topic: str) -> int:
+        """Return how many records were ever written to a topic, 0 while it does not exist."""
+        if topic not in self._partitions:
+            metadata = self._topics().get(topic)
+            if metadata is None:
+                return 0
+            self._partitions[topic] = len(metadata.partitions)
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {TopicPartition(topic, partition): latest for partition in range(self._partitions[topic])}
+        try:
+            return sum(future.result(_TIMEOUT).offset for future in self._admin.list_offsets(asked).values())
+        except KafkaException as error:
+            if error.args[0].name() not in _JUST_CREATED:
+                raise
+            return 0
+
+    def fill(
+        self,
+        topic: str,
+        messages: Iterable[tuple[str, bytes]],
+        headers: Headers | None = None,
+        batch_kb: int = 1000,
+    ) -> None:
+        """Produce messages, given with their keys, to the partitions that Java's partitioner chooses.
+
+        Raises:
+            RuntimeError: if one is not acknowledged.
+        """
+        producer = Producer(
+            {
+                "bootstrap.servers": self.servers,
+                "partitioner": "murmur2_random",
+                "linger.ms": 20,
+                "batch.size": batch_kb * 1000,
+                "queue.buffering.max.kbytes": 1024 * 1024,
+                "message.max.bytes": 20_000_000,
+            }
+        )
+        failed: list[str] = []
+
+        def delivered(error: object, _: object) -> None:
+            if error is not None:
+                failed.append(str(error))
+
+        for key, value in messages:
+            while len(producer) > _QUEUED:
+                producer.poll(0.01)
+            producer.produce(topic, value, key, headers=headers, callback=delivered)
+            producer.poll(0)
+        if producer.flush(_TIMEOUT) or failed:
+            raise RuntimeError(f"{topic} was not filled: {failed[:1]}")
+
+    def _topics(self) -> dict[str, TopicMetadata]:
+        return dict(self._admin.list_topics(timeout=_TIMEOUT).topics)

@@ -1,0 +1,180 @@
+"""What the benchmarks' figures rest on: their statistics, the open loop's schedule, the report."""
+
+import asyncio
+import itertools
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import parts, report
+from benchmarks.load import Load, Spec, build_get, schedule
+from benchmarks.process import Sample, steady
+from benchmarks.recordings import LARGE, SMALL, Messages, windows
+from benchmarks.run import Figures
+from benchmarks.stats import Spread, percentile, ratios, slope, spread
+from benchmarks.targets import TARGETS, Target
+from shared import encoding
+from shared.encoding import packed
+from shared.ids import IdIssuer
+
+
+def test_a_percentile_is_a_value_that_was_measured() -> None:
+    values = [float(i) for i in range(1, 101)]
+    assert [percentile(values, p) for p in (1, 50, 99, 99.9, 100)] == [1, 50, 99, 100, 100]
+    assert percentile([3.0, 1.0, 2.0], 50) == 2.0
+    assert math.isnan(percentile([], 50))
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    # The whole second round was twice as slow.
+    assert ratios([100.0, 50.0, 110.0], to=[50.0, 25.0, 50.0]) == Spread(2.0, 2.0, 2.2)
+    assert ratios([1.0], to=[0.0]).median == math.inf
+    with pytest.raises(ValueError, match="zip"):
+        ratios([1.0], to=[1.0, 2.0])
+
+
+def test_a_slope_is_the_growth_in_a_unit_of_time() -> None:
+    assert slope([0.0, 1.0, 2.0, 3.0], [5.0, 7.0, 9.0, 11.0]) == pytest.approx(2.0)
+
+
+def test_a_drain_leaves_out_the_start() -> None:
+    # Two seconds of start-up, a slow first fifth, then 100 a second.
+    samples = [Sample(0, 0, 1.0), Sample(2, 0, 2.0), Sample(2.2, 10, 2.1), Sample(3.2, 20, 2.5)]
+    samples += [Sample(3.2 + i / 10, 20 + 10 * i, 2.5 + i / 20) for i in range(1, 9)]
+    drain = steady(samples, 100)
+    assert drain is not None
+    assert drain.rate == pytest.approx(100)
+    assert drain.cpu_ms == pytest.approx(5)
+
+
+def test_a_drain_needs_two_moments_of_progress() -> None:
+    samples = [Sample(0, 0, 0), Sample(1, 90, 1), Sample(2, 90, 2), Sample(3, 100, 3)]
+    assert steady(samples[:3], 100) is None
+    drain = steady(samples, 100)
+    assert drain is not None
+    assert drain.rate == pytest.approx(5)
+
+
+def test_an_open_loop_sends_by_a_schedule() -> None:
+    times = schedule(rate=200, seconds=2)
+    assert len(times) == 400
+    assert times[0] == 0
+    assert all(after - before == pytest.approx(0.005) for before, after in itertools.pairwise(times))
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Callable[..., Spec]:
+    def make(port: int, **values: object) -> Spec:
+        return Spec([("127.0.0.1", port)], str(tmp_path), 1, seconds=0.5, warmup=0.0, **values)  # type: ignore[arg-type]
+
+    return make
+
+
+async def test_an_open_loop_charges_a_stall_to_every_request_that_waited(spec: Callable[..., Spec]) -> None:
+    stalled = False
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal stalled
+        while await reader.readuntil(b"\r\n\r\n"):
+            if not stalled:
+                stalled = True
+                await asyncio.sleep(0.4)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        result = await Load(spec(port, rate=100.0), [build_get("/", "token")]).run()
+        closed = await Load(spec(port), [build_get("/", "token")]).run()
+    assert result.statuses == {200: 50}
+    # The stall of 0.4 s met a request every 10 ms; measured from when each was sent, all but one would look fast.
+    assert sum(latency > 100 for latency in result.latencies) == pytest.approx(30, abs=3)
+    assert max(result.latencies) == pytest.approx(400, abs=100)
+    assert percentile(closed.latencies, 99) < 100
+    assert closed.answered > 50
+
+
+def test_recordings_have_the_sizes_and_differ() -> None:
+    for size in (SMALL, LARGE):
+        signals = [leads[0].signal for leads in windows(size)]
+        assert all(len(leads) == 12 for leads in windows(size))
+        assert {signal.shape for signal in signals} == {(size.samples,)}
+        assert len({signal.tobytes() for signal in signals}) == len(signals)
+
+
+@pytest.mark.parametrize(("is_packed", "content_type"), [(False, None), (True, packed.CONTENT_TYPE)])
+def test_preloaded_messages_are_submissions(is_packed: bool, content_type: str | None) -> None:
+    secret = "0" * 32
+    ecg_id, message = Messages(SMALL, is_packed, secret)(0)
+    ecg = encoding.decode(message, content_type)
+    assert ecg.id == ecg_id
+    assert IdIssuer(secret).belongs(ecg_id, ecg.username)
+    assert [lead.name for lead in ecg.leads] == [lead.name for lead in windows(SMALL)[0]]
+
+
+def test_differences_are_undone_by_sums() -> None:
+    leads = windows(SMALL)[0]
+    for before, after in zip(leads, parts.sums(parts.differences(leads)), strict=True):
+        np.testing.assert_array_equal(before.signal, after.signal)
+
+
+class Everything(dict[str, list[float]]):
+    """Figures of a run that measured whatever is asked for."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __missing__(self, key: str) -> list[float]:
+        return [3.0] if key.endswith("/rate") and "memory" in key else [1.0, 3.0, 2.0]
+
+
+def everything() -> Figures:
+    figures = Figures()
+    figures.values = Everything()
+    return figures
+
+
+def test_the_report_has_every_part_and_its_plots(tmp_path: Path) -> None:
+    results = report.Results("2 cores", "synthetic", 0.02, {})
+    text = report.render(everything(), [results], tmp_path / "benchmarks")
+    assert re.findall(r"^## .*", text, re.M) == [
+        "## Targets",
+        "## Accepting submissions",
+        "## Processing",
+        "## Through the pipeline",
+        "## Queries",
+        "## Scale",
+        "## Parts",
+    ]
+    plots = re.findall(r"\]\((.*\.svg)\)", text)
+    assert len(plots) == 7
+    assert all((tmp_path / plot).exists() for plot in plots)
+    assert "2.00 (1.00..3.00)" in text
+
+
+def test_a_target_says_why_only_where_it_falls_short() -> None:
+    figures = Figures({"a": [4.0, 5.0, 6.0]})
+
+    def row(**bound: float | bool) -> list[str]:
+        return Target("a", lambda f: f.spread("a"), unit="x", why="a reason", **bound).row(figures)  # type: ignore[arg-type]
+
+    assert row(bound=5) == ["a", "≥ 5.00x", "5.00x (4.00..6.00)", ""]
+    assert row(bound=6) == ["a", "≥ 6.00x", "5.00x (4.00..6.00), **short**", "a reason"]
+    assert row(bound=4, at_least=False)[-1] == "a reason"
+    assert len({target.what for target in TARGETS}) == len(TARGETS)
+
+
+def test_figures_are_kept_as_they_were(tmp_path: Path) -> None:
+    figures = Figures()
+    for value in (1.5, 2.5):
+        figures.add("accept/rate", value)
+    report.save(tmp_path, "accept", figures, busy=0.0)
+    assert report.missing(tmp_path) == [part for part in report.PARTS if part != "accept"]
+    assert b'"accept/rate"' in (tmp_path / "accept.json").read_bytes()
+    assert spread(figures.values["accept/rate"]) == Spread(2.0, 1.5, 2.5)
+    with pytest.raises(ValueError, match="query/rate was not measured"):
+        figures.spread("query/rate")
