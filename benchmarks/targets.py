@@ -77,7 +77,7 @@ TARGETS = (
         for size in ("12x500", "12x5000") for encoding in ("json", "packed")
     ),
     Target("processing 12x5000 packed, to Kafka Streams", _process("12x5000/packed", "Kafka Streams (Java)"), 1, "x"),
-    Target("processing 12x5000 packed, to aiokafka that only reads", _process("12x5000/packed", "aiokafka alone"), 0.5, "x"),
+    Target("processing 12x5000 packed, to a bare aiokafka", _process("12x5000/packed", "aiokafka alone"), 0.5, "x"),
     Target("processing 12x500 packed, to Faust writing a constant row", _process(
         "12x500/packed", "Faust, constant row"), 1, "x"),
     Target("freshness at 50 % load, p99", _value("freshness/50/p99"), 50, " ms", at_least=False),

@@ -7,11 +7,12 @@ from fastapi import FastAPI
 
 from ingest_api import errors, schemas
 from ingest_api.endpoints import router
+from ingest_api.publisher import Publisher
 from ingest_api.submissions import Submissions
 from ingest_api.users import Users
 from ingest_api.workers import Workers
 from shared.ids import IdIssuer
-from shared.kafka import admin_client, new_producer
+from shared.kafka import admin_client
 from shared.settings import Settings
 from shared.topics import Topics
 
@@ -40,12 +41,12 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             async with admin_client(settings) as admin:
                 await topics.create(admin)
-            producer = new_producer(settings)
-            await producer.start()
-            # The producer stops last, and sends what it still holds.
-            stack.push_async_callback(producer.stop)
-            partitions = len(await producer.partitions_for(topics.submissions.name))
-            users = Users(settings, topics, producer)
+            publisher = Publisher(settings)
+            await publisher.start()
+            # It stops last, and sends what it still holds.
+            stack.push_async_callback(publisher.stop)
+            partitions = await publisher.partitions(topics.submissions.name)
+            users = Users(settings, topics, publisher)
             workers = Workers(settings, topics, partitions)
             for service in (users.view, workers):
                 stack.push_async_callback(service.stop)
@@ -56,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.issuer = issuer
             app.state.users = users
             app.state.workers = workers
-            app.state.submissions = Submissions(settings, topics, producer, issuer)
+            app.state.submissions = Submissions(settings, topics, publisher, issuer)
             yield
 
     app = FastAPI(

@@ -4,12 +4,12 @@ import asyncio
 import re
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from ingest_api.errors import TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
+from ingest_api.publisher import Publisher
 from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
@@ -25,8 +25,8 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class Submissions:
     """Publishes ECGs for the workers, with the memory that waits for the broker bounded."""
 
-    def __init__(self, settings: Settings, topics: Topics, producer: AIOKafkaProducer, issuer: IdIssuer) -> None:
-        self._producer = producer
+    def __init__(self, settings: Settings, topics: Topics, publisher: Publisher, issuer: IdIssuer) -> None:
+        self._publisher = publisher
         self._issuer = issuer
         self._topic = topics.submissions.name
         self._max_body = settings.max_body_bytes
@@ -66,8 +66,7 @@ class Submissions:
         headers = [("content-type", content_type.encode()), ("username", username.encode())]
         try:
             async with asyncio.timeout(self._timeout):
-                acknowledged = await self._producer.send(self._topic, value, ecg.id.encode(), headers=headers)
-                await asyncio.shield(acknowledged)
+                await self._publisher.publish(self._topic, value, ecg.id.encode(), headers)
         except (KafkaError, TimeoutError) as error:
             log.warning("submission not acknowledged", error=repr(error))
             raise Unavailable("The submission was not acknowledged by the broker, try again") from None

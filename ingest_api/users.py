@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import msgspec
-from aiokafka import AIOKafkaProducer
 
+from ingest_api.publisher import Publisher
 from ingest_api.view import TopicView
 from shared.settings import Settings
 from shared.topics import Topics
@@ -30,8 +30,8 @@ _decoder = msgspec.json.Decoder(UserRecord)
 class Users:
     """Registers users and authenticates them by token, in constant time."""
 
-    def __init__(self, settings: Settings, topics: Topics, producer: AIOKafkaProducer) -> None:
-        self._producer = producer
+    def __init__(self, settings: Settings, topics: Topics, publisher: Publisher) -> None:
+        self._publisher = publisher
         self._topic = topics.users.name
         self._timeout = settings.query_timeout
         self._username_by_digest: dict[str, str] = {}
@@ -46,7 +46,7 @@ class Users:
         """
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         record = UserRecord(username, _digest(token), datetime.now(UTC).isoformat())
-        await self._producer.send_and_wait(self._topic, _encoder.encode(record), username.encode())
+        await self._publisher.publish(self._topic, _encoder.encode(record), username.encode())
         await self.view.catch_up()
         return token
 

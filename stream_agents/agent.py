@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, cast
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
 from aiokafka.structs import ConsumerRecord
 from faust.exceptions import ProducerSendError
 from faust.streams import Stream
 from faust.types import TP, AppT, EventT, StreamT
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
 from shared.ids import IdIssuer
 from shared.kafka import partition_for
@@ -107,7 +107,7 @@ class SubmissionsAgent:
         current = [event for event in events if event.message.generation_id == generation]
         outcomes = self._process([_record(record) for event in current for record in _records(event)])
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type((KafkaError, ProducerSendError)),
+            retry=retry_if_exception(_may_pass),
             wait=wait_exponential(multiplier=0.1, max=5),
             # After a rebalance the partitions' owners start from the committed offsets, without this batch.
             stop=lambda _: self._app.consumer_generation_id != generation,
@@ -177,6 +177,11 @@ def _dead_letter_headers(record: Record, rejected: Rejected) -> Headers:
         "dlq-error-message": rejected.reason,
     }
     return [(name, text.encode()) for name, text in fields.items()]
+
+
+def _may_pass(error: BaseException) -> bool:
+    # A producer that gave up a record in an outage is out of step with the broker for good; a new worker has a new one.
+    return isinstance(error, KafkaError | ProducerSendError) and not isinstance(error, OutOfOrderSequenceNumber)
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -1,0 +1,79 @@
+"""Publishing: a producer that is replaced when it is of no more use."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import OutOfOrderSequenceNumber, ProducerFenced
+
+from shared.kafka import new_producer
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+Headers = Sequence[tuple[str, bytes]]
+
+# aiokafka counts a record that it gave up in an outage as sent; brokers then take no later one of its partition, and it
+# sends nothing more at all.
+_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
+
+
+class Publisher:
+    """Publishes records; each is durable once the call returns."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer = new_producer(settings)
+        self._replacing = asyncio.Lock()
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Connect to the brokers.
+
+        Raises:
+            KafkaError: if they cannot be reached.
+        """
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Send what is still held, and close."""
+        await self._producer.stop()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has.
+
+        Raises:
+            KafkaError: if the brokers cannot be asked.
+        """
+        return len(await self._producer.partitions_for(topic))
+
+    async def publish(self, topic: str, value: bytes, key: bytes, headers: Headers = ()) -> None:
+        """Publish a record and wait for its acknowledgement.
+
+        Raises:
+            KafkaError: if it is not acknowledged; it may be there all the same.
+        """
+        while True:
+            producer = self._producer
+            try:
+                acknowledged = await producer.send(topic, value, key, headers=list(headers))
+                # Who gives up waiting does not take the record back.
+                await asyncio.shield(acknowledged)
+            except _BROKEN as error:
+                await self._replace(producer, error)
+            else:
+                return
+
+    async def _replace(self, broken: AIOKafkaProducer, error: Exception) -> None:
+        async with self._replacing:
+            if self._producer is not broken:
+                return  # another call was first
+            log.warning("replacing the producer", error=repr(error))
+            fresh = new_producer(self._settings)
+            await fresh.start()
+            self._producer = fresh
+            leaving = asyncio.create_task(broken.stop())
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)

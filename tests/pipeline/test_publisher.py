@@ -1,0 +1,62 @@
+"""A producer that is out of step with the brokers, as after an outage in which it gave up a record."""
+
+import pytest
+from aiokafka import TopicPartition
+
+from ingest_api.publisher import Publisher
+from shared.topics import Topics
+from tests.brokers import Broker
+from tests.harness import Pipeline, eventually
+from tests.pipeline.test_handover import NewPipeline, all_have_insights, backlog
+
+# The third batch of every partition comes with a number that the broker does not expect.
+OUT_OF_STEP = """
+from aiokafka import AIOKafkaProducer, TopicPartition
+from stream_agents.__main__ import main
+
+send_batch, sent = AIOKafkaProducer.send_batch, {}
+
+async def skip(self, batch, topic, *, partition):
+    sent[partition] = sent.get(partition, 0) + 1
+    if sent[partition] == 3:
+        self._txn_manager.increment_sequence_number(TopicPartition(topic, partition), 5)
+    return await send_batch(self, batch, topic, partition=partition)
+
+AIOKafkaProducer.send_batch = skip
+main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def idempotent(broker: Broker) -> None:
+    if broker.embedded:
+        pytest.skip("the embedded broker numbers no records")
+
+
+async def test_a_gateway_replaces_its_producer(pipeline: Pipeline) -> None:
+    publisher, topic = Publisher(pipeline.settings), Topics(pipeline.settings).users.name
+    await publisher.start()
+    try:
+        await publisher.publish(topic, b"{}", b"out-of-step")
+        broken = publisher._producer
+        broken._txn_manager.increment_sequence_number(TopicPartition(topic, 0), 5)
+        await publisher.publish(topic, b"{}", b"out-of-step")
+        assert publisher._producer is not broken
+        await publisher.publish(topic, b"{}", b"out-of-step")
+    finally:
+        await publisher.stop()
+
+
+@pytest.mark.slow
+async def test_a_worker_ends_and_the_next_one_goes_on(new_pipeline: NewPipeline) -> None:
+    pipeline, token, accepted = await backlog(new_pipeline, 300)
+    worker = pipeline.start_worker(OUT_OF_STEP, ECG_BATCH_SIZE="4")
+
+    async def ended() -> bool | None:
+        return True if worker.running.poll() is not None else None
+
+    await eventually(ended, 60, what="the end of the worker")
+    assert worker.running.returncode != 0
+    pipeline.start_worker()
+    await all_have_insights(pipeline, token, accepted)
+    pipeline.stop()
