@@ -5,6 +5,7 @@ import asyncio
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 
 from benchmarks import report
@@ -55,6 +56,7 @@ async def _run(parts: list[str], quick: bool, results: Path) -> None:
     for part in (part for part in parts if part != _REPORT):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
+        begun = time.monotonic()
         if (others := busy()) > _BUSY:
             print(
                 f"Others use {100 * others:.0f} % of the machine: the figures will not be worth much", file=sys.stderr
@@ -66,6 +68,7 @@ async def _run(parts: list[str], quick: bool, results: Path) -> None:
             for data in work.rglob("data"):
                 shutil.rmtree(data, ignore_errors=True)
         report.save(results, part, figures, others)
+        print(f"{part} took {time.monotonic() - begun:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -34,13 +34,13 @@ def plain_service(directory: Path) -> Service:
 class Consumer:
     """A program that drains a topic of submissions.
 
-    `output` gives, from the group, the topic that has a record as soon as a submission is done; where there is none
-    the program prints how far it is.
+    `output` gives, from the group and the topic, the topic that has a record as soon as a submission is done; where
+    there is none the program prints how far it is.
     """
 
     command: Callable[[Distribution], list[str]]
     what: str
-    output: Callable[[str], str] | None = None
+    output: Callable[[str, str], str] | None = None
     options: Mapping[str, str] | None = None
 
     def service(
@@ -88,11 +88,11 @@ def build_kafka_streams() -> None:
     subprocess.run(command, check=True, timeout=_MAVEN_TIMEOUT)  # noqa: S603 - the user's own Maven
 
 
-def _changelog(group: str) -> str:
+def _changelog(group: str, _: str) -> str:
     return f"{group}-insights-changelog"
 
 
-def _published(group: str) -> str:
+def _published(group: str, _: str) -> str:
     return f"{group}-out"
 
 
@@ -111,7 +111,8 @@ CONSUMERS: Mapping[str, Consumer] = {
     ),
     "Quix Streams": Consumer(
         _foreign("quix"),
-        "state with a changelog, at-least-once, checkpoints every second; the same computation as the naive agent.",
+        "state with a changelog, at-least-once, a checkpoint for 250 messages; the naive agent's computation.",
+        lambda group, topic: f"changelog__{group}--{topic}--default",
     ),
     "FastStream": Consumer(
         _foreign("faststream_app"),

@@ -142,7 +142,7 @@ class Drains:
 
     async def _peer(self, name: str, load: Load, group: str) -> Drain:
         consumer = CONSUMERS[name]
-        output = consumer.output(group) if consumer.output else None
+        output = consumer.output(group, load.topic) if consumer.output else None
         if output == f"{group}-out":
             self.broker.create(output, PARTITIONS)
         service = consumer.service(
@@ -208,9 +208,8 @@ def section(figures: Figures, plots: Path) -> str:
 A topic of 12 partitions is filled before; one process drains it on one core of its own, the broker is on the other.
 The **rate** is that between two moments at which records appeared on the topic that the contender writes its results to
 (its changelog; FastStream: its output), seen from outside by that topic's end offsets: the first with at least a fifth
-of the submissions done, and the last. Start-up, joining the group and warming up are thus left out. Those that write
-nothing, and Quix Streams, whose changelog is written once a second, print how many they have handled instead. **CPU**
-is that of the process in between.
+of the submissions done, and the last. Start-up, joining the group and warming up are thus left out. The two that write
+nothing print how many they have read. **CPU** is that of the process in between.
 
 """
     for size in (SMALL, LARGE):

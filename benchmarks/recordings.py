@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import orjson
-from local_stack.recording import read_record
 from numpy.typing import NDArray
 
+from ecg_client import read
 from local_stack.synthesis import synthesise
 from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
@@ -87,7 +87,7 @@ def _recording() -> list[tuple[str, NDArray[np.int64]]]:
     if not _record().exists():
         return [(name, signal.astype(np.int64)) for name, signal in synthesise(seconds=38.4).items()]
     # From 1000 Hz to 500 Hz: the mean of every two samples.
-    return [(name, _halved(signal)) for name, signal in read_record(_record()).leads]
+    return [(lead.name, _halved(lead.signal.astype(np.int64))) for lead in read(_record()).leads]
 
 
 def _halved(signal: NDArray[np.int64]) -> NDArray[np.int64]:

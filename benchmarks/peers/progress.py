@@ -4,14 +4,12 @@ import time
 
 
 class Progress:
-    """Counts messages; prints time, count and CPU seconds every so many, of which all preloaded ones are a multiple."""
+    """Counts messages, and prints time, count and CPU seconds."""
 
-    def __init__(self, every: int = 1) -> None:
-        self._every = every
+    def __init__(self) -> None:
         self._done = 0
 
     def advance(self, messages: int) -> None:
         """Count messages."""
         self._done += messages
-        if messages and self._done % self._every == 0:
-            print("done", time.monotonic(), self._done, time.process_time(), flush=True)
+        print("done", time.monotonic(), self._done, time.process_time(), flush=True)
