@@ -97,6 +97,7 @@ async def test_a_worker_killed_while_its_rows_cannot_be_written_has_committed_no
             lonely.resume()
             assert await committed(pipeline) == 1
             pipeline.start_worker()
+            await pipeline.ready()
             for body in rest:
                 await found(pipeline, token, str(body["id"]))
             assert await eventually_all_committed(pipeline) == 21
