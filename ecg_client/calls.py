@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
-import numpy as np
 import orjson
 
 from ecg_client.errors import (
@@ -23,6 +22,7 @@ from ecg_client.errors import (
 )
 from ecg_client.recordings import Recording
 from ecg_client.results import Insights, User, parse_insights
+from shared.encoding import plain
 
 T = TypeVar("T")
 
@@ -103,15 +103,7 @@ def insights(ecg_id: str, token: str) -> Call[Insights | None]:
 
 def encode(recording: Recording) -> bytes:
     """Return a recording as the gateway takes it, written from the arrays: no Python integer is made."""
-    leads = [
-        {
-            "name": lead.name,
-            "number_of_samples": lead.signal.size,
-            "signal": np.ascontiguousarray(lead.signal, lead.signal.dtype.newbyteorder("=")),
-        }
-        for lead in recording.leads
-    ]
-    return orjson.dumps({"date": recording.date, "leads": leads}, option=orjson.OPT_SERIALIZE_NUMPY)
+    return plain.encode_content(recording.date, recording.leads)
 
 
 def check_token(token: str) -> str:

@@ -5,18 +5,13 @@ from collections.abc import Sequence
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import OutOfOrderSequenceNumber, ProducerFenced
 
-from shared.kafka import new_producer
+from shared.kafka import PRODUCER_BROKEN, new_producer
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 Headers = Sequence[tuple[str, bytes]]
-
-# aiokafka counts a record that it gave up in an outage as sent; brokers then take no later one of its partition, and it
-# sends nothing more at all.
-_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
 
 
 class Publisher:
@@ -61,7 +56,7 @@ class Publisher:
                 acknowledged = await producer.send(topic, value, key, headers=list(headers))
                 # Who gives up waiting does not take the record back.
                 await asyncio.shield(acknowledged)
-            except _BROKEN as error:
+            except PRODUCER_BROKEN as error:
                 await self._replace(producer, error)
             else:
                 return

@@ -1,6 +1,7 @@
 """A short way to the two calls that are made all the time."""
 
-from collections.abc import Awaitable
+import re
+from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request
 from starlette.types import Receive, Scope, Send
@@ -10,7 +11,8 @@ from ingest_api.auth import authenticated_user
 from ingest_api.endpoints import read_insights, submit_ecg
 from ingest_api.responses import JsonResponse
 
-_ECGS, _INSIGHTS = "/ecgs", "/insights"
+# As FastAPI matches it: an id may be anything but a slash.
+_INSIGHTS = re.compile(r"/ecgs/(?P<ecg_id>[^/]+)/insights")
 
 
 class Shortcut:
@@ -25,40 +27,24 @@ class Shortcut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] == "http" and scope["path"].startswith(_ECGS):
-            scope["app"] = self._app
-            if (answer := _answer(Request(scope, receive))) is not None:
-                response = await answer
-                await response(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        handler = _handler(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if handler is None:
+            await self._app(scope, receive, send)
+            return
+        scope["app"] = self._app
+        request = Request(scope, receive)
+        try:
+            user = await authenticated_user(request, request.headers.get("x-user-token"))
+            response = await handler(request, user)
+        except errors.ApiError as error:
+            response = await errors.answer(request, error)
+        await response(scope, receive, send)
 
 
-def _answer(request: Request) -> Awaitable[JsonResponse] | None:
-    """Return what answers a request, or None if it is not one of the two."""
-    method, path = request.scope["method"], request.scope["path"]
-    if method == "POST" and path == _ECGS:
-        return _submit(request)
-    if method == "GET" and path.endswith(_INSIGHTS):
-        ecg_id = path[len(_ECGS) + 1 : -len(_INSIGHTS)]
-        if ecg_id and "/" not in ecg_id and path[len(_ECGS)] == "/":
-            return _read(request, ecg_id)
+def _handler(method: str, path: str) -> Callable[[Request, str], Awaitable[JsonResponse]] | None:
+    """Return what answers a user's request, or None if it is not one of the two."""
+    if method == "POST" and path == "/ecgs":
+        return submit_ecg
+    if method == "GET" and (match := _INSIGHTS.fullmatch(path)):
+        return lambda request, user: read_insights(request, match["ecg_id"], user)
     return None
-
-
-async def _submit(request: Request) -> JsonResponse:
-    try:
-        return await submit_ecg(request, await _user(request))
-    except errors.ApiError as error:
-        return await errors.answer(request, error)
-
-
-async def _read(request: Request, ecg_id: str) -> JsonResponse:
-    try:
-        return await read_insights(request, ecg_id, await _user(request))
-    except errors.ApiError as error:
-        return await errors.answer(request, error)
-
-
-async def _user(request: Request) -> str:
-    return await authenticated_user(request, request.headers.get("x-user-token"))

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import OutOfOrderSequenceNumber, ProducerFenced
 from aiokafka.partitioner import murmur2
 
 from shared.settings import MIB, Settings
@@ -17,6 +18,13 @@ _EMBEDDED_BROKER_OPTIONS = {
     # recovery does, would stop short of it. No record fits into one byte, and the first is always let in.
     "max_batch_size": 1,
 }
+
+PRODUCER_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
+"""Errors after which a producer is of no more use.
+
+aiokafka counts a record that it gave up in an outage as sent; brokers then take no later one of its partition, and it
+sends nothing more at all.
+"""
 
 
 def partition_for(key: bytes, partitions: int) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, cast
 
 import structlog
-from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.exceptions import ProducerSendError
 from faust.streams import Stream
@@ -13,7 +13,7 @@ from faust.types import TP, AppT, EventT, StreamT
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
 from shared.ids import IdIssuer
-from shared.kafka import partition_for
+from shared.kafka import PRODUCER_BROKEN, partition_for
 from shared.settings import Settings
 from shared.topics import Topics
 from stream_agents.offsets import MessageLost
@@ -180,8 +180,8 @@ def _dead_letter_headers(record: Record, rejected: Rejected) -> Headers:
 
 
 def _may_pass(error: BaseException) -> bool:
-    # A producer that gave up a record in an outage is out of step with the broker for good; a new worker has a new one.
-    return isinstance(error, KafkaError | ProducerSendError) and not isinstance(error, OutOfOrderSequenceNumber)
+    # With a producer of no more use the worker ends: a new worker has a new one.
+    return isinstance(error, KafkaError | ProducerSendError) and not isinstance(error, PRODUCER_BROKEN)
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -4,6 +4,7 @@
 Samples go from the parser's tape straight into NumPy arrays: no Python integer is made.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,16 +56,31 @@ def decode_content(value: bytes) -> tuple[str | None, tuple[Lead, ...]]:
 
 def encode(ecg: Ecg) -> bytes:
     """Encode an ECG as JSON."""
-    leads = [
-        {
-            "name": lead.name,
-            "number_of_samples": lead.signal.size,
-            "signal": np.ascontiguousarray(lead.signal, lead.signal.dtype.newbyteorder("=")),
-        }
-        for lead in ecg.leads
-    ]
-    message = {"id": ecg.id, "username": ecg.username, "date": ecg.date, "leads": leads}
-    return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)
+    return _dumps({"id": ecg.id, "username": ecg.username} | _document(ecg.date, ecg.leads))
+
+
+def encode_content(date: str | None, leads: Sequence[Lead]) -> bytes:
+    """Encode the date and the leads of a submission, whose id and owner are known otherwise, as JSON."""
+    return _dumps(_document(date, leads))
+
+
+def _document(date: str | None, leads: Sequence[Lead]) -> dict[str, Any]:
+    return {
+        "date": date,
+        "leads": [
+            {
+                "name": lead.name,
+                "number_of_samples": lead.signal.size,
+                "signal": np.ascontiguousarray(lead.signal, lead.signal.dtype.newbyteorder("=")),
+            }
+            for lead in leads
+        ],
+    }
+
+
+def _dumps(document: dict[str, Any]) -> bytes:
+    # From the arrays: no Python integer is made.
+    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _parse(value: bytes) -> Any:
