@@ -36,6 +36,7 @@ def producer_options(settings: Settings) -> dict[str, Any]:
     """Return the options of every producer: an acknowledged record is durable."""
     return {
         "acks": "all",
+        "compression_type": None if settings.compression == "none" else settings.compression,
         # A request under way to a broker that froze goes to the new leader only after this time; the new leader is
         # there after some seconds.
         "request_timeout_ms": 5_000,

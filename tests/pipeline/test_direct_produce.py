@@ -226,3 +226,17 @@ async def test_insights_are_published_for_downstream_consumers(pipeline: Pipelin
         "username": "published",
         "leads": [{"name": "I", "number_of_zero_crossings": 1}],
     }
+
+
+@pytest.mark.parametrize("compression", ["gzip", "lz4", "snappy", "zstd"])
+async def test_batches_may_be_compressed(pipeline: Pipeline, compression: str) -> None:
+    token = await pipeline.register(f"compresses-{compression}")
+    ecg = message(f"compresses-{compression}")
+    producer = Producer({"bootstrap.servers": pipeline.bootstrap_servers, "compression.type": compression})
+    producer.produce(
+        Topics(pipeline.settings).submissions.name,
+        key=ecg["id"],
+        value=orjson.dumps(ecg | {"leads": [{"name": "I", "signal": [1, -1] * 500}]}),
+    )
+    assert await asyncio.to_thread(producer.flush, 20) == 0
+    assert await found(pipeline, token, ecg["id"]) == [{"name": "I", "number_of_zero_crossings": 999}]

@@ -1,6 +1,7 @@
 """Partitions, settings and internal authentication."""
 
 import socket
+from typing import Literal
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from shared.internal import InternalAuth
-from shared.kafka import partition_for
+from shared.kafka import partition_for, producer_options
 from shared.settings import Settings
 
 
@@ -34,6 +35,12 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ECG_PARTITIONS", "24")
     assert Settings().partitions == 24
     assert "x" * 32 not in repr(Settings())
+
+
+@pytest.mark.parametrize(("compression", "codec"), [("none", None), ("zstd", "zstd")])
+def test_producers_compress_as_set(compression: Literal["none", "zstd"], codec: str | None) -> None:
+    settings = Settings(secret=SecretStr("x" * 32), compression=compression)
+    assert producer_options(settings)["compression_type"] == codec
 
 
 def test_every_setting_is_described() -> None:
