@@ -50,7 +50,7 @@ async def _rate(run: Run, broker: Broker, count: int, directory: Path, prefix: s
 
 
 async def _memory(run: Run, cluster: KafkaCluster, rate: float, directory: Path, figures: Figures) -> None:
-    seconds = run.pick(600.0, 30.0)
+    seconds = run.pick(600.0, 20.0)
     run.say(f"scale: memory at {rate:,.0f}/s for {seconds:.0f} s")
     with Pipeline(cluster.bootstrap_servers, directory, "memory") as pipeline:
         gateway = await pipeline.start_gateway()
