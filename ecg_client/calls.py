@@ -103,7 +103,7 @@ def insights(ecg_id: str, token: str) -> Call[Insights | None]:
 
 def encode(recording: Recording) -> bytes:
     """Return a recording as the gateway takes it, written from the arrays: no Python integer is made."""
-    return plain.encode_content(recording.date, recording.leads)
+    return plain.encode_content(recording.content)
 
 
 def check_token(token: str) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.ecg import MAX_LEAD_NAME, MAX_LEADS, MAX_USERNAME
+from shared.ecg import MAX_LEAD_NAME, MAX_LEADS, MAX_SAMPLING_RATE, MAX_USERNAME
 
 INT64 = {"minimum": -(2**63), "maximum": 2**63 - 1}
 EXAMPLE_ID = "5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77"
@@ -15,6 +15,7 @@ class LeadIn(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=MAX_LEAD_NAME, description="May repeat, as on rhythm strips.")]
     number_of_samples: Annotated[int | None, Field(description="The signal's length, checked when given.")] = None
+    adc_gain: Annotated[float | None, Field(gt=0, description="ADC units of one millivolt, where known.")] = None
     signal: Annotated[
         list[Annotated[int, Field(json_schema_extra=INT64)]],
         Field(description="Samples in ADC units about the isoelectric line at zero."),
@@ -29,8 +30,9 @@ class EcgIn(BaseModel):
             "examples": [
                 {
                     "date": "2026-11-24T10:00:00Z",
+                    "sampling_rate": 500,
                     "leads": [
-                        {"name": "I", "number_of_samples": 8, "signal": [1, 0, -1, 0, 1, 0, 0, 1]},
+                        {"name": "I", "number_of_samples": 8, "adc_gain": 200, "signal": [1, 0, -1, 0, 1, 0, 0, 1]},
                         {"name": "II", "signal": [1, 0, -1]},
                     ],
                 }
@@ -39,6 +41,9 @@ class EcgIn(BaseModel):
     )
 
     date: Annotated[str | None, Field(description="When it was recorded, ISO 8601.")] = None
+    sampling_rate: Annotated[
+        float | None, Field(gt=0, le=MAX_SAMPLING_RATE, description="Samples per second, where known.")
+    ] = None
     leads: Annotated[list[LeadIn], Field(min_length=1, max_length=MAX_LEADS)]
 
 

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from ingest_api.errors import TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
 from ingest_api.publisher import Publisher
-from shared.ecg import Ecg, Lead
+from shared.ecg import Content, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.ids import IdIssuer
@@ -55,10 +55,10 @@ class Submissions:
 
     async def _publish(self, body: bytes, username: str, key: str | None) -> str:
         try:
-            date, leads = plain.decode_content(body)
+            content = plain.decode_content(body)
         except InvalidEcg as error:
             raise Unprocessable(str(error), field=error.field) from None
-        ecg = Ecg(self._issue(username, key, date, leads), username, date, leads)
+        ecg = Ecg.of(self._issue(username, key, content), username, content)
         value, content_type = packed.encode(ecg), packed.CONTENT_TYPE
         if len(value) > self._max_body:
             # One huge sample widens its lead eightfold; as JSON it fits where the body did.
@@ -72,11 +72,11 @@ class Submissions:
             raise Unavailable("The submission was not acknowledged by the broker, try again") from None
         return ecg.id
 
-    def _issue(self, username: str, key: str | None, date: str | None, leads: tuple[Lead, ...]) -> str:
+    def _issue(self, username: str, key: str | None, content: Content) -> str:
         if key is None:
             return self._issuer.issue(username)
         # Packed, the same ECG has the same bytes however its JSON was written.
-        return self._issuer.issue_once(username, key, packed.encode(Ecg("", username, date, leads)))
+        return self._issuer.issue_once(username, key, packed.encode(Ecg.of("", username, content)))
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ecg_client import ClientError, EcgClient, Insights, Recording, UnreadableRecording, read
 from ecg_client.local import running_stack
-from local_stack.synthesis import SAMPLING_RATE_HZ, synthesise
+from local_stack.synthesis import SAMPLING_RATE_HZ, UNITS_PER_MV, synthesise
 
 
 class DemoFailed(Exception):  # noqa: N818 - named for the outcome
@@ -22,7 +22,7 @@ def run(record: Path | None) -> int:
     console = Console()
     try:
         if record is None:
-            recording = Recording.of(synthesise())
+            recording = Recording.of(synthesise(), sampling_rate=SAMPLING_RATE_HZ, adc_gain=UNITS_PER_MV)
             console.print(f"A synthetic 12-lead ECG, 10 s at {SAMPLING_RATE_HZ} Hz")
         else:
             recording = read(record)

@@ -1,9 +1,10 @@
 """The ECG as both sides hold it in memory, and the limits that every encoding enforces alike."""
 
+import math
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 import numpy as np
@@ -15,6 +16,7 @@ from shared.errors import InvalidEcg
 MAX_LEADS = 1024
 MAX_LEAD_NAME = 128
 MAX_USERNAME = 128
+MAX_SAMPLING_RATE = 1e6
 
 Signal = NDArray[np.signedinteger[Any]]
 
@@ -24,19 +26,40 @@ _WIDTHS = tuple((np.dtype(t), np.iinfo(t).min, np.iinfo(t).max) for t in ("<i1",
 
 
 class Lead(msgspec.Struct, frozen=True):
-    """One lead: its name, and its samples in ADC units, shape (n,), any signed integer dtype."""
+    """One lead: its name, and its samples in ADC units, shape (n,), any signed integer dtype.
+
+    `adc_gain` are the ADC units of one millivolt, where that is known.
+    """
 
     name: str
     signal: Signal
+    adc_gain: float | None = None
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What a submission holds: when it was recorded (ISO 8601), its leads in order, and samples per second in Hz.
+
+    Date and sampling rate may be unknown.
+    """
+
+    date: str | None
+    leads: tuple[Lead, ...]
+    sampling_rate: float | None = None
 
 
 class Ecg(msgspec.Struct, frozen=True):
-    """A submission: who owns it, when it was recorded (ISO 8601, may be unknown), and its leads in order."""
+    """A submission with its id and its owner."""
 
     id: str
     username: str
     date: str | None
     leads: tuple[Lead, ...]
+    sampling_rate: float | None = None
+
+    @classmethod
+    def of(cls, ecg_id: str, username: str, content: Content) -> "Ecg":
+        """Return the ECG that a submission becomes."""
+        return cls(ecg_id, username, content.date, content.leads, content.sampling_rate)
 
 
 def narrow(signal: NDArray[np.int64]) -> Signal:
@@ -89,6 +112,36 @@ def check_date(value: object) -> str | None:
         else:
             return value
     raise InvalidEcg("date", "must be an ISO 8601 date or date and time, or null")
+
+
+def check_sampling_rate(value: object) -> float | None:
+    """Return a valid sampling rate in Hz, or None where it is unknown.
+
+    Raises:
+        InvalidEcg: if it is neither null nor a number above 0 and up to a million.
+    """
+    if value is None:
+        return None
+    if _is_number(value) and 0 < value <= MAX_SAMPLING_RATE:
+        return float(value)
+    raise InvalidEcg("sampling_rate", f"must be a number of hertz above 0, up to {MAX_SAMPLING_RATE:.0f}, or null")
+
+
+def check_adc_gain(value: object, field: str) -> float | None:
+    """Return a valid ADC gain in ADC units per millivolt, or None where it is unknown.
+
+    Raises:
+        InvalidEcg: if it is neither null nor a finite number above 0.
+    """
+    if value is None:
+        return None
+    if _is_number(value) and 0 < value < math.inf:
+        return float(value)
+    raise InvalidEcg(field, "must be a finite number of ADC units per millivolt above 0, or null")
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_lead_count(count: int) -> None:

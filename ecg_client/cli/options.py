@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from ecg_client.client import DEFAULT_URL
+from ecg_client.errors import InvalidEcg
 from ecg_client.local import running_stack
 from ecg_client.recordings import Calibration
+from shared import errors
+from shared.ecg import check_adc_gain, check_sampling_rate
 
 Files = Annotated[
     list[Path],
@@ -67,6 +70,16 @@ Baseline = Annotated[
 Scale = Annotated[
     float, typer.Option("--scale", help="CSV and NumPy: ADC units of one unit; 1000 makes microvolts of millivolts.")
 ]
+SamplingRate = Annotated[
+    float | None,
+    typer.Option("--sampling-rate", metavar="HZ", show_default=False, help="Of files that do not say it, in hertz."),
+]
+AdcGain = Annotated[
+    float | None,
+    typer.Option(
+        "--adc-gain", metavar="UNITS", show_default=False, help="Of files that do not say it: ADC units of a millivolt."
+    ),
+]
 
 
 class Unconfigured(Exception):  # noqa: N818 - named for the state
@@ -109,6 +122,13 @@ def user_token(token: str | None) -> str:
     return token
 
 
-def calibration(baseline: float, scale: float) -> Calibration:
-    """Return what the options say of bare numbers."""
-    return Calibration(baseline, scale)
+def calibration(baseline: float, scale: float, sampling_rate: float | None, adc_gain: float | None) -> Calibration:
+    """Return what the options say of files that do not.
+
+    Raises:
+        InvalidEcg: if sampling rate or ADC gain cannot be one.
+    """
+    try:
+        return Calibration(baseline, scale, check_sampling_rate(sampling_rate), check_adc_gain(adc_gain, "adc_gain"))
+    except errors.InvalidEcg as error:
+        raise InvalidEcg(str(error), error.field) from None

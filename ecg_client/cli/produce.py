@@ -26,6 +26,8 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
     concurrency: options.Concurrency = 4,
     baseline: options.Baseline = 0,
     scale: options.Scale = 1,
+    sampling_rate: options.SamplingRate = None,
+    adc_gain: options.AdcGain = None,
     json: options.Json = False,
 ) -> None:
     """Produce recordings straight onto Kafka, as a device would.
@@ -44,7 +46,7 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
         raise InvalidEcg(str(error), error.field) from None
     used = kafka.settings(bootstrap_servers)
     chosen = distinct(files)
-    calibration = options.calibration(baseline, scale)
+    calibration = options.calibration(baseline, scale, sampling_rate, adc_gain)
 
     async def run(report: Callable[[Outcome], None]) -> ClientError | None:
         async with kafka.producer(used) as producer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecg_client.recordings.recording import Recording, UnreadableRecording
+from ecg_client.recordings.recording import Recording, UnreadableRecording, adc_gain
 from shared.ecg import Lead
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def read_edf(path: Path) -> Recording:
             continuous = file.is_continuous
             signals: tuple[EdfSignal | BdfSignal, ...] = file.signals
             leads = [
-                (signal.label.strip() or f"lead {number}", _about_zero(signal))
+                Lead(signal.label.strip() or f"lead {number}", _about_zero(signal), _gain(signal))
                 for number, signal in enumerate(signals, start=1)
             ]
+            rates = [signal.sampling_frequency for signal in signals]
             date = _date(file)
     except OSError as error:
         raise UnreadableRecording(error.strerror or str(error)) from None
@@ -48,12 +49,20 @@ def read_edf(path: Path) -> Recording:
         raise UnreadableRecording(f"no EDF or BDF file: {type(error).__name__}") from None
     if not continuous:
         raise UnreadableRecording("the recording has gaps (EDF+D), which would be joined")
-    typed = [(_TYPE.sub("", name, count=1), signal) for name, signal in leads if _ECG.match(name)]
-    left_out = [name for name, _ in leads if not _ECG.match(name)] if typed else []
+    typed = [i for i, lead in enumerate(leads) if _ECG.match(lead.name)]
+    left_out = [lead.name for i, lead in enumerate(leads) if i not in typed] if typed else []
     notes = dict.fromkeys(str(warning.message) for warning in told)
     if left_out:
         notes[f"left out, as they are no ECGs: {', '.join(left_out)}"] = None
-    return Recording(tuple(Lead(name, signal) for name, signal in typed or leads), date, tuple(notes))
+    chosen = typed or range(len(leads))
+    distinct = {rates[i] for i in chosen}
+    if len(distinct) > 1:
+        notes["leads differ in their sampling rate, which is left out"] = None
+    named = tuple(
+        Lead(_TYPE.sub("", lead.name, count=1) if typed else lead.name, lead.signal, lead.adc_gain)
+        for lead in (leads[i] for i in chosen)
+    )
+    return Recording(named, date, tuple(notes), distinct.pop() if len(distinct) == 1 else None)
 
 
 def _about_zero(signal: "EdfSignal | BdfSignal") -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -62,6 +71,13 @@ def _about_zero(signal: "EdfSignal | BdfSignal") -> np.ndarray[tuple[int], np.dt
     least, most = signal.physical_range
     zero = round(low - least * (high - low) / (most - least)) if most != least else 0
     return signal.digital.astype(np.int64) - zero
+
+
+def _gain(signal: "EdfSignal | BdfSignal") -> float | None:
+    """Return the digital units of one millivolt, or None if the signal is no voltage."""
+    low, high = signal.digital_range
+    least, most = signal.physical_range
+    return adc_gain((high - low) / (most - least), signal.physical_dimension.strip()) if most != least else None
 
 
 def _date(file: "Edf | Bdf") -> str | None:

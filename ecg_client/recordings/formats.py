@@ -55,11 +55,12 @@ def find(path: Path) -> Format:
 
 
 def read(path: str | Path, calibration: Calibration | None = None) -> Recording:
-    """Read a recording; of bare numbers, as in CSV and NumPy files, the calibration says what they mean.
+    """Read a recording; the calibration says what its file does not.
 
     Raises:
         UnreadableRecording: if it cannot be read, or is no ECG that the pipeline takes.
     """
     found = find(Path(path))
     with _reading:
-        return checked(found.read(found.path, calibration or Calibration()))
+        calibration = calibration or Calibration()
+        return checked(calibration.complete(found.read(found.path, calibration)))

@@ -8,15 +8,15 @@ from shared.errors import InvalidEcg
 
 
 def read_json(path: Path) -> Recording:
-    """Read a submission: `{"date"?, "leads": [{"name", "signal": [int]}]}`.
+    """Read a submission: `{"date"?, "sampling_rate"?, "leads": [{"name", "adc_gain"?, "signal": [int]}]}`.
 
     Raises:
         UnreadableRecording: if it breaks the schema; the message names the field.
     """
     try:
-        date, leads = plain.decode_content(path.read_bytes())
+        content = plain.decode_content(path.read_bytes())
     except OSError as error:
         raise UnreadableRecording(error.strerror or str(error)) from None
     except InvalidEcg as error:
         raise UnreadableRecording(str(error)) from None
-    return Recording(leads, date)
+    return Recording(content.leads, content.date, sampling_rate=content.sampling_rate)

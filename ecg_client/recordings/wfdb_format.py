@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg_client.recordings.recording import Notes, Recording, UnreadableRecording
+from ecg_client.recordings.recording import Notes, Recording, UnreadableRecording, adc_gain
 from shared.ecg import Lead
 
 
@@ -43,9 +43,10 @@ def read_wfdb(header: Path) -> Recording:
         raw = record.d_signal[:, i].astype(np.int64)
         baseline = record.baseline[i] if record.baseline[i] is not None else record.adc_zero[i]
         missing = raw == -(1 << (_bits(record.fmt[i]) - 1))
-        leads.append(Lead(lead, notes.without_missing(raw - baseline, missing, lead)))
+        gain = adc_gain(record.adc_gain[i] or 0, record.units[i] or "mV")
+        leads.append(Lead(lead, notes.without_missing(raw - baseline, missing, lead), gain))
     date = described.base_datetime.isoformat() if described.base_datetime else None
-    return Recording(tuple(leads), date, tuple(notes.lines))
+    return Recording(tuple(leads), date, tuple(notes.lines), record.fs or None)
 
 
 def _bits(storage_format: str) -> int:

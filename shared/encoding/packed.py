@@ -1,7 +1,8 @@
 """The packed encoding, which gateways produce: MessagePack with the samples as raw little-endian integers.
 
-A map `{"id": str, "username": str, "date": str | nil, "leads": [{"name": str, "dtype": str, "signal": bin}]}`,
-where `dtype` is one of int8, int16, int32 and int64. Decoding makes arrays that are views of the message.
+A map `{"id": str, "username": str, "leads": [{"name": str, "dtype": str, "signal": bin, "adc_gain"?: number}],
+"date": str | nil, "sampling_rate"?: number}`, where `dtype` is one of int8, int16, int32 and int64. Decoding makes
+arrays that are views of the message.
 See docs/decisions/0003-packed-encoding.md.
 """
 
@@ -10,7 +11,17 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 import numpy as np
 
-from shared.ecg import Ecg, Lead, check_date, check_id, check_lead_count, check_lead_name, check_username
+from shared.ecg import (
+    Ecg,
+    Lead,
+    check_adc_gain,
+    check_date,
+    check_id,
+    check_lead_count,
+    check_lead_name,
+    check_sampling_rate,
+    check_username,
+)
 from shared.errors import InvalidEcg
 
 CONTENT_TYPE = "application/vnd.ecg.v1+msgpack"
@@ -27,6 +38,8 @@ class _Lead(msgspec.Struct):
     name: str
     dtype: _Width
     signal: memoryview
+    # What is unknown is left out: ids that were derived from a message's bytes before there were these fields stay.
+    adc_gain: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Ecg(msgspec.Struct):
@@ -34,6 +47,7 @@ class _Ecg(msgspec.Struct):
     username: str
     leads: list[_Lead]
     date: str | None = None
+    sampling_rate: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -42,7 +56,8 @@ _decoder = msgspec.msgpack.Decoder(_Ecg)
 
 def encode(ecg: Ecg) -> bytes:
     """Encode an ECG; its signals are copied once, into the message."""
-    return _encoder.encode(_Ecg(ecg.id, ecg.username, [_packed(lead) for lead in ecg.leads], ecg.date))
+    leads = [_packed(lead) for lead in ecg.leads]
+    return _encoder.encode(_Ecg(ecg.id, ecg.username, leads, ecg.date, _known(ecg.sampling_rate)))
 
 
 def decode(value: bytes) -> Ecg:
@@ -62,14 +77,19 @@ def decode(value: bytes) -> Ecg:
     try:
         check_lead_count(len(message.leads))
         leads = tuple(_lead(lead, f"leads[{i}]") for i, lead in enumerate(message.leads))
-        return Ecg(ecg_id, username, check_date(message.date), leads)
+        rate = None if message.sampling_rate is msgspec.UNSET else check_sampling_rate(message.sampling_rate)
+        return Ecg(ecg_id, username, check_date(message.date), leads, rate)
     except InvalidEcg as error:
         raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
 
 
 def _packed(lead: Lead) -> _Lead:
     name = _NAMES[lead.signal.dtype]
-    return _Lead(lead.name, name, np.ascontiguousarray(lead.signal, _DTYPES[name]).data)
+    return _Lead(lead.name, name, np.ascontiguousarray(lead.signal, _DTYPES[name]).data, _known(lead.adc_gain))
+
+
+def _known(value: float | None) -> float | msgspec.UnsetType:
+    return msgspec.UNSET if value is None else value
 
 
 def _lead(lead: _Lead, field: str) -> Lead:
@@ -79,4 +99,5 @@ def _lead(lead: _Lead, field: str) -> Lead:
             f"{field}.signal",
             f"must hold whole samples of {dtype.itemsize} bytes, not {lead.signal.nbytes} bytes",
         )
-    return Lead(name, np.frombuffer(lead.signal, dtype))
+    gain = None if lead.adc_gain is msgspec.UNSET else check_adc_gain(lead.adc_gain, f"{field}.adc_gain")
+    return Lead(name, np.frombuffer(lead.signal, dtype), gain)

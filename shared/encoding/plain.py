@@ -1,10 +1,9 @@
 """Plain JSON, the encoding that anyone may produce.
 
-`{"id", "username", "date"?, "leads": [{"name", "number_of_samples"?, "signal": [int, ...]}, ...]}`.
+`{"id", "username", "date"?, "sampling_rate"?, "leads": [{"name", "number_of_samples"?, "adc_gain"?, "signal"}, ...]}`.
 Samples go from the parser's tape straight into NumPy arrays: no Python integer is made.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,16 @@ import orjson
 import simdjson
 
 from shared.ecg import (
+    Content,
     Ecg,
     Lead,
+    Signal,
+    check_adc_gain,
     check_date,
     check_id,
     check_lead_count,
     check_lead_name,
+    check_sampling_rate,
     check_username,
     narrow,
 )
@@ -39,14 +42,14 @@ def decode(value: bytes) -> Ecg:
     except InvalidEcg as error:
         raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id) from None
     try:
-        date, leads = _content(document, value)
+        content = _content(document, value)
     except InvalidEcg as error:
         raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
-    return Ecg(ecg_id, username, date, leads)
+    return Ecg.of(ecg_id, username, content)
 
 
-def decode_content(value: bytes) -> tuple[str | None, tuple[Lead, ...]]:
-    """Decode the date and the leads of a JSON submission, whose id and owner are known otherwise.
+def decode_content(value: bytes) -> Content:
+    """Decode a JSON submission, whose id and owner are known otherwise.
 
     Raises:
         InvalidEcg: if it is not JSON or breaks the schema.
@@ -56,31 +59,33 @@ def decode_content(value: bytes) -> tuple[str | None, tuple[Lead, ...]]:
 
 def encode(ecg: Ecg) -> bytes:
     """Encode an ECG as JSON."""
-    return _dumps({"id": ecg.id, "username": ecg.username} | _document(ecg.date, ecg.leads))
+    return dumps({"id": ecg.id, "username": ecg.username} | _document(ecg))
 
 
-def encode_content(date: str | None, leads: Sequence[Lead]) -> bytes:
-    """Encode the date and the leads of a submission, whose id and owner are known otherwise, as JSON."""
-    return _dumps(_document(date, leads))
+def encode_content(content: Content) -> bytes:
+    """Encode a submission, whose id and owner are known otherwise, as JSON."""
+    return dumps(_document(content))
 
 
-def _document(date: str | None, leads: Sequence[Lead]) -> dict[str, Any]:
-    return {
-        "date": date,
-        "leads": [
-            {
-                "name": lead.name,
-                "number_of_samples": lead.signal.size,
-                "signal": np.ascontiguousarray(lead.signal, lead.signal.dtype.newbyteorder("=")),
-            }
-            for lead in leads
-        ],
-    }
+def samples(lead: Lead) -> Signal:
+    """Return a lead's signal as `dumps` takes it."""
+    return np.ascontiguousarray(lead.signal, lead.signal.dtype.newbyteorder("="))
 
 
-def _dumps(document: dict[str, Any]) -> bytes:
-    # From the arrays: no Python integer is made.
+def dumps(document: dict[str, Any]) -> bytes:
+    """Encode a document that holds signals: from the arrays, no Python integer is made."""
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _document(ecg: Ecg | Content) -> dict[str, Any]:
+    """Return the fields of an ECG, without the optional ones that are unknown."""
+    rate = {} if ecg.sampling_rate is None else {"sampling_rate": ecg.sampling_rate}
+    return {"date": ecg.date, **rate, "leads": [_lead_document(lead) for lead in ecg.leads]}
+
+
+def _lead_document(lead: Lead) -> dict[str, Any]:
+    gain = {} if lead.adc_gain is None else {"adc_gain": lead.adc_gain}
+    return {"name": lead.name, "number_of_samples": lead.signal.size, **gain, "signal": samples(lead)}
 
 
 def _parse(value: bytes) -> Any:
@@ -108,8 +113,11 @@ def _explain(value: bytes) -> InvalidEcg:
     return InvalidEcg("body", "malformed JSON: a number or a character cannot be represented")
 
 
-def _content(document: Any, value: bytes) -> tuple[str | None, tuple[Lead, ...]]:
-    date = check_date(document.get("date"))
+def _content(document: Any, value: bytes) -> Content:
+    # To `get` what is not there takes far longer than to look, as an exception is raised and caught.
+    given = list(document)
+    date = check_date(document["date"]) if "date" in given else None
+    rate = check_sampling_rate(document["sampling_rate"]) if "sampling_rate" in given else None
     leads = document.get("leads")
     if not isinstance(leads, simdjson.Array):
         raise InvalidEcg("leads", "must be a list of leads")
@@ -117,7 +125,7 @@ def _content(document: Any, value: bytes) -> tuple[str | None, tuple[Lead, ...]]
     # The parser flattens nested lists: they exist only if there are more brackets than lists of ours.
     brackets = int(np.count_nonzero(np.frombuffer(value, np.uint8) == ord("[")))
     flat = brackets == 1 + len(leads)
-    return date, tuple(_lead(lead, f"leads[{i}]", flat) for i, lead in enumerate(leads))
+    return Content(date, tuple(_lead(lead, f"leads[{i}]", flat) for i, lead in enumerate(leads)), rate)
 
 
 def _lead(lead: Any, field: str, flat: bool) -> Lead:
@@ -135,7 +143,9 @@ def _lead(lead: Any, field: str, flat: bool) -> Lead:
         raise InvalidEcg(f"{field}.signal", "must hold integers of 64 bits") from None
     if not flat and samples.mini.count(b"[") != 1:  # type: ignore[arg-type]  # its stubs say str
         raise InvalidEcg(f"{field}.signal", "must hold integers only, no lists")
-    announced = lead.get("number_of_samples")
+    given = list(lead)
+    announced = lead["number_of_samples"] if "number_of_samples" in given else None
     if announced is not None and (type(announced) is not int or announced != signal.size):
         raise InvalidEcg(f"{field}.number_of_samples", f"must be the signal's length, {signal.size}")
-    return Lead(name, narrow(signal))
+    gain = check_adc_gain(lead["adc_gain"], f"{field}.adc_gain") if "adc_gain" in given else None
+    return Lead(name, narrow(signal), gain)

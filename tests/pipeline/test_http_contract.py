@@ -171,6 +171,8 @@ async def test_json_is_accepted_however_it_is_spelt(client: httpx.AsyncClient, c
         ('{"leads": [{"name": "I", "signal": [NaN]}]}', "body"),
         ('{"leads": [{"name": "I", "signal": [7777], "number_of_samples": 2}]}', "leads[0].number_of_samples"),
         ('{"date": "yesterday", "leads": [{"name": "I", "signal": []}]}', "date"),
+        ('{"sampling_rate": 0, "leads": [{"name": "I", "signal": [7777]}]}', "sampling_rate"),
+        ('{"leads": [{"name": "I", "signal": [7777], "adc_gain": "200"}]}', "leads[0].adc_gain"),
     ],
 )
 async def test_bad_input_is_named_and_never_echoed(client: httpx.AsyncClient, body: str, field: str) -> None:

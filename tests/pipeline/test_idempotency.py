@@ -34,8 +34,10 @@ async def test_another_key_content_or_owner_is_another_ecg(pipeline: Pipeline) -
             await client.post("/ecgs", json={"leads": LEADS * 2}, headers=KEY),
             await other.post("/ecgs", json={"leads": LEADS}, headers=KEY),
             await client.post("/ecgs", json={"leads": LEADS}),
+            await client.post("/ecgs", json={"leads": LEADS, "sampling_rate": 500}, headers=KEY),
+            await client.post("/ecgs", json={"leads": [{**LEADS[0], "adc_gain": 200}]}, headers=KEY),
         ]
-        assert len({response.json()["id"] for response in responses}) == 5
+        assert len({response.json()["id"] for response in responses}) == 7
         assert (await other.get(f"/ecgs/{responses[0].json()['id']}/insights")).status_code == 404
 
 

@@ -8,21 +8,26 @@ from shared.ecg import Ecg, Lead, narrow
 _INT64 = st.integers(-(2**63), 2**63 - 1)
 _text = st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=1, max_size=20)
 _signals = st.lists(_INT64 | st.integers(-3, 3), max_size=40) | st.lists(st.integers(-200, 200), max_size=40)
-_leads = st.builds(lambda name, signal: Lead(name, narrow(np.array(signal, np.int64))), _text, _signals)
+_gains = st.none() | st.floats(0, exclude_min=True, allow_infinity=False)
+_leads = st.builds(
+    lambda name, signal, gain: Lead(name, narrow(np.array(signal, np.int64)), gain), _text, _signals, _gains
+)
 ecgs = st.builds(
     Ecg,
     st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,20}", fullmatch=True),
     _text,
     st.none() | st.datetimes().map(lambda moment: moment.isoformat()),
     st.lists(_leads, min_size=1, max_size=5).map(tuple),
+    st.none() | st.floats(0, 1e6, exclude_min=True),
 )
 
 
 def same(one: Ecg, other: Ecg) -> bool:
     """Tell whether two ECGs are equal to the last sample and its width."""
     return (
-        (one.id, one.username, one.date) == (other.id, other.username, other.date)
-        and [lead.name for lead in one.leads] == [lead.name for lead in other.leads]
+        (one.id, one.username, one.date, one.sampling_rate)
+        == (other.id, other.username, other.date, other.sampling_rate)
+        and [(lead.name, lead.adc_gain) for lead in one.leads] == [(lead.name, lead.adc_gain) for lead in other.leads]
         and all(
             a.signal.dtype == b.signal.dtype and np.array_equal(a.signal, b.signal)
             for a, b in zip(one.leads, other.leads, strict=True)

@@ -85,6 +85,11 @@ def test_any_json_decodes_or_is_refused_in_one_way_only(document: Any) -> None:
         ({"leads": [{"name": "x" * 129, "signal": []}]}, "leads[0].name"),
         ({"leads": [{"name": "a\nb", "signal": []}]}, "leads[0].name"),
         ({"leads": [{"name": 1, "signal": []}]}, "leads[0].name"),
+        *(({"sampling_rate": rate}, "sampling_rate") for rate in (0, -1, 1e6 + 1, 1e300, 10**18, True, "500", [500])),
+        *(
+            ({"leads": [{"name": "I", "signal": [1], "adc_gain": gain}]}, "leads[0].adc_gain")
+            for gain in (0, -200, False, "200", [200])
+        ),
     ],
 )
 def test_a_broken_field_is_named(change: dict[str, Any], field: str) -> None:
@@ -152,6 +157,32 @@ def test_the_packed_layout_is_what_is_documented() -> None:
     assert ecg.leads[0].signal.tolist() == [1, -1]
 
 
+def test_what_is_unknown_is_in_no_message() -> None:
+    """Ids of submissions with an idempotency key are derived from these bytes: they must never change."""
+    ecg = packed.decode(pack())
+    packed_lead = {"name": "I", "dtype": "int16", "signal": b"\x01\x00\xff\xff"}
+    layout = {"id": "e", "username": "u", "leads": [packed_lead], "date": None}
+    assert packed.encode(ecg) == msgspec.msgpack.encode(layout)
+    lead = {"name": "I", "number_of_samples": 2, "signal": [1, -1]}
+    assert plain.encode(ecg) == orjson.dumps({"id": "e", "username": "u", "date": None, "leads": [lead]})
+
+
+@pytest.mark.parametrize("rate", [500, 500.0])
+def test_a_number_is_the_same_however_it_is_written(rate: float) -> None:
+    lead = {"name": "I", "signal": [1], "adc_gain": int(rate)}
+    one = plain.decode(orjson.dumps({**GOOD, "sampling_rate": rate, "leads": [lead]}))
+    other = plain.decode(orjson.dumps({**GOOD, "sampling_rate": 500.0, "leads": [{**lead, "adc_gain": 500.0}]}))
+    assert packed.encode(one) == packed.encode(other)
+    assert (one.sampling_rate, one.leads[0].adc_gain) == (500.0, 500.0)
+
+
+def test_null_is_unknown_in_both_encodings() -> None:
+    lead = {"name": "I", "dtype": "int16", "signal": b"\x01\x00\xff\xff", "adc_gain": None}
+    assert same(packed.decode(pack(leads=[lead], sampling_rate=None)), packed.decode(pack()))
+    document = {**GOOD, "sampling_rate": None, "leads": [{"name": "I", "signal": [1], "adc_gain": None}]}
+    assert same(plain.decode(orjson.dumps(document)), plain.decode(orjson.dumps(GOOD)))
+
+
 def test_packed_signals_are_read_only_views_of_the_message() -> None:
     value = pack()
     signal = packed.decode(value).leads[0].signal
@@ -177,6 +208,11 @@ def test_big_endian_and_strided_signals_are_packed_right() -> None:
         ({"leads": [{"name": "I", "dtype": "int16", "signal": b"\0\0\0"}]}, "leads[0].signal"),
         ({"leads": [{"name": "", "dtype": "int16", "signal": b""}]}, "leads[0].name"),
         ({"leads": [{"name": "I", "dtype": "int16"}]}, "leads[0]"),
+        *(({"sampling_rate": rate}, "sampling_rate") for rate in (0, -1, 1e7, float("nan"), float("inf"), True, "500")),
+        *(
+            ({"leads": [{"name": "I", "dtype": "int16", "signal": b"", "adc_gain": gain}]}, "leads[0].adc_gain")
+            for gain in (0, -200, float("nan"), float("inf"), "200")
+        ),
     ],
 )
 def test_a_broken_packed_field_is_named(change: dict[str, Any], field: str) -> None:

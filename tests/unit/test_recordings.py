@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from ecg_client.calls import encode
 from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, read
+from shared.ecg import Ecg
 from shared.encoding import plain
 from tests.harness import recordings
-from tests.unit.strategies import ecgs
+from tests.unit.strategies import ecgs, same
 
 WHEN = datetime.datetime(2026, 11, 24, 10, 30)
 ONE, OTHER = np.array([0, 5, -5, 100]), np.array([7, 0, -7, -100])
@@ -26,6 +27,10 @@ ONE, OTHER = np.array([0, 5, -5, 100]), np.array([7, 0, -7, -100])
 
 def samples(recording: Recording) -> list[tuple[str, list[int]]]:
     return [(lead.name, lead.signal.tolist()) for lead in recording.leads]
+
+
+def scales(recording: Recording) -> tuple[float | None, list[float | None]]:
+    return recording.sampling_rate, [lead.adc_gain for lead in recording.leads]
 
 
 EXPECTED = [("I", ONE.tolist()), ("II", OTHER.tolist())]
@@ -60,6 +65,15 @@ def test_a_wfdb_record_is_read_by_any_of_its_names_and_its_baselines_are_subtrac
     recording = read(path)
     assert samples(recording) == EXPECTED
     assert recording.date == WHEN.isoformat()
+    assert scales(recording) == (500, [200, 200])
+
+
+@pytest.mark.parametrize(("unit", "gain"), [("uV", 200_000), ("V", 0.2), ("mmHg", None)])
+def test_the_gain_of_a_record_is_that_of_a_millivolt(tmp_path: Path, unit: str, gain: float | None) -> None:
+    header = write_record(tmp_path).with_suffix(".hea")
+    assert "/mV" in header.read_text()
+    header.write_text(header.read_text().replace("/mV", f"/{unit}"))
+    assert scales(read(header)) == (500, [gain, gain])
 
 
 def test_missing_samples_and_channels_of_a_record_are_told(tmp_path: Path) -> None:
@@ -112,6 +126,17 @@ def test_edf_and_bdf_samples_are_about_the_digital_value_of_zero_volts(tmp_path:
     recording = read(path)
     assert samples(recording) == EXPECTED
     assert recording.date == WHEN.isoformat()
+    # One digital unit is a microvolt.
+    assert scales(recording) == (4, [1000, 1000])
+
+
+def test_leads_of_different_rates_have_none_in_common(tmp_path: Path) -> None:
+    signals = [edfio.EdfSignal.from_digital(ONE.astype(np.int16)[:n], n, label="ECG") for n in (4, 2)]
+    edfio.Edf(signals, data_record_duration=1).write(tmp_path / "x.edf")
+    recording = read(tmp_path / "x.edf", Calibration(adc_gain=3))
+    # Nor is their unit one of volts.
+    assert scales(recording) == (None, [3, 3])
+    assert recording.notes == ("leads differ in their sampling rate, which is left out",)
 
 
 def test_only_ecgs_of_an_edf_file_that_says_which_they_are_become_leads(tmp_path: Path) -> None:
@@ -183,6 +208,18 @@ def test_bare_numbers_are_calibrated(tmp_path: Path) -> None:
     recording = read(tmp_path / "x.csv", Calibration(baseline=1024, scale=1000))
     assert recording.notes == ("I: 1 missing samples became 0",)
     assert samples(recording) == [("I", [0, 500, 0, -500])]
+    assert scales(recording) == (None, [None])
+
+
+def test_what_a_file_does_not_say_is_told_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("I\n1\n")
+    told = Calibration(sampling_rate=250, adc_gain=1000)
+    assert scales(read(tmp_path / "x.csv", told)) == (250, [1000])
+    assert scales(read(write_record(tmp_path), told)) == (500, [200, 200])
+    with pytest.raises(UnreadableRecording, match=r"^sampling_rate: must be"):
+        read(tmp_path / "x.csv", Calibration(sampling_rate=-1))
+    with pytest.raises(UnreadableRecording, match=r"^leads\[0\].adc_gain: must be"):
+        read(tmp_path / "x.csv", Calibration(adc_gain=0))
 
 
 @pytest.mark.parametrize("order", ["leads first", "samples first", "structured", "archive", "archive of one"])
@@ -274,10 +311,8 @@ def test_real_recordings_are_about_zero() -> None:
 
 @given(ecgs)
 def test_the_gateway_reads_what_the_client_writes(ecg: Any) -> None:
-    recording = Recording(ecg.leads, ecg.date)
-    assert plain.decode_content(encode(recording))[0] == ecg.date
-    _, leads = plain.decode_content(encode(recording))
-    assert [(a.name, a.signal.tolist()) for a in leads] == [(b.name, b.signal.tolist()) for b in ecg.leads]
+    recording = Recording(ecg.leads, ecg.date, sampling_rate=ecg.sampling_rate)
+    assert same(Ecg.of(ecg.id, ecg.username, plain.decode_content(encode(recording))), ecg)
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
