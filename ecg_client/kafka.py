@@ -27,7 +27,7 @@ from shared.topics import Topics
 _POLL_MS = 200
 _TIMEOUT = 30.0
 # Added by the pipeline: why a letter is dead, and that a worker passed the message on.
-_PIPELINE_HEADERS = ("dlq-", "forwarded-from")
+_PIPELINE_HEADERS = ("dlq-", "forwarded-")
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 
 from ingest_api import errors, schemas
+from ingest_api.cursors import Cursors
 from ingest_api.endpoints import router
 from ingest_api.publisher import Publisher
+from ingest_api.records import Records
 from ingest_api.submissions import Submissions
 from ingest_api.users import Users
 from ingest_api.workers import Workers
@@ -22,6 +25,7 @@ Submit electrocardiograms, and ask moments later what is in them.
 1. The administrator registers a user (`POST /users`, header `x-admin-token`) and hands over the token.
 2. The user submits an ECG (`POST /ecgs`, header `x-user-token`).
 3. The user reads its insights (`GET /ecgs/{id}/insights`): 202 until they are computed, then 200.
+4. `GET /ecgs` lists the user's ECGs, `GET /ecgs/{id}` reads one as it was submitted.
 """
 
 
@@ -48,6 +52,8 @@ def create_app(settings: Settings) -> FastAPI:
             partitions = await publisher.partitions(topics.submissions.name)
             users = Users(settings, topics, publisher)
             workers = Workers(settings, topics, partitions)
+            records = Records(settings, topics, partitions)
+            stack.push_async_callback(records.stop)
             for service in (users.view, workers):
                 stack.push_async_callback(service.stop)
                 await service.start()
@@ -57,6 +63,8 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.issuer = issuer
             app.state.users = users
             app.state.workers = workers
+            app.state.records = records
+            app.state.cursors = Cursors(settings.secret.get_secret_value())
             app.state.submissions = Submissions(settings, topics, publisher, issuer)
             yield
 
@@ -68,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(router)
     app.add_exception_handler(errors.ApiError, errors.answer)
+    app.add_exception_handler(RequestValidationError, errors.refuse)
     _document_lead(app)
     return app
 

@@ -2,24 +2,29 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from aiokafka.errors import KafkaError
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ValidationError
 
-from ingest_api import schemas
+from ingest_api import answers, schemas
 from ingest_api.auth import Admin, User
-from ingest_api.errors import NotFound, Unavailable, Unprocessable
+from ingest_api.errors import Gone, NotFound, Unavailable, Unprocessable
 from ingest_api.responses import JsonResponse
 from ingest_api.schemas import problem, unavailable
 from ingest_api.submissions import announced_length, check_media_type, read_body
-from shared import ids
+from shared import encoding, ids
 from shared.ecg import check_username
 from shared.errors import InvalidEcg
+from shared.listing import merge, position
+from shared.results import Insights
 
 _READINESS_TIMEOUT = 2.0
 _MAX_USER_BODY = 4096
+_MAX_PAGE = 200
+_PENDING = "Insights are still being processed"
+_GONE = "The signals are no longer kept, the insights are"
 
 _BODY_ERRORS: dict[int | str, dict[str, Any]] = {
     413: problem("The body is over the limit.", "body: must not be over 16777216 bytes (16.0 MiB)"),
@@ -150,15 +155,90 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
 )
 async def read_insights(request: Request, ecg_id: str, user: User) -> JsonResponse:
     """Answer the insights of the caller's ECG, its leads in the order submitted."""
+    found = await _find(request, ecg_id, user)
+    if found is None:
+        return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED)
+    if found.error is not None:
+        raise Unprocessable(found.error)
+    return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads})
+
+
+@router.get(
+    "/ecgs",
+    tags=["ecgs"],
+    summary="List your ECGs",
+    response_model=schemas.EcgList,
+    responses={
+        **_USER_ERRORS,
+        422: problem("Limit or cursor cannot be one.", "cursor: must be the `next` of a page of yours", "cursor"),
+        503: unavailable("The list is being moved to another worker, try again"),
+    },
+)
+async def list_ecgs(
+    request: Request,
+    user: User,
+    limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="How many at most.")] = 50,
+    cursor: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+) -> JsonResponse:
+    """Answer a page of the caller's processed ECGs, the latest accepted first.
+
+    Who follows `next` to its end sees each ECG that was there at the beginning once, whatever comes meanwhile.
+    """
+    state = request.app.state
+    try:
+        after = state.cursors.open(user, cursor) if cursor is not None else None
+    except ValueError:
+        raise Unprocessable("cursor: must be the `next` of a page of yours", field="cursor") from None
+    rows, more = merge(await state.workers.pages(user, limit, after), limit)
+    following = state.cursors.seal(user, position(rows[-1])) if more else None
+    return JsonResponse({"ecgs": [answers.summary(row) for row in rows], "next": following})
+
+
+@router.get(
+    "/ecgs/{ecg_id}",
+    tags=["ecgs"],
+    summary="Read an ECG as it was submitted",
+    response_model=schemas.StoredEcg,
+    responses={
+        202: problem("Accepted, and not yet processed.", _PENDING),
+        **_USER_ERRORS,
+        404: problem("There is no such ECG of this user.", f"ECG not found for id {schemas.EXAMPLE_ID}"),
+        410: problem("Its signals were kept as long as they are; its insights stay.", _GONE),
+        422: problem("Accepted, and then impossible to read.", "leads[0].signal: must hold integers only"),
+        503: unavailable("The signals cannot be read now, try again"),
+    },
+)
+async def read_ecg(request: Request, ecg_id: str, user: User) -> JsonResponse:
+    """Answer the caller's ECG with its signals, for as long as submissions are kept."""
+    found = await _find(request, ecg_id, user)
+    if found is None:
+        return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED)
+    message = await request.app.state.records.read(ecg_id, found.offset)
+    try:
+        ecg = encoding.decode(*message) if message is not None else None
+    except InvalidEcg:
+        if found.error is not None:
+            raise Unprocessable(found.error) from None
+        ecg = None
+    # Whatever the offset leads to is shown only if it is this ECG of this user.
+    if ecg is None or (ecg.id, ecg.username) != (found.ecg_id, user):
+        raise Gone(_GONE)
+    return JsonResponse(answers.stored_ecg(found, ecg))
+
+
+async def _find(request: Request, ecg_id: str, user: str) -> Insights | None:
+    """Return the row of the caller's ECG, or None while it is not processed.
+
+    Raises:
+        NotFound: if the caller has no such ECG.
+    """
     state = request.app.state
     issued_here = state.issuer.belongs(ecg_id, user)
     # What a gateway issued to somebody else cannot be the caller's, whatever the table holds.
     may_exist = issued_here or (ids.is_valid(ecg_id) and not ids.is_issued(ecg_id))
-    found = await state.workers.find(ecg_id) if may_exist else None
+    found: Insights | None = await state.workers.find(ecg_id) if may_exist else None
     if found is not None and found.username == user:
-        if found.error is not None:
-            raise Unprocessable(found.error)
-        return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads})
+        return found
     if issued_here:
-        return JsonResponse({"detail": "Insights are still being processed"}, HTTPStatus.ACCEPTED)
+        return None
     raise NotFound(f"ECG not found for id {ecg_id}")

@@ -1,6 +1,6 @@
 """The wire format of the HTTP API, for its documentation and for the small bodies."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -67,6 +67,52 @@ class EcgInsights(BaseModel):
 
     ecg_id: Annotated[str, Field(examples=[EXAMPLE_ID])]
     leads: list[LeadInsights]
+
+
+class LeadSummary(LeadInsights):
+    """A lead of a listed ECG, with its insights."""
+
+    number_of_samples: Annotated[int, Field(ge=0, examples=[5000])]
+
+
+_ACCEPTED_AT = "When it was accepted first, by the timestamp of its record."
+
+
+class EcgSummary(BaseModel):
+    """A processed ECG of the caller."""
+
+    id: Annotated[str, Field(examples=[EXAMPLE_ID])]
+    date: Annotated[str | None, Field(description="When it was recorded, where known.")]
+    accepted_at: Annotated[str, Field(description=_ACCEPTED_AT, examples=["2026-11-24T10:00:00.123Z"])]
+    status: Literal["done", "failed"]
+    error: Annotated[str | None, Field(description="Why it could not be processed, if it failed.")]
+    leads: Annotated[list[LeadSummary], Field(description="In the order submitted; none if it failed.")]
+
+
+class EcgList(BaseModel):
+    """A page of the caller's ECGs, the latest accepted first."""
+
+    ecgs: list[EcgSummary]
+    next: Annotated[str | None, Field(description="The cursor of the next page, or null after the last ECG.")]
+
+
+class StoredLead(BaseModel):
+    """A lead as it was submitted."""
+
+    name: Annotated[str, Field(examples=["I"])]
+    number_of_samples: int
+    adc_gain: Annotated[float | None, Field(description="ADC units of one millivolt, where known.")]
+    signal: list[Annotated[int, Field(json_schema_extra=INT64)]]
+
+
+class StoredEcg(BaseModel):
+    """An ECG as it was submitted."""
+
+    id: Annotated[str, Field(examples=[EXAMPLE_ID])]
+    date: Annotated[str | None, Field(description="When it was recorded, where known.")]
+    accepted_at: Annotated[str, Field(description=_ACCEPTED_AT, examples=["2026-11-24T10:00:00.123Z"])]
+    sampling_rate: Annotated[float | None, Field(description="Samples per second, where known.")]
+    leads: list[StoredLead]
 
 
 class UserIn(BaseModel):

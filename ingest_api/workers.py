@@ -1,6 +1,7 @@
 """The gateway's way to the table: which worker serves a partition, and asking it."""
 
 import asyncio
+from collections import defaultdict
 from http import HTTPStatus
 
 import aiohttp
@@ -12,6 +13,7 @@ from shared import announcements, results
 from shared.announcements import Announcement
 from shared.internal import InternalAuth
 from shared.kafka import partition_for
+from shared.listing import Page, Position, Query, decode_page, encode_query
 from shared.settings import Settings
 from shared.topics import Topics
 
@@ -73,6 +75,36 @@ class Workers:
             log.warning("no worker serves a partition", partition=partition)
             raise Unavailable("The insights are being moved to another worker, try again") from None
 
+    async def pages(self, username: str, limit: int, after: Position | None) -> list[Page]:
+        """Return the first rows of a user's list after a position, as pages that are of all partitions together.
+
+        Each worker is asked once for all of its partitions, all at the same time; the next one that has a partition is
+        asked for what is missing, until the deadline.
+
+        Raises:
+            Unavailable: if no worker that serves a partition answers in time.
+        """
+        missing = set(range(self._partitions))
+        pages: list[Page] = []
+        turn = 0
+        try:
+            async with asyncio.timeout(self._timeout):
+                while missing:
+                    asked = self._in_turn(missing, turn)
+                    queries = [Query(username, partitions, limit, after) for partitions in asked.values()]
+                    for page in await asyncio.gather(*map(self._list, asked, queries)):
+                        if page is not None:
+                            pages.append(page)
+                            missing.difference_update(page.partitions)
+                    turn += 1
+                    if not asked:
+                        turn = 0
+                        await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
+        except TimeoutError:
+            log.warning("no worker serves partitions", partitions=sorted(missing))
+            raise Unavailable("The list is being moved to another worker, try again") from None
+        return pages
+
     async def any_alive(self) -> bool:
         """Tell whether some worker that serves a partition answers."""
         serving = [worker.url for worker in self._announced.values() if worker.partitions]
@@ -92,6 +124,23 @@ class Workers:
         latest = list(reversed(self._announced.values()))
         serving = [worker.url for worker in latest if partition in worker.partitions]
         return serving + [worker.url for worker in latest if partition in worker.standbys]
+
+    def _in_turn(self, partitions: set[int], turn: int) -> dict[str, list[int]]:
+        """Return which worker to ask for which partitions after so many others were."""
+        asked: dict[str, list[int]] = defaultdict(list)
+        for partition in sorted(partitions):
+            for url in self._candidates(partition)[turn : turn + 1]:
+                asked[url].append(partition)
+        return asked
+
+    async def _list(self, url: str, query: Query) -> Page | None:
+        assert self._session is not None  # noqa: S101 - set by start
+        try:
+            async with self._session.post(f"{url}/listing", data=encode_query(query)) as response:
+                return decode_page(await response.read()) if response.status == HTTPStatus.OK else None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.debug("worker did not answer", url=url, error=repr(error))
+            return None
 
     async def _ask(self, url: str, partition: int, ecg_id: str) -> tuple[bool, bytes | None]:
         assert self._session is not None  # noqa: S101 - set by start

@@ -59,14 +59,14 @@ def new_producer(settings: Settings) -> AIOKafkaProducer:
     return AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, **producer_options(settings))
 
 
-def new_reader(settings: Settings) -> AIOKafkaConsumer:
+def new_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
     """Return a consumer without a group, not started: it commits nothing and reads what it is assigned."""
     return AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap_servers,
         enable_auto_commit=False,
-        auto_offset_reset="earliest",
         isolation_level="read_committed",
         fetch_max_wait_ms=fetch_max_wait_ms(settings),
+        **{"auto_offset_reset": "earliest", **options},
     )
 
 

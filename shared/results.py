@@ -1,21 +1,30 @@
 """What a worker says of an ECG: the row of the insights table, the message on its topic, the query's answer."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+MAX_ACCEPTED = 253_402_300_799_999
+"""The last millisecond that a date can say, in the year 9999."""
 
 
 class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     """The result for one ECG.
 
     `leads` holds one object per lead in the order submitted: `name`, and every insight under its field's name.
-    `error` is the reason why the ECG could not be processed; it then has no leads.
+    `error` is the reason why the ECG could not be processed; it then has no leads. `number_of_samples` holds those
+    of each lead, `date` is that of the ECG. `accepted` is when the ECG came first, in milliseconds of Unix time by the
+    timestamp of its record, and `offset` that of its last record on the submissions topic, in the partition of its id.
     """
 
     ecg_id: str
     username: str
     leads: list[dict[str, Any]] = []
     error: str | None = None
+    date: str | None = None
+    number_of_samples: list[int] = []
+    accepted: Annotated[int, msgspec.Meta(ge=0, le=MAX_ACCEPTED)] = 0
+    offset: int = -1
 
 
 _encoder = msgspec.json.Encoder()

@@ -19,6 +19,7 @@ from shared.topics import Topics
 from stream_agents.offsets import MessageLost
 from stream_agents.processing import (
     FORWARDED_HEADER,
+    FORWARDED_TIMESTAMP_HEADER,
     Headers,
     Misplaced,
     Outcome,
@@ -149,7 +150,11 @@ class SubmissionsAgent:
         if isinstance(outcome, Misplaced):
             topic = self._topics.submissions
             partition = partition_for(outcome.key, topic.partitions)
-            headers: Headers = [*record.headers, (FORWARDED_HEADER, origin.encode())]
+            headers: Headers = [
+                *record.headers,
+                (FORWARDED_HEADER, origin.encode()),
+                (FORWARDED_TIMESTAMP_HEADER, str(record.timestamp).encode()),
+            ]
             return await send(topic.name, outcome.key, record.value, partition, None, headers)
         log.warning("dead letter", origin=origin, error=outcome.error_class, reason=outcome.reason)
         headers = [*record.headers, *_dead_letter_headers(record, outcome)]
@@ -165,7 +170,15 @@ def _records(event: EventT[Any]) -> Sequence[ConsumerRecord]:
 
 
 def _record(record: ConsumerRecord) -> Record:
-    return Record(record.topic, record.partition, record.offset, record.key, record.value, list(record.headers))
+    return Record(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        list(record.headers),
+        record.timestamp,
+    )
 
 
 def _dead_letter_headers(record: Record, rejected: Rejected) -> Headers:

@@ -1,5 +1,6 @@
 """What becomes of one record of the submissions topic: a pure function from record to outcome."""
 
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -10,17 +11,22 @@ from shared.ecg import Ecg
 from shared.errors import InvalidEcg
 from shared.ids import IdIssuer, is_issued
 from shared.kafka import partition_for
+from shared.listing import Position
+from stream_agents import index
 from stream_agents.insights import INSIGHTS
 
 CONTENT_TYPE_HEADER = "content-type"
 USERNAME_HEADER = "username"
 FORWARDED_HEADER = "forwarded-from"
+FORWARDED_TIMESTAMP_HEADER = "forwarded-timestamp"
+
+_TIMESTAMP = re.compile(r"[0-9]{1,15}")
 
 Headers: TypeAlias = list[tuple[str, bytes]]
 
 
 class Record(msgspec.Struct, frozen=True):
-    """A record as received: where it stood, and its bytes."""
+    """A record as received: where it stood, its bytes, and its timestamp in milliseconds of Unix time."""
 
     topic: str
     partition: int
@@ -28,6 +34,7 @@ class Record(msgspec.Struct, frozen=True):
     key: bytes | None
     value: bytes | None
     headers: Headers
+    timestamp: int
 
     def header(self, name: str) -> str | None:
         """Return the last header of this name as text, if there is one."""
@@ -38,10 +45,11 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """The record's insights, a row of the table."""
+    """The record's insights, a row of the table, and its key in the index of its owner's ECGs."""
 
     key: bytes
     row: bytes
+    entry: bytes
 
 
 class Misplaced(msgspec.Struct, frozen=True):
@@ -87,7 +95,8 @@ class Processor:
         key = ecg.id.encode()
         if self._is_misplaced(record, key):
             return self._forward(record, key)
-        if refusal := self._refuse(record.partition, ecg.id, ecg.username):
+        existing = self._existing(record.partition, key)
+        if refusal := self._refuse(ecg.id, ecg.username, existing):
             return refusal
         try:
             leads = compute(ecg)
@@ -95,7 +104,17 @@ class Processor:
             # Whatever an insight raises is about this ECG only; its text may hold samples, its type may not.
             problem = InvalidEcg("leads", f"an insight could not be computed ({type(error).__name__})")
             return self._reject(record, problem, ecg.id, ecg.username, error_class="ComputationError")
-        return Stored(key, results.encode(results.Insights(ecg.id, ecg.username, leads)))
+        return _stored(
+            results.Insights(
+                ecg.id,
+                ecg.username,
+                leads,
+                date=ecg.date,
+                number_of_samples=[lead.signal.size for lead in ecg.leads],
+                accepted=_accepted(record, existing),
+                offset=record.offset,
+            )
+        )
 
     def _decode(self, record: Record) -> Ecg:
         if record.value is None:
@@ -126,12 +145,16 @@ class Processor:
             return Rejected("Misplaced", "forwarded once and still not in its key's partition")
         return Misplaced(key)
 
-    def _refuse(self, partition: int, ecg_id: str, username: str) -> Rejected | None:
+    def _existing(self, partition: int, key: bytes) -> results.Insights | None:
+        row = self._find_row(partition, key)
+        return results.decode(row) if row is not None else None
+
+    def _refuse(self, ecg_id: str, username: str, existing: results.Insights | None) -> Rejected | None:
         """Refuse an id that is somebody else's; its owner's row stays as it is."""
         taken = is_issued(ecg_id) and not self._issuer.belongs(ecg_id, username)
-        if not taken and (row := self._find_row(partition, ecg_id.encode())) is not None:
-            taken = results.decode(row).username != username
-        return Rejected("IdTaken", "id: belongs to another user") if taken else None
+        if taken or (existing is not None and existing.username != username):
+            return Rejected("IdTaken", "id: belongs to another user")
+        return None
 
     def _reject(
         self,
@@ -148,13 +171,29 @@ class Processor:
         key = ecg_id.encode()
         if self._is_misplaced(record, key):
             return self._forward(record, key)
-        if refusal := self._refuse(record.partition, ecg_id, username):
+        existing = self._existing(record.partition, key)
+        if refusal := self._refuse(ecg_id, username, existing):
             return refusal
-        row = self._find_row(record.partition, key)
-        if row is not None and results.decode(row).error is None:
+        if existing is not None and existing.error is None:
             return rejected
-        failure = results.Insights(ecg_id, username, error=str(error))
-        return Rejected(rejected.error_class, rejected.reason, Stored(key, results.encode(failure)))
+        accepted = _accepted(record, existing)
+        failure = results.Insights(ecg_id, username, error=str(error), accepted=accepted, offset=record.offset)
+        return Rejected(rejected.error_class, rejected.reason, _stored(failure))
+
+
+def _stored(row: results.Insights) -> Stored:
+    entry = index.key(row.username, Position(row.accepted, row.ecg_id))
+    return Stored(row.ecg_id.encode(), results.encode(row), entry)
+
+
+def _accepted(record: Record, existing: results.Insights | None) -> int:
+    """Return when the ECG came first: one that comes again stays where it is in its owner's list."""
+    if existing is not None:
+        return existing.accepted
+    forwarded = record.header(FORWARDED_TIMESTAMP_HEADER)
+    timestamp = int(forwarded) if forwarded and _TIMESTAMP.fullmatch(forwarded) else record.timestamp
+    # Producers may say what they like.
+    return min(max(timestamp, 0), results.MAX_ACCEPTED)
 
 
 def compute(ecg: Ecg) -> list[dict[str, object]]:

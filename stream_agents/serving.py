@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -59,6 +59,11 @@ class Serving:
                 return await self._table.catches_up(partition)
         except (KafkaError, TimeoutError):
             return False
+
+    async def known(self, partitions: Sequence[int]) -> list[int]:
+        """Return those of the partitions of which this worker has every row."""
+        answers = await asyncio.gather(*map(self.knows, partitions))
+        return [partition for partition, known in zip(partitions, answers, strict=True) if known]
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         generation = self._app.consumer_generation_id

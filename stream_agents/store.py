@@ -1,12 +1,16 @@
-"""The worker's local copy of the table: one RocksDB per partition."""
+"""The worker's local copy of the table: one RocksDB per partition, with the rows and the index of each user's ECGs."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import rocksdict
 from faust.stores import rocksdb
 from faust.types import EventT
+
+from stream_agents import index
+from stream_agents.processing import Stored
 
 MIB = 1024 * 1024
 
@@ -30,11 +34,34 @@ class Store(rocksdb.Store):
 
         Faust would log the error and go on: a worker with a full disk would keep partitions that it can't recover.
         """
+        by_partition: dict[int, list[Any]] = defaultdict(list)
+        for event in batch:
+            by_partition[event.message.partition].append(event.message)
         try:
-            super().apply_changelog_batch(batch, to_key, to_value)
+            for partition, messages in by_partition.items():
+                self._apply(partition, messages)
         except Exception as error:
             self._ending = self._ending or asyncio.create_task(self.app.crash(error))
             raise
+
+    def _apply(self, partition: int, messages: list[Any]) -> None:
+        db = self._db_for_partition(partition)
+        batch: Any = rocksdict.WriteBatch(raw_mode=True)
+        before: dict[bytes, bytes | None] = {}
+        for message in messages:
+            key, row = message.key, message.value
+            old = before[key] if key in before else db.get(key)
+            before[key] = row
+            if old is not None and (entry := index.key_of(old)):
+                batch.delete(entry)
+            if row is None:
+                batch.delete(key)
+                continue
+            batch.put(key, row)
+            if entry := index.key_of(row):
+                batch.put(entry, b"")
+        batch.put(self.offset_key, str(messages[-1].offset).encode())
+        db.write(batch)
 
     def holds(self, partition: int) -> bool:
         """Tell whether the partition is open here."""
@@ -49,15 +76,30 @@ class Store(rocksdb.Store):
         row: bytes | None = self._dbs[partition].get(key)
         return row
 
-    def put_rows(self, partition: int, rows: Iterable[tuple[bytes, bytes]], offset: int | None) -> None:
-        """Write rows, and with them the changelog offset up to which the partition is complete, atomically.
+    def keys_from(self, partition: int, prefix: bytes, begin: bytes) -> Iterator[bytes]:
+        """Yield the keys with a prefix, in order, from one on.
+
+        Raises:
+            KeyError: if the partition is not open here.
+        """
+        keys = self._dbs[partition].iter()
+        keys.seek(begin)
+        while keys.valid() and (key := keys.key()).startswith(prefix):
+            yield key
+            keys.next()
+
+    def put_rows(self, partition: int, rows: Iterable[Stored], offset: int | None) -> None:
+        """Write rows, their keys in the index, and the changelog offset up to which all is here, atomically.
+
+        A row that replaces another one of the same ECG has the same key in the index.
 
         Raises:
             KeyError: if the partition is not open here.
         """
         batch: Any = rocksdict.WriteBatch(raw_mode=True)
-        for key, row in rows:
-            batch.put(key, row)
+        for stored in rows:
+            batch.put(stored.key, stored.row)
+            batch.put(stored.entry, b"")
         if offset is not None:
             batch.put(self.offset_key, str(offset).encode())
         self._dbs[partition].write(batch)

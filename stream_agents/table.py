@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import faust
@@ -10,6 +10,8 @@ from faust.types import TP
 from faust.types.tuples import RecordMetadata
 from yarl import URL
 
+from shared.listing import Query, encode_page
+from stream_agents import listing
 from stream_agents.processing import Stored
 from stream_agents.store import OPTIONS, Store
 from stream_agents.transport import Producer
@@ -36,6 +38,11 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
     def find(self, partition: int, key: bytes) -> bytes | None:
         """Return a row, or None where there is none here."""
         return self.rows.get_row(partition, key) if self.rows.holds(partition) else None
+
+    def page(self, query: Query, partitions: Sequence[int]) -> bytes:
+        """Return the first rows of a user's list in those of the partitions that are open here, encoded."""
+        open_here = [partition for partition in partitions if self.rows.holds(partition)]
+        return encode_page(open_here, *listing.page(self.rows, query, open_here))
 
     async def catches_up(self, partition: int) -> bool:
         """Return True once the local copy of a partition has every record that its changelog had at the call.
@@ -69,7 +76,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             # A partition that moved away meanwhile is the new owner's to write.
             if self.changelog_tp(partition) in actives and self.rows.holds(partition):
                 complete_to = self._complete_to(partition, offsets)
-                self.rows.put_rows(partition, [(row.key, row.row) for row in batch], complete_to)
+                self.rows.put_rows(partition, batch, complete_to)
 
     async def _log(self, partition: int, rows: list[Stored]) -> list[int]:
         """Send rows to the changelog as batches, and return their offsets there."""

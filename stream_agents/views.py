@@ -1,9 +1,11 @@
 """The worker's HTTP views: rows of the table for the gateways."""
 
+import msgspec
 from faust.types import AppT
 from faust.web import Request, Response, View
 
 from shared.internal import InternalAuth
+from shared.listing import decode_query
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 
@@ -33,3 +35,18 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving, auth: InternalA
         if (found := table.find(number, key)) is not None:
             return view.bytes(found, content_type="application/json")
         return view.text("no such row", status=404)
+
+    @app.page("/listing", name="listing")
+    class Listing(View):
+        """A page of a user's list."""
+
+        async def post(self, request: Request) -> Response:
+            """Answer 200 with the page of those partitions that this worker knows, of those that are asked for."""
+            if not auth.accepts(request.headers.get(auth.header)):
+                return self.text("unauthorized", status=401)
+            try:
+                query = decode_query(await request.read())
+            except msgspec.DecodeError:
+                return self.text("no query", status=400)
+            page = table.page(query, await serving.known(query.partitions))
+            return self.bytes(page, content_type="application/json")

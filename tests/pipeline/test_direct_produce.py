@@ -208,7 +208,9 @@ async def test_an_accepted_ecg_that_cannot_be_processed_ends_in_its_reason(
 async def test_insights_are_published_for_downstream_consumers(pipeline: Pipeline, producer: AIOKafkaProducer) -> None:
     token, body = await pipeline.register("published"), message("published")
     topics = Topics(pipeline.settings)
-    await producer.send_and_wait(topics.submissions.name, orjson.dumps(body), body["id"].encode())
+    submitted = await producer.send_and_wait(
+        topics.submissions.name, orjson.dumps(body), body["id"].encode(), timestamp_ms=1_795_514_400_007
+    )
     await found(pipeline, token, body["id"])
     consumer = AIOKafkaConsumer(
         topics.insights.name, bootstrap_servers=pipeline.bootstrap_servers, auto_offset_reset="earliest"
@@ -225,6 +227,9 @@ async def test_insights_are_published_for_downstream_consumers(pipeline: Pipelin
         "ecg_id": body["id"],
         "username": "published",
         "leads": [{"name": "I", "number_of_zero_crossings": 1}],
+        "number_of_samples": [2],
+        "accepted": 1_795_514_400_007,
+        "offset": submitted.offset,
     }
 
 

@@ -203,6 +203,8 @@ async def test_the_documentation_describes_every_answer(client: httpx.AsyncClien
     assert statuses["POST /users"] == {"201", "401", "413", "415", "422", "503"}
     assert statuses["POST /ecgs"] == {"201", "401", "413", "415", "422", "503"}
     assert statuses["GET /ecgs/{ecg_id}/insights"] == {"200", "202", "401", "404", "422", "503"}
+    assert statuses["GET /ecgs"] == {"200", "401", "422", "503"}
+    assert statuses["GET /ecgs/{ecg_id}"] == {"200", "202", "401", "404", "410", "422", "503"}
     body = document["paths"]["/ecgs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["examples"]
     assert "LeadIn" in document["components"]["schemas"]

@@ -23,11 +23,19 @@ def _no_rows() -> None:
     rows.clear()
 
 
-def process(value: bytes | None, key: bytes | None = b"e", *, at: int | None = None, **headers: bytes) -> Outcome:
+def process(
+    value: bytes | None,
+    key: bytes | None = b"e",
+    *,
+    at: int | None = None,
+    offset: int = 7,
+    timestamp: int = 1000,
+    **headers: bytes,
+) -> Outcome:
     processor = Processor(ISSUER, 12, 1000, lambda _, key: rows.get(key))
     partition = partition_for(key or b"", 12) if at is None else at
     named = [(name.replace("_", "-"), header) for name, header in headers.items()]
-    return processor.process(Record("t", partition, 7, key, value, named))
+    return processor.process(Record("t", partition, offset, key, value, named, timestamp))
 
 
 def message(ecg_id: str = "e", username: str = "u", signal: object = (1, -1)) -> bytes:
@@ -42,7 +50,14 @@ def insights(outcome: Outcome) -> results.Insights:
 
 def test_a_good_record_of_either_encoding_becomes_its_insights() -> None:
     ecg = Ecg("e", "u", None, (Lead("I", np.array([1, -1])),))
-    expected = results.Insights("e", "u", [{"name": "I", "number_of_zero_crossings": 1}])
+    expected = results.Insights(
+        "e",
+        "u",
+        [{"name": "I", "number_of_zero_crossings": 1}],
+        number_of_samples=[2],
+        accepted=1000,
+        offset=7,
+    )
     assert insights(process(message())) == expected
     assert insights(process(packed.encode(ecg), content_type=packed.CONTENT_TYPE.encode())) == expected
 
@@ -81,7 +96,8 @@ def test_a_record_of_nobody_is_rejected_without_a_row(value: bytes | None, error
 def test_a_broken_record_tells_its_owner_why() -> None:
     outcome = process(message(signal=[7777, 0.5]))
     assert isinstance(outcome, Rejected)
-    assert insights(outcome) == results.Insights("e", "u", error="leads[0].signal: must hold integers only")
+    error = "leads[0].signal: must hold integers only"
+    assert insights(outcome) == results.Insights("e", "u", error=error, accepted=1000, offset=7)
     assert "7777" not in outcome.reason
 
 
@@ -120,6 +136,28 @@ def test_a_failure_never_replaces_insights_and_insights_replace_a_failure() -> N
     assert isinstance(process(message()), Stored)
 
 
+@pytest.mark.parametrize("first", [message(), message(signal="broken")], ids=["processed", "failed"])
+def test_an_ecg_that_comes_again_stays_in_its_place_and_is_read_where_it_came_last(first: bytes) -> None:
+    before = process(first)
+    stored = before.stored if isinstance(before, Rejected) else before
+    assert isinstance(stored, Stored)
+    rows[b"e"] = stored.row
+    again = process(message(), offset=9, timestamp=5000)
+    assert isinstance(again, Stored)
+    assert again.entry == stored.entry
+    assert (insights(again).accepted, insights(again).offset) == (1000, 9)
+
+
+def test_a_forwarded_ecg_was_accepted_where_it_came_first() -> None:
+    assert insights(process(message(), timestamp=5000, forwarded_timestamp=b"4000")).accepted == 4000
+    assert insights(process(message(), timestamp=5000, forwarded_timestamp=b"-1")).accepted == 5000
+
+
+@pytest.mark.parametrize(("timestamp", "accepted"), [(-1, 0), (2**63 - 1, results.MAX_ACCEPTED)])
+def test_a_timestamp_that_is_no_date_is_the_nearest_one(timestamp: int, accepted: int) -> None:
+    assert insights(process(message(), timestamp=timestamp)).accepted == accepted
+
+
 def test_a_gateways_unreadable_message_still_tells_its_owner() -> None:
     key = ISSUER.issue("u").encode()
     for value in (b"?", b" " * 1001):
@@ -133,11 +171,17 @@ def test_a_gateways_unreadable_message_still_tells_its_owner() -> None:
     st.none() | st.binary(max_size=40) | st.just(message()),
     st.none() | st.binary(max_size=20) | st.just(b"e"),
     st.integers(0, 11),
-    st.lists(st.tuples(st.sampled_from(["content-type", "username", "forwarded-from", "x"]), st.binary(max_size=10))),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["content-type", "username", "forwarded-from", "forwarded-timestamp", "x"]),
+            st.binary(max_size=10) | st.integers().map(lambda number: str(number).encode()),
+        )
+    ),
+    st.integers(-(2**63), 2**63 - 1),
 )
 def test_nothing_makes_it_raise(
-    value: bytes | None, key: bytes | None, partition: int, headers: list[tuple[str, bytes]]
+    value: bytes | None, key: bytes | None, partition: int, headers: list[tuple[str, bytes]], timestamp: int
 ) -> None:
     processor = Processor(ISSUER, 12, 1000, lambda *_: None)
-    outcome = processor.process(Record("t", partition, 0, key, value, headers))
+    outcome = processor.process(Record("t", partition, 0, key, value, headers, timestamp))
     assert isinstance(outcome, Stored | Misplaced | Rejected)

@@ -1,0 +1,109 @@
+"""Reading single records of the submissions topic: no second copy of the signals is kept."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.structs import ConsumerRecord
+
+from ingest_api.errors import Unavailable
+from shared.kafka import new_reader, partition_for
+from shared.settings import Settings
+from shared.topics import Topics
+
+log = structlog.get_logger(__name__)
+
+# Each may hold a record of the largest size.
+_READERS = 4
+_POLL_MS = 500
+# A broker sends the batch that holds the offset, whatever its size, and nothing more.
+_ONE_BATCH: dict[str, Any] = {"max_partition_fetch_bytes": 1, "auto_offset_reset": "none"}
+
+
+class Message(NamedTuple):
+    """What a record says, and how."""
+
+    value: bytes
+    content_type: str | None
+
+
+class Records:
+    """Reads ECGs' records by their offsets, a few at a time, each by a consumer that is kept for the next one."""
+
+    def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
+        self._settings = settings
+        self._timeout = settings.query_timeout
+        self._partitions = [TopicPartition(topics.submissions.name, number) for number in range(partitions)]
+        self._turns = asyncio.Semaphore(_READERS)
+        self._idle: list[AIOKafkaConsumer] = []
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        while self._idle:
+            self._leave(self._idle.pop())
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def read(self, ecg_id: str, offset: int) -> Message | None:
+        """Return the record at an offset of an ECG's partition, or None if there is none, or no longer.
+
+        Raises:
+            Unavailable: if the broker does not answer in time.
+        """
+        if offset < 0:
+            return None
+        partition = self._partitions[partition_for(ecg_id.encode(), len(self._partitions))]
+        try:
+            async with asyncio.timeout(self._timeout), self._turns:
+                reader = self._idle.pop() if self._idle else new_reader(self._settings, **_ONE_BATCH)
+                try:
+                    if not reader.assignment():
+                        await self._start(reader)
+                    record = await _read(reader, partition, offset)
+                except BaseException:
+                    # A request may be under way, which the next one would wait for.
+                    self._leave(reader)
+                    raise
+                self._idle.append(reader)
+                return _message(record) if record is not None else None
+        except (KafkaError, TimeoutError) as error:
+            log.warning("a record was not read", partition=partition.partition, offset=offset, error=repr(error))
+            raise Unavailable("The signals cannot be read now, try again") from None
+
+    async def _start(self, reader: AIOKafkaConsumer) -> None:
+        await reader.start()
+        reader.assign(self._partitions)
+        reader.pause(*self._partitions)
+        for partition in self._partitions:
+            reader.seek(partition, 0)
+
+    def _leave(self, reader: AIOKafkaConsumer) -> None:
+        leaving = asyncio.create_task(reader.stop())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+
+def _message(record: ConsumerRecord) -> Message:
+    content_types = [value.decode(errors="replace") for name, value in record.headers if name == "content-type"]
+    return Message(record.value or b"", content_types[-1] if content_types else None)
+
+
+async def _read(reader: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> ConsumerRecord | None:
+    """Return a record, read by a consumer whose partitions are all paused, before and after."""
+    reader.seek(partition, offset)
+    reader.resume(partition)
+    try:
+        while True:
+            fetched = await reader.getmany(partition, timeout_ms=_POLL_MS, max_records=1)
+            if records := fetched.get(partition):
+                return records[0] if records[0].offset == offset else None
+            if (await reader.end_offsets([partition]))[partition] <= offset:
+                return None
+    except OffsetOutOfRangeError:
+        return None
+    finally:
+        reader.pause(partition)
+        # Drops what else came with the record.
+        reader.seek(partition, offset)

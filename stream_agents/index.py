@@ -1,0 +1,40 @@
+"""The index of every user's ECGs beside the rows: one key for each ECG, in the order of its owner's list, newest first.
+
+A key is a zero byte, with which no ECG id begins, the owner's name, another zero byte, which no name holds, the time at
+which the ECG was accepted, counted down, and its id.
+"""
+
+from shared import results
+from shared.listing import Position
+
+_MARK = b"\0"
+_TIME_BYTES = 8
+
+
+def owner(username: str) -> bytes:
+    """Return what the keys of a user's ECGs begin with."""
+    return _MARK + username.encode() + _MARK
+
+
+def key(username: str, at: Position) -> bytes:
+    """Return the key of an ECG."""
+    return owner(username) + (results.MAX_ACCEPTED - at.accepted).to_bytes(_TIME_BYTES) + at.ecg_id.encode()
+
+
+def key_of(row: bytes) -> bytes | None:
+    """Return the key of a row's ECG, or None if it is no row of ours."""
+    try:
+        decoded = results.decode(row)
+    except ValueError:
+        return None
+    return key(decoded.username, Position(decoded.accepted, decoded.ecg_id))
+
+
+def first_after(username: str, at: Position | None) -> bytes:
+    """Return the least possible key of those after a position, or of all."""
+    return owner(username) if at is None else key(username, at) + _MARK
+
+
+def ecg_id(entry: bytes, prefix: bytes) -> bytes:
+    """Return the id in a key that begins with an owner's prefix."""
+    return entry[len(prefix) + _TIME_BYTES :]

@@ -1,0 +1,314 @@
+"""Reading ECGs back: the list of a user's ECGs, and each one's signals."""
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from shared import results
+from shared.kafka import partition_for
+from shared.topics import Topics
+from tests.harness import Pipeline, eventually, insights
+
+NewPipeline = Callable[..., Pipeline]
+ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}
+UNKNOWN = "00000000-0000-8000-8000-000000000000"
+
+
+@pytest_asyncio.fixture(scope="module")
+async def client(pipeline: Pipeline) -> AsyncIterator[httpx.AsyncClient]:
+    async with pipeline.client(token=await pipeline.register("reader")) as client:
+        yield client
+
+
+async def submit(client: httpx.AsyncClient, count: int = 1, **fields: Any) -> list[str]:
+    """Submit ECGs, 16 at a time, and wait until all are processed."""
+    limit = asyncio.Semaphore(16)
+
+    async def one() -> str:
+        async with limit:
+            response = await client.post("/ecgs", json={**ECG, **fields})
+            assert response.status_code == 201, response.text
+            await insights(client, response.json()["id"])
+            return str(response.json()["id"])
+
+    return await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def get(client: httpx.AsyncClient, path: str, **query: Any) -> httpx.Response:
+    return await client.get(path, params=query)
+
+
+async def pages(client: httpx.AsyncClient, limit: int) -> list[dict[str, Any]]:
+    """Follow the list to its end."""
+    listed: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": limit}
+    while True:
+        response = await client.get("/ecgs", params=query)
+        assert response.status_code == 200, response.text
+        page = response.json()
+        assert len(page["ecgs"]) <= limit
+        listed += page["ecgs"]
+        if page["next"] is None:
+            return listed
+        assert page["ecgs"], "a page that goes on is not empty"
+        query["cursor"] = page["next"]
+
+
+def in_order(listed: list[dict[str, Any]]) -> bool:
+    times = [ecg["accepted_at"] for ecg in listed]
+    return times == sorted(times, reverse=True)
+
+
+async def test_an_ecg_is_read_as_it_was_submitted(client: httpx.AsyncClient) -> None:
+    leads = [
+        {"name": "I", "signal": [1, 0, -1], "adc_gain": 200.5},
+        {"name": "V1", "signal": [-(2**63), 2**63 - 1], "number_of_samples": 2},
+        {"name": "I", "signal": []},
+    ]
+    submission = {"date": "2026-11-24T10:00:00Z", "sampling_rate": 500, "leads": leads}
+    ecg_id = (await client.post("/ecgs", json=submission)).json()["id"]
+    await insights(client, ecg_id)
+    response = await client.get(f"/ecgs/{ecg_id}")
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    document = response.json()
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ", document.pop("accepted_at"))
+    assert document == {
+        "id": ecg_id,
+        "date": "2026-11-24T10:00:00Z",
+        "sampling_rate": 500,
+        "leads": [
+            {"name": "I", "number_of_samples": 3, "adc_gain": 200.5, "signal": [1, 0, -1]},
+            {"name": "V1", "number_of_samples": 2, "adc_gain": None, "signal": [-(2**63), 2**63 - 1]},
+            {"name": "I", "number_of_samples": 0, "adc_gain": None, "signal": []},
+        ],
+    }
+
+
+async def test_what_is_unknown_is_null(client: httpx.AsyncClient) -> None:
+    [ecg_id] = await submit(client)
+    document = (await client.get(f"/ecgs/{ecg_id}")).json()
+    assert (document["date"], document["sampling_rate"], document["leads"][0]["adc_gain"]) == (None, None, None)
+
+
+async def test_the_largest_ecgs_are_read(client: httpx.AsyncClient) -> None:
+    """Several at a time, more than there are readers."""
+    signal = [0] * 4_000_000 + [2**63 - 1]
+    body = orjson.dumps({"leads": [{"name": "I", "signal": signal}]})
+    response = await client.post("/ecgs", content=body, headers={"content-type": "application/json"})
+    ecg_id = response.json()["id"]
+    await insights(client, ecg_id)
+    for response in await asyncio.gather(*(client.get(f"/ecgs/{ecg_id}") for _ in range(6))):
+        assert response.status_code == 200, response.text
+        assert orjson.loads(response.content)["leads"][0]["signal"] == signal
+
+
+async def test_many_ecgs_are_read_at_a_time_each_as_itself(client: httpx.AsyncClient, pipeline: Pipeline) -> None:
+    signals = [[number, -number] for number in range(1, 101)]
+    submissions = [client.post("/ecgs", json={"leads": [{"name": "I", "signal": signal}]}) for signal in signals]
+    ids = [response.json()["id"] for response in await asyncio.gather(*submissions)]
+    for ecg_id in ids:
+        await insights(client, ecg_id)
+    read = await asyncio.gather(*(client.get(f"/ecgs/{ecg_id}") for ecg_id in ids))
+    assert [response.json()["leads"][0]["signal"] for response in read] == signals
+
+
+@pytest.mark.parametrize("path", ["/ecgs", "/ecgs/x"])
+@pytest.mark.parametrize("token", ["", "ecg_wrong"])
+async def test_reading_needs_a_token(client: httpx.AsyncClient, path: str, token: str) -> None:
+    # A bad parameter is not looked at before it.
+    response = await client.get(path, params={"limit": "x"}, headers={"x-user-token": token})
+    assert (response.status_code, response.json()) == (401, {"detail": "Invalid user token"})
+
+
+async def test_an_ecg_is_found_by_its_owner_alone(pipeline: Pipeline, client: httpx.AsyncClient) -> None:
+    [ecg_id] = await submit(client)
+    async with pipeline.client(token=await pipeline.register("reading-stranger")) as stranger:
+        theirs, unknown = await stranger.get(f"/ecgs/{ecg_id}"), await stranger.get(f"/ecgs/{UNKNOWN}")
+        assert (await stranger.get("/ecgs")).json() == {"ecgs": [], "next": None}
+    assert theirs.status_code == unknown.status_code == 404
+    assert theirs.content.replace(ecg_id.encode(), b"") == unknown.content.replace(UNKNOWN.encode(), b"")
+    assert set(theirs.headers) == set(unknown.headers)
+    for bad in ("unknown", "%00", "a%20b", "x" * 200):
+        assert (await client.get(f"/ecgs/{bad}")).status_code == 404
+
+
+async def test_the_list_says_what_is_in_each_ecg(pipeline: Pipeline) -> None:
+    async with pipeline.client(token=await pipeline.register("listed")) as client:
+        leads = [{"name": "II", "signal": [1, -1, 1]}, {"name": "II", "signal": []}]
+        [ecg_id] = await submit(client, date="2026-11-24", leads=leads)
+        [listed] = (await client.get("/ecgs")).json()["ecgs"]
+        read = (await client.get(f"/ecgs/{ecg_id}")).json()
+    assert listed == {
+        "id": ecg_id,
+        "date": "2026-11-24",
+        "accepted_at": read["accepted_at"],
+        "status": "done",
+        "error": None,
+        "leads": [
+            {"name": "II", "number_of_samples": 3, "number_of_zero_crossings": 2},
+            {"name": "II", "number_of_samples": 0, "number_of_zero_crossings": 0},
+        ],
+    }
+
+
+@pytest.mark.parametrize("limit", ["0", "201", "-1", "1.5", "many", ""])
+async def test_a_limit_that_is_none_is_named(client: httpx.AsyncClient, limit: str) -> None:
+    response = await client.get("/ecgs", params={"limit": limit})
+    assert (response.status_code, response.json()["field"]) == (422, "limit")
+    assert response.json()["detail"].startswith("limit: ")
+
+
+async def test_a_cursor_that_was_changed_or_is_anothers_is_named(pipeline: Pipeline, client: httpx.AsyncClient) -> None:
+    async with (
+        pipeline.client(0, await pipeline.register("paged")) as owner,
+        pipeline.client(1, await pipeline.register("paged-too")) as other,
+    ):
+        await submit(owner, 3)
+        await submit(other, 3)
+        cursor = (await owner.get("/ecgs", params={"limit": 1})).json()["next"]
+        assert (await owner.get("/ecgs", params={"limit": 1, "cursor": cursor})).status_code == 200
+        changed = [cursor[:i] + ("A" if c != "A" else "B") + cursor[i + 1 :] for i, c in enumerate(cursor)]
+        for bad in (*changed, cursor[:-1], cursor + "A", cursor + "=", "", "!", "é", "x" * 5000):
+            response = await owner.get("/ecgs", params={"cursor": bad})
+            assert (response.status_code, response.json().get("field")) == (422, "cursor"), bad
+        response = await other.get("/ecgs", params={"cursor": cursor})
+        assert (response.status_code, response.json()["field"]) == (422, "cursor")
+
+
+@pytest.mark.parametrize("limit", [1, 7, 200])
+async def test_pages_hold_every_ecg_once_in_order_while_more_come(pipeline: Pipeline, limit: int) -> None:
+    """Page by page on either gateway, while their owner and another user submit."""
+    names = (f"pages-{limit}", f"pages-{limit}-too")
+    tokens = [await pipeline.register(name) for name in names]
+    count = 30 if limit == 1 else 300
+    async with pipeline.client(0, tokens[0]) as owner, pipeline.client(1, tokens[1]) as other:
+        before = await submit(owner, count)
+        theirs = await submit(other, count)
+        stop = asyncio.Event()
+
+        async def go_on() -> list[str]:
+            added = []
+            while not stop.is_set():
+                added += await submit(owner) + await submit(other)
+            return added
+
+        more = asyncio.create_task(go_on())
+        async with pipeline.client(1, tokens[0]) as same:
+            listed: list[dict[str, Any]] = []
+            query: dict[str, Any] = {"limit": limit}
+            for turn in range(10**6):
+                page = (await (owner, same)[turn % 2].get("/ecgs", params=query)).json()
+                listed += page["ecgs"]
+                if page["next"] is None:
+                    break
+                assert len(page["ecgs"]) == limit
+                query["cursor"] = page["next"]
+        stop.set()
+        added = await more
+        ids = [ecg["id"] for ecg in listed]
+        assert len(ids) == len(set(ids))
+        assert set(before) <= set(ids) <= set(before) | set(added)
+        assert in_order(listed)
+        # What came meanwhile is before what was there.
+        assert {ecg["id"] for ecg in await pages(other, 200)} == set(theirs) | (set(added) - await all_ids(owner))
+
+
+async def all_ids(client: httpx.AsyncClient) -> set[str]:
+    return {ecg["id"] for ecg in await pages(client, 200)}
+
+
+async def test_an_ecg_that_is_submitted_again_stays_where_it_is(pipeline: Pipeline) -> None:
+    async with pipeline.client(token=await pipeline.register("again")) as client:
+        key = {"idempotency-key": "again"}
+        first = (await client.post("/ecgs", json=ECG, headers=key)).json()["id"]
+        await insights(client, first)
+        await submit(client, 3)
+        before = await pages(client, 200)
+        offset = await row(pipeline, first)
+        assert (await client.post("/ecgs", json=ECG, headers=key)).json()["id"] == first
+
+        async def again() -> bool | None:
+            found = await row(pipeline, first)
+            return True if found.offset > offset.offset else None
+
+        await eventually(again, what="the second record's row")
+        assert await pages(client, 200) == before
+        assert before[-1]["id"] == first
+        assert (await client.get(f"/ecgs/{first}")).status_code == 200
+
+
+async def row(pipeline: Pipeline, ecg_id: str) -> results.Insights:
+    """Return the last row of an ECG on the topic of insights."""
+    topics = Topics(pipeline.settings)
+    where = TopicPartition(topics.insights.name, partition_for(ecg_id.encode(), topics.insights.partitions))
+    consumer = AIOKafkaConsumer(bootstrap_servers=pipeline.bootstrap_servers, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign([where])
+        await consumer.seek_to_beginning(where)
+        end = (await consumer.end_offsets([where]))[where]
+        found: list[results.Insights] = []
+        while await consumer.position(where) < end:
+            for records in (await consumer.getmany(where, timeout_ms=100)).values():
+                found += [results.decode(record.value) for record in records if record.key == ecg_id.encode()]
+    finally:
+        await consumer.stop()
+    return found[-1]
+
+
+async def produce(pipeline: Pipeline, value: bytes, key: bytes, **options: Any) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, max_request_size=1 << 25) as producer:
+        await producer.send_and_wait(Topics(pipeline.settings).submissions.name, value, key, **options)
+
+
+async def test_a_produced_ecg_is_listed_by_the_timestamp_of_its_record_wherever_it_was_produced(
+    pipeline: Pipeline,
+) -> None:
+    async with pipeline.client(token=await pipeline.register("timed")) as client:
+        ids = [f"timed-{number}" for number in range(8)]
+        times = random.Random(0).sample(range(1_700_000_000_000, 1_700_000_009_999), len(ids))
+        for number, (ecg_id, timestamp) in enumerate(zip(ids, times, strict=True)):
+            message = orjson.dumps({"id": ecg_id, "username": "timed", "sampling_rate": 250, **ECG})
+            # In the partition of its id, or in another one: then a worker passes it on.
+            partition = (partition_for(ecg_id.encode(), 12) + number % 2) % 12
+            await produce(pipeline, message, ecg_id.encode(), partition=partition, timestamp_ms=timestamp)
+
+        async def all_there() -> list[dict[str, Any]] | None:
+            listed = await pages(client, 3)
+            return listed if len(listed) == len(ids) else None
+
+        listed = await eventually(all_there, what="eight ECGs in the list")
+        assert [ecg["id"] for ecg in listed] == [i for _, i in sorted(zip(times, ids, strict=True), reverse=True)]
+        for ecg_id in ids:
+            assert (await client.get(f"/ecgs/{ecg_id}")).json()["sampling_rate"] == 250
+
+
+async def test_an_ecg_that_could_not_be_processed_is_listed_with_its_reason(pipeline: Pipeline) -> None:
+    async with pipeline.client(token=await pipeline.register("failing")) as client:
+        broken = b'{"id": "failing-1", "username": "failing", "leads": [{"name": "I", "signal": [7777, 0.5]}]}'
+        await produce(pipeline, broken, b"failing-1")
+
+        async def there() -> dict[str, Any] | None:
+            listed = (await client.get("/ecgs")).json()["ecgs"]
+            return dict(listed[0]) if listed else None
+
+        listed = await eventually(there, what="the failed ECG in the list")
+        reason = "leads[0].signal: must hold integers only"
+        assert listed | {"accepted_at": None} == {
+            "id": "failing-1",
+            "date": None,
+            "accepted_at": None,
+            "status": "failed",
+            "error": reason,
+            "leads": [],
+        }
+        response = await client.get("/ecgs/failing-1")
+        assert (response.status_code, response.json()) == (422, {"detail": reason})
