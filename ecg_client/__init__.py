@@ -3,6 +3,7 @@
 from ecg_client.client import AsyncEcgClient, EcgClient
 from ecg_client.errors import (
     ClientError,
+    Gone,
     InvalidEcg,
     NotFound,
     NotProcessable,
@@ -12,19 +13,23 @@ from ecg_client.errors import (
     UnexpectedAnswer,
 )
 from ecg_client.recordings import Recording, UnreadableRecording, read
-from ecg_client.results import Insights, LeadInsights, User
+from ecg_client.results import EcgSummary, Insights, LeadInsights, LeadSummary, StoredEcg, User
 
 __all__ = [
     "AsyncEcgClient",
     "ClientError",
     "EcgClient",
+    "EcgSummary",
+    "Gone",
     "Insights",
     "InvalidEcg",
     "LeadInsights",
+    "LeadSummary",
     "NotFound",
     "NotProcessable",
     "Recording",
     "StillProcessing",
+    "StoredEcg",
     "Unauthorized",
     "Unavailable",
     "UnexpectedAnswer",

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 import orjson
 
 from ecg_client.errors import (
     ClientError,
+    Gone,
     InvalidEcg,
     NotFound,
     NotProcessable,
@@ -21,7 +22,8 @@ from ecg_client.errors import (
     UnexpectedAnswer,
 )
 from ecg_client.recordings import Recording
-from ecg_client.results import Insights, User, parse_insights
+from ecg_client.results import Insights, Page, StoredEcg, User, parse_ecg, parse_insights, parse_page
+from shared import errors
 from shared.encoding import plain
 
 T = TypeVar("T")
@@ -39,6 +41,7 @@ _REFUSED = {
 _KINDS: dict[int, type[ClientError]] = {
     HTTPStatus.UNAUTHORIZED: Unauthorized,
     HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.GONE: Gone,
     HTTPStatus.UNPROCESSABLE_ENTITY: NotProcessable,
 }
 
@@ -50,7 +53,7 @@ class Call(Generic[T]):
     method: str
     path: str
     headers: dict[str, str] = field(repr=False)
-    meaning: dict[int, Callable[[Any], T]] = field(repr=False)
+    meaning: dict[int, Callable[[bytes], T]] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
 
     def result(self, answer: httpx.Response) -> T:
@@ -59,12 +62,13 @@ class Call(Generic[T]):
         Raises:
             ClientError: what it says, if it is not success.
         """
+        document = None
         try:
-            document = orjson.loads(answer.content) if answer.content else None
             if answer.status_code in self.meaning:
-                return self.meaning[answer.status_code](document)
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            document = None
+                return self.meaning[answer.status_code](answer.content)
+            document = orjson.loads(answer.content) if answer.content else None
+        except (ValueError, KeyError, TypeError, errors.InvalidEcg):
+            pass
         raise _error(answer, document if isinstance(document, dict) else {})
 
 
@@ -75,7 +79,8 @@ def register_user(username: str, admin_token: str) -> Call[User]:
     """
     body = orjson.dumps({"username": username})
     headers = {**_JSON, "x-admin-token": check_token(admin_token)}
-    return Call("POST", "/users", headers, {201: lambda user: User(user["username"], user["token"])}, body)
+    meaning = {201: _json(lambda user: User(user["username"], user["token"]))}
+    return Call("POST", "/users", headers, meaning, body)
 
 
 def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:
@@ -88,7 +93,7 @@ def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:
         problem = f"must be 1 to {_LONGEST_KEY} visible ASCII characters"
         raise InvalidEcg(f"idempotency-key: {problem}", "idempotency-key")
     headers = {**_JSON, "x-user-token": token, "idempotency-key": idempotency_key}
-    return Call("POST", "/ecgs", headers, {201: lambda accepted: str(accepted["id"])}, encode(recording))
+    return Call("POST", "/ecgs", headers, {201: _json(lambda accepted: str(accepted["id"]))}, encode(recording))
 
 
 def insights(ecg_id: str, token: str) -> Call[Insights | None]:
@@ -97,8 +102,20 @@ def insights(ecg_id: str, token: str) -> Call[Insights | None]:
         "GET",
         f"/ecgs/{quote(ecg_id, safe='')}/insights",
         {"x-user-token": token},
-        {200: parse_insights, 202: lambda _: None},
+        {200: _json(parse_insights), 202: lambda _: None},
     )
+
+
+def ecgs(token: str, limit: int, cursor: str | None) -> Call[Page]:
+    """Ask for a page of the user's ECGs."""
+    query = {"limit": limit} | ({"cursor": cursor} if cursor is not None else {})
+    return Call("GET", f"/ecgs?{urlencode(query)}", {"x-user-token": token}, {200: _json(parse_page)})
+
+
+def ecg(ecg_id: str, token: str) -> Call[StoredEcg | None]:
+    """Ask for an ECG as it was submitted: None while it is being processed."""
+    path = f"/ecgs/{quote(ecg_id, safe='')}"
+    return Call("GET", path, {"x-user-token": token}, {200: parse_ecg, 202: lambda _: None})
 
 
 def encode(recording: Recording) -> bytes:
@@ -115,6 +132,10 @@ def check_token(token: str) -> str:
     if not _VISIBLE_ASCII.fullmatch(token):
         raise Unauthorized("the token is empty, or holds spaces or characters beyond ASCII")
     return token
+
+
+def _json(meaning: Callable[[Any], T]) -> Callable[[bytes], T]:
+    return lambda body: meaning(orjson.loads(body))
 
 
 def _error(answer: httpx.Response, document: dict[str, Any]) -> ClientError:

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 import uuid
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
@@ -15,13 +16,14 @@ from ecg_client import calls, retries
 from ecg_client.calls import Call
 from ecg_client.errors import ClientError, NotFound, StillProcessing, Unauthorized
 from ecg_client.recordings import Recording
-from ecg_client.results import Insights, User
+from ecg_client.results import EcgSummary, Insights, StoredEcg, User
 from shared.ids import is_issued
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # A submission of 16 MiB over a slow line takes minutes; a gateway that is gone is noticed sooner.
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _RETRY_FOR = 30.0
+_LARGEST_PAGE = 200
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 
 T = TypeVar("T")
@@ -130,6 +132,28 @@ class EcgClient(_Client):
                 waiting.pending()
             time.sleep(waiting.pause())
 
+    def ecgs(self) -> Iterator[EcgSummary]:
+        """Yield the user's processed ECGs, the latest accepted first, page by page.
+
+        Each that was there at the beginning comes once, whatever is submitted meanwhile.
+        """
+        cursor = None
+        while True:
+            page = self._send(calls.ecgs(self._own_token, _LARGEST_PAGE, cursor))
+            yield from page.ecgs
+            if (cursor := page.next) is None:
+                return
+
+    def ecg(self, ecg_id: str) -> StoredEcg | None:
+        """Return an ECG as it was submitted, or None while it is being processed.
+
+        Raises:
+            NotFound: if there is no such ECG of this user.
+            Gone: if its signals are no longer kept.
+            NotProcessable: if it cannot be read.
+        """
+        return self._send(calls.ecg(ecg_id, self._own_token))
+
     def _send(self, call: Call[T], within: float = math.inf) -> T:
         result: T = Retrying(**retries.policy(min(self._retry_for, within)))(self._send_once, call)
         return result
@@ -185,6 +209,20 @@ class AsyncEcgClient(_Client):
             else:
                 waiting.pending()
             await asyncio.sleep(waiting.pause())
+
+    async def ecgs(self) -> AsyncIterator[EcgSummary]:
+        """See `EcgClient.ecgs`."""
+        cursor = None
+        while True:
+            page = await self._send(calls.ecgs(self._own_token, _LARGEST_PAGE, cursor))
+            for ecg in page.ecgs:
+                yield ecg
+            if (cursor := page.next) is None:
+                return
+
+    async def ecg(self, ecg_id: str) -> StoredEcg | None:
+        """See `EcgClient.ecg`."""
+        return await self._send(calls.ecg(ecg_id, self._own_token))
 
     async def _send(self, call: Call[T], within: float = math.inf) -> T:
         return await AsyncRetrying(**retries.policy(min(self._retry_for, within)))(self._send_once, call)

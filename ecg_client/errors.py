@@ -13,6 +13,10 @@ class NotFound(ClientError):  # noqa: N818
     """There is no such ECG of this user."""
 
 
+class Gone(ClientError):  # noqa: N818
+    """The ECG's signals are no longer kept; its insights are."""
+
+
 class InvalidEcg(ClientError):  # noqa: N818 - it is what the ECG is
     """The ECG, or the username, was refused; `field` names what breaks the schema or the limit."""
 

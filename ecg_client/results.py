@@ -1,7 +1,13 @@
 """What calls return."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from ecg_client.recordings import Recording
+from shared.encoding import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,90 @@ class Insights:
     leads: tuple[LeadInsights, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LeadSummary(LeadInsights):
+    """A lead of a listed ECG: its insights, and how many samples it has."""
+
+    number_of_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class EcgSummary:
+    """A processed ECG in the list of its owner; one that failed has an error and no leads."""
+
+    id: str
+    date: str | None
+    accepted_at: datetime
+    status: Literal["done", "failed"]
+    error: str | None
+    leads: tuple[LeadSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEcg:
+    """An ECG as it was submitted, and when it was accepted first."""
+
+    id: str
+    accepted_at: datetime
+    recording: Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list, and the cursor of the next one if there is one."""
+
+    ecgs: tuple[EcgSummary, ...]
+    next: str | None
+
+
+class _Head(msgspec.Struct):
+    id: str
+    accepted_at: datetime
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
 def parse_insights(document: dict[str, Any]) -> Insights:
     """Return the insights of a gateway's answer, or of a row of the insights topic."""
     return Insights(
         document["ecg_id"],
         tuple(
             LeadInsights(lead["name"], {name: value for name, value in lead.items() if name != "name"})
+            for lead in document["leads"]
+        ),
+    )
+
+
+def parse_page(document: dict[str, Any]) -> Page:
+    """Return the page of a gateway's answer."""
+    return Page(tuple(map(_summary, document["ecgs"])), document["next"])
+
+
+def parse_ecg(answer: bytes) -> StoredEcg:
+    """Return the ECG of a gateway's answer; its signals go straight into arrays.
+
+    Raises:
+        ValueError, InvalidEcg: if the answer holds none.
+    """
+    head, content = _head.decode(answer), plain.decode_content(answer)
+    recording = Recording(content.leads, content.date, sampling_rate=content.sampling_rate)
+    return StoredEcg(head.id, head.accepted_at, recording)
+
+
+def _summary(document: dict[str, Any]) -> EcgSummary:
+    return EcgSummary(
+        document["id"],
+        document["date"],
+        datetime.fromisoformat(document["accepted_at"]),
+        document["status"],
+        document["error"],
+        tuple(
+            LeadSummary(
+                lead["name"],
+                {name: value for name, value in lead.items() if name not in {"name", "number_of_samples"}},
+                lead["number_of_samples"],
+            )
             for lead in document["leads"]
         ),
     )

@@ -4,11 +4,26 @@ A key is a zero byte, with which no ECG id begins, the owner's name, another zer
 which the ECG was accepted, counted down, and its id.
 """
 
-from shared import results
+from typing import Annotated
+
+import msgspec
+
 from shared.listing import Position
+from shared.results import MAX_ACCEPTED
 
 _MARK = b"\0"
 _TIME_BYTES = 8
+
+
+class _Place(msgspec.Struct):
+    """What of a row is in its key: to decode no more takes a third of the time, for every row of a recovery."""
+
+    ecg_id: str
+    username: str
+    accepted: Annotated[int, msgspec.Meta(ge=0, le=MAX_ACCEPTED)] = 0
+
+
+_decoder = msgspec.json.Decoder(_Place)
 
 
 def owner(username: str) -> bytes:
@@ -18,16 +33,16 @@ def owner(username: str) -> bytes:
 
 def key(username: str, at: Position) -> bytes:
     """Return the key of an ECG."""
-    return owner(username) + (results.MAX_ACCEPTED - at.accepted).to_bytes(_TIME_BYTES) + at.ecg_id.encode()
+    return owner(username) + (MAX_ACCEPTED - at.accepted).to_bytes(_TIME_BYTES) + at.ecg_id.encode()
 
 
 def key_of(row: bytes) -> bytes | None:
     """Return the key of a row's ECG, or None if it is no row of ours."""
     try:
-        decoded = results.decode(row)
-    except ValueError:
+        place = _decoder.decode(row)
+    except msgspec.DecodeError:
         return None
-    return key(decoded.username, Position(decoded.accepted, decoded.ecg_id))
+    return key(place.username, Position(place.accepted, place.ecg_id))
 
 
 def first_after(username: str, at: Position | None) -> bytes:

@@ -46,24 +46,21 @@ class Serving:
         return partition in self._partitions and self._table.rows.holds(partition)
 
     async def knows(self, partition: int) -> bool:
-        """Tell whether a row that this worker has not is nowhere.
-
-        A worker that does not serve the partition may have a copy of it, and then makes sure that it is not behind.
-        """
-        if self.serves(partition):
-            return True
-        if not self._table.rows.holds(partition):
-            return False
-        try:
-            async with asyncio.timeout(_CATCH_UP_TIMEOUT):
-                return await self._table.catches_up(partition)
-        except (KafkaError, TimeoutError):
-            return False
+        """Tell whether a row that this worker has not is nowhere."""
+        return bool(await self.known([partition]))
 
     async def known(self, partitions: Sequence[int]) -> list[int]:
-        """Return those of the partitions of which this worker has every row."""
-        answers = await asyncio.gather(*map(self.knows, partitions))
-        return [partition for partition, known in zip(partitions, answers, strict=True) if known]
+        """Return those of the partitions of which a row that this worker has not is nowhere.
+
+        A worker that does not serve a partition may have a copy of it, and then makes sure that it is not behind.
+        """
+        known = [partition for partition in partitions if self.serves(partition)]
+        copies = [p for p in partitions if p not in known and self._table.rows.holds(p)]
+        if copies:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_CATCH_UP_TIMEOUT):
+                    known += await self._table.catch_up(copies)
+        return known
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         generation = self._app.consumer_generation_id

@@ -44,22 +44,23 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         open_here = [partition for partition in partitions if self.rows.holds(partition)]
         return encode_page(open_here, *listing.page(self.rows, query, open_here))
 
-    async def catches_up(self, partition: int) -> bool:
-        """Return True once the local copy of a partition has every record that its changelog had at the call.
+    async def catch_up(self, partitions: Sequence[int]) -> list[int]:
+        """Return partitions once their local copies have every record that their changelogs had at the call.
 
-        Return False if the copy is closed meanwhile. A row is visible anywhere only after its record is in the
+        One whose copy is closed meanwhile is left out. A row is visible anywhere only after its record is in the
         changelog: a row that such a copy lacks had been seen by nobody.
 
         Raises:
             KafkaError: if the broker cannot be asked.
         """
-        tp = self.changelog_tp(partition)
-        end = (await self.app.consumer.highwaters(tp))[tp]
-        while self.rows.holds(partition):
-            if self._next_offset(tp) >= end:
-                return True
+        tps = {partition: self.changelog_tp(partition) for partition in partitions}
+        # At once: each question may wait behind a fetch that waits for records.
+        ends = await self.app.consumer.highwaters(*tps.values())
+        while True:
+            tps = {partition: tp for partition, tp in tps.items() if self.rows.holds(partition)}
+            if all(self._next_offset(tp) >= ends[tp] for tp in tps.values()):
+                return list(tps)
             await asyncio.sleep(_POLL)
-        return False
 
     async def store(self, rows: Iterable[tuple[int, Stored]]) -> None:
         """Store rows, given with their partitions; when this returns they are durable and visible.

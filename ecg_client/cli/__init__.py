@@ -9,6 +9,7 @@ from ecg_client.cli import dead_letters, output, users
 from ecg_client.cli.insights import insights
 from ecg_client.cli.options import Unconfigured
 from ecg_client.cli.produce import produce
+from ecg_client.cli.reading import list_ecgs, show
 from ecg_client.cli.submit import submit
 from ecg_client.cli.up import up
 from ecg_client.cli.watch import watch
@@ -28,6 +29,8 @@ app = typer.Typer(
 app.add_typer(users.app, name="users")
 app.command()(submit)
 app.command()(insights)
+app.command("list")(list_ecgs)
+app.command()(show)
 app.command()(produce)
 app.command()(watch)
 app.add_typer(dead_letters.app, name="dlq")
@@ -42,6 +45,7 @@ def ecg() -> None:
       ecg up                                # in another terminal
       export ECG_TOKEN=$(ecg users add me)  # register
       ecg submit --wait recordings/100      # submit, and see
+      ecg list                              # what you have submitted
 
     Settings are options or environment variables; `ecg COMMAND --help`
     names both.

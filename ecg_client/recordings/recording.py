@@ -165,11 +165,15 @@ def checked(recording: Recording) -> Recording:
     """
     try:
         check_lead_count(len(recording.leads))
-        for i, lead in enumerate(recording.leads):
-            check_lead_name(lead.name, f"leads[{i}].name")
-            check_adc_gain(lead.adc_gain, f"leads[{i}].adc_gain")
-        check_date(recording.date)
-        check_sampling_rate(recording.sampling_rate)
+        leads = tuple(
+            Lead(
+                check_lead_name(lead.name, f"leads[{i}].name"),
+                lead.signal,
+                check_adc_gain(lead.adc_gain, f"leads[{i}].adc_gain"),
+            )
+            for i, lead in enumerate(recording.leads)
+        )
+        rate = check_sampling_rate(recording.sampling_rate)
+        return replace(recording, leads=leads, date=check_date(recording.date), sampling_rate=rate)
     except InvalidEcg as error:
         raise UnreadableRecording(str(error)) from None
-    return recording

@@ -225,6 +225,30 @@ async def test_insights_are_printed_and_what_is_missing_is_told_by_the_exit_code
     assert (done.code, done.lines) == (3, [{"ecg_id": accepted, "pending": True}])
 
 
+async def test_ecgs_are_listed_and_shown_as_they_were_submitted(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, f"cli-reading-{uuid.uuid4()}")
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for number, file in enumerate(files, start=1):
+        file.write_text(f"I,II\n1,2\n{-number},3\n")
+    done = await cli("submit", "--wait", "--json", "--sampling-rate", "250", "--adc-gain", "1000", *files)
+    ids = {line["id"] for line in done.lines}
+    listed = (await cli("list", "--json", "--limit", "2")).lines
+    assert {line["id"] for line in listed} == ids
+    assert [lead["number_of_samples"] for lead in listed[0]["leads"]] == [2, 2]
+    shown = await cli("list", "--limit", "1")
+    assert shown.code == 0
+    assert listed[0]["id"] in shown.out
+    assert listed[1]["id"] not in shown.out
+    [document] = (await cli("show", "--json", listed[1]["id"], "--csv", tmp_path / "back.csv")).lines
+    assert document["sampling_rate"] == 250
+    assert {lead["adc_gain"] for lead in document["leads"]} == {1000}
+    assert (tmp_path / "back.csv").read_text() in {file.read_text() for file in files}
+    text = (await cli("show", listed[1]["id"])).out
+    assert "250 Hz" in text
+    assert (await cli("show", "unknown")).code == 1
+    assert (await cli("submit", "--adc-gain", "0", *files)).code == 1
+
+
 async def test_usage_and_outages_are_one_line(bare: Cli, tmp_path: Path) -> None:
     file = write(tmp_path, "a.json", [1])
     done = await bare("submit", file)

@@ -27,11 +27,12 @@ from ecg_client import (
     Unavailable,
     UnexpectedAnswer,
 )
+from ecg_client.calls import encode
 from local_stack.broker import free_port
 from shared.ids import IdIssuer
 from shared.topics import Topics
 from tests.brokers import Broker
-from tests.harness import ADMIN_TOKEN, SECRET, Pipeline
+from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, eventually
 
 RECORDING = Recording.of([("I", [1, 0, -1, 0, 1, 0, 0, 1]), ("II", np.array([1, 0, -1], ">i2"))], "2026-11-24")
 TOKEN = "ecg_secret-token"
@@ -50,6 +51,8 @@ async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Callable[...,
 
         async def call(name: str, *arguments: Any, **options: Any) -> Any:
             method = getattr(client, name)
+            if name == "ecgs":
+                return [ecg async for ecg in method()] if isinstance(client, AsyncEcgClient) else list(method())
             if isinstance(client, AsyncEcgClient):
                 return await method(*arguments, **options)
             return await asyncio.to_thread(method, *arguments, **options)
@@ -74,6 +77,47 @@ async def test_a_recording_is_submitted_and_its_insights_are_read(
     assert insights.ecg_id == ecg_id
     assert [(lead.name, lead.number_of_zero_crossings) for lead in insights.leads] == [("I", 3), ("II", 1)]
     assert await client("insights", ecg_id) == insights
+
+
+async def test_ecgs_are_listed_and_read_back(pipeline: Pipeline, connect: Callable[..., Call]) -> None:
+    name = f"client-reading-{uuid.uuid4()}"
+    client = connect(pipeline.gateways[0].url, await pipeline.register(name))
+    recording = Recording.of([("I", [1, -(2**63)]), ("II", [])], "2026-11-24", sampling_rate=500, adc_gain=200)
+    ids = [await client("submit", recording, f"key-{number}") for number in range(3)]
+    for ecg_id in ids:
+        await client("wait_for_insights", ecg_id)
+    listed = await client("ecgs")
+    assert {ecg.id for ecg in listed} == set(ids)
+    assert [ecg.accepted_at for ecg in listed] == sorted((ecg.accepted_at for ecg in listed), reverse=True)
+    assert {(ecg.date, ecg.status, ecg.error) for ecg in listed} == {("2026-11-24", "done", None)}
+    assert [(lead.name, lead.number_of_samples, lead.number_of_zero_crossings) for lead in listed[0].leads] == [
+        ("I", 2, 1),
+        ("II", 0, 0),
+    ]
+    read = await client("ecg", listed[0].id)
+    assert (read.id, read.accepted_at) == (listed[0].id, listed[0].accepted_at)
+    assert encode(read.recording) == encode(recording)
+    with pytest.raises(NotFound):
+        await client("ecg", "unknown")
+
+
+@pytest.mark.parametrize("count", [200, 401])
+async def test_a_list_of_several_pages_is_one(pipeline: Pipeline, connect: Callable[..., Call], count: int) -> None:
+    name = f"client-pages-{uuid.uuid4()}"
+    token = await pipeline.register(name)
+    topic = Topics(pipeline.settings).submissions.name
+    ids = [str(uuid.uuid4()) for _ in range(count)]
+    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+        for ecg_id in ids:
+            body = {"id": ecg_id, "username": name, "leads": [{"name": "I", "signal": [1]}]}
+            await producer.send_and_wait(topic, json.dumps(body).encode(), ecg_id.encode())
+    client = connect(pipeline.gateways[0].url, token)
+
+    async def all_there() -> list[str] | None:
+        listed = [ecg.id for ecg in await client("ecgs")]
+        return listed if len(listed) == count else None
+
+    assert sorted(await eventually(all_there, what="the whole list")) == sorted(ids)
 
 
 async def test_the_same_key_and_content_are_the_same_ecg(pipeline: Pipeline, connect: Callable[..., Call]) -> None:

@@ -1,0 +1,124 @@
+"""The worker's local copy: rows and the index of each user's ECGs, however they got there."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from faust.types import TP
+
+from shared import listing, results
+from shared.listing import Position, Query
+from shared.results import Insights
+from shared.settings import Settings
+from stream_agents import index
+from stream_agents.app import create_app
+from stream_agents.processing import Stored
+from stream_agents.store import Store
+from stream_agents.table import InsightsTable
+
+PARTITION = 3
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> InsightsTable:
+    app = create_app(Settings.model_validate({"secret": "s" * 32, "data_dir": tmp_path}))
+    return cast("InsightsTable", app.tables["insights"])
+
+
+def recover(store: Store, changes: Sequence[tuple[str, Insights | None]], first: int = 0) -> None:
+    """Apply records of the changelog, as recovery and standbys do."""
+    apply(store, [(ecg_id.encode(), None if row is None else results.encode(row)) for ecg_id, row in changes], first)
+
+
+def apply(store: Store, records: Sequence[tuple[bytes, bytes | None]], first: int = 0) -> None:
+    events = [
+        SimpleNamespace(
+            message=SimpleNamespace(partition=PARTITION, tp=TP("t", PARTITION), offset=offset, key=key, value=value)
+        )
+        for offset, (key, value) in enumerate(records, start=first)
+    ]
+    store.apply_changelog_batch(cast("Any", events), lambda key: key, lambda value: value)
+
+
+def listed(table: InsightsTable, username: str = "u", limit: int = 200, after: Position | None = None) -> list[str]:
+    page = listing.decode_page(table.page(Query(username, [PARTITION], limit, after), [PARTITION]))
+    return [row.ecg_id for row in page.rows]
+
+
+def entries(table: InsightsTable) -> list[bytes]:
+    return list(table.rows.keys_from(PARTITION, b"\0", b"\0"))
+
+
+def row(ecg_id: str, accepted: int, username: str = "u") -> Insights:
+    return Insights(ecg_id, username, accepted=accepted)
+
+
+def stored(found: Insights) -> Stored:
+    at = Position(found.accepted, found.ecg_id)
+    return Stored(found.ecg_id.encode(), results.encode(found), index.key(found.username, at))
+
+
+def test_stored_and_recovered_rows_are_listed_alike(table: InsightsTable, tmp_path: Path) -> None:
+    rows = [row(f"e{number}", random.Random(number).randint(0, 20)) for number in range(50)]
+    recover(table.rows, [(found.ecg_id, found) for found in rows])
+    recovered = listed(table), entries(table)
+    assert recovered[0] == [found.ecg_id for found in sorted(rows, key=lambda r: listing.position(r).rank)]
+    table.rows.put_rows(PARTITION, map(stored, rows), 50)
+    assert (listed(table), entries(table)) == recovered
+    assert table.rows.persisted_offset(TP("t", PARTITION)) == 50
+
+
+def test_a_row_that_comes_again_is_listed_once_and_a_tombstone_removes_it(table: InsightsTable) -> None:
+    recover(table.rows, [("a", row("a", 1)), ("b", row("b", 2)), ("a", row("a", 1))])
+    assert listed(table) == ["b", "a"]
+    recover(table.rows, [("b", None), ("unknown", None)], first=3)
+    assert (listed(table), len(entries(table))) == (["a"], 1)
+    assert table.find(PARTITION, b"b") is None
+    assert table.rows.persisted_offset(TP("t", PARTITION)) == 4
+    recover(table.rows, [("c", row("c", 3)), ("c", None)], first=5)
+    assert (listed(table), len(entries(table))) == (["a"], 1)
+
+
+def test_a_row_that_moves_leaves_no_entry_behind(table: InsightsTable) -> None:
+    """As when an id that was erased is used again, by whomever."""
+    recover(table.rows, [("a", row("a", 1))])
+    recover(table.rows, [("a", row("a", 5)), ("a", row("a", 7, "other"))], first=1)
+    assert (listed(table), listed(table, "other"), len(entries(table))) == ([], ["a"], 1)
+
+
+def test_an_entry_that_its_row_does_not_bear_out_is_not_shown(table: InsightsTable) -> None:
+    moved = stored(row("a", 5))
+    table.rows._db_for_partition(PARTITION)
+    table.rows.put_rows(PARTITION, [stored(row("a", 1)), moved], None)
+    assert (listed(table), len(entries(table))) == (["a"], 2)
+
+
+def test_a_record_that_is_no_row_is_kept_and_not_listed(table: InsightsTable) -> None:
+    apply(table.rows, [(b"a", b"?"), (b"b", results.encode(row("b", 1))), (b"a", b"??"), (b"a", None)])
+    assert listed(table) == ["b"]
+
+
+def test_users_whose_names_begin_alike_have_lists_of_their_own(table: InsightsTable) -> None:
+    names = ["u", "u2", "uu", "u u", "ü"]
+    recover(table.rows, [(f"of-{i}", row(f"of-{i}", 1, name)) for i, name in enumerate(names)])
+    assert [listed(table, name) for name in names] == [[f"of-{i}"] for i in range(len(names))]
+
+
+def test_a_page_ends_at_its_limit_or_its_size_and_goes_on_from_its_last_row(table: InsightsTable) -> None:
+    leads = [{"name": "x" * 100_000}]
+    recover(table.rows, [(f"e{i:02}", Insights(f"e{i:02}", "u", leads, accepted=1)) for i in range(30)])
+    seen: list[str] = []
+    after, more = None, True
+    while more:
+        page = listing.decode_page(table.page(Query("u", [PARTITION], 200, after), [PARTITION]))
+        assert page.rows
+        assert len(page.rows) < 15
+        seen += [found.ecg_id for found in page.rows]
+        after, more = listing.position(page.rows[-1]), page.more
+    assert seen == [f"e{i:02}" for i in range(30)]
+    page = listing.decode_page(table.page(Query("u", [PARTITION, 4], 2), [PARTITION, 4]))
+    # Of a partition that is not open here nothing is known.
+    assert (page.partitions, len(page.rows), page.more) == ([PARTITION], 2, True)
