@@ -59,6 +59,8 @@ def create_app(settings: Settings) -> faust.App:
         name="insights",
         # A copy is asked when the owner has died: each record should be in it at once, not a thousand later.
         standby_buffer_size=1,
+        # In polls, each of up to a batch of rows. (With 1, Faust would go on reading the changelog of what is its own.)
+        recovery_buffer_size=8,
         partitions=topics.insights.partitions,
         key_type=bytes,
         value_type=bytes,

@@ -3,14 +3,16 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import rocksdict
+from aiokafka.structs import ConsumerRecord
 from faust.stores import rocksdb
 from faust.types import EventT
 
 from stream_agents import index
 from stream_agents.processing import Stored
+from stream_agents.transport import Poll
 
 MIB = 1024 * 1024
 
@@ -34,22 +36,22 @@ class Store(rocksdb.Store):
 
         Faust would log the error and go on: a worker with a full disk would keep partitions that it can't recover.
         """
-        by_partition: dict[int, list[Any]] = defaultdict(list)
+        by_partition: dict[int, list[ConsumerRecord]] = defaultdict(list)
         for event in batch:
-            by_partition[event.message.partition].append(event.message)
+            by_partition[event.message.partition].extend(cast("Poll", event.message.value).records)
         try:
-            for partition, messages in by_partition.items():
-                self._apply(partition, messages)
+            for partition, records in by_partition.items():
+                self._apply(partition, records)
         except Exception as error:
             self._ending = self._ending or asyncio.create_task(self.app.crash(error))
             raise
 
-    def _apply(self, partition: int, messages: list[Any]) -> None:
+    def _apply(self, partition: int, records: list[ConsumerRecord]) -> None:
         db = self._db_for_partition(partition)
         batch: Any = rocksdict.WriteBatch(raw_mode=True)
         before: dict[bytes, bytes | None] = {}
-        for message in messages:
-            key, row = message.key, message.value
+        for record in records:
+            key, row = record.key, record.value
             old = before[key] if key in before else db.get(key)
             before[key] = row
             if old is not None and (entry := index.key_of(old)):
@@ -60,7 +62,7 @@ class Store(rocksdb.Store):
             batch.put(key, row)
             if entry := index.key_of(row):
                 batch.put(entry, b"")
-        batch.put(self.offset_key, str(messages[-1].offset).encode())
+        batch.put(self.offset_key, str(records[-1].offset).encode())
         db.write(batch)
 
     def holds(self, partition: int) -> bool:

@@ -68,13 +68,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> RecordMap:
         fetched = await super()._fetch_records(*args, **kwargs)
-        return {
-            tp: records if self.consumer.is_changelog(tp) else [self._noted(ensure_TP(tp), records)]
-            for tp, records in fetched.items()
-        }
+        return {tp: [self._noted(ensure_TP(tp), records)] for tp, records in fetched.items()}
 
     def _noted(self, tp: TP, records: Sequence[ConsumerRecord]) -> Poll:
-        self.consumer.offsets.fetched(tp, [record.offset for record in records])
+        if not self.consumer.is_changelog(tp):
+            self.consumer.offsets.fetched(tp, [record.offset for record in records])
         return Poll(records)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
