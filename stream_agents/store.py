@@ -16,8 +16,41 @@ from stream_agents.transport import Poll
 
 MIB = 1024 * 1024
 
-# Faust's defaults reserve 2 GiB of cache and 192 MiB of write buffers for every partition.
-OPTIONS = {"block_cache_size": 16 * MIB, "write_buffer_size": 8 * MIB, "max_write_buffer_number": 2}
+_MEMORY = 128 * MIB
+_WRITE_BUFFERS = 32 * MIB
+_BLOOM_BITS = 10
+# Of one partition; each holds some kilobytes outside the cache.
+_OPEN_FILES = 64
+
+
+class _Options(rocksdb.RocksDBOptions):
+    """Options of databases that share their memory: it has one limit, however many partitions or rows there are.
+
+    Faust's defaults reserve 2 GiB of cache and 192 MiB of write buffers for every partition, and hold the index and the
+    filter of every file beside them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(use_rocksdict=True)
+        self._cache = rocksdict.Cache(_MEMORY)
+        # What is written and not yet in a file counts as part of the cache.
+        self._write_buffers = rocksdict.WriteBufferManager.new_write_buffer_manager_with_cache(
+            _WRITE_BUFFERS, allow_stall=False, cache=self._cache
+        )
+
+    def as_options(self) -> rocksdict.Options:
+        """Return the options of a database."""
+        blocks = rocksdict.BlockBasedOptions()
+        blocks.set_block_cache(self._cache)
+        blocks.set_cache_index_and_filter_blocks(True)
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
+        blocks.set_bloom_filter(_BLOOM_BITS, block_based=False)
+        options = rocksdict.Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_write_buffer_manager(self._write_buffers)
+        options.set_max_open_files(_OPEN_FILES)
+        options.set_block_based_table_factory(blocks)
+        return options
 
 
 class Store(rocksdb.Store):
@@ -28,6 +61,10 @@ class Store(rocksdb.Store):
     """
 
     _ending: asyncio.Task[None] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rocksdb_options = _Options()
 
     def apply_changelog_batch(
         self, batch: Iterable[EventT[Any]], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]

@@ -13,7 +13,7 @@ from yarl import URL
 from shared.listing import Query, encode_page
 from stream_agents import listing
 from stream_agents.processing import Stored
-from stream_agents.store import OPTIONS, Store
+from stream_agents.store import Store
 from stream_agents.transport import Producer
 
 _POLL = 0.01
@@ -118,5 +118,4 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             value_type=bytes,
             key_serializer="raw",
             value_serializer="raw",
-            options=dict(OPTIONS),
         )
