@@ -10,6 +10,7 @@ from shared.kafka import admin_client
 from shared.settings import MIB, Settings
 from shared.topics import Topics
 from stream_agents.agent import SubmissionsAgent
+from stream_agents.ends import Ends
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 from stream_agents.transport import FlowControl, Poll, new_transport
@@ -80,7 +81,7 @@ def create_app(settings: Settings) -> faust.App:
     add_views(
         app,
         table,
-        Serving(app, table, topics, settings.worker_url),
+        Serving(app, table, topics, settings.worker_url, Ends(settings)),
         InternalAuth(settings.secret.get_secret_value()),
     )
 

@@ -13,6 +13,7 @@ from faust.types import TP, AppT
 from shared import announcements
 from shared.announcements import Announcement
 from shared.topics import Topics
+from stream_agents.ends import Ends
 from stream_agents.table import InsightsTable
 
 log = structlog.get_logger(__name__)
@@ -30,11 +31,12 @@ class Serving:
     rebalances, as nobody writes to the partition before its next owner has recovered it.
     """
 
-    def __init__(self, app: AppT, table: InsightsTable, topics: Topics, url: str) -> None:
+    def __init__(self, app: AppT, table: InsightsTable, topics: Topics, url: str, ends: Ends) -> None:
         self._app = app
         self._table = table
         self._topic = topics.workers.name
         self._url = url
+        self._ends = ends
         self._generation = -1
         self._partitions: frozenset[int] = frozenset()
         app.on_partitions_assigned.connect(self._on_assigned)
@@ -59,7 +61,7 @@ class Serving:
         if copies:
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(_CATCH_UP_TIMEOUT):
-                    known += await self._table.catch_up(copies)
+                    known += await self._table.catch_up(copies, self._ends)
         return known
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
@@ -81,6 +83,7 @@ class Serving:
         with contextlib.suppress(ProducerSendError, KafkaError, TimeoutError):
             async with asyncio.timeout(_FAREWELL_TIMEOUT):
                 await self._publish(None)
+                await self._ends.stop()
 
     def _active(self) -> frozenset[int]:
         return self._numbers(self._app.assignor.assigned_actives())

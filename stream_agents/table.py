@@ -12,6 +12,7 @@ from yarl import URL
 
 from shared.listing import Query, encode_page
 from stream_agents import listing
+from stream_agents.ends import Ends
 from stream_agents.processing import Stored
 from stream_agents.store import Store
 from stream_agents.transport import Producer
@@ -44,7 +45,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         open_here = [partition for partition in partitions if self.rows.holds(partition)]
         return encode_page(open_here, *listing.page(self.rows, query, open_here))
 
-    async def catch_up(self, partitions: Sequence[int]) -> list[int]:
+    async def catch_up(self, partitions: Sequence[int], ends: Ends) -> list[int]:
         """Return partitions once their local copies have every record that their changelogs had at the call.
 
         One whose copy is closed meanwhile is left out. A row is visible anywhere only after its record is in the
@@ -54,11 +55,10 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             KafkaError: if the broker cannot be asked.
         """
         tps = {partition: self.changelog_tp(partition) for partition in partitions}
-        # At once: each question may wait behind a fetch that waits for records.
-        ends = await self.app.consumer.highwaters(*tps.values())
+        at_call = await ends.of(tps.values())
         while True:
             tps = {partition: tp for partition, tp in tps.items() if self.rows.holds(partition)}
-            if all(self._next_offset(tp) >= ends[tp] for tp in tps.values()):
+            if all(self._next_offset(tp) >= at_call[tp] for tp in tps.values()):
                 return list(tps)
             await asyncio.sleep(_POLL)
 
