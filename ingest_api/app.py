@@ -1,5 +1,6 @@
 """The FastAPI app: collaborators started and stopped around it, and its documentation."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -10,6 +11,7 @@ from ingest_api.endpoints import router
 from ingest_api.publisher import Publisher
 from ingest_api.submissions import Submissions
 from ingest_api.users import Users
+from ingest_api.waiting import Waiting
 from ingest_api.workers import Workers
 from shared.ids import IdIssuer
 from shared.kafka import admin_client
@@ -57,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.issuer = issuer
             app.state.users = users
             app.state.workers = workers
+            app.state.waiting = Waiting(workers, settings.max_waits)
             app.state.submissions = Submissions(settings, topics, publisher, issuer)
             yield
 
@@ -66,6 +69,8 @@ def create_app(settings: Settings) -> FastAPI:
         description=_DESCRIPTION,
         lifespan=lifespan,
     )
+    # Set by the server when it stops, before it waits for the requests under way.
+    app.state.stopping = asyncio.Event()
     app.include_router(router)
     app.add_exception_handler(errors.ApiError, errors.answer)
     _document_lead(app)

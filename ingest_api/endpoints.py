@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from ingest_api import schemas
 from ingest_api.auth import Admin, User
 from ingest_api.errors import NotFound, Unavailable, Unprocessable
+from ingest_api.preferences import MAX_WAIT_SECONDS, wait_seconds
 from ingest_api.responses import JsonResponse
 from ingest_api.schemas import problem, unavailable
 from ingest_api.submissions import announced_length, check_media_type, read_body
@@ -35,6 +36,17 @@ _IDEMPOTENCY_KEY = {
     "description": "Makes it safe to send a submission again: the same key and content are the same ECG, on every "
     "gateway, at any time. The same key with another content is another ECG.",
     "example": "recorder-7/2026-11-24/0001",
+}
+
+_PREFER = {
+    "name": "prefer",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": f"`wait=N` (RFC 7240): answer as soon as the insights are there, or after N seconds, at most "
+    f"{MAX_WAIT_SECONDS}. `Preference-Applied` in the answer says that it was done; a gateway for which too many wait "
+    "answers at once.",
+    "example": "wait=10",
 }
 
 router = APIRouter()
@@ -140,6 +152,7 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
     tags=["ecgs"],
     summary="Read an ECG's insights",
     response_model=schemas.EcgInsights,
+    openapi_extra={"parameters": [_PREFER]},
     responses={
         202: problem("Accepted, and not yet processed.", "Insights are still being processed"),
         **_USER_ERRORS,
@@ -154,11 +167,16 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
     issued_here = state.issuer.belongs(ecg_id, user)
     # What a gateway issued to somebody else cannot be the caller's, whatever the table holds.
     may_exist = issued_here or (ids.is_valid(ecg_id) and not ids.is_issued(ecg_id))
-    found = await state.workers.find(ecg_id) if may_exist else None
+    found, applied = None, None
+    if may_exist and (wait := wait_seconds(request.headers.getlist("prefer"))) and not state.waiting.full:
+        applied = {"preference-applied": f"wait={wait}"}
+        found = await state.waiting.find(request, ecg_id, user, wait)
+    elif may_exist:
+        found = await state.workers.find(ecg_id)
     if found is not None and found.username == user:
         if found.error is not None:
             raise Unprocessable(found.error)
-        return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads})
+        return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads}, headers=applied)
     if issued_here:
-        return JsonResponse({"detail": "Insights are still being processed"}, HTTPStatus.ACCEPTED)
+        return JsonResponse({"detail": "Insights are still being processed"}, HTTPStatus.ACCEPTED, applied)
     raise NotFound(f"ECG not found for id {ecg_id}")

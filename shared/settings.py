@@ -83,6 +83,12 @@ class Settings(BaseSettings):
         description="Seconds in which a query looks for the worker that owns the ECG before it is answered "
         "503: longer than a worker's hand-over, shorter than a client's patience.",
     )
+    max_waits: int = Field(
+        default=256,
+        ge=0,
+        description="Queries for which a gateway waits at a time, and that a worker holds; more are answered at once. "
+        "Each takes two open files in a gateway, of which many systems allow a process 1024.",
+    )
     http_host: str = Field(default="127.0.0.1", description="Address that the gateway listens on.")
     http_port: int = Field(default=8000, ge=0, le=65535, description="Port that the gateway listens on.")
     http_shared: bool = Field(

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 import faust
-from faust.types import TP
+from faust.types import TP, AppT, EventT
 from faust.types.tuples import RecordMetadata
 from yarl import URL
 
 from stream_agents.processing import Stored
 from stream_agents.store import OPTIONS, Store
 from stream_agents.transport import Producer
+from stream_agents.waits import Waits
 
 _POLL = 0.01
 
@@ -23,6 +24,10 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
     Faust writes a row locally and sends its changelog record some time later. Here `store` first has the
     broker acknowledge the changelog records and then writes the rows: what a query has seen is durable.
     """
+
+    def __init__(self, app: AppT, *, waits: Waits, **options: Any) -> None:
+        self.waits = waits
+        super().__init__(app, **options)
 
     @property
     def rows(self) -> Store:
@@ -69,7 +74,17 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             # A partition that moved away meanwhile is the new owner's to write.
             if self.changelog_tp(partition) in actives and self.rows.holds(partition):
                 complete_to = self._complete_to(partition, offsets)
-                self.rows.put_rows(partition, [(row.key, row.row) for row in batch], complete_to)
+                written = [(row.key, row.row) for row in batch]
+                self.rows.put_rows(partition, written, complete_to)
+                if self.waits:
+                    self.waits.stored(written)
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
+        """Write changelog records that another worker made, as they come to a copy of its partition."""
+        super().apply_changelog_batch(batch)
+        if self.waits:
+            records = ((event.message.key, event.message.value) for event in batch)
+            self.waits.stored((key, row) for key, row in records if key is not None and row is not None)
 
     async def _log(self, partition: int, rows: list[Stored]) -> list[int]:
         """Send rows to the changelog as batches, and return their offsets there."""
