@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from ingest_api import errors, schemas
 from ingest_api.endpoints import router
 from ingest_api.publisher import Publisher
+from ingest_api.streams import Streams
 from ingest_api.submissions import Submissions
 from ingest_api.users import Users
 from ingest_api.waiting import Waiting
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.issuer = issuer
             app.state.users = users
             app.state.workers = workers
+            app.state.streams = Streams(settings, topics, partitions, users)
             app.state.waiting = Waiting(workers, settings.max_waits)
             app.state.submissions = Submissions(settings, topics, publisher, issuer)
             yield

@@ -14,6 +14,7 @@ from ingest_api.errors import NotFound, Unavailable, Unprocessable
 from ingest_api.preferences import MAX_WAIT_SECONDS, wait_seconds
 from ingest_api.responses import JsonResponse
 from ingest_api.schemas import problem, unavailable
+from ingest_api.streams import MEDIA_TYPE, EventStream, Streams
 from ingest_api.submissions import announced_length, check_media_type, read_body
 from shared import ids
 from shared.ecg import check_username
@@ -48,6 +49,28 @@ _PREFER = {
     "answers at once.",
     "example": "wait=10",
 }
+
+_LAST_EVENT_ID = {
+    "name": "last-event-id",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The `id` that came last: the stream resumes after it, on any gateway.",
+}
+_EVENTS = """retry: 1000
+id: a8gxQ...
+
+event: insights
+data: {"ecg_id":"5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77","leads":[{"name":"I","number_of_zero_crossings":3}]}
+id: 1zNfk...
+
+event: failed
+data: {"ecg_id":"9e107d9d-372b-8826-b1d1-3f6e1c3a4b5c","detail":"leads: an insight could not be computed (...)"}
+id: mX0bs...
+
+: keep-alive
+id: Yw9cD...
+"""
 
 router = APIRouter()
 
@@ -180,3 +203,28 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
     if issued_here:
         return JsonResponse({"detail": "Insights are still being processed"}, HTTPStatus.ACCEPTED, applied)
     raise NotFound(f"ECG not found for id {ecg_id}")
+
+
+@router.get(
+    "/events",
+    tags=["ecgs"],
+    summary="Follow one's ECGs as they finish",
+    response_class=EventStream,
+    openapi_extra={"parameters": [_LAST_EVENT_ID]},
+    responses={
+        200: {
+            "description": "A stream of server-sent events, without an end. An event may come again, above all after "
+            "the stream was resumed; none is left out. Of an ECG that finished several times meanwhile, the last one "
+            "comes. An `id` without data only says where to resume.",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EVENTS}},
+        },
+        **_USER_ERRORS,
+        422: problem("The id is none of an event.", "last-event-id: must be the id of an event ...", "last-event-id"),
+        429: problem("The user has too many streams; see `Retry-After`.", "More than 32 streams of one user, ..."),
+        503: unavailable("The insights cannot be followed now, try again"),
+    },
+)
+async def follow_events(request: Request, user: User) -> EventStream:
+    """Answer with a stream of the caller's ECGs, each as soon as it is done or has failed."""
+    streams: Streams = request.app.state.streams
+    return streams.open(request, user)
