@@ -11,6 +11,7 @@ from ecg_client.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
+from ecg_client.events import Event
 from ecg_client.recordings import Recording, UnreadableRecording, read
 from ecg_client.results import Insights, LeadInsights, User
 
@@ -18,6 +19,7 @@ __all__ = [
     "AsyncEcgClient",
     "ClientError",
     "EcgClient",
+    "Event",
     "Insights",
     "InvalidEcg",
     "LeadInsights",
