@@ -12,6 +12,7 @@ from ecg_client.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
+from ecg_client.events import Event
 from ecg_client.recordings import Recording, UnreadableRecording, read
 from ecg_client.results import EcgSummary, Insights, LeadInsights, LeadSummary, StoredEcg, User
 
@@ -20,6 +21,7 @@ __all__ = [
     "ClientError",
     "EcgClient",
     "EcgSummary",
+    "Event",
     "Gone",
     "Insights",
     "InvalidEcg",

@@ -32,7 +32,12 @@ _JSON = {"content-type": "application/json"}
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _LONGEST_KEY = 255
 # The gateway's own, and what a load balancer before it answers while none of its gateways does.
-_NOT_NOW = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+_NOT_NOW = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
 _REFUSED = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -96,12 +101,12 @@ def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:
     return Call("POST", "/ecgs", headers, {201: _json(lambda accepted: str(accepted["id"]))}, encode(recording))
 
 
-def insights(ecg_id: str, token: str) -> Call[Insights | None]:
-    """Ask for an ECG's insights: None while it is being processed."""
+def insights(ecg_id: str, token: str, wait: int = 0) -> Call[Insights | None]:
+    """Ask for an ECG's insights: None while it is being processed; the gateway may wait for them so many seconds."""
     return Call(
         "GET",
         f"/ecgs/{quote(ecg_id, safe='')}/insights",
-        {"x-user-token": token},
+        {"x-user-token": token} | ({"prefer": f"wait={wait}"} if wait else {}),
         {200: _json(parse_insights), 202: lambda _: None},
     )
 
@@ -144,7 +149,7 @@ def _error(answer: httpx.Response, document: dict[str, Any]) -> ClientError:
         return Unavailable(str(detail or f"the gateway answers {status}"), _seconds(answer.headers.get("retry-after")))
     if not isinstance(detail, str):
         return UnexpectedAnswer(f"{answer.url} answers {status}, which is no answer of a gateway")
-    if status in _REFUSED and answer.request.method == "POST":
+    if status in _REFUSED and (answer.request.method == "POST" or "field" in document):
         return InvalidEcg(detail, str(document.get("field") or "body"))
     if kind := _KINDS.get(status):
         return kind(detail)

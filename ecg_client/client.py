@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
@@ -14,7 +14,8 @@ from tenacity import AsyncRetrying, Retrying
 
 from ecg_client import calls, retries
 from ecg_client.calls import Call
-from ecg_client.errors import ClientError, NotFound, StillProcessing, Unauthorized
+from ecg_client.errors import ClientError, NotFound, StillProcessing, Unauthorized, Unavailable
+from ecg_client.events import Event, Following
 from ecg_client.recordings import Recording
 from ecg_client.results import EcgSummary, Insights, StoredEcg, User
 from shared.ids import is_issued
@@ -25,6 +26,8 @@ _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _RETRY_FOR = 30.0
 _LARGEST_PAGE = 200
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+# Less than proxies take for silence.
+_LONGEST_WAIT = 20
 
 T = TypeVar("T")
 
@@ -124,7 +127,7 @@ class EcgClient(_Client):
         waiting = _Waiting(ecg_id, timeout)
         while True:
             try:
-                if (found := self._send(calls.insights(ecg_id, self._own_token), waiting.left)) is not None:
+                if (found := self._send(waiting.call(self._own_token), waiting.left)) is not None:
                     return found
             except NotFound as error:
                 waiting.unknown(error)
@@ -153,6 +156,34 @@ class EcgClient(_Client):
             NotProcessable: if it cannot be read.
         """
         return self._send(calls.ecg(ecg_id, self._own_token))
+
+    def events(self, last_id: str | None = None, opened: Callable[[], None] | None = None) -> Iterator[Event]:
+        """Yield one's ECGs as they finish, from now on, or from after an event's id.
+
+        The stream is opened again where it ended or was not to be had for less than `retry_for` seconds, and resumes:
+        an event may come again, and none is missed. `opened` is called whenever it is open.
+
+        Raises:
+            Unauthorized: if the token is revoked.
+            InvalidEcg: if the id is none of an event.
+        """
+        following = Following(self._own_token, last_id, self._retry_for)
+        while True:
+            unavailable = None
+            try:
+                with self._http.stream("GET", "/events", headers=following.headers) as answer:
+                    if not answer.is_success:
+                        answer.read()
+                    following.opened(answer)
+                    if opened is not None:
+                        opened()
+                    for chunk in answer.iter_bytes():
+                        yield from following.read(chunk)
+            except retries.TRANSIENT as error:
+                unavailable = retries.unanswered(self._url, error)
+            except Unavailable as error:
+                unavailable = error
+            time.sleep(following.pause(unavailable))
 
     def _send(self, call: Call[T], within: float = math.inf) -> T:
         result: T = Retrying(**retries.policy(min(self._retry_for, within)))(self._send_once, call)
@@ -202,7 +233,7 @@ class AsyncEcgClient(_Client):
         waiting = _Waiting(ecg_id, timeout)
         while True:
             try:
-                if (found := await self._send(calls.insights(ecg_id, self._own_token), waiting.left)) is not None:
+                if (found := await self._send(waiting.call(self._own_token), waiting.left)) is not None:
                     return found
             except NotFound as error:
                 waiting.unknown(error)
@@ -224,6 +255,29 @@ class AsyncEcgClient(_Client):
         """See `EcgClient.ecg`."""
         return await self._send(calls.ecg(ecg_id, self._own_token))
 
+    async def events(
+        self, last_id: str | None = None, opened: Callable[[], None] | None = None
+    ) -> AsyncGenerator[Event]:
+        """See `EcgClient.events`; close it (`contextlib.aclosing`) when no more are wanted."""
+        following = Following(self._own_token, last_id, self._retry_for)
+        while True:
+            unavailable = None
+            try:
+                async with self._http.stream("GET", "/events", headers=following.headers) as answer:
+                    if not answer.is_success:
+                        await answer.aread()
+                    following.opened(answer)
+                    if opened is not None:
+                        opened()
+                    async for chunk in answer.aiter_bytes():
+                        for event in following.read(chunk):
+                            yield event
+            except retries.TRANSIENT as error:
+                unavailable = retries.unanswered(self._url, error)
+            except Unavailable as error:
+                unavailable = error
+            await asyncio.sleep(following.pause(unavailable))
+
     async def _send(self, call: Call[T], within: float = math.inf) -> T:
         return await AsyncRetrying(**retries.policy(min(self._retry_for, within)))(self._send_once, call)
 
@@ -240,18 +294,25 @@ def _key(chosen: str | None) -> str:
 
 
 class _Waiting:
-    """Waiting for an ECG: how long until the next look, and when it was long enough."""
+    """Waiting for an ECG: the gateway's wait, how long until the next look without it, and when it was long enough."""
 
     def __init__(self, ecg_id: str, timeout: float) -> None:
         self._ecg_id = ecg_id
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
         self._pause = _FIRST_PAUSE
+        self._answer_due = math.inf
 
     @property
     def left(self) -> float:
         """The seconds that are left."""
         return max(0.0, self._deadline - time.monotonic())
+
+    def call(self, token: str) -> Call[Insights | None]:
+        """Return the next call."""
+        wait = min(int(self.left), _LONGEST_WAIT)
+        self._answer_due = time.monotonic() + wait if wait else math.inf
+        return calls.insights(self._ecg_id, token, wait)
 
     def pending(self) -> None:
         """Note that the ECG is being processed, unless the time is over."""
@@ -264,7 +325,10 @@ class _Waiting:
             raise error
 
     def pause(self) -> float:
-        """Return the seconds until the next look."""
+        """Return the seconds until the next look: none where the gateway has waited."""
+        if time.monotonic() >= self._answer_due:
+            self._pause = _FIRST_PAUSE
+            return 0.0
         pause = min(self._pause, self.left)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         return pause

@@ -18,7 +18,7 @@ class Gone(ClientError):  # noqa: N818
 
 
 class InvalidEcg(ClientError):  # noqa: N818 - it is what the ECG is
-    """The ECG, or the username, was refused; `field` names what breaks the schema or the limit."""
+    """The ECG, or what came with a call, was refused; `field` names what breaks the schema or the limit."""
 
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message)

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 
 from ecg_client.batch import Outcome, Send
 from ecg_client.errors import ClientError, InvalidEcg, Unavailable
+from ecg_client.events import Event
 from ecg_client.identity import ecg_id
 from ecg_client.local import running_stack
 from ecg_client.recordings import Recording
+from ecg_client.results import parse_insights
 from shared import results
 from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
@@ -116,7 +118,7 @@ def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool) -
     return send
 
 
-async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -> AsyncGenerator[Insights]:
+async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -> AsyncGenerator[Event]:
     """Yield a user's insights as they come, from when `ready` is set on.
 
     Raises:
@@ -131,7 +133,7 @@ async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -
                 for record in records:
                     row = _row(record)
                     if row is not None and row.username == username:
-                        yield row
+                        yield _event(record, row)
 
 
 async def dead_letters(used: Settings) -> AsyncGenerator[DeadLetter]:
@@ -224,6 +226,11 @@ async def _running(client: AIOKafkaConsumer | AIOKafkaProducer, used: Settings) 
         raise Unavailable(f"Kafka at {used.bootstrap_servers} does not answer ({type(error).__name__})") from None
     finally:
         await client.stop()
+
+
+def _event(record: ConsumerRecord, row: Insights) -> Event:
+    insights = None if row.error is not None else parse_insights({"ecg_id": row.ecg_id, "leads": row.leads})
+    return Event(f"{record.partition}:{record.offset}", row.ecg_id, insights, row.error)
 
 
 def _row(record: ConsumerRecord) -> Insights | None:

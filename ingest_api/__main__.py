@@ -1,5 +1,6 @@
 """Run a gateway: `python -m ingest_api`."""
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -27,8 +28,9 @@ def main() -> None:
     keep_freed()
     # uvicorn raises the signal again after its graceful stop; a wanted stop is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    app = create_app(settings)
     config = uvicorn.Config(
-        Shortcut(create_app(settings)),
+        Shortcut(app),
         host=settings.http_host,
         port=settings.http_port,
         loop="uvloop",
@@ -39,11 +41,24 @@ def main() -> None:
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
     )
     shared = [_shared_socket(settings)] if settings.http_shared else None
-    server = uvicorn.Server(config)
+    server = _Server(config, app.state.stopping)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(shared)
     if not server.started:
         sys.exit(_START_FAILED)
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it stops: requests that are held end at once, and their clients ask another gateway."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        self._stopping.set()
+        await super().shutdown(sockets)
 
 
 def _shared_socket(settings: Settings) -> socket.socket:

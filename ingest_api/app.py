@@ -1,5 +1,6 @@
 """The FastAPI app: collaborators started and stopped around it, and its documentation."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -11,8 +12,10 @@ from ingest_api.cursors import Cursors
 from ingest_api.endpoints import router
 from ingest_api.publisher import Publisher
 from ingest_api.records import Records
+from ingest_api.streams import Streams
 from ingest_api.submissions import Submissions
 from ingest_api.users import Users
+from ingest_api.waiting import Waiting
 from ingest_api.workers import Workers
 from shared.ids import IdIssuer
 from shared.kafka import admin_client
@@ -65,6 +68,8 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.workers = workers
             app.state.records = records
             app.state.cursors = Cursors(settings.secret.get_secret_value())
+            app.state.streams = Streams(settings, topics, partitions, users)
+            app.state.waiting = Waiting(workers, settings.max_waits)
             app.state.submissions = Submissions(settings, topics, publisher, issuer)
             yield
 
@@ -74,6 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
         description=_DESCRIPTION,
         lifespan=lifespan,
     )
+    # Set by the server when it stops, before it waits for the requests under way.
+    app.state.stopping = asyncio.Event()
     app.include_router(router)
     app.add_exception_handler(errors.ApiError, errors.answer)
     app.add_exception_handler(RequestValidationError, errors.refuse)

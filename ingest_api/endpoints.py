@@ -11,8 +11,10 @@ from pydantic import BaseModel, ValidationError
 from ingest_api import answers, schemas
 from ingest_api.auth import Admin, User
 from ingest_api.errors import Gone, NotFound, Unavailable, Unprocessable
+from ingest_api.preferences import MAX_WAIT_SECONDS, wait_seconds
 from ingest_api.responses import JsonResponse
 from ingest_api.schemas import problem, unavailable
+from ingest_api.streams import MEDIA_TYPE, EventStream, Streams
 from ingest_api.submissions import announced_length, check_media_type, read_body
 from shared import encoding, ids
 from shared.ecg import check_username
@@ -41,6 +43,39 @@ _IDEMPOTENCY_KEY = {
     "gateway, at any time. The same key with another content is another ECG.",
     "example": "recorder-7/2026-11-24/0001",
 }
+
+_PREFER = {
+    "name": "prefer",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": f"`wait=N` (RFC 7240): answer as soon as the insights are there, or after N seconds, at most "
+    f"{MAX_WAIT_SECONDS}. `Preference-Applied` in the answer says that it was done; a gateway for which too many wait "
+    "answers at once.",
+    "example": "wait=10",
+}
+
+_LAST_EVENT_ID = {
+    "name": "last-event-id",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The `id` that came last: the stream resumes after it, on any gateway.",
+}
+_EVENTS = """retry: 1000
+id: a8gxQ...
+
+event: insights
+data: {"ecg_id":"5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77","leads":[{"name":"I","number_of_zero_crossings":3}]}
+id: 1zNfk...
+
+event: failed
+data: {"ecg_id":"9e107d9d-372b-8826-b1d1-3f6e1c3a4b5c","detail":"leads: an insight could not be computed (...)"}
+id: mX0bs...
+
+: keep-alive
+id: Yw9cD...
+"""
 
 router = APIRouter()
 
@@ -145,6 +180,7 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
     tags=["ecgs"],
     summary="Read an ECG's insights",
     response_model=schemas.EcgInsights,
+    openapi_extra={"parameters": [_PREFER]},
     responses={
         202: problem("Accepted, and not yet processed.", "Insights are still being processed"),
         **_USER_ERRORS,
@@ -155,12 +191,14 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
 )
 async def read_insights(request: Request, ecg_id: str, user: User) -> JsonResponse:
     """Answer the insights of the caller's ECG, its leads in the order submitted."""
-    found = await _find(request, ecg_id, user)
+    wait = 0 if request.app.state.waiting.full else wait_seconds(request.headers.getlist("prefer"))
+    applied = {"preference-applied": f"wait={wait}"} if wait else None
+    found = await _find(request, ecg_id, user, wait)
     if found is None:
-        return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED)
+        return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED, applied)
     if found.error is not None:
         raise Unprocessable(found.error)
-    return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads})
+    return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads}, headers=applied)
 
 
 @router.get(
@@ -226,8 +264,8 @@ async def read_ecg(request: Request, ecg_id: str, user: User) -> JsonResponse:
     return JsonResponse(answers.stored_ecg(found, ecg))
 
 
-async def _find(request: Request, ecg_id: str, user: str) -> Insights | None:
-    """Return the row of the caller's ECG, or None while it is not processed.
+async def _find(request: Request, ecg_id: str, user: str, wait: int = 0) -> Insights | None:
+    """Return the row of the caller's ECG, or None while it is not processed; wait for it as long as this, in seconds.
 
     Raises:
         NotFound: if the caller has no such ECG.
@@ -236,9 +274,40 @@ async def _find(request: Request, ecg_id: str, user: str) -> Insights | None:
     issued_here = state.issuer.belongs(ecg_id, user)
     # What a gateway issued to somebody else cannot be the caller's, whatever the table holds.
     may_exist = issued_here or (ids.is_valid(ecg_id) and not ids.is_issued(ecg_id))
-    found: Insights | None = await state.workers.find(ecg_id) if may_exist else None
+    found: Insights | None
+    if not may_exist:
+        found = None
+    elif wait:
+        found = await state.waiting.find(request, ecg_id, user, wait)
+    else:
+        found = await state.workers.find(ecg_id)
     if found is not None and found.username == user:
         return found
     if issued_here:
         return None
     raise NotFound(f"ECG not found for id {ecg_id}")
+
+
+@router.get(
+    "/events",
+    tags=["ecgs"],
+    summary="Follow one's ECGs as they finish",
+    response_class=EventStream,
+    openapi_extra={"parameters": [_LAST_EVENT_ID]},
+    responses={
+        200: {
+            "description": "A stream of server-sent events, without an end. An event may come again, above all after "
+            "the stream was resumed; none is left out. Of an ECG that finished several times meanwhile, the last one "
+            "comes. An `id` without data only says where to resume.",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EVENTS}},
+        },
+        **_USER_ERRORS,
+        422: problem("The id is none of an event.", "last-event-id: must be the id of an event ...", "last-event-id"),
+        429: problem("The user has too many streams; see `Retry-After`.", "More than 32 streams of one user, ..."),
+        503: unavailable("The insights cannot be followed now, try again"),
+    },
+)
+async def follow_events(request: Request, user: User) -> EventStream:
+    """Answer with a stream of the caller's ECGs, each as soon as it is done or has failed."""
+    streams: Streams = request.app.state.streams
+    return streams.open(request, user)

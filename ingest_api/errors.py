@@ -57,6 +57,12 @@ class Unprocessable(ApiError):  # noqa: N818
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class TooMany(ApiError):  # noqa: N818
+    """429: the caller has enough of them; `Retry-After` says when to look again whether one has ended."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
 class Unavailable(ApiError):  # noqa: N818
     """503: try again; `Retry-After` says when."""
 
@@ -67,7 +73,7 @@ async def answer(_: Request, error: Exception) -> JsonResponse:
     """Turn an `ApiError` into its response."""
     assert isinstance(error, ApiError)  # noqa: S101 - registered for this class only
     body = {"detail": error.detail} | ({"field": error.field} if error.field else {})
-    headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if isinstance(error, Unavailable) else None
+    headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if isinstance(error, TooMany | Unavailable) else None
     return JsonResponse(body, error.status, headers)
 
 

@@ -21,7 +21,12 @@ log = structlog.get_logger(__name__)
 
 _PAUSE_BETWEEN_ROUNDS = 0.1
 # A worker that shares a busy machine takes hundreds of milliseconds; one that died refuses at once.
-_CALL_TIMEOUT = aiohttp.ClientTimeout(total=1.0)
+_CALL_SECONDS = 1.0
+_CALL_TIMEOUT = aiohttp.ClientTimeout(total=_CALL_SECONDS)
+# At a time: a worker that freezes while it holds a question keeps it for so long.
+_LONGEST_HOLD = 2.0
+# A worker that is asked to hold a question and has too many answers at once: it is asked again so many seconds later.
+_PAUSE_IF_NOT_HELD = 1.0
 
 
 class Workers:
@@ -54,20 +59,24 @@ class Workers:
         if self._session:
             await self._session.close()
 
-    async def find(self, ecg_id: str) -> results.Insights | None:
+    async def find(self, ecg_id: str, hold: float = 0.0) -> results.Insights | None:
         """Return the insights of an ECG, or None when there are none (yet).
 
-        Follows a partition that moves from worker to worker until the deadline.
+        Follows a partition that moves from worker to worker until the deadline. A worker that has none is asked to hold
+        the question for so many seconds, in case they come.
 
         Raises:
             Unavailable: if no worker that serves the partition answers in time.
         """
         partition = partition_for(ecg_id.encode(), self._partitions)
+        path, timeout = f"/rows/{partition}/{ecg_id}", _CALL_TIMEOUT
+        if hold:
+            path, timeout = f"{path}?wait={hold:.3f}", aiohttp.ClientTimeout(total=_CALL_SECONDS + hold)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout + hold):
                 while True:
                     for url in self._candidates(partition):
-                        answered, row = await self._ask(url, partition, ecg_id)
+                        answered, row = await self._ask(url + path, timeout)
                         if answered:
                             return results.decode(row) if row is not None else None
                     await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
@@ -104,6 +113,31 @@ class Workers:
             log.warning("no worker serves partitions", partitions=sorted(missing))
             raise Unavailable("The list is being moved to another worker, try again") from None
         return pages
+
+    async def wait_for(self, ecg_id: str, seconds: float) -> results.Insights | None:
+        """Return the insights of an ECG as soon as there are any, or None after so many seconds.
+
+        Raises:
+            Unavailable: if no worker that serves the partition has answered in that time.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline, answered = clock() + seconds, False
+        while True:
+            asked = clock()
+            try:
+                # The last answer comes when the time is over, and a little later where a worker is gone.
+                async with asyncio.timeout_at(deadline + _PAUSE_BETWEEN_ROUNDS if answered else None):
+                    if (found := await self.find(ecg_id, min(deadline - asked, _LONGEST_HOLD))) is not None:
+                        return found
+                    answered = True
+                    await asyncio.sleep(asked + _PAUSE_IF_NOT_HELD - clock())
+            except Unavailable:
+                if clock() >= deadline:
+                    raise
+            except TimeoutError:
+                return None
+            if clock() >= deadline:
+                return None
 
     async def any_alive(self) -> bool:
         """Tell whether some worker that serves a partition answers."""
@@ -142,10 +176,10 @@ class Workers:
             log.debug("worker did not answer", url=url, error=repr(error))
             return None
 
-    async def _ask(self, url: str, partition: int, ecg_id: str) -> tuple[bool, bytes | None]:
+    async def _ask(self, url: str, timeout: aiohttp.ClientTimeout) -> tuple[bool, bytes | None]:
         assert self._session is not None  # noqa: S101 - set by start
         try:
-            async with self._session.get(f"{url}/rows/{partition}/{ecg_id}") as response:
+            async with self._session.get(url, timeout=timeout) as response:
                 if response.status == HTTPStatus.OK:
                     return True, await response.read()
                 return response.status == HTTPStatus.NOT_FOUND, None

@@ -31,6 +31,15 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Insights)
 
 
+class _Owned(msgspec.Struct):
+    """What a row says of its owner: the rest is skipped."""
+
+    username: str
+
+
+_owner_decoder = msgspec.json.Decoder(_Owned)
+
+
 def encode(insights: Insights) -> bytes:
     """Encode insights as JSON."""
     return _encoder.encode(insights)
@@ -43,3 +52,11 @@ def decode(row: bytes) -> Insights:
         msgspec.ValidationError: if it is not a row of ours.
     """
     return _decoder.decode(row)
+
+
+def owner(row: bytes | None) -> str | None:
+    """Return whose row it is, or None for what is no row of ours, such as a tombstone."""
+    try:
+        return _owner_decoder.decode(row).username if row is not None else None
+    except ValueError:
+        return None

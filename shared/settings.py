@@ -89,6 +89,22 @@ class Settings(BaseSettings):
         description="Seconds in which a query looks for the worker that owns the ECG before it is answered "
         "503: longer than a worker's hand-over, shorter than a client's patience.",
     )
+    max_waits: int = Field(
+        default=256,
+        ge=0,
+        description="Queries for which a gateway waits at a time, and that a worker holds; more are answered at once. "
+        "Each takes two open files in a gateway, of which many systems allow a process 1024.",
+    )
+    max_streams: int = Field(default=256, ge=1, description="Streams of events that a gateway serves at a time.")
+    max_streams_per_user: int = Field(
+        default=32, ge=1, description="How many of them may be one user's, so that nobody takes them all."
+    )
+    keep_alive: float = Field(
+        default=15.0,
+        gt=0,
+        description="Seconds without an event after which a stream gives a sign of life: less than proxies and clients "
+        "wait for one.",
+    )
     http_host: str = Field(default="127.0.0.1", description="Address that the gateway listens on.")
     http_port: int = Field(default=8000, ge=0, le=65535, description="Port that the gateway listens on.")
     http_shared: bool = Field(

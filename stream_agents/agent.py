@@ -1,7 +1,7 @@
 """The agent that turns submissions into insights."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Any, cast
 
 import structlog
@@ -29,7 +29,7 @@ from stream_agents.processing import (
     Stored,
 )
 from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer, Poll
+from stream_agents.transport import Consumer, Poll, polled
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ class SubmissionsAgent:
                 self._arrived.set()
 
     def _is_full(self) -> bool:
-        return sum(len(_records(event)) for event in self._inbox) >= self._batch_size
+        return sum(len(polled(event)) for event in self._inbox) >= self._batch_size
 
     async def _store_inbox(self) -> None:
         missing: dict[TP, int] = {}
@@ -106,7 +106,7 @@ class SubmissionsAgent:
         """Process a batch of events and store what becomes of them."""
         generation = self._app.consumer_generation_id
         current = [event for event in events if event.message.generation_id == generation]
-        outcomes = self._process([_record(record) for event in current for record in _records(event)])
+        outcomes = self._process([_record(record) for event in current for record in polled(event)])
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(_may_pass),
             wait=wait_exponential(multiplier=0.1, max=5),
@@ -119,7 +119,7 @@ class SubmissionsAgent:
                 await self._store(outcomes)
         if self._app.consumer_generation_id == generation:
             for event in current:
-                records = _records(event)
+                records = polled(event)
                 self._consumer.offsets.stored(event.message.tp, records[0].offset, records[-1].offset)
         for event in events:
             event.ack()
@@ -163,10 +163,6 @@ class SubmissionsAgent:
 
 def _row_of(outcome: Outcome) -> Stored | None:
     return outcome if isinstance(outcome, Stored) else getattr(outcome, "stored", None)
-
-
-def _records(event: EventT[Any]) -> Sequence[ConsumerRecord]:
-    return cast("Poll", event.value).records
 
 
 def _record(record: ConsumerRecord) -> Record:

@@ -15,6 +15,7 @@ from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 from stream_agents.transport import FlowControl, Poll, new_transport
 from stream_agents.views import add_views
+from stream_agents.waits import Waits
 
 _WAITING_POLLS = 4
 
@@ -57,6 +58,7 @@ def create_app(settings: Settings) -> faust.App:
     app.transport = app.producer_transport = new_transport(app, settings)
     table = InsightsTable(
         app,
+        waits=Waits(settings.max_waits),
         name="insights",
         # A copy is asked when the owner has died: each record should be in it at once, not a thousand later.
         standby_buffer_size=1,

@@ -70,6 +70,7 @@ class Serving:
         kept = self._partitions if generation == self._generation + 1 else frozenset()
         self._generation = generation
         self._partitions = kept & self._active()
+        self._table.waits.release()
 
     async def _on_recovered(self, *_: Any, **__: Any) -> None:
         self._partitions = self._active()
@@ -79,6 +80,7 @@ class Serving:
         log.info("serving", partitions=sorted(self._partitions))
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
+        self._table.waits.close()
         # Gateways find out by themselves too, only later: no reason to fail the stop.
         with contextlib.suppress(ProducerSendError, KafkaError, TimeoutError):
             async with asyncio.timeout(_FAREWELL_TIMEOUT):

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
 import rocksdict
 from aiokafka.structs import ConsumerRecord
@@ -12,7 +12,7 @@ from faust.types import EventT
 
 from stream_agents import index
 from stream_agents.processing import Stored
-from stream_agents.transport import Poll
+from stream_agents.transport import polled
 
 MIB = 1024 * 1024
 
@@ -75,7 +75,7 @@ class Store(rocksdb.Store):
         """
         by_partition: dict[int, list[ConsumerRecord]] = defaultdict(list)
         for event in batch:
-            by_partition[event.message.partition].extend(cast("Poll", event.message.value).records)
+            by_partition[event.message.partition].extend(polled(event))
         try:
             for partition, records in by_partition.items():
                 self._apply(partition, records)

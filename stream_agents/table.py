@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import faust
-from faust.types import TP
+from faust.types import TP, AppT, EventT
 from faust.types.tuples import RecordMetadata
 from yarl import URL
 
@@ -15,7 +15,8 @@ from stream_agents import listing
 from stream_agents.ends import Ends
 from stream_agents.processing import Stored
 from stream_agents.store import Store
-from stream_agents.transport import Producer
+from stream_agents.transport import Poll, Producer, polled
+from stream_agents.waits import Waits
 
 _POLL = 0.01
 
@@ -26,6 +27,10 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
     Faust writes a row locally and sends its changelog record some time later. Here `store` first has the
     broker acknowledge the changelog records and then writes the rows: what a query has seen is durable.
     """
+
+    def __init__(self, app: AppT, *, waits: Waits, **options: Any) -> None:
+        self.waits = waits
+        super().__init__(app, **options)
 
     @property
     def rows(self) -> Store:
@@ -78,6 +83,15 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             if self.changelog_tp(partition) in actives and self.rows.holds(partition):
                 complete_to = self._complete_to(partition, offsets)
                 self.rows.put_rows(partition, batch, complete_to)
+                if self.waits:
+                    self.waits.stored((row.key, row.row) for row in batch)
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Poll]]) -> None:
+        """Write changelog records that another worker made, as they come to a copy of its partition."""
+        super().apply_changelog_batch(batch)
+        if self.waits:
+            records = (record for event in batch for record in polled(event))
+            self.waits.stored((record.key, record.value) for record in records if record.value is not None)
 
     async def _log(self, partition: int, rows: list[Stored]) -> list[int]:
         """Send rows to the changelog as batches, and return their offsets there."""

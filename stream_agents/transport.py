@@ -6,13 +6,13 @@ and a producer that is idempotent. See docs/decisions/0006-no-commit-before-chan
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, AppT, Message
+from faust.types import TP, AppT, EventT, Message
 from faust.types.transports import TPorTopicSet
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
@@ -32,6 +32,11 @@ class Poll:
     """
 
     records: Sequence[ConsumerRecord]
+
+
+def polled(event: EventT[Any]) -> Sequence[ConsumerRecord]:
+    """Return the records of an event."""
+    return cast("Poll", event.value).records
 
 
 class FlowControl(FlowControlEvent):

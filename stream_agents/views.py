@@ -8,6 +8,7 @@ from shared.internal import InternalAuth
 from shared.listing import decode_query
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
+from stream_agents.waits import Moved
 
 
 def add_views(app: AppT, table: InsightsTable, serving: Serving, auth: InternalAuth) -> None:
@@ -22,19 +23,26 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving, auth: InternalA
         """Answer 200 with the row, 404 when there is none, 421 when this worker cannot know.
 
         A row is right wherever it is found; that there is none is known only to who serves the partition, or has a
-        copy of it that is not behind.
+        copy of it that is not behind. With `?wait=seconds` such a worker answers as soon as it has the row, and 404
+        after that time, or at once where too many wait; and 421 when partitions are assigned anew.
         """
         if not auth.accepts(request.headers.get(auth.header)):
             return view.text("unauthorized", status=401)
         number, key = int(partition), ecg_id.encode()
-        if (found := table.find(number, key)) is not None:
-            return view.bytes(found, content_type="application/json")
-        if not await serving.knows(number):
-            return view.text("not served here", status=421)
-        # A copy may just have caught up with it.
-        if (found := table.find(number, key)) is not None:
-            return view.bytes(found, content_type="application/json")
-        return view.text("no such row", status=404)
+        found = table.find(number, key)
+        if found is None:
+            if not await serving.knows(number):
+                return view.text("not served here", status=421)
+            # A copy may just have caught up with it.
+            found = table.find(number, key)
+        if found is None and (wait := request.query.get("wait")):
+            try:
+                found = await table.waits.row(key, float(wait))
+            except Moved:
+                return view.text("not served here any more", status=421)
+        if found is None:
+            return view.text("no such row", status=404)
+        return view.bytes(found, content_type="application/json")
 
     @app.page("/listing", name="listing")
     class Listing(View):

@@ -1,6 +1,7 @@
 """`ecg watch`."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated
 
@@ -8,49 +9,61 @@ import typer
 
 from ecg_client import kafka
 from ecg_client.cli import options, output
-from ecg_client.results import parse_insights
-from shared.results import Insights
-from shared.settings import Settings
+from ecg_client.client import AsyncEcgClient
+from ecg_client.events import Event
 
 
-def watch(
+def watch(  # noqa: PLR0917 - a command's parameters are its options
+    url: options.Url = None,
+    token: options.Token = None,
     username: Annotated[
-        str, typer.Option("--username", show_default=False, help="Whose insights; nobody else's are printed.")
-    ],
+        str | None,
+        typer.Option("--username", show_default=False, help="Whose insights to read from Kafka, without a token."),
+    ] = None,
     bootstrap_servers: options.Kafka = None,
     count: Annotated[
         int | None, typer.Option("--count", min=1, show_default=False, help="Stop after so many; else at Ctrl-C.")
     ] = None,
+    retry_for: options.RetryFor = 60,
     json: options.Json = False,
 ) -> None:
-    """Print a user's insights as they come.
+    """Print your ECGs' insights as they come, from now on.
 
-    Needs access to Kafka, not only to the gateway: it follows the topic of
-    insights, from now on. An ECG that is submitted again comes again.
+    An ECG that is submitted again comes again. A connection that breaks is
+    opened again, and nothing is missed. With --username, and access to
+    Kafka, any user's are printed.
 
     Examples:
+      ecg watch
+      ecg watch --json | jq .leads
       ecg watch --username st-marys
-      ecg watch --username st-marys --json | jq .leads
     """
+    opened = asyncio.Event()
+    if username is None:
+        client = AsyncEcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for)
+        follow, whose = client.events(opened=opened.set), "your insights"
+    else:
+        follow = kafka.follow_insights(kafka.settings(bootstrap_servers), username, opened)
+        whose = f"the insights of {output.printable(username)}"
     try:
-        asyncio.run(_watch(kafka.settings(bootstrap_servers), username, count, json))
+        asyncio.run(_watch(follow, opened, whose, count, json))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
 
-async def _watch(used: Settings, username: str, count: int | None, json: bool) -> None:
-    ready = asyncio.Event()
-
+async def _watch(
+    follow: AsyncGenerator[Event], opened: asyncio.Event, whose: str, count: int | None, json: bool
+) -> None:
     async def announce() -> None:
-        await ready.wait()
-        output.err.print(f"Watching the insights of {output.printable(username)}; Ctrl-C stops")
+        await opened.wait()
+        output.err.print(f"Watching {whose}; Ctrl-C stops")
 
     announcing = asyncio.create_task(announce())
     try:
         seen = 0
-        async with aclosing(kafka.follow_insights(used, username, ready)) as rows:
-            async for row in rows:
-                _print(row, json)
+        async with aclosing(follow) as events:
+            async for event in events:
+                _print(event, json)
                 seen += 1
                 if seen == count:
                     return
@@ -58,11 +71,12 @@ async def _watch(used: Settings, username: str, count: int | None, json: bool) -
         announcing.cancel()
 
 
-def _print(row: Insights, json: bool) -> None:
+def _print(event: Event, json: bool) -> None:
+    leads = event.insights and output.leads(event.insights)
     if json:
-        output.json_line({"ecg_id": row.ecg_id, "leads": row.leads or None, "error": row.error})
-    elif row.error is not None:
-        output.out.print(output.printable(f"ECG {row.ecg_id}: {row.error}"))
+        output.json_line({"ecg_id": event.ecg_id, "leads": leads, "error": event.error})
+    elif event.insights is None:
+        output.out.print(output.printable(f"ECG {event.ecg_id}: {event.error}"))
     else:
-        output.out.print(f"ECG {output.printable(row.ecg_id)}")
-        output.out.print(output.insights_table(parse_insights({"ecg_id": row.ecg_id, "leads": row.leads})))
+        output.out.print(f"ECG {output.printable(event.ecg_id)}")
+        output.out.print(output.insights_table(event.insights))

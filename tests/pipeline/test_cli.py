@@ -305,9 +305,10 @@ async def test_files_are_produced_under_ids_of_their_own_in_either_encoding(
     assert re.fullmatch(r"ecg: username: .+\n", done.err)
 
 
-async def test_only_ones_own_insights_are_watched(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("whose", [(), ("--username", "cli-watched")], ids=["gateway", "kafka"])
+async def test_only_ones_own_insights_are_watched(cli: Cli, tmp_path: Path, whose: tuple[str, ...]) -> None:
     await signed_in(cli, "cli-watched")
-    watching = cli.start("watch", "--username", "cli-watched", "--count", "2", "--json")
+    watching = cli.start("watch", *whose, "--count", "2", "--json")
     assert watching.stderr is not None
     assert "Watching" in await asyncio.to_thread(watching.stderr.readline)
     files = [write(tmp_path, f"{i}.json", [1, -1] * i) for i in (1, 2)]
@@ -322,7 +323,8 @@ async def test_only_ones_own_insights_are_watched(cli: Cli, tmp_path: Path) -> N
 
 
 async def test_watching_ends_at_once_when_it_is_interrupted(cli: Cli) -> None:
-    watching = cli.start("watch", "--username", "nobody")
+    await signed_in(cli, "cli-quiet")
+    watching = cli.start("watch")
     assert watching.stderr is not None
     await asyncio.to_thread(watching.stderr.readline)
     watching.send_signal(signal.SIGINT)

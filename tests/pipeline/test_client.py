@@ -1,6 +1,7 @@
 """The Python client, blocking and not, against real gateways and against a server that is not there for a while."""
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -18,6 +19,7 @@ from ecg_client import (
     AsyncEcgClient,
     ClientError,
     EcgClient,
+    Event,
     InvalidEcg,
     NotFound,
     NotProcessable,
@@ -205,6 +207,9 @@ class Scripted(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Scripted
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -241,6 +246,102 @@ async def test_a_submission_is_sent_again_under_its_key_after_the_time_that_the_
     times, headers, bodies = zip(*scripted.requests, strict=True)
     assert times[1] - times[0] >= 1
     assert len({sent["idempotency-key"] for sent in headers}) == len(set(bodies)) == 1
+
+
+async def test_the_gateway_waits_for_insights_instead_of_the_client(
+    scripted: Scripted, connect: Callable[..., Call]
+) -> None:
+    """One call, and after an answer that came too soon another one."""
+    done: tuple[int, dict[str, str], bytes] = (200, {}, b'{"ecg_id": "abc", "leads": []}')
+    pending: tuple[int, dict[str, str], bytes] = (202, {}, b'{"detail": "Insights are still being processed"}')
+    scripted.answers = [pending, done, pending, pending, done]
+    client = connect(scripted.url, TOKEN)
+    assert (await client("wait_for_insights", "abc", timeout=9.5)).leads == ()
+    assert [headers.get("prefer") for _, headers, _ in scripted.requests] == ["wait=9"] * 2
+    assert (await client("wait_for_insights", "abc", timeout=0.9)).leads == ()
+    assert [headers.get("prefer") for _, headers, _ in scripted.requests[2:]] == [None] * 3
+
+
+async def read_until(client: EcgClient | AsyncEcgClient, ecg_id: str, last_id: str | None = None) -> list[Event]:
+    """Read events until that of an ECG."""
+    events: list[Event] = []
+
+    def blocking() -> None:
+        assert isinstance(client, EcgClient)
+        for event in client.events(last_id):
+            events.append(event)
+            if event.ecg_id == ecg_id:
+                return
+
+    if isinstance(client, EcgClient):
+        await asyncio.to_thread(blocking)
+        return events
+    async with contextlib.aclosing(client.events(last_id)) as stream:
+        async for event in stream:
+            events.append(event)
+            if event.ecg_id == ecg_id:
+                break
+    return events
+
+
+EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
+
+
+@pytest.mark.parametrize("kind", [EcgClient, AsyncEcgClient])
+async def test_a_stream_is_opened_again_where_it_ended(
+    scripted: Scripted, kind: type[EcgClient] | type[AsyncEcgClient]
+) -> None:
+    name = "\u2028"  # a line's end for Python, and none for the stream
+    lead = f'{{"name": "{name}", "number_of_zero_crossings": 3}}'
+    one = f'event: insights\ndata: {{"ecg_id": "1", "leads": [{lead}]}}\nid: p1\n\n'
+    two = 'event: failed\ndata: {"ecg_id": "2", "detail": "no leads"}\nid: p3\n\n'
+    scripted.answers = [
+        (200, EVENT_STREAM, f"retry: 1000\nid: p0\n\n{one}: keep-alive\nid: p2\n\nevent: insights\ndata: {{".encode()),
+        (0, {}, b""),
+        (429, {"retry-after": "1"}, b'{"detail": "More than 32 streams"}'),
+        (200, EVENT_STREAM, two.encode()),
+    ]
+    events = await read_until(kind(scripted.url, TOKEN), "2", "p")
+    assert [(event.id, event.ecg_id, event.error) for event in events] == [("p1", "1", None), ("p3", "2", "no leads")]
+    assert events[0].insights is not None
+    assert events[0].insights.leads[0].name == name
+    assert [headers.get("last-event-id") for _, headers, _ in scripted.requests] == ["p", "p2", "p2", "p2"]
+    assert scripted.requests[3][0] - scripted.requests[2][0] >= 1
+
+
+@pytest.mark.parametrize("kind", [EcgClient, AsyncEcgClient])
+async def test_a_stream_follows_a_user_and_ends_with_the_error_that_says_why(
+    pipeline: Pipeline, kind: type[EcgClient] | type[AsyncEcgClient]
+) -> None:
+    token = await pipeline.register(f"client-{kind.__name__}")
+    async with AsyncEcgClient(pipeline.gateways[1].url, token) as other:
+        async with contextlib.aclosing(other.events()) as events:
+            following = asyncio.create_task(anext(events))
+            ids = await _submit_until(other, following)
+            event = await following
+        assert event.ecg_id in ids
+        assert event.insights == await other.wait_for_insights(event.ecg_id)
+        late = await other.submit(RECORDING)
+    client = kind(pipeline.gateways[0].url, token)
+    later = [event.ecg_id for event in await read_until(client, late, event.id)]
+    assert late in later
+    assert {*later} <= {*ids, late} - {event.ecg_id}
+    with pytest.raises(InvalidEcg) as error:
+        await read_until(client, "", "p")
+    assert error.value.field == "last-event-id"
+    with pytest.raises(Unauthorized):
+        await read_until(kind(pipeline.gateways[0].url, "wrong"), "")
+    with pytest.raises(Unavailable):
+        await read_until(kind(f"http://127.0.0.1:{free_port()}", TOKEN, retry_for=0.2), "")
+
+
+async def _submit_until(client: AsyncEcgClient, done: asyncio.Task[Event]) -> list[str]:
+    """Submit one ECG after another: a stream begins when it is open, and not when it was asked for."""
+    ids = []
+    while not done.done():
+        ids.append(await client.submit(RECORDING))
+        await asyncio.wait([done], timeout=0.1)
+    return ids
 
 
 async def test_the_client_gives_up_when_its_patience_ends(scripted: Scripted, connect: Callable[..., Call]) -> None:

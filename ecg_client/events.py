@@ -1,0 +1,99 @@
+"""The stream of events, as both clients read it: what it says, and when it is opened again."""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import orjson
+
+from ecg_client.calls import Call
+from ecg_client.errors import Unavailable, UnexpectedAnswer
+from ecg_client.results import Insights, parse_insights
+
+_LONGEST_PAUSE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An ECG that has finished: with its insights, or with the reason why it has none; `id` resumes after it."""
+
+    id: str
+    ecg_id: str
+    insights: Insights | None = None
+    error: str | None = None
+
+
+class Following:
+    """Where a stream that may be opened several times has come to."""
+
+    def __init__(self, token: str, last_id: str | None, retry_for: float) -> None:
+        self._token = token
+        self._last_id = last_id
+        self._retry_for = retry_for
+        self._failing_since: float | None = None
+        self._failures = 0
+        self._buffer = b""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the request that opens the stream."""
+        return {"x-user-token": self._token} | ({"last-event-id": self._last_id} if self._last_id else {})
+
+    def opened(self, answer: httpx.Response) -> None:
+        """Note that the stream is open; the answer, if it is none, has been read.
+
+        Raises:
+            ClientError: what the answer says, if it is no stream.
+        """
+        if not answer.is_success:
+            Call[None]("GET", "/events", {}, {}).result(answer)
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+            raise UnexpectedAnswer(f"{answer.url} answers with no stream of events")
+        self._failing_since, self._failures, self._buffer = None, 0, b""
+
+    def read(self, chunk: bytes) -> Iterator[Event]:
+        """Yield the events that end in a chunk of the stream.
+
+        Raises:
+            UnexpectedAnswer: if it holds what is no event.
+        """
+        *blocks, self._buffer = (self._buffer + chunk).split(b"\n\n")
+        for block in blocks:
+            lines = (line.partition(b":") for line in block.split(b"\n"))
+            fields = {name: value.removeprefix(b" ") for name, _, value in lines}
+            last_id = fields.get(b"id", b"").decode()
+            # A sign of life moves on too.
+            self._last_id = last_id or self._last_id
+            if b"data" in fields:
+                yield _event(last_id, fields[b"data"])
+
+    def pause(self, error: Unavailable | None) -> float:
+        """Return after how many seconds to open the stream again, after it ended or could not be opened.
+
+        Raises:
+            Unavailable: the error, if it has lasted too long.
+        """
+        if error is None:
+            # All clients of a gateway that stops come at once.
+            return random.uniform(0, 0.5)  # noqa: S311 - no secret
+        now = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+        self._failures += 1
+        pause = error.retry_after
+        if pause is None:
+            pause = random.uniform(0, min(0.2 * 2**self._failures, _LONGEST_PAUSE))  # noqa: S311
+        if now + pause > self._failing_since + self._retry_for:
+            raise error
+        return pause
+
+
+def _event(last_id: str, data: bytes) -> Event:
+    try:
+        document = orjson.loads(data)
+        insights = parse_insights(document) if "leads" in document else None
+        return Event(last_id, document["ecg_id"], insights, None if insights else document["detail"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise UnexpectedAnswer("the stream holds what is no event of a gateway") from None

@@ -1,0 +1,30 @@
+"""Requests that are held open until there is something to answer: only as long as their client is there, and we are."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+T = TypeVar("T")
+
+
+async def hold(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return what comes of the work, or None once the client has gone or the gateway stops; the work ends then.
+
+    The request's body must have been read, or be none.
+    """
+    working = asyncio.create_task(work)
+    tasks = [working, asyncio.create_task(_gone(request)), asyncio.create_task(request.app.state.stopping.wait())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
