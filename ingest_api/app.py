@@ -5,16 +5,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from ingest_api import errors, schemas
+from ingest_api import errors, metrics, readiness, schemas
+from ingest_api.cluster import Cluster
 from ingest_api.endpoints import router
 from ingest_api.publisher import Publisher
 from ingest_api.submissions import Submissions
 from ingest_api.users import Users
 from ingest_api.workers import Workers
+from shared import VERSION
 from shared.ids import IdIssuer
 from shared.kafka import admin_client
+from shared.metrics import exported
 from shared.settings import Settings
 from shared.topics import Topics
+from shared.tracing import Tracing
 
 _DESCRIPTION = """
 Submit electrocardiograms, and ask moments later what is in them.
@@ -25,7 +29,7 @@ Submit electrocardiograms, and ask moments later what is in them.
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     """Return the gateway's app.
 
     Raises:
@@ -57,12 +61,22 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.issuer = issuer
             app.state.users = users
             app.state.workers = workers
-            app.state.submissions = Submissions(settings, topics, publisher, issuer)
+            app.state.submissions = Submissions(settings, topics, publisher, issuer, tracing)
+            if settings.metrics_port is not None:
+                cluster = Cluster(settings, topics, partitions)
+                stack.push_async_callback(cluster.stop)
+                await cluster.start()
+
+                async def refresh() -> None:
+                    metrics.ready.set(not await readiness.missing(app.state))
+                    await cluster.refresh()
+
+                await stack.enter_async_context(exported(settings, "gateway", refresh))
             yield
 
     app = FastAPI(
         title="ECG stream pipeline",
-        version="0.1.0",
+        version=VERSION,
         description=_DESCRIPTION,
         lifespan=lifespan,
     )

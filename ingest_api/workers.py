@@ -71,7 +71,7 @@ class Workers:
                     await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
         except TimeoutError:
             log.warning("no worker serves a partition", partition=partition)
-            raise Unavailable("The insights are being moved to another worker, try again") from None
+            raise Unavailable("The insights are being moved to another worker, try again", missing="worker") from None
 
     async def any_alive(self) -> bool:
         """Tell whether some worker that serves a partition answers."""

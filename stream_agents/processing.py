@@ -10,6 +10,7 @@ from shared.ecg import Ecg
 from shared.errors import InvalidEcg
 from shared.ids import IdIssuer, is_issued
 from shared.kafka import partition_for
+from shared.log import REQUEST_ID_HEADER, valid_request_id
 from stream_agents.insights import INSIGHTS
 
 CONTENT_TYPE_HEADER = "content-type"
@@ -35,6 +36,11 @@ class Record(msgspec.Struct, frozen=True):
             if key == name:
                 return value.decode("utf-8", "replace")
         return None
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the request that submitted it, if it is one that may stand in a log line."""
+        return valid_request_id(self.header(REQUEST_ID_HEADER))
 
 
 class Stored(msgspec.Struct, frozen=True):

@@ -13,6 +13,8 @@ MIB = 1024 * 1024
 # Faust's defaults reserve 2 GiB of cache and 192 MiB of write buffers for every partition.
 OPTIONS = {"block_cache_size": 16 * MIB, "write_buffer_size": 8 * MIB, "max_write_buffer_number": 2}
 
+_SIZES = ("estimate-num-keys", "total-sst-files-size", "cur-size-all-mem-tables")
+
 
 class Store(rocksdb.Store):
     """A RocksDB store that is read and written by explicit partition.
@@ -48,6 +50,15 @@ class Store(rocksdb.Store):
         """
         row: bytes | None = self._dbs[partition].get(key)
         return row
+
+    def size(self, partition: int) -> tuple[int, int]:
+        """Return about how many rows a partition has, and the bytes that they take in files and in memory.
+
+        Raises:
+            KeyError: if the partition is not open here.
+        """
+        rows, *sizes = (self._dbs[partition].property_int_value(f"rocksdb.{name}") or 0 for name in _SIZES)
+        return rows, sum(sizes)
 
     def put_rows(self, partition: int, rows: Iterable[tuple[bytes, bytes]], offset: int | None) -> None:
         """Write rows, and with them the changelog offset up to which the partition is complete, atomically.

@@ -10,6 +10,7 @@ from faust.types import TP
 from faust.types.tuples import RecordMetadata
 from yarl import URL
 
+from stream_agents import metrics
 from stream_agents.processing import Stored
 from stream_agents.store import OPTIONS, Store
 from stream_agents.transport import Producer
@@ -63,7 +64,8 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         by_partition: dict[int, list[Stored]] = defaultdict(list)
         for partition, stored in rows:
             by_partition[partition].append(stored)
-        logged = await asyncio.gather(*(self._log(*item) for item in by_partition.items()))
+        with metrics.changelog_seconds.time():
+            logged = await asyncio.gather(*(self._log(*item) for item in by_partition.items()))
         actives = self.app.assignor.assigned_actives()
         for (partition, batch), offsets in zip(by_partition.items(), logged, strict=True):
             # A partition that moved away meanwhile is the new owner's to write.
