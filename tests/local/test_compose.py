@@ -300,7 +300,7 @@ class TestCluster:
     async def test_the_workers_share_the_partitions(self, cluster: ComposeCluster) -> None:
         async def probe() -> list[int] | None:
             logs = [container.log for container in cluster.of("stream-agents")]
-            served = [re.findall(r"event=serving partitions=\"?\[([\d, ]*)\]", log) for log in logs]
+            served = [re.findall(r'"event":"serving","partitions":\[([\d,]*)\]', log) for log in logs]
             shares = [re.findall(r"\d+", lists[-1]) if lists else [] for lists in served]
             return sorted(int(p) for share in shares for p in share) if all(shares) else None
 

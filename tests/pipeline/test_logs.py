@@ -1,6 +1,8 @@
 """Lines of the log: complete enough to follow a request, and without a word of what is nobody else's business."""
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -11,11 +13,10 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
-from ingest_api.observed import Calls, Observed
 from shared.kafka import new_reader
 from shared.topics import Topics
 from tests.brokers import Broker
-from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, Process, eventually
+from tests.harness import ADMIN_TOKEN, ROOT, SECRET, Pipeline, Process, eventually
 from tests.pipeline.test_faults import LEADS, insights_through_failover
 
 NewPipeline = Callable[..., Pipeline]
@@ -207,14 +208,29 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
             assert not found, f"{process.name}, {secret}: {found[0][:300]}"
 
 
-async def test_what_fails_unforeseen_is_answered_with_the_id_and_told_without_its_text(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    async def failing(*_: object) -> None:
-        raise ValueError(f"quotes {SAMPLE}")
+FAILING = """
+import asyncio, httpx
+from ingest_api.observed import Calls, Observed
+from shared import log
 
+async def failing(*_):
+    raise ValueError("Telltale")
+
+async def main():
     transport = httpx.ASGITransport(Observed(failing, Calls([]), access_log=False))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         response = await client.get("/", headers={"x-request-id": "unforeseen"})
-    assert (response.status_code, response.json()) == (500, {"detail": "Internal error"})
-    assert response.headers["x-request-id"] == "unforeseen"
+        print(response.status_code, response.text, response.headers["x-request-id"])
+
+log.configure("DEBUG", "json")
+asyncio.run(main())
+"""
+
+
+def test_what_fails_unforeseen_is_answered_with_the_id_and_told_without_its_text() -> None:
+    ran = subprocess.run([sys.executable, "-c", FAILING], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == '500 {"detail":"Internal error"} unforeseen\n'
+    [told] = [line for line in map(json.loads, ran.stderr.splitlines()) if line["level"] == "error"]
+    assert (told["request_id"], told["error"]) == ("unforeseen", "ValueError")
+    assert "failing (<string>" in told["where"]
+    assert "Telltale" not in ran.stderr
