@@ -26,6 +26,8 @@ Submit electrocardiograms, and ask moments later what is in them.
 1. The administrator registers a user (`POST /users`, header `x-admin-token`) and hands over the token.
 2. The user submits an ECG (`POST /ecgs`, header `x-user-token`).
 3. The user reads its insights (`GET /ecgs/{id}/insights`): 202 until they are computed, then 200.
+
+Every answer has an `x-request-id`, the request's own where it sent one: name it when you ask about a request.
 """
 
 

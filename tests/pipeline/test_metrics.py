@@ -277,6 +277,11 @@ async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
             found = await scrape(port)
         finally:
             broker.resume()
+
+    async def lag_known() -> bool | None:
+        return True if len((await scrape(port)).by("partition", "ecg_group_lag_records")) == 12 else None
+
+    await eventually(lag_known, 30, what="the lag known again")
     assert found("ecg_gateway_ready") == 0
     memory, acknowledged = (found("ecg_gateway_refusals_total", missing=what) for what in ("memory", "broker"))
     assert memory + acknowledged == 10
