@@ -15,6 +15,7 @@ from aiokafka.structs import ConsumerRecord
 
 from shared.kafka import new_reader
 from shared.topics import Topics
+from stream_agents.transport import Poll
 from tests.brokers import Broker
 from tests.harness import ADMIN_TOKEN, ROOT, SECRET, Pipeline, Process, eventually
 from tests.pipeline.test_faults import LEADS, insights_through_failover
@@ -206,6 +207,11 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
         for secret in (*TELLTALES, token, ADMIN_TOKEN, SECRET):
             found = [at for at in text.splitlines() if secret in at]
             assert not found, f"{process.name}, {secret}: {found[0][:300]}"
+
+
+def test_a_poll_which_faust_may_name_in_a_line_does_not_show_its_messages() -> None:
+    record = ConsumerRecord("t", 0, 0, 0, 0, b"k", b"MARKMARK", None, 1, 8, ())
+    assert "MARK" not in repr(Poll([record]))
 
 
 FAILING = """
