@@ -15,6 +15,6 @@ WORKDIR /app
 COPY shared shared
 COPY ingest_api ingest_api
 COPY stream_agents stream_agents
-ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 ECG_DATA_DIR=/data
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 ECG_DATA_DIR=/data ECG_LOG_FORMAT=json
 USER ecg
 CMD ["python", "-m", "ingest_api"]

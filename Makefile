@@ -47,8 +47,8 @@ check: $(DEV_READY) ## lint, formatting, types
 
 lock: $(DEV_READY) ## write the lock files anew
 	$(BIN)/pip install -q uv
-	$(COMPILE) pyproject.toml -o requirements-service.lock
-	$(COMPILE) pyproject.toml --extra local -o requirements.lock
+	$(COMPILE) pyproject.toml --extra otel -o requirements-service.lock
+	$(COMPILE) pyproject.toml --extra local --extra otel -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
 	$(COMPILE) --group bench --constraints requirements-dev.lock -o requirements-bench.lock
 	$(COMPILE) --group peers -o requirements-peers.lock

@@ -9,10 +9,13 @@ import sys
 import uvicorn
 
 from ingest_api.app import create_app
+from ingest_api.endpoints import router
+from ingest_api.observed import Calls, Observed
 from ingest_api.shortcut import Shortcut
 from shared import log
 from shared.memory import keep_freed
 from shared.settings import Settings
+from shared.tracing import from_environment
 
 # Longer than a publish may take to fail would delay a stop; a submission that is not acknowledged by
 # then is refused as the connection closes, and its client tries again.
@@ -24,13 +27,14 @@ _START_FAILED = 3
 def main() -> None:
     """Run a gateway until SIGINT or SIGTERM; requests under way are answered first."""
     settings = Settings()
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, settings.log_format)
     keep_freed()
     # uvicorn raises the signal again after its graceful stop; a wanted stop is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    app = create_app(settings)
+    tracing = from_environment("gateway")
+    app = create_app(settings, tracing)
     config = uvicorn.Config(
-        Shortcut(app),
+        Observed(Shortcut(app), Calls([*router.routes, *app.routes]), settings.access_log, tracing),
         host=settings.http_host,
         port=settings.http_port,
         loop="uvloop",

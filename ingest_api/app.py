@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 
-from ingest_api import errors, schemas
+from ingest_api import errors, metrics, readiness, schemas
+from ingest_api.cluster import Cluster
 from ingest_api.cursors import Cursors
 from ingest_api.endpoints import router
 from ingest_api.publisher import Publisher
@@ -17,10 +18,13 @@ from ingest_api.submissions import Submissions
 from ingest_api.users import Users
 from ingest_api.waiting import Waiting
 from ingest_api.workers import Workers
+from shared import VERSION
 from shared.ids import IdIssuer
 from shared.kafka import admin_client
+from shared.metrics import exported
 from shared.settings import Settings
 from shared.topics import Topics
+from shared.tracing import Tracing
 
 _DESCRIPTION = """
 Submit electrocardiograms, and ask moments later what is in them.
@@ -29,10 +33,12 @@ Submit electrocardiograms, and ask moments later what is in them.
 2. The user submits an ECG (`POST /ecgs`, header `x-user-token`).
 3. The user reads its insights (`GET /ecgs/{id}/insights`): 202 until they are computed, then 200.
 4. `GET /ecgs` lists the user's ECGs, `GET /ecgs/{id}` reads one as it was submitted.
+
+Every answer has an `x-request-id`, the request's own where it sent one: name it when you ask about a request.
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     """Return the gateway's app.
 
     Raises:
@@ -70,12 +76,22 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.cursors = Cursors(settings.secret.get_secret_value())
             app.state.streams = Streams(settings, topics, partitions, users)
             app.state.waiting = Waiting(workers, settings.max_waits)
-            app.state.submissions = Submissions(settings, topics, publisher, issuer)
+            app.state.submissions = Submissions(settings, topics, publisher, issuer, tracing)
+            if settings.metrics_port is not None:
+                cluster = Cluster(settings, topics, partitions)
+                stack.push_async_callback(cluster.stop)
+                await cluster.start()
+
+                async def refresh() -> None:
+                    metrics.ready.set(not await readiness.missing(app.state))
+                    await cluster.refresh()
+
+                await stack.enter_async_context(exported(settings, "gateway", refresh))
             yield
 
     app = FastAPI(
         title="ECG stream pipeline",
-        version="0.1.0",
+        version=VERSION,
         description=_DESCRIPTION,
         lifespan=lifespan,
     )

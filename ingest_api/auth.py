@@ -17,7 +17,7 @@ async def authenticated_user(
     try:
         username = await request.app.state.users.authenticate(token) if token else None
     except (KafkaError, TimeoutError):
-        raise Unavailable("Tokens cannot be checked now, try again") from None
+        raise Unavailable("Tokens cannot be checked now, try again", missing="users") from None
     if username is None:
         raise Unauthorized("Invalid user token")
     return str(username)

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ValidationError
 
-from ingest_api import answers, schemas
+from ingest_api import answers, readiness, schemas
 from ingest_api.auth import Admin, User
 from ingest_api.errors import Gone, NotFound, Unavailable, Unprocessable
 from ingest_api.preferences import MAX_WAIT_SECONDS, wait_seconds
@@ -22,7 +22,6 @@ from shared.errors import InvalidEcg
 from shared.listing import merge, position
 from shared.results import Insights
 
-_READINESS_TIMEOUT = 2.0
 _MAX_USER_BODY = 4096
 _MAX_PAGE = 200
 _PENDING = "Insights are still being processed"
@@ -102,17 +101,7 @@ async def ping() -> str:
 )
 async def ready(request: Request) -> JsonResponse:
     """Answer 200 when the broker is reachable, the view of users is caught up and a worker answers."""
-    state = request.app.state
-    missing = []
-    try:
-        async with asyncio.timeout(_READINESS_TIMEOUT):
-            await state.users.view.catch_up()
-            await state.workers.view.catch_up()
-    except (KafkaError, TimeoutError):
-        missing += ["broker", "users"]
-    if not await state.workers.any_alive():
-        missing.append("worker")
-    if missing:
+    if missing := await readiness.missing(request.app.state):
         return JsonResponse(
             {"status": "not ready", "missing": missing}, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "1"}
         )
@@ -151,7 +140,7 @@ async def register_user(request: Request) -> schemas.UserToken:
         async with asyncio.timeout(request.app.state.settings.publish_timeout):
             token = await request.app.state.users.register(username)
     except (KafkaError, TimeoutError):
-        raise Unavailable("The user was not acknowledged by the broker, try again") from None
+        raise Unavailable("The user was not acknowledged by the broker, try again", missing="broker") from None
     return schemas.UserToken(username=username, token=token)
 
 

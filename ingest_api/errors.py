@@ -5,6 +5,7 @@ from http import HTTPStatus
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
+from ingest_api import metrics
 from ingest_api.responses import JsonResponse
 
 RETRY_AFTER_SECONDS = 1
@@ -64,9 +65,13 @@ class TooMany(ApiError):  # noqa: N818
 
 
 class Unavailable(ApiError):  # noqa: N818
-    """503: try again; `Retry-After` says when."""
+    """503: try again; `Retry-After` says when. `missing` says what is not there, for the metrics."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, detail: str, *, missing: str = "other") -> None:
+        super().__init__(detail)
+        self.missing = missing
 
 
 async def answer(_: Request, error: Exception) -> JsonResponse:
@@ -74,6 +79,8 @@ async def answer(_: Request, error: Exception) -> JsonResponse:
     assert isinstance(error, ApiError)  # noqa: S101 - registered for this class only
     body = {"detail": error.detail} | ({"field": error.field} if error.field else {})
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if isinstance(error, TooMany | Unavailable) else None
+    if isinstance(error, Unavailable):
+        metrics.refusals.labels(error.missing).inc()
     return JsonResponse(body, error.status, headers)
 
 

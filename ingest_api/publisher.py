@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from time import perf_counter
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
+from ingest_api import metrics
 from shared.kafka import PRODUCER_BROKEN, new_producer
 from shared.settings import Settings
 
@@ -50,6 +53,7 @@ class Publisher:
         Raises:
             KafkaError: if it is not acknowledged; it may be there all the same.
         """
+        begun = perf_counter()
         while True:
             producer = self._producer
             try:
@@ -58,7 +62,11 @@ class Publisher:
                 await asyncio.shield(acknowledged)
             except PRODUCER_BROKEN as error:
                 await self._replace(producer, error)
+            except (KafkaError, asyncio.CancelledError):
+                metrics.publish_failures.inc()
+                raise
             else:
+                metrics.publishes.observe(perf_counter() - begun)
                 return
 
     async def _replace(self, broken: AIOKafkaProducer, error: Exception) -> None:

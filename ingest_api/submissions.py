@@ -2,20 +2,24 @@
 
 import asyncio
 import re
+from contextlib import nullcontext
 
 import structlog
 from aiokafka.errors import KafkaError
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from ingest_api import metrics
 from ingest_api.errors import TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
 from ingest_api.publisher import Publisher
 from shared.ecg import Content, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.ids import IdIssuer
+from shared.log import REQUEST_ID_HEADER, request_id
 from shared.settings import MIB, Settings
 from shared.topics import Topics
+from shared.tracing import Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -25,14 +29,18 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class Submissions:
     """Publishes ECGs for the workers, with the memory that waits for the broker bounded."""
 
-    def __init__(self, settings: Settings, topics: Topics, publisher: Publisher, issuer: IdIssuer) -> None:
+    def __init__(
+        self, settings: Settings, topics: Topics, publisher: Publisher, issuer: IdIssuer, tracing: Tracing | None
+    ) -> None:
         self._publisher = publisher
         self._issuer = issuer
+        self._tracing = tracing
         self._topic = topics.submissions.name
         self._max_body = settings.max_body_bytes
         self._max_inflight = settings.max_inflight_bytes
         self._timeout = settings.publish_timeout
         self._inflight = 0
+        metrics.inflight.set_function(lambda: self._inflight)
 
     async def accept(self, request: Request, username: str) -> str:
         """Accept a submission and return the ECG's id; the ECG is durable then.
@@ -45,7 +53,7 @@ class Submissions:
         announced = announced_length(request, self._max_body)
         held = self._max_body if announced is None else announced
         if self._inflight + held > max(self._max_inflight, held):
-            raise Unavailable("Too many submissions wait for the broker, try again")
+            raise Unavailable("Too many submissions wait for the broker, try again", missing="memory")
         self._inflight += held
         try:
             body = await read_body(request, self._max_body)
@@ -64,12 +72,17 @@ class Submissions:
             # One huge sample widens its lead eightfold; as JSON it fits where the body did.
             value, content_type = plain.encode(ecg), plain.CONTENT_TYPE
         headers = [("content-type", content_type.encode()), ("username", username.encode())]
+        if known := request_id.get():
+            headers.append((REQUEST_ID_HEADER, known.encode()))
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._publisher.publish(self._topic, value, ecg.id.encode(), headers)
+            with self._tracing.publishing(self._topic) if self._tracing else nullcontext(()) as context:
+                async with asyncio.timeout(self._timeout):
+                    await self._publisher.publish(self._topic, value, ecg.id.encode(), [*headers, *context])
         except (KafkaError, TimeoutError) as error:
             log.warning("submission not acknowledged", error=repr(error))
-            raise Unavailable("The submission was not acknowledged by the broker, try again") from None
+            raise Unavailable(
+                "The submission was not acknowledged by the broker, try again", missing="broker"
+            ) from None
         return ecg.id
 
     def _issue(self, username: str, key: str | None, content: Content) -> str:

@@ -82,7 +82,7 @@ class Workers:
                     await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
         except TimeoutError:
             log.warning("no worker serves a partition", partition=partition)
-            raise Unavailable("The insights are being moved to another worker, try again") from None
+            raise Unavailable("The insights are being moved to another worker, try again", missing="worker") from None
 
     async def pages(self, username: str, limit: int, after: Position | None) -> list[Page]:
         """Return the first rows of a user's list after a position, as pages that are of all partitions together.

@@ -30,7 +30,10 @@ _WORKER_DIRS = {Broker.EMBEDDED: "embedded", Broker.KAFKA: "kafka/workers", None
 
 @dataclass(frozen=True)
 class Config:
-    """The stack's addresses, secrets and directories; `broker` is None where a Kafka is there already."""
+    """The stack's addresses, secrets and directories; `broker` is None where a Kafka is there already.
+
+    `metrics_ports` has a port for each gateway, and then for each worker, or none.
+    """
 
     bootstrap_servers: str
     broker: Broker | None
@@ -38,6 +41,7 @@ class Config:
     http_port: int
     worker_ports: tuple[int, ...]
     gateways: int
+    metrics_ports: tuple[int, ...]
     admin_token: str
     secret: str
     data_dir: Path
@@ -61,8 +65,11 @@ class Config:
         broker_port, http_port = _port("ECG_BROKER_PORT", 9092), _port("ECG_HTTP_PORT", 8000)
         first_worker_port = _port("ECG_WORKER_PORT", 0)
         worker_ports = tuple(first_worker_port + i if first_worker_port else free_port() for i in range(workers))
+        first_metrics_port = _port("ECG_METRICS_PORT", 0)
+        metrics_ports = tuple(first_metrics_port + i for i in range(gateways + workers if first_metrics_port else 0))
         for variable, port in (
             ("ECG_HTTP_PORT", http_port),
+            *(("ECG_METRICS_PORT", port) for port in metrics_ports),
             *(("ECG_WORKER_PORT", port) for port in worker_ports),
             *((("ECG_BROKER_PORT", broker_port),) if broker else ()),
         ):
@@ -80,6 +87,7 @@ class Config:
             http_port,
             worker_ports,
             gateways,
+            metrics_ports,
             _secret("ECG_ADMIN_TOKEN", kept and kept / "admin-token"),
             _secret("ECG_SECRET", kept and kept / "secret"),
             data_dir,

@@ -32,7 +32,7 @@ Ready.
   API      {url}
   docs     {url}/docs
   Kafka    {bootstrap_servers}
-  admin    {admin_token}
+  admin    {admin_token}{metrics}
 
 Try it, in another terminal:
 
@@ -111,12 +111,20 @@ class Stack:
         ]
         _say(f"Starting {_count(len(workers), 'worker')} and {_count(config.gateways, 'gateway')}")
         gateway = [sys.executable, "-m", "ingest_api"]
+        metrics = [{"ECG_METRICS_PORT": str(port)} for port in config.metrics_ports] or [{}] * (
+            config.gateways + len(workers)
+        )
         self._services = [
             *(
-                Child(name, [sys.executable, "-m", "stream_agents"], {**environment, **worker}, 1)
-                for name, worker in zip(_names("worker", len(workers)), workers, strict=True)
+                Child(name, [sys.executable, "-m", "stream_agents"], {**environment, **worker, **port}, 1)
+                for name, worker, port in zip(
+                    _names("worker", len(workers)), workers, metrics[config.gateways :], strict=True
+                )
             ),
-            *(Child(name, gateway, environment, 2) for name in _names("gateway", config.gateways)),
+            *(
+                Child(name, gateway, {**environment, **port}, 2)
+                for name, port in zip(_names("gateway", config.gateways), metrics[: config.gateways], strict=True)
+            ),
         ]
         for child in self._services:
             await child.start()
@@ -140,7 +148,15 @@ class Stack:
         config = self._config
         state = RunningStack(config.url, config.admin_token, config.bootstrap_servers, config.broker is Broker.EMBEDDED)
         write_private(state_file(config.data_dir), msgspec.json.encode(state).decode())
-        _say(_GUIDE.format(url=config.url, bootstrap_servers=config.bootstrap_servers, admin_token=config.admin_token))
+        ports = ", ".join(map(str, config.metrics_ports))
+        _say(
+            _GUIDE.format(
+                url=config.url,
+                bootstrap_servers=config.bootstrap_servers,
+                admin_token=config.admin_token,
+                metrics=f"\n  metrics  http://127.0.0.1:PORT/metrics, PORT = {ports}" if ports else "",
+            )
+        )
         await asyncio.Event().wait()
 
     async def _wait_ready(self) -> str | None:

@@ -32,6 +32,11 @@ def partition_for(key: bytes, partitions: int) -> int:
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
+def worker_group(settings: Settings) -> str:
+    """Return the consumer group of the workers."""
+    return f"{settings.topic_prefix}-stream-agents"
+
+
 def producer_options(settings: Settings) -> dict[str, Any]:
     """Return the options of every producer: an acknowledged record is durable."""
     return {

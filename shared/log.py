@@ -1,20 +1,58 @@
-"""Logging: structured lines on standard error, for our loggers and the libraries' alike."""
+"""Logging: structured lines on standard error, for our loggers and the libraries' alike.
+
+No line ever holds a signal, a token or a body. See docs/decisions/0013-observability.md.
+"""
 
 import logging
+import re
+import secrets
+import sys
+import traceback
+from contextvars import ContextVar
+from types import TracebackType
 
+import orjson
 import structlog
+from aiokafka.errors import KafkaError
+from structlog.types import EventDict, Processor, WrappedLogger
+
+REQUEST_ID_HEADER = "x-request-id"
+"""The header, of HTTP requests and answers and of Kafka records, with the id that a request's log lines carry."""
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+/=-]{0,127}")
+_FIRST_KEYS = ["timestamp", "level", "logger", "event"]
+# They tell every step of every service at INFO; that is for debugging them.
+_TALKATIVE = ("aiokafka", "faust", "mode")
+# They log the messages that they send, and the bytes of requests: never, at any level.
+_INDISCREET = ("aiokafka", "asyncio", "aiohttp", "httptools", "urllib3", "uvicorn")
 
 
-def configure(level: str) -> None:
-    """Send every log record of the process through one renderer, from `level` up."""
-    shared: list[structlog.types.Processor] = [
+def valid_request_id(value: str | None) -> str | None:
+    """Return a request id if it is one, of 1 to 128 characters that are harmless in a log line, else None."""
+    return value if value is not None and _REQUEST_ID.fullmatch(value) else None
+
+
+def new_request_id() -> str:
+    """Return a request id that nobody has."""
+    return secrets.token_hex(16)
+
+
+def configure(level: str, form: str) -> None:
+    """Send every log record of the process through one renderer, from `level` up, as `json` or `logfmt`."""
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _describe_exception,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # A line below the level costs next to nothing.
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -22,17 +60,46 @@ def configure(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.LogfmtRenderer(
-                    key_order=["timestamp", "level", "logger", "event"], sort_keys=False, bool_as_flag=False
-                ),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form)],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # The libraries tell every step of every service at INFO; that is for debugging them.
-    for library in ("aiokafka", "faust", "mode"):
+    for library in _TALKATIVE:
         logging.getLogger(library).setLevel("DEBUG" if level == "DEBUG" else "WARNING")
+    for library in _INDISCREET:
+        logger = logging.getLogger(library)
+        logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
+
+
+def _renderer(form: str) -> Processor:
+    if form == "json":
+        return _json
+    return structlog.processors.LogfmtRenderer(key_order=_FIRST_KEYS, sort_keys=False, bool_as_flag=False)
+
+
+def _json(_: WrappedLogger, __: str, event: EventDict) -> str:
+    ordered = {key: event.pop(key) for key in _FIRST_KEYS if key in event} | dict(event)
+    return orjson.dumps(ordered, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _add_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    if "request_id" not in event and (known := request_id.get()) is not None:
+        event["request_id"] = known
+    return event
+
+
+def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Say of an exception what and where it was; its text may quote an ECG, unless it is the system's or Kafka's."""
+    found = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if found is True else found[1] if isinstance(found, tuple) else found
+    if isinstance(error, BaseException):
+        told = isinstance(error, OSError | KafkaError)
+        event["error"] = f"{type(error).__name__}: {error}" if told else type(error).__name__
+        event["where"] = _frames(error.__traceback__)
+    return event
+
+
+def _frames(at: TracebackType | None) -> str:
+    return " < ".join(f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(traceback.extract_tb(at)))

@@ -137,7 +137,24 @@ class Settings(BaseSettings):
         description="Directory of the workers' tables (a cache of the changelog), and of all that the local "
         "stack keeps.",
     )
+    metrics_host: str = Field(default="127.0.0.1", description="Address that the metrics are served on.")
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port of a process's own for its Prometheus metrics, never the public one; they are off unless "
+        "it is set.",
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
+    log_format: str = Field(
+        default="logfmt",
+        pattern="^(json|logfmt)$",
+        description="Form of the log's lines: `logfmt` for people, `json` for collectors; the image has `json`.",
+    )
+    access_log: bool = Field(
+        default=False,
+        description="A line for every request that a gateway answers, and every ECG that a worker has processed.",
+    )
 
     @property
     def worker_name(self) -> str:

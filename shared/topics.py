@@ -108,7 +108,7 @@ async def create(settings: Settings) -> None:
 def main() -> None:
     """Create the topics that do not exist."""
     settings = Settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     asyncio.run(create(settings))
 
 

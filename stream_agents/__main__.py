@@ -14,13 +14,15 @@ from stream_agents.app import create_app, create_topics
 def main() -> None:
     """Run a worker until SIGINT or SIGTERM."""
     settings = Settings()
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, settings.log_format)
     keep_freed()
     # For the loops of Faust's threads too.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(create_topics(settings))
     app = create_app(settings)
     worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
+    # It writes to the terminal also where there is none, among the lines of the log.
+    worker.spinner = None
     worker.execute_from_commandline()
 
 

@@ -1,6 +1,7 @@
 """The agent that turns submissions into insights."""
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from shared.ids import IdIssuer
 from shared.kafka import PRODUCER_BROKEN, partition_for
 from shared.settings import Settings
 from shared.topics import Topics
+from shared.tracing import Tracing
+from stream_agents import metrics
 from stream_agents.offsets import MessageLost
 from stream_agents.processing import (
     FORWARDED_HEADER,
@@ -40,11 +43,15 @@ _IDLE = 5.0
 class SubmissionsAgent:
     """Stores the outcome of every submission, in order, and only then marks it as done."""
 
-    def __init__(self, app: AppT, settings: Settings, topics: Topics, table: InsightsTable) -> None:
+    def __init__(
+        self, app: AppT, settings: Settings, topics: Topics, table: InsightsTable, tracing: Tracing | None
+    ) -> None:
         self._app = app
         self._topics = topics
         self._table = table
         self._batch_size = settings.batch_size
+        self._access_log = settings.access_log
+        self._tracing = tracing
         self._inbox: list[EventT[Any]] = []
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
@@ -104,6 +111,7 @@ class SubmissionsAgent:
 
     async def handle(self, events: list[EventT[Any]]) -> None:
         """Process a batch of events and store what becomes of them."""
+        begun = time.perf_counter()
         generation = self._app.consumer_generation_id
         current = [event for event in events if event.message.generation_id == generation]
         outcomes = self._process([_record(record) for event in current for record in polled(event)])
@@ -121,6 +129,12 @@ class SubmissionsAgent:
             for event in current:
                 records = polled(event)
                 self._consumer.offsets.stored(event.message.tp, records[0].offset, records[-1].offset)
+            if current:
+                _measure(outcomes, begun, min(polled(event)[0].timestamp for event in current))
+                if self._access_log:
+                    _tell(outcomes)
+                if self._tracing:
+                    _trace(self._tracing, outcomes, begun)
         for event in events:
             event.ack()
 
@@ -156,9 +170,56 @@ class SubmissionsAgent:
                 (FORWARDED_TIMESTAMP_HEADER, str(record.timestamp).encode()),
             ]
             return await send(topic.name, outcome.key, record.value, partition, None, headers)
-        log.warning("dead letter", origin=origin, error=outcome.error_class, reason=outcome.reason)
+        log.warning(
+            "dead letter",
+            origin=origin,
+            error=outcome.error_class,
+            reason=outcome.reason,
+            **_request(record),
+        )
         headers = [*record.headers, *_dead_letter_headers(record, outcome)]
         return await send(self._topics.dlq.name, record.key, record.value, None, None, headers)
+
+
+def _tell(outcomes: list[tuple[Record, Outcome]]) -> None:
+    """Write a line for each ECG."""
+    for record, outcome in outcomes:
+        row = _row_of(outcome)
+        log.info(
+            "processed",
+            outcome=type(outcome).__name__.lower(),
+            ecg_id=row.key.decode() if row else None,
+            partition=record.partition,
+            offset=record.offset,
+            **_request(record),
+        )
+
+
+def _trace(tracing: Tracing, outcomes: list[tuple[Record, Outcome]], begun: float) -> None:
+    """Note the span of each ECG: from when its batch was begun until now, when it is stored."""
+    since = time.time_ns() - int((time.perf_counter() - begun) * 1e9)
+    for record, outcome in outcomes:
+        error = outcome.error_class if isinstance(outcome, Rejected) else None
+        tracing.processed(record.topic, record.partition, record.offset, record.headers, begun=since, error=error)
+
+
+def _request(record: Record) -> dict[str, str]:
+    return {} if (known := record.request_id) is None else {"request_id": known}
+
+
+def _measure(outcomes: list[tuple[Record, Outcome]], begun: float, oldest: int) -> None:
+    """Measure a batch once it is stored; `oldest` is the time of its first ECG on the topic, in milliseconds."""
+    metrics.batch_seconds.observe(time.perf_counter() - begun)
+    metrics.batch_ecgs.observe(len(outcomes))
+    metrics.age_seconds.observe(max(0.0, time.time() - oldest / 1000))
+    rest = [outcome for _, outcome in outcomes if not isinstance(outcome, Stored)]
+    metrics.stored.inc(len(outcomes) - len(rest))
+    for outcome in rest:
+        if isinstance(outcome, Misplaced):
+            metrics.forwarded.inc()
+        else:
+            metrics.dead.inc()
+            metrics.dead_letters.labels(outcome.error_class).inc()
 
 
 def _row_of(outcome: Outcome) -> Stored | None:
@@ -195,4 +256,5 @@ def _may_pass(error: BaseException) -> bool:
 
 def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
+    metrics.store_retries.inc()
     log.warning("storing a batch again", attempt=state.attempt_number, error=repr(error))

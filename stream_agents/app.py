@@ -6,11 +6,13 @@ from mode.supervisors import CrashingSupervisor
 from yarl import URL
 
 from shared.internal import InternalAuth
-from shared.kafka import admin_client
+from shared.kafka import admin_client, worker_group
 from shared.settings import MIB, Settings
 from shared.topics import Topics
+from shared.tracing import from_environment
 from stream_agents.agent import SubmissionsAgent
 from stream_agents.ends import Ends
+from stream_agents.observation import Exporter, Sensor
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 from stream_agents.transport import FlowControl, Poll, new_transport
@@ -20,11 +22,20 @@ from stream_agents.waits import Waits
 _WAITING_POLLS = 4
 
 
+class App(faust.App):
+    """Faust's app, with its web server up from the beginning: alive, though not ready while it recovers."""
+
+    async def on_started(self) -> None:
+        """Start what is left to start, after the first recovery."""
+        await self.on_started_init_web_server()
+        await super().on_started()
+
+
 def create_app(settings: Settings) -> faust.App:
     """Return a worker's app, not started."""
     topics = Topics(settings)
-    app = faust.App(
-        f"{settings.topic_prefix}-stream-agents",
+    app = App(
+        worker_group(settings),
         broker=[URL(f"kafka://{server}") for server in settings.bootstrap_servers.split(",")],
         store="rocksdb://",
         datadir=str(settings.data_dir),
@@ -79,11 +90,15 @@ def create_app(settings: Settings) -> faust.App:
         ),
     )
     app.tables.add(table)
-    agent = SubmissionsAgent(app, settings, topics, table)
+    agent = SubmissionsAgent(app, settings, topics, table, from_environment("worker"))
+    serving = Serving(app, table, topics, settings.worker_url, Ends(settings))
+    app.sensors.add(Sensor())
+    if settings.metrics_port is not None:
+        app.add_dependency(Exporter(app, settings, topics, table, serving))
     add_views(
         app,
         table,
-        Serving(app, table, topics, settings.worker_url, Ends(settings)),
+        serving,
         InternalAuth(settings.secret.get_secret_value()),
     )
 

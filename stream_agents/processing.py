@@ -12,6 +12,7 @@ from shared.errors import InvalidEcg
 from shared.ids import IdIssuer, is_issued
 from shared.kafka import partition_for
 from shared.listing import Position
+from shared.log import REQUEST_ID_HEADER, valid_request_id
 from stream_agents import index
 from stream_agents.insights import INSIGHTS
 
@@ -42,6 +43,11 @@ class Record(msgspec.Struct, frozen=True):
             if key == name:
                 return value.decode("utf-8", "replace")
         return None
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the request that submitted it, if it is one that may stand in a log line."""
+        return valid_request_id(self.header(REQUEST_ID_HEADER))
 
 
 class Stored(msgspec.Struct, frozen=True):

@@ -39,9 +39,25 @@ class Serving:
         self._ends = ends
         self._generation = -1
         self._partitions: frozenset[int] = frozenset()
+        self._ready = False
         app.on_partitions_assigned.connect(self._on_assigned)
         app.on_rebalance_complete.connect(self._on_recovered)
         app.on_before_shutdown.connect(self._on_shutdown)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker is in the group and its partitions, if it has some, are recovered."""
+        return self._ready and not self._app.rebalancing
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """The partitions that are served."""
+        return self._partitions
+
+    @property
+    def standbys(self) -> frozenset[int]:
+        """The partitions of which this worker should have a copy."""
+        return self._numbers(self._app.assignor.assigned_standbys())
 
     def serves(self, partition: int) -> bool:
         """Tell whether this worker has the whole of a partition."""
@@ -65,6 +81,7 @@ class Serving:
         return known
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
+        self._ready = False
         generation = self._app.consumer_generation_id
         # A worker that missed a generation was taken for dead: another one may have written its partitions.
         kept = self._partitions if generation == self._generation + 1 else frozenset()
@@ -74,9 +91,9 @@ class Serving:
 
     async def _on_recovered(self, *_: Any, **__: Any) -> None:
         self._partitions = self._active()
-        standbys = self._numbers(self._app.assignor.assigned_standbys())
-        announcement = Announcement(self._url, sorted(self._partitions), sorted(standbys))
+        announcement = Announcement(self._url, sorted(self._partitions), sorted(self.standbys))
         await self._publish(announcements.encode(announcement))
+        self._ready = True
         log.info("serving", partitions=sorted(self._partitions))
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:

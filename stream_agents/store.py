@@ -21,6 +21,7 @@ _WRITE_BUFFERS = 32 * MIB
 _BLOOM_BITS = 10
 # Of one partition; each holds some kilobytes outside the cache.
 _OPEN_FILES = 64
+_SIZES = ("estimate-num-keys", "total-sst-files-size", "cur-size-all-mem-tables")
 
 
 class _Options(rocksdb.RocksDBOptions):
@@ -126,6 +127,16 @@ class Store(rocksdb.Store):
         while keys.valid() and (key := keys.key()).startswith(prefix):
             yield key
             keys.next()
+
+    def size(self, partition: int) -> tuple[int, int]:
+        """Return about how many rows a partition has, and the bytes that they take in files and in memory.
+
+        Raises:
+            KeyError: if the partition is not open here.
+        """
+        keys, *sizes = (self._dbs[partition].property_int_value(f"rocksdb.{name}") or 0 for name in _SIZES)
+        # Every row has a key in the index too.
+        return keys // 2, sum(sizes)
 
     def put_rows(self, partition: int, rows: Iterable[Stored], offset: int | None) -> None:
         """Write rows, their keys in the index, and the changelog offset up to which all is here, atomically.

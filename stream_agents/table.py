@@ -11,7 +11,7 @@ from faust.types.tuples import RecordMetadata
 from yarl import URL
 
 from shared.listing import Query, encode_page
-from stream_agents import listing
+from stream_agents import listing, metrics
 from stream_agents.ends import Ends
 from stream_agents.processing import Stored
 from stream_agents.store import Store
@@ -76,7 +76,8 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         by_partition: dict[int, list[Stored]] = defaultdict(list)
         for partition, stored in rows:
             by_partition[partition].append(stored)
-        logged = await asyncio.gather(*(self._log(*item) for item in by_partition.items()))
+        with metrics.changelog_seconds.time():
+            logged = await asyncio.gather(*(self._log(*item) for item in by_partition.items()))
         actives = self.app.assignor.assigned_actives()
         for (partition, batch), offsets in zip(by_partition.items(), logged, strict=True):
             # A partition that moved away meanwhile is the new owner's to write.

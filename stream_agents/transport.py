@@ -24,7 +24,7 @@ from shared.settings import Settings
 from stream_agents.offsets import Offsets
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # Faust logs what it handles
 class Poll:
     """The records of one partition that one poll has brought, in order: one message for Faust.
 
@@ -101,6 +101,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 consumer.seek(tp, offset)
         return committed
 
+    async def first_unstored(self) -> Mapping[TP, int]:
+        """Return of every partition of the submissions the offset before which everything is stored."""
+        first: Mapping[TP, int] = await self.call_thread(self._first_unstored)
+        return first
+
+    async def _first_unstored(self) -> Mapping[TP, int]:
+        consumer = self._ensure_consumer()
+        tps = [ensure_TP(tp) for tp in consumer.assignment() if not self.consumer.is_changelog(ensure_TP(tp))]
+        # Where nothing is at work, that is where the consumer will go on: behind the marks of transactions too.
+        positions = {tp: await consumer.position(tp) for tp in tps}
+        return positions | {tp: o for tp, o in self.consumer.offsets.first_unstored().items() if tp in positions}
+
 
 class Consumer(driver.Consumer):
     """Commits what was marked as stored and nothing else, whatever Faust counts as acknowledged."""
@@ -113,6 +125,14 @@ class Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return self.Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def first_unstored(self) -> Mapping[TP, int]:
+        """Return of every partition of the submissions the offset before which everything is stored.
+
+        Raises:
+            KafkaError: if a partition moves meanwhile.
+        """
+        return await cast("ConsumerThread", self._thread).first_unstored()
 
     def is_changelog(self, tp: TP) -> bool:
         """Tell whether a partition is one of a table's changelog, which recovery reads."""

@@ -18,6 +18,11 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving, auth: InternalA
     async def health(view: View, request: Request) -> Response:
         return view.text("ok")
 
+    @app.page("/health/ready", name="ready")
+    async def ready(view: View, request: Request) -> Response:
+        """Answer 200 while the worker is in the group and its partitions are recovered, else 503."""
+        return view.text("ready") if serving.ready else view.text("not ready", status=503)
+
     @app.page("/rows/{partition}/{ecg_id}", name="row")
     async def row(view: View, request: Request, partition: str, ecg_id: str) -> Response:
         """Answer 200 with the row, 404 when there is none, 421 when this worker cannot know.

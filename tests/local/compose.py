@@ -40,6 +40,7 @@ SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 # `python` is this one, as in the image it is the one with our dependencies.
 _PATH = f"{Path(sys.executable).parent}:{SYSTEM_PATH}"
 _HTTP_PORTS = {"gateway": 8000, "proxy": 8000, "stream-agents": 6066}
+_METRICS_PORT = 9100
 _UP_TIMEOUT = 120.0
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<operator>[-?])(?P<text>[^}]*))?\}")
 _ENDPOINT = re.compile(r"(?P<host>127\.0\.0\.1|[a-z][a-z0-9-]*|(?<=//)|(?<= ))(?P<separator>[:/])(?P<port>\d{4,5})\b")
@@ -265,6 +266,8 @@ class ComposeCluster:
             "ECG_HTTP_PORT": str(self.port("gateway", _HTTP_PORTS["gateway"])),
             "ECG_WORKER_HOST": address,
             "ECG_WORKER_PORT": str(self.port("stream-agents", _HTTP_PORTS["stream-agents"])),
+            "ECG_METRICS_HOST": address,
+            "ECG_METRICS_PORT": str(self.port(name, _METRICS_PORT)),
             "ECG_DATA_DIR": str(directory / "data"),
         }
         env = {**self._environment(name, address), **listening, "PATH": _PATH}

@@ -25,12 +25,14 @@ from shared.topics import Topics
 from tests.brokers import DockerBroker
 from tests.harness import ADMIN_TOKEN, ROOT, SECRET, crossings, eventually, insights
 from tests.local.compose import FILE, HAPROXY_CFG, SYSTEM_PATH, ComposeCluster, Container, environment, load
+from tests.metrics import scrape
 
 SECRETS = {"ECG_SECRET": SECRET, "ECG_ADMIN_TOKEN": ADMIN_TOKEN}
 LOADER = Path(__file__).with_name("compose_loader")
 COMPOSE_GO = "github.com/compose-spec/compose-go/v2"
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 127.0.0.2 and more for the containers")
 SIGNAL = [1, 0, -1, 0, 1, 0, 0, 1]
+TOPICS = ("submissions", "insights", "users", "workers", "submissions.dlq")
 LEADS = [{"name": "I", "signal": SIGNAL}, {"name": "II", "signal": [1, 0, -1]}]
 
 
@@ -300,11 +302,28 @@ class TestCluster:
     async def test_the_workers_share_the_partitions(self, cluster: ComposeCluster) -> None:
         async def probe() -> list[int] | None:
             logs = [container.log for container in cluster.of("stream-agents")]
-            served = [re.findall(r"event=serving partitions=\"?\[([\d, ]*)\]", log) for log in logs]
+            served = [re.findall(r'"event":"serving","partitions":\[([\d,]*)\]', log) for log in logs]
             shares = [re.findall(r"\d+", lists[-1]) if lists else [] for lists in served]
             return sorted(int(p) for share in shares for p in share) if all(shares) else None
 
         assert await eventually(probe, 30, what="partitions for both workers") == list(range(12))
+
+    async def test_a_gateway_tells_that_a_broker_is_down_at_every_scrape(self, cluster: ComposeCluster) -> None:
+        port, topics = cluster.port("gateway", 9100), {f"ecg.{topic}" for topic in TOPICS}
+
+        async def in_sync(count: int) -> bool | None:
+            metrics = await scrape(port)
+            if len(metrics.by("partition", "ecg_group_lag_records")) != 12:
+                return None
+            return metrics.by("topic", "ecg_topic_in_sync_replicas") == dict.fromkeys(topics, float(count)) or None
+
+        [node] = cluster.of("kafka-3")
+        await eventually(lambda: in_sync(3), what="three copies of everything")
+        node.kill()
+        await eventually(lambda: in_sync(2), 60, what="a copy less")
+        assert all([await in_sync(2) for _ in range(10)])
+        node.process.start()
+        await eventually(lambda: in_sync(3), 60, what="the copies in sync again")
 
     async def test_a_client_of_this_machine_produces_on_the_published_ports(
         self, cluster: ComposeCluster, token: str

@@ -15,10 +15,19 @@ import httpx
 import pytest
 
 from ecg_client import read
-from local_stack.broker import free_port
+from local_stack.broker import free_port, is_free
 from tests.harness import ROOT, Process, crossings, eventually, recordings
+from tests.metrics import scrape
 
 pytestmark = pytest.mark.slow
+
+
+def free_ports_in_a_row(count: int) -> list[int]:
+    """Return ports of 127.0.0.1 that nobody listens on, one after the other."""
+    while True:
+        ports = [first + i for first in [free_port()] for i in range(count)]
+        if ports[-1] < 65536 and all(is_free("127.0.0.1", port) for port in ports):
+            return ports
 
 
 def children(pid: int) -> list[int]:
@@ -91,7 +100,12 @@ async def test_the_printed_lines_work_and_a_signal_stops_everything(runner: Proc
 
 async def test_gateways_share_the_port_and_workers_the_load(runner: Process) -> None:
     runner.argv += ["--workers", "2", "--gateways", "2"]
-    await ready(runner)
+    [first, *_] = ports = free_ports_in_a_row(4)
+    runner.env["ECG_METRICS_PORT"] = str(first)
+    guide = await ready(runner)
+    assert f"PORT = {', '.join(map(str, ports))}" in guide
+    components = [list((await scrape(port)).by("component", "ecg_build_info")) for port in ports]
+    assert components == [["gateway"], ["gateway"], ["worker"], ["worker"]]
     pids = children(runner.running.pid)
     commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids]
     assert sum("stream_agents" in command for command in commands) == 2

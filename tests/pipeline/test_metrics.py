@@ -1,0 +1,300 @@
+"""What gateways and workers say of themselves to Prometheus, held against what happened and what the broker says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from local_stack.broker import free_port
+from shared.topics import Topics
+from tests.brokers import Broker
+from tests.harness import Pipeline, eventually
+from tests.metrics import scrape
+from tests.pipeline.test_faults import LEADS, insights_through_failover, submit
+
+NewPipeline = Callable[..., Pipeline]
+
+# A worker that stores nothing while a file is there.
+HELD = """
+import asyncio, pathlib
+from stream_agents.__main__ import main
+from stream_agents.table import InsightsTable
+
+store = InsightsTable.store
+
+async def held(self, rows):
+    while pathlib.Path({hold!r}).exists():
+        await asyncio.sleep(0.02)
+    await store(self, rows)
+
+InsightsTable.store = held
+main()
+"""
+
+
+@dataclass
+class Measured:
+    """A gateway and a worker with metrics; the worker stores nothing while the file `hold` is there."""
+
+    pipeline: Pipeline
+    gateway: int
+    worker: int
+    hold: Path
+
+    async def lag_by_the_broker(self) -> dict[str, float]:
+        """Return of each partition its end, as readers see it, minus what the workers' group has committed."""
+        topic, servers = Topics(self.pipeline.settings).submissions, self.pipeline.bootstrap_servers
+        tps = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+        async with AIOKafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed") as consumer:
+            await admin.start()
+            committed = await admin.list_consumer_group_offsets(f"{self.pipeline.prefix}-stream-agents", partitions=tps)
+            ends = await consumer.end_offsets(tps)
+            await admin.close()
+        return {str(tp.partition): float(ends[tp] - max(committed[tp].offset, 0)) for tp in tps}
+
+    async def caught_up(self) -> None:
+        """Return when everything is stored and committed, by the broker's word."""
+
+        async def probe() -> bool | None:
+            return True if not any((await self.lag_by_the_broker()).values()) else None
+
+        await eventually(probe, 30, 0.2, "a lag of zero")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def measured(new_pipeline: NewPipeline, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Measured]:
+    pipeline, hold = new_pipeline(), tmp_path_factory.mktemp("measured") / "hold"
+    gateway, worker = free_port(), free_port()
+    pipeline.start_gateway(ECG_METRICS_PORT=str(gateway))
+    pipeline.start_worker(HELD.format(hold=str(hold)), ECG_METRICS_PORT=str(worker))
+    await pipeline.ready()
+    yield Measured(pipeline, gateway, worker, hold)
+    pipeline.stop()
+
+
+@pytest_asyncio.fixture
+async def client(measured: Measured) -> AsyncIterator[httpx.AsyncClient]:
+    async with measured.pipeline.client(token=await measured.pipeline.register("clinic")) as client:
+        yield client
+
+
+REQUESTS = "ecg_gateway_request_duration_seconds_count"
+
+
+async def test_requests_are_counted_by_call_and_status(measured: Measured, client: httpx.AsyncClient) -> None:
+    before = await scrape(measured.gateway)
+    [ecg_id] = await submit(client, 1)
+    await insights_through_failover(client, ecg_id)
+    await client.post("/ecgs", json={"leads": []})
+    await client.post("/ecgs", json={"leads": LEADS}, headers={"x-user-token": "ecg_wrong"})
+    await client.get("/ecgs/unknown-to-all/insights")
+    await client.get("/ecgs/a-secret-path/of-somebody")
+    await client.request("PATCH", "/ecgs")
+    await client.get("/health/ping")
+    after = await scrape(measured.gateway)
+
+    def more(call: str, status: str) -> float:
+        return after(REQUESTS, call=call, status=status) - before(REQUESTS, call=call, status=status)
+
+    assert [more("POST /ecgs", status) for status in ("201", "401", "422")] == [1, 1, 1]
+    assert more("GET /ecgs/{ecg_id}/insights", "200") == 1
+    assert more("GET /ecgs/{ecg_id}/insights", "404") == 1
+    assert more("GET /health/ping", "200") == 1
+    assert more("other", "404") == 1
+    assert more("other", "405") == 1
+    publishes = "ecg_gateway_publish_duration_seconds_count"
+    assert after(publishes) - before(publishes) == 1
+
+
+async def test_what_is_held_of_submissions_is_measured(measured: Measured, client: httpx.AsyncClient) -> None:
+    ending = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"{"
+        await ending.wait()
+        yield b" " * 998 + b"}"
+
+    async def held() -> float:
+        return (await scrape(measured.gateway))("ecg_gateway_inflight_bytes")
+
+    async def begun() -> bool | None:
+        return True if await held() == 1000 else None
+
+    headers = {"content-length": "1000", "content-type": "application/json"}
+    sending = asyncio.create_task(client.post("/ecgs", content=body(), headers=headers))
+    await eventually(begun, what="a submission held")
+    ending.set()
+    assert (await sending).status_code == 422
+    assert await held() == 0
+
+
+async def test_no_label_holds_what_a_client_sent(measured: Measured, client: httpx.AsyncClient) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=measured.pipeline.bootstrap_servers) as producer:
+        topic = Topics(measured.pipeline.settings).submissions.name
+        await producer.send_and_wait(topic, b"{", b"marked-key", headers=[("content-type", b"marked/type")])
+    await submit(client, 1)
+    await client.get("/marked-path")
+    await client.get("/ecgs/marked-id/insights")
+    await client.request("PATCH", "/ecgs", headers={"x-user-token": "marked-token"})
+    await measured.caught_up()
+    for port in (measured.gateway, measured.worker):
+        values = {value for _, labels in (await scrape(port)).samples for _, value in labels}
+        assert not [value for value in values if "marked" in value or "clinic" in value]
+
+
+async def test_every_ecg_is_counted_by_its_outcome(measured: Measured, client: httpx.AsyncClient) -> None:
+    before = await scrape(measured.worker)
+    await submit(client, 20)
+    topic, servers = Topics(measured.pipeline.settings).submissions.name, measured.pipeline.bootstrap_servers
+    misplaced = orjson.dumps({"id": "misplaced-1", "username": "clinic", "leads": LEADS})
+    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
+        await producer.send_and_wait(topic, misplaced, b"another-key")
+        await producer.send_and_wait(topic, b"{", b"k")
+        await producer.send_and_wait(topic, b"{}", b"k", headers=[("content-type", b"text/plain")])
+    await measured.caught_up()
+    after = await scrape(measured.worker)
+
+    def more(name: str, **labels: str) -> float:
+        return after(name, **labels) - before(name, **labels)
+
+    assert more("ecg_worker_ecgs_total", outcome="stored") == 21
+    assert more("ecg_worker_ecgs_total", outcome="forwarded") == 1
+    assert more("ecg_worker_ecgs_total", outcome="dead_letter") == 2
+    assert more("ecg_worker_dead_letters_total", error_class="InvalidEcg") == 1
+    assert more("ecg_worker_dead_letters_total", error_class="UnknownEncoding") == 1
+    assert more("ecg_worker_batch_ecgs_sum") == 24
+    assert more("ecg_worker_batch_duration_seconds_count") == more("ecg_worker_batch_ecgs_count")
+    assert more("ecg_worker_age_seconds_count") == more("ecg_worker_batch_ecgs_count")
+    assert more("ecg_worker_changelog_duration_seconds_count") > 0
+    assert more("ecg_worker_commit_duration_seconds_count") > 0
+
+
+async def test_a_worker_says_what_it_has(measured: Measured, client: httpx.AsyncClient) -> None:
+    await submit(client, 5)
+    await measured.caught_up()
+    worker = await scrape(measured.worker)
+    assert worker("ecg_worker_ready") == (await scrape(measured.gateway))("ecg_gateway_ready") == 1
+    assert 0 < worker("ecg_worker_disk_free_bytes") <= worker("ecg_worker_disk_bytes")
+    assert worker("ecg_worker_partitions", role="active") == 12
+    assert worker("ecg_worker_partitions", role="standby") == 0
+    assert worker("ecg_worker_rebalances_total") >= 1
+    assert worker("ecg_worker_recovery_duration_seconds_count") >= 1
+    assert worker.by("partition", "ecg_worker_table_rows").keys() == {str(n) for n in range(12)}
+    stored = worker("ecg_worker_ecgs_total", outcome="stored")
+    # RocksDB counts what was written again, and the mark of each partition.
+    assert stored <= sum(worker.by("partition", "ecg_worker_table_rows").values()) <= 3 * stored + 12
+    assert sum(worker.by("partition", "ecg_worker_table_bytes").values()) > 0
+    for port, component in ((measured.gateway, "gateway"), (measured.worker, "worker")):
+        assert (await scrape(port)).by("component", "ecg_build_info") == {component: 1}
+
+
+async def lags(measured: Measured, *, worker: bool = True) -> list[dict[str, float]]:
+    """Return the lag by partition as the broker's figures have it, the gateway says it, and the worker."""
+    found = [
+        await measured.lag_by_the_broker(),
+        (await scrape(measured.gateway)).by("partition", "ecg_group_lag_records"),
+    ]
+    return found + ([(await scrape(measured.worker)).by("partition", "ecg_worker_lag_records")] if worker else [])
+
+
+async def test_the_lag_is_what_the_broker_has_and_the_worker_has_not(
+    measured: Measured, client: httpx.AsyncClient
+) -> None:
+    await submit(client, 30)
+    await measured.caught_up()
+    assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(12)}]
+
+    measured.hold.touch()
+    await submit(client, 200)
+    broker, gateway, worker = await lags(measured)
+    assert sum(broker.values()) == 200
+    assert gateway == worker == broker
+    measured.hold.unlink()
+    await measured.caught_up()
+    assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(12)}]
+
+    # A worker that does not run says nothing: the gateway knows all the same.
+    measured.pipeline.workers[0].pause()
+    await submit(client, 40)
+    broker, gateway = await lags(measured, worker=False)
+    measured.pipeline.workers[0].resume()
+    assert sum(broker.values()) == 40
+    assert gateway == broker
+    await measured.caught_up()
+    await measured.pipeline.ready()
+    assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(12)}]
+
+
+async def test_the_marks_of_transactions_are_no_lag_of_the_worker(measured: Measured, broker: Broker) -> None:
+    if broker.embedded:
+        pytest.skip("the embedded broker has no transactions")
+    topic = Topics(measured.pipeline.settings).submissions.name
+    async with AIOKafkaProducer(
+        bootstrap_servers=measured.pipeline.bootstrap_servers, transactional_id=measured.pipeline.prefix
+    ) as producer:
+        body = orjson.dumps({"id": "in-a-transaction", "username": "clinic", "leads": LEADS})
+        async with producer.transaction():
+            await producer.send_and_wait(topic, body, b"in-a-transaction")
+
+    async def probe() -> bool | None:
+        worker = (await scrape(measured.worker)).by("partition", "ecg_worker_lag_records")
+        return True if len(worker) == 12 and not any(worker.values()) else None
+
+    await eventually(probe, 20, what="a lag of zero")
+
+
+async def test_the_copies_of_the_topics_are_watched(measured: Measured) -> None:
+    gateway = await scrape(measured.gateway)
+    names = {topic.name for topic in Topics(measured.pipeline.settings)}
+    for name in ("ecg_topic_replicas", "ecg_topic_in_sync_replicas"):
+        assert gateway.by("topic", name) == dict.fromkeys(names, 1.0)
+    assert gateway("ecg_topic_min_insync_replicas") == 1
+
+
+@pytest.mark.slow
+async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
+    new_broker: Callable[[], asyncio.Future[Broker]], new_pipeline: NewPipeline
+) -> None:
+    broker, port = await new_broker(), free_port()
+    pipeline = new_pipeline(broker, ECG_PUBLISH_TIMEOUT="1", ECG_MAX_INFLIGHT_BYTES=str(1 << 20))
+    pipeline.start_gateway(ECG_METRICS_PORT=str(port))
+    pipeline.start_worker()
+    await pipeline.ready()
+    body = {"leads": [{"name": "I", "signal": [1] * 150_000}]}
+    async with pipeline.client(token=await pipeline.register("clinic")) as client:
+        broker.pause()
+        try:
+            responses = await asyncio.gather(*(client.post("/ecgs", json=body) for _ in range(10)))
+            assert {response.status_code for response in responses} == {503}
+            found = await scrape(port)
+        finally:
+            broker.resume()
+
+    async def lag_known() -> bool | None:
+        return True if len((await scrape(port)).by("partition", "ecg_group_lag_records")) == 12 else None
+
+    await eventually(lag_known, 30, what="the lag known again")
+    assert found("ecg_gateway_ready") == 0
+    memory, acknowledged = (found("ecg_gateway_refusals_total", missing=what) for what in ("memory", "broker"))
+    assert memory + acknowledged == 10
+    assert memory >= 1
+    assert found("ecg_gateway_publish_failures_total") == acknowledged >= 1
+    assert found(REQUESTS, call="POST /ecgs", status="503") == 10
+    assert found("ecg_metrics_refresh_failures_total") >= 1
+    assert not found.by("partition", "ecg_group_lag_records")
+    pipeline.stop()
+
+
+async def test_without_a_port_nothing_is_served_and_never_on_the_public_one(pipeline: Pipeline) -> None:
+    async with pipeline.client() as client:
+        assert (await client.get("/metrics")).status_code == 404
+    async with httpx.AsyncClient(base_url=pipeline.workers[0].url) as worker:
+        assert (await worker.get("/metrics")).status_code == 404
