@@ -4,8 +4,10 @@ import socket
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared import credentials
 
 MIB = 1024 * 1024
 
@@ -15,7 +17,8 @@ _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened o
 class Settings(BaseSettings):
     """Every knob of the gateway, the workers and the local stack."""
 
-    model_config = SettingsConfigDict(env_prefix="ECG_", extra="ignore")
+    # An error names the setting, and never shows what it was set to.
+    model_config = SettingsConfigDict(env_prefix="ECG_", extra="ignore", hide_input_in_errors=True)
 
     bootstrap_servers: str = Field(
         default="127.0.0.1:9092", description="Kafka to use, HOST:PORT, several separated by commas."
@@ -68,8 +71,8 @@ class Settings(BaseSettings):
     )
     admin_token: SecretStr | None = Field(
         default=None,
-        min_length=16,
-        description="The token that registers users; without it the gateway refuses to start.",
+        description="The token that registers users; without it the gateway refuses to start, and with one "
+        "that could be guessed too, unless the broker is embedded.",
     )
     max_body_bytes: int = Field(
         default=16 * MIB, ge=1024, description="Largest accepted ECG as JSON; larger ones are answered 413."
@@ -122,6 +125,16 @@ class Settings(BaseSettings):
         "stack keeps.",
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
+
+    @field_validator("admin_token")
+    @classmethod
+    def _hard_to_guess(cls, token: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        # What runs on the embedded broker is for trying out, and keeps nothing.
+        if token is not None and not others.data.get("embedded_broker"):
+            weakness = credentials.weakness(token.get_secret_value())
+            if weakness is not None:
+                raise ValueError(f"ECG_ADMIN_TOKEN {weakness}")
+        return token
 
     @property
     def worker_name(self) -> str:

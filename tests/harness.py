@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.brokers import Broker
 
 ROOT = Path(__file__).parents[1]
-ADMIN_TOKEN = "test-admin-token-0123456789"
+ADMIN_TOKEN = secrets.token_hex(32)
 SECRET = "test-secret-0123456789-0123456789"
 START_TIMEOUT = 60.0
 # Real ones, which are no part of the project; they may be elsewhere.
