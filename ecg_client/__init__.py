@@ -12,7 +12,7 @@ from ecg_client.errors import (
     UnexpectedAnswer,
 )
 from ecg_client.recordings import Recording, UnreadableRecording, read
-from ecg_client.results import Insights, LeadInsights, User
+from ecg_client.results import Insights, LeadInsights, RegisteredUser, User
 
 __all__ = [
     "AsyncEcgClient",
@@ -24,6 +24,7 @@ __all__ = [
     "NotFound",
     "NotProcessable",
     "Recording",
+    "RegisteredUser",
     "StillProcessing",
     "Unauthorized",
     "Unavailable",

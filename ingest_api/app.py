@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 
 from ingest_api import errors, schemas
 from ingest_api.endpoints import router
@@ -48,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
             partitions = await publisher.partitions(topics.submissions.name)
             users = Users(settings, topics, publisher)
             workers = Workers(settings, topics, partitions)
-            for service in (users.view, workers):
+            for service in (users, workers):
                 stack.push_async_callback(service.stop)
                 await service.start()
             issuer = IdIssuer(settings.secret.get_secret_value())
@@ -68,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(router)
     app.add_exception_handler(errors.ApiError, errors.answer)
+    app.add_exception_handler(RequestValidationError, errors.refuse)
     _document_lead(app)
     return app
 

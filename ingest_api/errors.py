@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 
 from ingest_api.responses import JsonResponse
 
@@ -27,7 +28,7 @@ class Unauthorized(ApiError):  # noqa: N818 - named for the answer
 
 
 class NotFound(ApiError):  # noqa: N818
-    """404: there is no such ECG for this user."""
+    """404: there is no such ECG for this user, or no such user."""
 
     status = HTTPStatus.NOT_FOUND
 
@@ -62,3 +63,11 @@ async def answer(_: Request, error: Exception) -> JsonResponse:
     body = {"detail": error.detail} | ({"field": error.field} if error.field else {})
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if isinstance(error, Unavailable) else None
     return JsonResponse(body, error.status, headers)
+
+
+async def refuse(request: Request, error: Exception) -> JsonResponse:
+    """Turn FastAPI's complaint about a parameter into a 422 like all others."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    first = error.errors()[0]
+    field = str(first["loc"][-1])
+    return await answer(request, Unprocessable(f"{field}: {first['msg']}", field=field))

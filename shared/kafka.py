@@ -19,6 +19,10 @@ _EMBEDDED_BROKER_OPTIONS = {
     "max_batch_size": 1,
 }
 
+# A request under way to a broker that froze goes to the new leader only after this time; the new leader is there after
+# some seconds.
+_REQUEST_TIMEOUT_MS = 5_000
+
 PRODUCER_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
 """Errors after which a producer is of no more use.
 
@@ -37,9 +41,7 @@ def producer_options(settings: Settings) -> dict[str, Any]:
     return {
         "acks": "all",
         "compression_type": None if settings.compression == "none" else settings.compression,
-        # A request under way to a broker that froze goes to the new leader only after this time; the new leader is
-        # there after some seconds.
-        "request_timeout_ms": 5_000,
+        "request_timeout_ms": _REQUEST_TIMEOUT_MS,
         "max_request_size": settings.max_body_bytes + 2 * MIB,
         **(_EMBEDDED_BROKER_OPTIONS if settings.embedded_broker else {"enable_idempotence": True}),
     }
@@ -66,6 +68,7 @@ def new_reader(settings: Settings) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
         fetch_max_wait_ms=fetch_max_wait_ms(settings),
     )
 

@@ -71,8 +71,14 @@ class Settings(BaseSettings):
     )
     admin_token: SecretStr | None = Field(
         default=None,
-        description="The token that registers users; without it the gateway refuses to start, and with one "
+        description="The token that registers and deletes users; without it the gateway refuses to start, and with one "
         "that could be guessed too, unless the broker is embedded.",
+    )
+    token_staleness: float = Field(
+        default=30.0,
+        ge=1,
+        description="Seconds for which a gateway that does not reach the broker still accepts the tokens it knows: "
+        "the longest that a revoked one is accepted anywhere. A fail-over of the broker must fit into them.",
     )
     max_body_bytes: int = Field(
         default=16 * MIB, ge=1024, description="Largest accepted ECG as JSON; larger ones are answered 413."

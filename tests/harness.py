@@ -140,11 +140,12 @@ class Pipeline:
         values = {name.removeprefix("ECG_").lower(): value for name, value in self.env.items()}
         return Settings.model_validate(values)
 
-    def start_gateway(self, **env: str) -> Gateway:
+    def start_gateway(self, program: str | None = None, **env: str) -> Gateway:
+        """Start a gateway, or a Python program that is to run one."""
         port = free_port()
         gateway = Gateway(
             f"gateway-{len(self.gateways)}",
-            [sys.executable, "-m", "ingest_api"],
+            [sys.executable, *(("-c", program) if program else ("-m", "ingest_api"))],
             {**self.env, "ECG_HTTP_PORT": str(port), **env},
             self.directory / f"gateway-{len(self.gateways)}.log",
             url=f"http://127.0.0.1:{port}",
@@ -175,6 +176,19 @@ class Pipeline:
         running = [worker for worker in self.workers if worker.running.poll() is None]
         assert len(running) >= workers
         await eventually(lambda: self._balanced(running), START_TIMEOUT, 0.2, "workers sharing the partitions")
+
+    async def alive(self) -> None:
+        """Return when every gateway serves, be there workers or not."""
+        for gateway in self.gateways:
+
+            async def probe(gateway: Gateway = gateway) -> bool | None:
+                assert gateway.running.poll() is None, f"{gateway.name}:\n{gateway.tail()}"
+                with contextlib.suppress(httpx.HTTPError):
+                    async with httpx.AsyncClient() as client:
+                        return True if (await client.get(f"{gateway.url}/health/ping")).is_success else None
+                return None
+
+            await eventually(probe, START_TIMEOUT, 0.1, f"{gateway.name} serving")
 
     async def _ready(self, gateway: Gateway) -> None:
         async def probe() -> bool | None:

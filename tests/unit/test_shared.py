@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from ingest_api import tokens
 from shared.internal import InternalAuth
 from shared.kafka import partition_for, producer_options
 from shared.settings import Settings
@@ -55,7 +56,7 @@ def with_admin_token(token: str, **others: Any) -> Settings:
 
 
 def test_an_admin_token_that_nobody_guesses_is_taken() -> None:
-    for token in (secrets.token_hex(16), secrets.token_hex(32), secrets.token_urlsafe(32)):
+    for token in (secrets.token_hex(16), secrets.token_hex(32), secrets.token_urlsafe(32), tokens.new()):
         settings = with_admin_token(token)
         assert settings.admin_token is not None
         assert settings.admin_token.get_secret_value() == token
