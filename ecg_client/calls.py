@@ -30,7 +30,12 @@ _JSON = {"content-type": "application/json"}
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _LONGEST_KEY = 255
 # The gateway's own, and what a load balancer before it answers while none of its gateways does.
-_NOT_NOW = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+_NOT_NOW = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
 _REFUSED = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -57,8 +57,8 @@ class _Client:
 class EcgClient(_Client):
     """A client of the gateway at `url` that blocks; one may be shared by threads.
 
-    Every call is tried again for `retry_for` seconds while the gateway answers 503 or not at all, after the time
-    that it asks for.
+    Every call is tried again for `retry_for` seconds while the gateway answers 503, 429 (a limit) or not at all, after
+    the time that it asks for.
 
     Raises:
         Unauthorized: if the token is wrong, or none was given to a call that needs it.

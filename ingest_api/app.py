@@ -7,8 +7,10 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 
 from ingest_api import errors, schemas
+from ingest_api.auth import Failures
 from ingest_api.endpoints import router
 from ingest_api.publisher import Publisher
+from ingest_api.quotas import Quotas
 from ingest_api.submissions import Submissions
 from ingest_api.users import Users
 from ingest_api.workers import Workers
@@ -57,8 +59,9 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.admin_token = admin_token
             app.state.issuer = issuer
             app.state.users = users
+            app.state.failures = Failures(settings.auth_failures_per_minute)
             app.state.workers = workers
-            app.state.submissions = Submissions(settings, topics, publisher, issuer)
+            app.state.submissions = Submissions(settings, topics, publisher, issuer, Quotas(settings))
             yield
 
     app = FastAPI(

@@ -7,7 +7,37 @@ from aiokafka.errors import KafkaError
 from fastapi import Depends, Header, Request
 
 from ingest_api import tokens
-from ingest_api.errors import Unauthorized, Unavailable
+from ingest_api.errors import TooManyRequests, Unauthorized, Unavailable
+from ingest_api.limits import Limiter, network
+
+TOO_MANY_FAILURES = "Too many wrong tokens from your address, try again later"
+
+# About 2 MB. Whoever has more addresses than this is limited by none of them.
+_SOURCES = 10_000
+
+
+class Failures:
+    """Wrong tokens: limited for each source address, and counted by the header that they came in."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._limiter = Limiter(per_minute, _SOURCES)
+        self.failed = {"x-user-token": 0, "x-admin-token": 0}
+        self.refused = {"x-user-token": 0, "x-admin-token": 0}
+
+    def check(self, request: Request, header: str) -> None:
+        """Let a token that is not known to be right be looked at, unless too many from there were wrong.
+
+        Raises:
+            TooManyRequests: if they were.
+        """
+        if wait := self._limiter.wait(_source(request)):
+            self.refused[header] += 1
+            raise TooManyRequests(TOO_MANY_FAILURES, wait)
+
+    def count(self, request: Request, header: str) -> None:
+        """Note that a token was wrong."""
+        self.failed[header] += 1
+        self._limiter.use(_source(request))
 
 
 async def authenticated_user(
@@ -17,6 +47,7 @@ async def authenticated_user(
     """Return the name of the user whose token came with the request."""
     if not token:
         raise Unauthorized("Invalid user token")
+    # First, and without a limit: others behind the same address may send wrong ones.
     username: str | None = request.app.state.users.recognise(token)
     return username if username is not None else await _look_up(request, token)
 
@@ -24,11 +55,13 @@ async def authenticated_user(
 async def _look_up(request: Request, token: str) -> str:
     """Return whose token it is that is not known yet; only one that may have been issued is worth asking the broker."""
     state = request.app.state
+    state.failures.check(request, "x-user-token")
     try:
         username: str | None = await state.users.look_up(token) if tokens.is_well_formed(token) else None
     except (KafkaError, TimeoutError):
         raise Unavailable("Tokens cannot be checked now, try again") from None
     if username is None:
+        state.failures.count(request, "x-user-token")
         raise Unauthorized("Invalid user token")
     return username
 
@@ -42,7 +75,13 @@ async def require_admin(
     if not token:
         raise Unauthorized("Invalid admin token")
     if not hmac.compare_digest(token.encode(), state.admin_token.encode()):
+        state.failures.check(request, "x-admin-token")
+        state.failures.count(request, "x-admin-token")
         raise Unauthorized("Invalid admin token")
+
+
+def _source(request: Request) -> str:
+    return network(request.client.host) if request.client else ""
 
 
 User = Annotated[str, Depends(authenticated_user)]

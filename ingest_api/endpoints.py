@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from ingest_api import schemas
-from ingest_api.auth import Admin, User
+from ingest_api.auth import TOO_MANY_FAILURES, Admin, User
 from ingest_api.errors import NotFound, Unavailable, Unprocessable
 from ingest_api.responses import JsonResponse
-from ingest_api.schemas import problem, success, unavailable
+from ingest_api.schemas import problem, success, too_many, unavailable
 from ingest_api.submissions import announced_length, check_media_type, read_body
 from shared import ids
 from shared.ecg import check_username
@@ -26,11 +26,14 @@ _BODY_ERRORS: dict[int | str, dict[str, Any]] = {
     413: problem("The body is over the limit.", "body: must not be over 16777216 bytes (16.0 MiB)"),
     415: problem("The body is not plain JSON.", "content-type: must be application/json", "content-type"),
 }
+_TOO_MANY_FAILURES = too_many(TOO_MANY_FAILURES, "The token is wrong, as many from the same address were")
 _USER_ERRORS: dict[int | str, dict[str, Any]] = {
     401: problem("The token is missing, unknown or expired.", "Invalid user token"),
+    429: _TOO_MANY_FAILURES,
 }
 _ADMIN_ERRORS: dict[int | str, dict[str, Any]] = {
     401: problem("The admin token is missing or wrong.", "Invalid admin token"),
+    429: _TOO_MANY_FAILURES,
 }
 
 _IDEMPOTENCY_KEY = {
@@ -192,6 +195,7 @@ async def delete_user(request: Request, username: str) -> Response:
     responses={
         **_USER_ERRORS,
         **_BODY_ERRORS,
+        429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
         422: problem("The ECG breaks the schema.", "leads[0].signal: must hold integers only", "leads[0].signal"),
         503: unavailable("The submission was not acknowledged by the broker, try again"),
     },

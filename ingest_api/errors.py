@@ -1,6 +1,9 @@
 """Every error that the gateway answers, with its status; one handler turns them into responses."""
 
+import math
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +17,7 @@ class ApiError(Exception):
     """An answer that is not a success."""
 
     status: HTTPStatus
+    headers: Mapping[str, str] | None = None
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -51,18 +55,37 @@ class Unprocessable(ApiError):  # noqa: N818
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class TooManyRequests(ApiError):  # noqa: N818
+    """429: over a limit; `Retry-After` says when there is room again.
+
+    Args:
+        detail: which limit.
+        wait: the seconds until then.
+        policy: the limit in the words of the header `RateLimit-Policy`, where a client can keep to it.
+    """
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, detail: str, wait: float, policy: str | None = None) -> None:
+        super().__init__(detail)
+        seconds = max(1, math.ceil(wait))
+        self.headers = {"retry-after": str(seconds)}
+        if policy:
+            self.headers |= {"ratelimit-policy": policy, "ratelimit": f"{policy.partition(';')[0]};r=0;t={seconds}"}
+
+
 class Unavailable(ApiError):  # noqa: N818
     """503: try again; `Retry-After` says when."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers = MappingProxyType({"retry-after": str(RETRY_AFTER_SECONDS)})
 
 
 async def answer(_: Request, error: Exception) -> JsonResponse:
     """Turn an `ApiError` into its response."""
     assert isinstance(error, ApiError)  # noqa: S101 - registered for this class only
     body = {"detail": error.detail} | ({"field": error.field} if error.field else {})
-    headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if isinstance(error, Unavailable) else None
-    return JsonResponse(body, error.status, headers)
+    return JsonResponse(body, error.status, error.headers)
 
 
 async def refuse(request: Request, error: Exception) -> JsonResponse:

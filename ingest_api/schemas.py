@@ -139,3 +139,8 @@ def problem(description: str, detail: str, field: str | None = None) -> dict[str
 def unavailable(detail: str) -> dict[str, Any]:
     """Return the documentation of a 503."""
     return problem("Not now; try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}
+
+
+def too_many(detail: str, description: str) -> dict[str, Any]:
+    """Return the documentation of a 429."""
+    return problem(f"{description}; try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from ingest_api.errors import TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
 from ingest_api.publisher import Publisher
+from ingest_api.quotas import Quotas
 from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
@@ -25,9 +26,12 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class Submissions:
     """Publishes ECGs for the workers, with the memory that waits for the broker bounded."""
 
-    def __init__(self, settings: Settings, topics: Topics, publisher: Publisher, issuer: IdIssuer) -> None:
+    def __init__(
+        self, settings: Settings, topics: Topics, publisher: Publisher, issuer: IdIssuer, quotas: Quotas
+    ) -> None:
         self._publisher = publisher
         self._issuer = issuer
+        self._quotas = quotas
         self._topic = topics.submissions.name
         self._max_body = settings.max_body_bytes
         self._max_inflight = settings.max_inflight_bytes
@@ -46,9 +50,13 @@ class Submissions:
         held = self._max_body if announced is None else announced
         if self._inflight + held > max(self._max_inflight, held):
             raise Unavailable("Too many submissions wait for the broker, try again")
+        # What comes in chunks counts as the largest ECG until its size is known.
+        self._quotas.use(username, held)
         self._inflight += held
         try:
             body = await read_body(request, self._max_body)
+            if announced is None:
+                self._quotas.correct(username, len(body) - held)
             return await self._publish(body, username, key)
         finally:
             self._inflight -= held

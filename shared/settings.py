@@ -1,6 +1,7 @@
 """Settings: one class, read from environment variables with the prefix `ECG_`."""
 
 import socket
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -80,6 +81,19 @@ class Settings(BaseSettings):
         description="Seconds for which a gateway that does not reach the broker still accepts the tokens it knows: "
         "the longest that a revoked one is accepted anywhere. A fail-over of the broker must fit into them.",
     )
+    auth_failures_per_minute: int = Field(
+        default=60,
+        ge=0,
+        description="Wrong tokens that a gateway process looks at a minute from one address, or from one /64 network "
+        "of IPv6; more are answered 429. What is right is never limited. 0: no limit.",
+    )
+    quota_ecgs_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="ECGs that a user may submit a minute through one gateway process, all of a minute's at once; more "
+        "are answered 429. 0: no limit.",
+    )
+    quota_bytes_per_minute: int = Field(default=0, ge=0, description="Likewise, bytes of ECGs as JSON.")
     max_body_bytes: int = Field(
         default=16 * MIB, ge=1024, description="Largest accepted ECG as JSON; larger ones are answered 413."
     )
@@ -100,6 +114,11 @@ class Settings(BaseSettings):
     )
     http_host: str = Field(default="127.0.0.1", description="Address that the gateway listens on.")
     http_port: int = Field(default=8000, ge=0, le=65535, description="Port that the gateway listens on.")
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks of the proxies in front of the gateway, separated by commas: what they say "
+        "in `X-Forwarded-For` of a client's address is believed, and nobody else.",
+    )
     http_shared: bool = Field(
         default=False,
         description="Several gateways listen on the port; the kernel (Linux) spreads connections over them.",
@@ -141,6 +160,16 @@ class Settings(BaseSettings):
             if weakness is not None:
                 raise ValueError(f"ECG_ADMIN_TOKEN {weakness}")
         return token
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: str) -> str:
+        for proxy in filter(None, proxies.split(",")):
+            try:
+                ip_network(proxy.strip())
+            except ValueError:
+                raise ValueError("ECG_TRUSTED_PROXIES must hold IP addresses or networks (10.0.0.0/8) only") from None
+        return proxies
 
     @property
     def worker_name(self) -> str:

@@ -132,6 +132,8 @@ class Pipeline:
             "ECG_TOPIC_PREFIX": self.prefix,
             "ECG_SECRET": SECRET,
             "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
+            # All tests have one address.
+            "ECG_AUTH_FAILURES_PER_MINUTE": "0",
             **self.overrides,
         }
 

@@ -227,10 +227,12 @@ async def test_a_submission_is_sent_again_under_its_key_after_the_time_that_the_
     scripted: Scripted, connect: Callable[..., Call]
 ) -> None:
     not_now = (503, {"retry-after": "1"}, b'{"detail": "not acknowledged, try again"}')
-    scripted.answers = [not_now, (0, {}, b""), (502, {}, b"<html>"), ACCEPTED]
+    over = (429, {"retry-after": "2"}, b'{"detail": "Over the quota of 5 ecgs a minute, try again later"}')
+    scripted.answers = [not_now, over, (0, {}, b""), (502, {}, b"<html>"), ACCEPTED]
     assert await connect(scripted.url, TOKEN)("submit", RECORDING) == "abc"
     times, headers, bodies = zip(*scripted.requests, strict=True)
     assert times[1] - times[0] >= 1
+    assert times[2] - times[1] >= 2
     assert len({sent["idempotency-key"] for sent in headers}) == len(set(bodies)) == 1
 
 

@@ -201,11 +201,11 @@ async def test_the_documentation_describes_every_answer(client: httpx.AsyncClien
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     }
-    assert statuses["POST /users"] == {"201", "401", "413", "415", "422", "503"}
-    assert statuses["GET /users"] == {"200", "401", "422", "503"}
-    assert statuses["DELETE /users/{username}"] == {"204", "401", "404", "422", "503"}
-    assert statuses["POST /ecgs"] == {"201", "401", "413", "415", "422", "503"}
-    assert statuses["GET /ecgs/{ecg_id}/insights"] == {"200", "202", "401", "404", "422", "503"}
+    assert statuses["POST /users"] == {"201", "401", "413", "415", "422", "429", "503"}
+    assert statuses["GET /users"] == {"200", "401", "422", "429", "503"}
+    assert statuses["DELETE /users/{username}"] == {"204", "401", "404", "422", "429", "503"}
+    assert statuses["POST /ecgs"] == {"201", "401", "413", "415", "422", "429", "503"}
+    assert statuses["GET /ecgs/{ecg_id}/insights"] == {"200", "202", "401", "404", "422", "429", "503"}
     body = document["paths"]["/ecgs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["examples"]
     assert "LeadIn" in document["components"]["schemas"]

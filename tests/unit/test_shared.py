@@ -101,6 +101,14 @@ def test_an_admin_token_that_could_be_guessed_is_refused_and_not_shown(
     assert Settings(embedded_broker=True).admin_token is not None
 
 
+def test_proxies_are_addresses_and_networks() -> None:
+    for proxies in ("", "127.0.0.1", "10.0.0.0/8, ::1,fd00::/8"):
+        assert Settings(secret=SecretStr("x" * 32), trusted_proxies=proxies).trusted_proxies == proxies
+    for proxies in ("*", "proxy", "10.0.0.1/8", "127.0.0.1;127.0.0.2", "127.0.0.1,*", "300.0.0.1"):
+        with pytest.raises(ValidationError, match="ECG_TRUSTED_PROXIES"):
+            Settings(secret=SecretStr("x" * 32), trusted_proxies=proxies)
+
+
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - nothing listens
 
 
