@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -23,8 +24,8 @@ from local_stack.lifetime import dies_with_parent
 from shared.settings import MIB, Settings
 
 ROOT = Path(__file__).parents[1]
-ADMIN_TOKEN = "benchmarks-admin-token"  # noqa: S105 - opens what runs on this machine for the time of a benchmark
-SECRET = "benchmarks-secret-0123456789-0123456789"  # noqa: S105 - the same
+ADMIN_TOKEN = secrets.token_hex(32)
+SECRET = "benchmarks-secret-0123456789-0123456789"  # noqa: S105 - signs what is on this machine for the time of a benchmark
 START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 10.0
 

@@ -14,7 +14,7 @@ from ecg_client.errors import (
 )
 from ecg_client.events import Event
 from ecg_client.recordings import Recording, UnreadableRecording, read
-from ecg_client.results import EcgSummary, Insights, LeadInsights, LeadSummary, StoredEcg, User
+from ecg_client.results import EcgSummary, Insights, LeadInsights, LeadSummary, RegisteredUser, StoredEcg, User
 
 __all__ = [
     "AsyncEcgClient",
@@ -30,6 +30,7 @@ __all__ = [
     "NotFound",
     "NotProcessable",
     "Recording",
+    "RegisteredUser",
     "StillProcessing",
     "StoredEcg",
     "Unauthorized",

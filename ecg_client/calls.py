@@ -22,7 +22,18 @@ from ecg_client.errors import (
     UnexpectedAnswer,
 )
 from ecg_client.recordings import Recording
-from ecg_client.results import Insights, Page, StoredEcg, User, parse_ecg, parse_insights, parse_page
+from ecg_client.results import (
+    Insights,
+    Page,
+    StoredEcg,
+    User,
+    UserPage,
+    parse_ecg,
+    parse_insights,
+    parse_page,
+    parse_user,
+    parse_users,
+)
 from shared import errors
 from shared.encoding import plain
 
@@ -77,15 +88,23 @@ class Call(Generic[T]):
         raise _error(answer, document if isinstance(document, dict) else {})
 
 
-def register_user(username: str, admin_token: str) -> Call[User]:
+def register_user(username: str, admin_token: str, expires_in: int | None = None) -> Call[User]:
     """Register a user, or give one a new token, which revokes the old one.
 
     Sent again after a lost answer, it revokes a token that nobody has seen.
     """
-    body = orjson.dumps({"username": username})
-    headers = {**_JSON, "x-admin-token": check_token(admin_token)}
-    meaning = {201: _json(lambda user: User(user["username"], user["token"]))}
-    return Call("POST", "/users", headers, meaning, body)
+    body = orjson.dumps({"username": username} | ({"expires_in": expires_in} if expires_in is not None else {}))
+    return Call("POST", "/users", {**_JSON, **_admin(admin_token)}, {201: _json(parse_user)}, body)
+
+
+def users(admin_token: str, after: str) -> Call[UserPage]:
+    """Ask for the users by name, beginning after a name."""
+    return Call("GET", f"/users?{urlencode({'after': after})}", _admin(admin_token), {200: _json(parse_users)})
+
+
+def delete_user(username: str, admin_token: str) -> Call[None]:
+    """Delete a user."""
+    return Call("DELETE", f"/users/{quote(username, safe='')}", _admin(admin_token), {204: lambda _: None})
 
 
 def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:
@@ -137,6 +156,10 @@ def check_token(token: str) -> str:
     if not _VISIBLE_ASCII.fullmatch(token):
         raise Unauthorized("the token is empty, or holds spaces or characters beyond ASCII")
     return token
+
+
+def _admin(token: str) -> dict[str, str]:
+    return {"x-admin-token": check_token(token)}
 
 
 def _json(meaning: Callable[[Any], T]) -> Callable[[bytes], T]:

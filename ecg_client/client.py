@@ -17,7 +17,7 @@ from ecg_client.calls import Call
 from ecg_client.errors import ClientError, NotFound, StillProcessing, Unauthorized, Unavailable
 from ecg_client.events import Event, Following
 from ecg_client.recordings import Recording
-from ecg_client.results import EcgSummary, Insights, StoredEcg, User
+from ecg_client.results import EcgSummary, Insights, RegisteredUser, StoredEcg, User
 from shared.ids import is_issued
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -61,8 +61,8 @@ class _Client:
 class EcgClient(_Client):
     """A client of the gateway at `url` that blocks; one may be shared by threads.
 
-    Every call is tried again for `retry_for` seconds while the gateway answers 503 or not at all, after the time
-    that it asks for.
+    Every call is tried again for `retry_for` seconds while the gateway answers 503, 429 (a limit) or not at all, after
+    the time that it asks for.
 
     Raises:
         Unauthorized: if the token is wrong, or none was given to a call that needs it.
@@ -86,13 +86,29 @@ class EcgClient(_Client):
         """Close the connections."""
         self._http.close()
 
-    def register_user(self, username: str, admin_token: str) -> User:
-        """Register a user, or give one a new token and revoke the old.
+    def register_user(self, username: str, admin_token: str, expires_in: int | None = None) -> User:
+        """Register a user, or give one a new token and revoke the old; it may expire after so many seconds.
 
         Raises:
-            InvalidEcg: if the username is not allowed.
+            InvalidEcg: if the username or the time is not allowed.
         """
-        return self._send(calls.register_user(username, admin_token))
+        return self._send(calls.register_user(username, admin_token, expires_in))
+
+    def users(self, admin_token: str) -> Iterator[RegisteredUser]:
+        """Yield all users by name, asked for page by page."""
+        after: str | None = ""
+        while after is not None:
+            page = self._send(calls.users(admin_token, after))
+            yield from page.users
+            after = page.next
+
+    def delete_user(self, username: str, admin_token: str) -> None:
+        """Delete a user: the token opens nothing any more.
+
+        Raises:
+            NotFound: if there is no such user.
+        """
+        self._send(calls.delete_user(username, admin_token))
 
     def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """Submit a recording and return its id; it is durable then.
@@ -216,9 +232,22 @@ class AsyncEcgClient(_Client):
         """Close the connections."""
         await self._http.aclose()
 
-    async def register_user(self, username: str, admin_token: str) -> User:
+    async def register_user(self, username: str, admin_token: str, expires_in: int | None = None) -> User:
         """See `EcgClient.register_user`."""
-        return await self._send(calls.register_user(username, admin_token))
+        return await self._send(calls.register_user(username, admin_token, expires_in))
+
+    async def users(self, admin_token: str) -> AsyncIterator[RegisteredUser]:
+        """See `EcgClient.users`."""
+        after: str | None = ""
+        while after is not None:
+            page = await self._send(calls.users(admin_token, after))
+            for user in page.users:
+                yield user
+            after = page.next
+
+    async def delete_user(self, username: str, admin_token: str) -> None:
+        """See `EcgClient.delete_user`."""
+        await self._send(calls.delete_user(username, admin_token))
 
     async def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """See `EcgClient.submit`."""

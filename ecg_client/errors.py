@@ -34,7 +34,10 @@ class StillProcessing(ClientError, TimeoutError):  # noqa: N818
 
 
 class Unavailable(ClientError):  # noqa: N818
-    """The gateway did not answer, or not now; `retry_after` are the seconds after which it asks to be tried again."""
+    """The gateway did not answer, or not now, or a limit is reached.
+
+    `retry_after` are the seconds after which it asks to be tried again.
+    """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)

@@ -8,10 +8,12 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 
 from ingest_api import errors, metrics, readiness, schemas
+from ingest_api.auth import Failures
 from ingest_api.cluster import Cluster
 from ingest_api.cursors import Cursors
 from ingest_api.endpoints import router
 from ingest_api.publisher import Publisher
+from ingest_api.quotas import Quotas
 from ingest_api.records import Records
 from ingest_api.streams import Streams
 from ingest_api.submissions import Submissions
@@ -63,7 +65,7 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
             workers = Workers(settings, topics, partitions)
             records = Records(settings, topics, partitions)
             stack.push_async_callback(records.stop)
-            for service in (users.view, workers):
+            for service in (users, workers):
                 stack.push_async_callback(service.stop)
                 await service.start()
             issuer = IdIssuer(settings.secret.get_secret_value())
@@ -71,12 +73,13 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
             app.state.admin_token = admin_token
             app.state.issuer = issuer
             app.state.users = users
+            app.state.failures = Failures(settings.auth_failures_per_minute)
             app.state.workers = workers
             app.state.records = records
             app.state.cursors = Cursors(settings.secret.get_secret_value())
             app.state.streams = Streams(settings, topics, partitions, users)
             app.state.waiting = Waiting(workers, settings.max_waits)
-            app.state.submissions = Submissions(settings, topics, publisher, issuer, tracing)
+            app.state.submissions = Submissions(settings, topics, publisher, issuer, Quotas(settings), tracing=tracing)
             if settings.metrics_port is not None:
                 cluster = Cluster(settings, topics, partitions)
                 stack.push_async_callback(cluster.stop)

@@ -5,15 +5,15 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from aiokafka.errors import KafkaError
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from ingest_api import answers, readiness, schemas
-from ingest_api.auth import Admin, User
+from ingest_api.auth import TOO_MANY_FAILURES, Admin, User
 from ingest_api.errors import Gone, NotFound, Unavailable, Unprocessable
 from ingest_api.preferences import MAX_WAIT_SECONDS, wait_seconds
 from ingest_api.responses import JsonResponse
-from ingest_api.schemas import problem, unavailable
+from ingest_api.schemas import problem, success, too_many, unavailable
 from ingest_api.streams import MEDIA_TYPE, EventStream, Streams
 from ingest_api.submissions import announced_length, check_media_type, read_body
 from shared import encoding, ids
@@ -24,6 +24,7 @@ from shared.results import Insights
 
 _MAX_USER_BODY = 4096
 _MAX_PAGE = 200
+_MAX_USERS = 1000
 _PENDING = "Insights are still being processed"
 _GONE = "The signals are no longer kept, the insights are"
 
@@ -31,7 +32,15 @@ _BODY_ERRORS: dict[int | str, dict[str, Any]] = {
     413: problem("The body is over the limit.", "body: must not be over 16777216 bytes (16.0 MiB)"),
     415: problem("The body is not plain JSON.", "content-type: must be application/json", "content-type"),
 }
-_USER_ERRORS: dict[int | str, dict[str, Any]] = {401: problem("The token is missing or unknown.", "Invalid user token")}
+_TOO_MANY_FAILURES = too_many(TOO_MANY_FAILURES, "The token is wrong, as many from the same address were")
+_USER_ERRORS: dict[int | str, dict[str, Any]] = {
+    401: problem("The token is missing, unknown or expired.", "Invalid user token"),
+    429: _TOO_MANY_FAILURES,
+}
+_ADMIN_ERRORS: dict[int | str, dict[str, Any]] = {
+    401: problem("The admin token is missing or wrong.", "Invalid admin token"),
+    429: _TOO_MANY_FAILURES,
+}
 
 _IDEMPOTENCY_KEY = {
     "name": "idempotency-key",
@@ -114,10 +123,15 @@ async def ready(request: Request) -> JsonResponse:
     summary="Register a user, or give one a new token",
     status_code=HTTPStatus.CREATED,
     response_model=schemas.UserToken,
+    response_model_exclude_none=True,
     dependencies=[Admin],
     openapi_extra=_body(schemas.UserIn),
     responses={
-        401: problem("The admin token is missing or wrong.", "Invalid admin token"),
+        201: success(
+            "The user, and the token.",
+            {"username": "st-marys", "token": schemas.EXAMPLE_TOKEN, "expires_at": "2027-02-22T10:00:00Z"},
+        ),
+        **_ADMIN_ERRORS,
         **_BODY_ERRORS,
         422: problem("The username is missing or not allowed.", "username: must be 1 to 128 ...", "username"),
         503: unavailable("The user was not acknowledged by the broker, try again"),
@@ -129,7 +143,8 @@ async def register_user(request: Request) -> schemas.UserToken:
     announced_length(request, _MAX_USER_BODY)
     body = await read_body(request, _MAX_USER_BODY)
     try:
-        username = check_username(schemas.UserIn.model_validate_json(body).username)
+        user = schemas.UserIn.model_validate_json(body)
+        username = check_username(user.username)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "body"
@@ -138,10 +153,65 @@ async def register_user(request: Request) -> schemas.UserToken:
         raise Unprocessable(str(error), field=error.field) from None
     try:
         async with asyncio.timeout(request.app.state.settings.publish_timeout):
-            token = await request.app.state.users.register(username)
+            token, expires_at = await request.app.state.users.register(username, user.expires_in)
     except (KafkaError, TimeoutError):
         raise Unavailable("The user was not acknowledged by the broker, try again", missing="broker") from None
-    return schemas.UserToken(username=username, token=token)
+    return schemas.UserToken(username=username, token=token, expires_at=expires_at)
+
+
+@router.get(
+    "/users",
+    tags=["users"],
+    summary="List the users",
+    response_model=schemas.UserList,
+    dependencies=[Admin],
+    responses={
+        200: success("A page.", {"users": [schemas.EXAMPLE_USER], "next": None}),
+        **_ADMIN_ERRORS,
+        422: problem("The limit cannot be one.", "limit: Input should be greater than or equal to 1", "limit"),
+        503: unavailable("The users cannot be listed now, try again"),
+    },
+)
+async def list_users(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=_MAX_USERS, description="How many at most.")] = 100,
+    after: Annotated[str, Query(description="The `next` of the page before.")] = "",
+) -> schemas.UserList:
+    """Answer a page of the users by name; no token, nor anything of one."""
+    state = request.app.state
+    try:
+        async with asyncio.timeout(state.settings.query_timeout):
+            accounts = await state.users.page(limit + 1, after)
+    except (KafkaError, TimeoutError):
+        raise Unavailable("The users cannot be listed now, try again", missing="broker") from None
+    users = [schemas.User.model_validate(account, from_attributes=True) for account in accounts[:limit]]
+    return schemas.UserList(users=users, next=users[-1].username if len(accounts) > limit else None)
+
+
+@router.delete(
+    "/users/{username:path}",
+    tags=["users"],
+    summary="Delete a user",
+    status_code=HTTPStatus.NO_CONTENT,
+    dependencies=[Admin],
+    responses={
+        204: {"description": "The user is deleted."},
+        **_ADMIN_ERRORS,
+        404: problem("There is no such user.", "User not found: st-marys"),
+        503: unavailable("The deletion was not acknowledged by the broker, try again"),
+    },
+)
+async def delete_user(request: Request, username: str) -> Response:
+    """Delete a user: the token opens nothing any more. The name may be registered again."""
+    state = request.app.state
+    try:
+        async with asyncio.timeout(state.settings.publish_timeout):
+            found = await state.users.delete(username)
+    except (KafkaError, TimeoutError):
+        raise Unavailable("The deletion was not acknowledged by the broker, try again", missing="broker") from None
+    if not found:
+        raise NotFound(f"User not found: {username}")
+    return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 @router.post(
@@ -154,6 +224,7 @@ async def register_user(request: Request) -> schemas.UserToken:
     responses={
         **_USER_ERRORS,
         **_BODY_ERRORS,
+        429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
         422: problem("The ECG breaks the schema.", "leads[0].signal: must hold integers only", "leads[0].signal"),
         503: unavailable("The submission was not acknowledged by the broker, try again"),
     },
@@ -292,7 +363,9 @@ async def _find(request: Request, ecg_id: str, user: str, wait: int = 0) -> Insi
         },
         **_USER_ERRORS,
         422: problem("The id is none of an event.", "last-event-id: must be the id of an event ...", "last-event-id"),
-        429: problem("The user has too many streams; see `Retry-After`.", "More than 32 streams of one user, ..."),
+        429: too_many(
+            "More than 32 streams of one user, ...", "The user has too many streams, or too many wrong tokens"
+        ),
         503: unavailable("The insights cannot be followed now, try again"),
     },
 )

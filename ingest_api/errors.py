@@ -1,6 +1,9 @@
 """Every error that the gateway answers, with its status; one handler turns them into responses."""
 
+import math
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +18,7 @@ class ApiError(Exception):
     """An answer that is not a success."""
 
     status: HTTPStatus
+    headers: Mapping[str, str] | None = None
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -29,7 +33,7 @@ class Unauthorized(ApiError):  # noqa: N818 - named for the answer
 
 
 class NotFound(ApiError):  # noqa: N818
-    """404: there is no such ECG for this user."""
+    """404: there is no such ECG for this user, or no such user."""
 
     status = HTTPStatus.NOT_FOUND
 
@@ -58,16 +62,30 @@ class Unprocessable(ApiError):  # noqa: N818
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class TooMany(ApiError):  # noqa: N818
-    """429: the caller has enough of them; `Retry-After` says when to look again whether one has ended."""
+class TooManyRequests(ApiError):  # noqa: N818
+    """429: over a limit; `Retry-After` says when there is room again.
+
+    Args:
+        detail: which limit.
+        wait: the seconds until then.
+        policy: the limit in the words of the header `RateLimit-Policy`, where a client can keep to it.
+    """
 
     status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, detail: str, wait: float, policy: str | None = None) -> None:
+        super().__init__(detail)
+        seconds = max(1, math.ceil(wait))
+        self.headers = {"retry-after": str(seconds)}
+        if policy:
+            self.headers |= {"ratelimit-policy": policy, "ratelimit": f"{policy.partition(';')[0]};r=0;t={seconds}"}
 
 
 class Unavailable(ApiError):  # noqa: N818
     """503: try again; `Retry-After` says when. `missing` says what is not there, for the metrics."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers = MappingProxyType({"retry-after": str(RETRY_AFTER_SECONDS)})
 
     def __init__(self, detail: str, *, missing: str = "other") -> None:
         super().__init__(detail)
@@ -78,10 +96,9 @@ async def answer(_: Request, error: Exception) -> JsonResponse:
     """Turn an `ApiError` into its response."""
     assert isinstance(error, ApiError)  # noqa: S101 - registered for this class only
     body = {"detail": error.detail} | ({"field": error.field} if error.field else {})
-    headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if isinstance(error, TooMany | Unavailable) else None
     if isinstance(error, Unavailable):
         metrics.refusals.labels(error.missing).inc()
-    return JsonResponse(body, error.status, headers)
+    return JsonResponse(body, error.status, error.headers)
 
 
 async def refuse(request: Request, error: Exception) -> JsonResponse:

@@ -30,6 +30,15 @@ refusals = Counter(
 for _missing in ("memory", "broker", "users", "worker", "other"):
     refusals.labels(_missing)
 
+failed_authentications = Counter(
+    "ecg_gateway_failed_authentications_total",
+    "Wrong tokens, by the header that they came in, and whether they were looked at or refused as too many.",
+    ("header", "outcome"),
+)
+for _header in ("x-user-token", "x-admin-token"):
+    for _outcome in ("wrong", "refused"):
+        failed_authentications.labels(_header, _outcome)
+
 ready = Gauge("ecg_gateway_ready", "1 if the gateway can serve, as /health/ready says, else 0.")
 group_lag = Gauge(
     "ecg_group_lag_records",

@@ -47,8 +47,8 @@ class Publisher:
         """
         return len(await self._producer.partitions_for(topic))
 
-    async def publish(self, topic: str, value: bytes, key: bytes, headers: Headers = ()) -> None:
-        """Publish a record and wait for its acknowledgement.
+    async def publish(self, topic: str, value: bytes | None, key: bytes, headers: Headers = ()) -> None:
+        """Publish a record, or a tombstone (None), and wait for its acknowledgement.
 
         Raises:
             KafkaError: if it is not acknowledged; it may be there all the same.

@@ -1,5 +1,6 @@
 """The wire format of the HTTP API, for its documentation and for the small bodies."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -7,6 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.ecg import MAX_LEAD_NAME, MAX_LEADS, MAX_SAMPLING_RATE, MAX_USERNAME
 
 INT64 = {"minimum": -(2**63), "maximum": 2**63 - 1}
+# Ten years: longer is a slip of the keyboard, not a wish.
+MAX_LIFETIME = 315_360_000
+EXAMPLE_TIME = "2026-11-24T10:00:00Z"
+RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait.", "required": True}}
+EXAMPLE_USER = {"username": "st-marys", "created_at": EXAMPLE_TIME, "issued_at": EXAMPLE_TIME, "expires_at": None}
+EXAMPLE_TOKEN = "ecg_0RCMtXYTnZkFKvRGXEwGMOUhcfLN3WC48aOWwnPkqpQ3SGnWX"  # noqa: S105 - nobody's
 EXAMPLE_ID = "5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77"
 
 
@@ -119,13 +126,40 @@ class UserIn(BaseModel):
     """A user to register."""
 
     username: Annotated[str, Field(min_length=1, max_length=MAX_USERNAME, examples=["st-marys"])]
+    expires_in: Annotated[
+        int | None,
+        Field(
+            strict=True,
+            ge=1,
+            le=MAX_LIFETIME,
+            examples=[7_776_000],
+            description="Seconds until the token expires; without it, it does not.",
+        ),
+    ] = None
 
 
 class UserToken(BaseModel):
     """A user's new token, shown this once."""
 
     username: Annotated[str, Field(examples=["st-marys"])]
-    token: Annotated[str, Field(examples=["ecg_9mJt2..."])]
+    token: Annotated[str, Field(examples=[EXAMPLE_TOKEN])]
+    expires_at: Annotated[datetime | None, Field(examples=["2027-02-23T10:00:00Z"])] = None
+
+
+class User(BaseModel):
+    """A user, without anything of the token."""
+
+    username: Annotated[str, Field(examples=["st-marys"])]
+    created_at: Annotated[datetime, Field(description="When the user was registered.", examples=[EXAMPLE_TIME])]
+    issued_at: Annotated[datetime, Field(description="When the token was issued.", examples=[EXAMPLE_TIME])]
+    expires_at: Annotated[datetime | None, Field(description="When it expires, if it does.", examples=[None])]
+
+
+class UserList(BaseModel):
+    """A page of the users, by name."""
+
+    users: list[User]
+    next: Annotated[str | None, Field(description="`after` of the next page, if there is one.", examples=["st-marys"])]
 
 
 class Problem(BaseModel):
@@ -142,18 +176,22 @@ class Readiness(BaseModel):
     missing: list[str]
 
 
+def success(description: str, example: Any) -> dict[str, Any]:
+    """Return the documentation of an answer, with an example."""
+    return {"description": description, "content": {"application/json": {"example": example}}}
+
+
 def problem(description: str, detail: str, field: str | None = None) -> dict[str, Any]:
     """Return the documentation of an error response, with an example."""
     example = {"detail": detail} | ({"field": field} if field else {})
-    return {
-        "model": Problem,
-        "description": description,
-        "content": {"application/json": {"example": example}},
-    }
+    return {"model": Problem} | success(description, example)
 
 
 def unavailable(detail: str) -> dict[str, Any]:
     """Return the documentation of a 503."""
-    return problem("Not now; try again after `Retry-After` seconds.", detail) | {
-        "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
-    }
+    return problem("Not now; try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}
+
+
+def too_many(detail: str, description: str) -> dict[str, Any]:
+    """Return the documentation of a 429."""
+    return problem(f"{description}; try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}

@@ -12,7 +12,7 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ingest_api.errors import TooMany, Unavailable
+from ingest_api.errors import RETRY_AFTER_SECONDS, TooManyRequests, Unavailable
 from ingest_api.feed import Feed, Follower
 from ingest_api.holding import hold
 from ingest_api.positions import FIELD, Positions
@@ -56,11 +56,13 @@ class Streams:
         """Take a stream of a user into account.
 
         Raises:
-            TooMany: if the user has too many of them.
+            TooManyRequests: if the user has too many of them.
             Unavailable: if all users together have.
         """
         if self._open[username] >= self._limit_per_user:
-            raise TooMany(f"More than {self._limit_per_user} streams of one user, end one or try again")
+            raise TooManyRequests(
+                f"More than {self._limit_per_user} streams of one user, end one or try again", RETRY_AFTER_SECONDS
+            )
         if self._open.total() >= self._limit:
             raise Unavailable("Too many streams are open, try again")
         self._open[username] += 1
@@ -88,7 +90,7 @@ class EventStream(Response):
         """Answer the request.
 
         Raises:
-            TooMany, Unavailable: before the answer has begun.
+            TooManyRequests, Unavailable: before the answer has begun.
         """
         begun = False
         try:
@@ -135,7 +137,8 @@ class EventStream(Response):
     async def _is_allowed(self) -> bool:
         """Tell whether the token is still the user's: it may be revoked at any time."""
         token = self._request.headers["x-user-token"]
-        return await self._streams.users.authenticate(token) == self._username
+        users = self._streams.users
+        return (users.recognise(token) or await users.look_up(token)) == self._username
 
     def _id(self, follower: Follower) -> str:
         return f"id: {self._streams.positions.encode(follower.position)}\n"

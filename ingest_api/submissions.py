@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from ingest_api import metrics
 from ingest_api.errors import TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
 from ingest_api.publisher import Publisher
+from ingest_api.quotas import Quotas
 from shared.ecg import Content, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
@@ -30,10 +31,18 @@ class Submissions:
     """Publishes ECGs for the workers, with the memory that waits for the broker bounded."""
 
     def __init__(
-        self, settings: Settings, topics: Topics, publisher: Publisher, issuer: IdIssuer, tracing: Tracing | None
+        self,
+        settings: Settings,
+        topics: Topics,
+        publisher: Publisher,
+        issuer: IdIssuer,
+        quotas: Quotas,
+        *,
+        tracing: Tracing | None,
     ) -> None:
         self._publisher = publisher
         self._issuer = issuer
+        self._quotas = quotas
         self._tracing = tracing
         self._topic = topics.submissions.name
         self._max_body = settings.max_body_bytes
@@ -54,9 +63,13 @@ class Submissions:
         held = self._max_body if announced is None else announced
         if self._inflight + held > max(self._max_inflight, held):
             raise Unavailable("Too many submissions wait for the broker, try again", missing="memory")
+        # What comes in chunks counts as the largest ECG until its size is known.
+        self._quotas.use(username, held)
         self._inflight += held
         try:
             body = await read_body(request, self._max_body)
+            if announced is None:
+                self._quotas.correct(username, len(body) - held)
             return await self._publish(body, username, key)
         finally:
             self._inflight -= held

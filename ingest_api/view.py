@@ -1,6 +1,8 @@
 """A compacted topic, materialised: every replica of the gateway reads it whole and follows it."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 
 import structlog
@@ -32,6 +34,7 @@ class TopicView:
         self._looking = asyncio.Lock()
         self._looks_begun = 0
         self._last_look = 0
+        self._known_until = -math.inf
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -53,6 +56,11 @@ class TopicView:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._consumer.stop()
 
+    @property
+    def age(self) -> float:
+        """The seconds since a moment up to which every record is known to have been applied."""
+        return time.monotonic() - self._known_until
+
     async def catch_up(self) -> None:
         """Return when every record that was on the topic at the time of the call has been applied.
 
@@ -66,11 +74,11 @@ class TopicView:
             if self._last_look > begun_before:
                 return
             self._looks_begun += 1
-            look = self._looks_begun
+            look, begun = self._looks_begun, time.monotonic()
             end = (await self._consumer.end_offsets([self._partition]))[self._partition]
             async with self._moved:
                 await self._moved.wait_for(lambda: self._position >= end)
-            self._last_look = look
+            self._last_look, self._known_until = look, begun
 
     async def changed(self) -> None:
         """Return when the next records have been applied."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from local_stack.broker import free_port, is_free
+from shared import credentials
 
 
 class ConfigError(Exception):
@@ -77,6 +78,9 @@ class Config:
                 raise ConfigError(f"Port {port} is taken; choose another one with {variable}=PORT")
         if broker is None and not os.environ.get("ECG_ADMIN_TOKEN"):
             raise ConfigError("ECG_ADMIN_TOKEN must be set when ECG_BOOTSTRAP_SERVERS is")
+        chosen = os.environ.get("ECG_ADMIN_TOKEN")
+        if chosen and broker is not Broker.EMBEDDED and (weakness := credentials.weakness(chosen)):
+            raise ConfigError(f"ECG_ADMIN_TOKEN {weakness}")
         data_dir = Path(os.environ.get("ECG_DATA_DIR", "data")).absolute()
         # On a broker that lasts, secrets must last too: ids signed with another one are recognised no more.
         kept = None if broker is Broker.EMBEDDED else data_dir

@@ -19,6 +19,10 @@ _EMBEDDED_BROKER_OPTIONS = {
     "max_batch_size": 1,
 }
 
+# A request under way to a broker that froze goes to the new leader only after this time; the new leader is there after
+# some seconds.
+_REQUEST_TIMEOUT_MS = 5_000
+
 PRODUCER_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
 """Errors after which a producer is of no more use.
 
@@ -42,9 +46,7 @@ def producer_options(settings: Settings) -> dict[str, Any]:
     return {
         "acks": "all",
         "compression_type": None if settings.compression == "none" else settings.compression,
-        # A request under way to a broker that froze goes to the new leader only after this time; the new leader is
-        # there after some seconds.
-        "request_timeout_ms": 5_000,
+        "request_timeout_ms": _REQUEST_TIMEOUT_MS,
         "max_request_size": settings.max_body_bytes + 2 * MIB,
         **(_EMBEDDED_BROKER_OPTIONS if settings.embedded_broker else {"enable_idempotence": True}),
     }
@@ -70,6 +72,7 @@ def new_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
         bootstrap_servers=settings.bootstrap_servers,
         enable_auto_commit=False,
         isolation_level="read_committed",
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
         fetch_max_wait_ms=fetch_max_wait_ms(settings),
         **{"auto_offset_reset": "earliest", **options},
     )

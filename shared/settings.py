@@ -1,11 +1,14 @@
 """Settings: one class, read from environment variables with the prefix `ECG_`."""
 
 import socket
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared import credentials
 
 MIB = 1024 * 1024
 
@@ -15,7 +18,8 @@ _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened o
 class Settings(BaseSettings):
     """Every knob of the gateway, the workers and the local stack."""
 
-    model_config = SettingsConfigDict(env_prefix="ECG_", extra="ignore")
+    # An error names the setting, and never shows what it was set to.
+    model_config = SettingsConfigDict(env_prefix="ECG_", extra="ignore", hide_input_in_errors=True)
 
     bootstrap_servers: str = Field(
         default="127.0.0.1:9092", description="Kafka to use, HOST:PORT, several separated by commas."
@@ -68,9 +72,28 @@ class Settings(BaseSettings):
     )
     admin_token: SecretStr | None = Field(
         default=None,
-        min_length=16,
-        description="The token that registers users; without it the gateway refuses to start.",
+        description="The token that registers and deletes users; without it the gateway refuses to start, and with one "
+        "that could be guessed too, unless the broker is embedded.",
     )
+    token_staleness: float = Field(
+        default=30.0,
+        ge=1,
+        description="Seconds for which a gateway that does not reach the broker still accepts the tokens it knows: "
+        "the longest that a revoked one is accepted anywhere. A fail-over of the broker must fit into them.",
+    )
+    auth_failures_per_minute: int = Field(
+        default=60,
+        ge=0,
+        description="Wrong tokens that a gateway process looks at a minute from one address, or from one /64 network "
+        "of IPv6; more are answered 429. What is right is never limited. 0: no limit.",
+    )
+    quota_ecgs_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="ECGs that a user may submit a minute through one gateway process, all of a minute's at once; more "
+        "are answered 429. 0: no limit.",
+    )
+    quota_bytes_per_minute: int = Field(default=0, ge=0, description="Likewise, bytes of ECGs as JSON.")
     max_body_bytes: int = Field(
         default=16 * MIB, ge=1024, description="Largest accepted ECG as JSON; larger ones are answered 413."
     )
@@ -107,6 +130,11 @@ class Settings(BaseSettings):
     )
     http_host: str = Field(default="127.0.0.1", description="Address that the gateway listens on.")
     http_port: int = Field(default=8000, ge=0, le=65535, description="Port that the gateway listens on.")
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks of the proxies in front of the gateway, separated by commas: what they say "
+        "in `X-Forwarded-For` of a client's address is believed, and nobody else.",
+    )
     http_shared: bool = Field(
         default=False,
         description="Several gateways listen on the port; the kernel (Linux) spreads connections over them.",
@@ -155,6 +183,26 @@ class Settings(BaseSettings):
         default=False,
         description="A line for every request that a gateway answers, and every ECG that a worker has processed.",
     )
+
+    @field_validator("admin_token")
+    @classmethod
+    def _hard_to_guess(cls, token: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        # What runs on the embedded broker is for trying out, and keeps nothing.
+        if token is not None and not others.data.get("embedded_broker"):
+            weakness = credentials.weakness(token.get_secret_value())
+            if weakness is not None:
+                raise ValueError(f"ECG_ADMIN_TOKEN {weakness}")
+        return token
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: str) -> str:
+        for proxy in filter(None, proxies.split(",")):
+            try:
+                ip_network(proxy.strip())
+            except ValueError:
+                raise ValueError("ECG_TRUSTED_PROXIES must hold IP addresses or networks (10.0.0.0/8) only") from None
+        return proxies
 
     @property
     def worker_name(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.brokers import Broker
 
 ROOT = Path(__file__).parents[1]
-ADMIN_TOKEN = "test-admin-token-0123456789"
+ADMIN_TOKEN = secrets.token_hex(32)
 SECRET = "test-secret-0123456789-0123456789"
 START_TIMEOUT = 60.0
 # Real ones, which are no part of the project; they may be elsewhere.
@@ -131,6 +132,8 @@ class Pipeline:
             "ECG_TOPIC_PREFIX": self.prefix,
             "ECG_SECRET": SECRET,
             "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
+            # All tests have one address.
+            "ECG_AUTH_FAILURES_PER_MINUTE": "0",
             **self.overrides,
         }
 
@@ -139,11 +142,12 @@ class Pipeline:
         values = {name.removeprefix("ECG_").lower(): value for name, value in self.env.items()}
         return Settings.model_validate(values)
 
-    def start_gateway(self, **env: str) -> Gateway:
+    def start_gateway(self, program: str | None = None, **env: str) -> Gateway:
+        """Start a gateway, or a Python program that is to run one."""
         port = free_port()
         gateway = Gateway(
             f"gateway-{len(self.gateways)}",
-            [sys.executable, "-m", "ingest_api"],
+            [sys.executable, *(("-c", program) if program else ("-m", "ingest_api"))],
             {**self.env, "ECG_HTTP_PORT": str(port), **env},
             self.directory / f"gateway-{len(self.gateways)}.log",
             url=f"http://127.0.0.1:{port}",
@@ -174,6 +178,19 @@ class Pipeline:
         running = [worker for worker in self.workers if worker.running.poll() is None]
         assert len(running) >= workers
         await eventually(lambda: self._balanced(running), START_TIMEOUT, 0.2, "workers sharing the partitions")
+
+    async def alive(self) -> None:
+        """Return when every gateway serves, be there workers or not."""
+        for gateway in self.gateways:
+
+            async def probe(gateway: Gateway = gateway) -> bool | None:
+                assert gateway.running.poll() is None, f"{gateway.name}:\n{gateway.tail()}"
+                with contextlib.suppress(httpx.HTTPError):
+                    async with httpx.AsyncClient() as client:
+                        return True if (await client.get(f"{gateway.url}/health/ping")).is_success else None
+                return None
+
+            await eventually(probe, START_TIMEOUT, 0.1, f"{gateway.name} serving")
 
     async def _ready(self, gateway: Gateway) -> None:
         async def probe() -> bool | None:

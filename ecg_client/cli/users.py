@@ -1,20 +1,43 @@
 """`ecg users`."""
 
+import re
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from ecg_client.cli import options, output
 from ecg_client.client import EcgClient
 
-app = typer.Typer(no_args_is_help=True, help="Register users, as the administrator.")
+app = typer.Typer(no_args_is_help=True, help="Register, list and delete users, as the administrator.")
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+Name = Annotated[str, typer.Argument(help="The user's name.", show_default=False)]
+
+
+def _seconds(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if not match:
+        raise typer.BadParameter("must be a number of days, hours, minutes or seconds, as 90d, 12h, 30m or 45s")
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="The user's name.", show_default=False)],
+    name: Name,
     url: options.Url = None,
     admin_token: options.AdminToken = None,
+    expires_in: Annotated[
+        int | None,
+        typer.Option(
+            "--expires-in",
+            parser=_seconds,
+            metavar="90d|12h|30m|45s",
+            show_default=False,
+            help="When the token expires; without it, it does not.",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Register a user and print the token, which is shown this once.
@@ -23,12 +46,49 @@ def add(
 
     Examples:
       ecg users add st-marys
-      export ECG_TOKEN=$(ecg users add st-marys)
+      export ECG_TOKEN=$(ecg users add st-marys --expires-in 90d)
     """
     target, token = options.admin(url, admin_token)
     with EcgClient(target) as client:
-        user = client.register_user(name, token)
+        user = client.register_user(name, token, expires_in)
     if json:
-        output.json_line({"username": user.username, "token": user.token})
+        expires_at = user.expires_at and user.expires_at.isoformat()
+        output.json_line({"username": user.username, "token": user.token, "expires_at": expires_at})
     else:
         typer.echo(user.token)
+
+
+@app.command("list")
+def list_users(url: options.Url = None, admin_token: options.AdminToken = None, json: options.Json = False) -> None:
+    """List the users by name, with the times of registration and of their tokens.
+
+    Examples:
+      ecg users list
+      ecg users list --json | jq -r .username
+    """
+    target, token = options.admin(url, admin_token)
+    table = Table("user", "registered", "token issued", "token expires")
+    with EcgClient(target) as client:
+        for user in client.users(token):
+            times = (user.created_at, user.issued_at, user.expires_at)
+            if json:
+                names = ("created_at", "issued_at", "expires_at")
+                told = (time and time.isoformat() for time in times)
+                output.json_line({"username": user.username, **dict(zip(names, told, strict=True))})
+            else:
+                shown = (f"{time:%Y-%m-%d %H:%M:%S}" if time else "" for time in times)
+                table.add_row(output.printable(user.username), *shown)
+    if not json:
+        output.out.print(table)
+
+
+@app.command("rm")
+def delete(name: Name, url: options.Url = None, admin_token: options.AdminToken = None) -> None:
+    """Delete a user: the token opens nothing any more.
+
+    Examples:
+      ecg users rm st-marys
+    """
+    target, token = options.admin(url, admin_token)
+    with EcgClient(target) as client:
+        client.delete_user(name, token)

@@ -3,6 +3,7 @@
 Commands, environments, health checks and the order of start are the file's own. What stands in for the engine:
 
 - Containers are processes, on 127.0.0.1, 127.0.0.2, ... in place of addresses of their own. Ports are free ones.
+- Who connects has the address 127.0.0.1, unless it chooses another one: it is the proxy's that gateways trust.
 - In what the file says, addresses are replaced accordingly: a name of a service (`kafka-1:19092`), the container
   itself (`//:19092`, `127.0.0.1:8000`), and a port that is published on the host (`localhost:9092`). The settings that
   say where our services listen, which the image or a default gives, are set to the same.
@@ -269,6 +270,7 @@ class ComposeCluster:
             "ECG_METRICS_HOST": address,
             "ECG_METRICS_PORT": str(self.port(name, _METRICS_PORT)),
             "ECG_DATA_DIR": str(directory / "data"),
+            "ECG_TRUSTED_PROXIES": "127.0.0.1",
         }
         env = {**self._environment(name, address), **listening, "PATH": _PATH}
         return self._started(Process(directory.name, self.services[name]["command"], env, directory / "log"))

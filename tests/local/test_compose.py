@@ -18,6 +18,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from pydantic import SecretStr
 
 from local_stack.kafka import Distribution
 from shared.settings import Settings
@@ -31,6 +32,8 @@ SECRETS = {"ECG_SECRET": SECRET, "ECG_ADMIN_TOKEN": ADMIN_TOKEN}
 LOADER = Path(__file__).with_name("compose_loader")
 COMPOSE_GO = "github.com/compose-spec/compose-go/v2"
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 127.0.0.2 and more for the containers")
+# It has the form of an issued id and is nobody's.
+NOBODYS = "00000000-0000-8000-8000-000000000000"
 SIGNAL = [1, 0, -1, 0, 1, 0, 0, 1]
 TOPICS = ("submissions", "insights", "users", "workers", "submissions.dlq")
 LEADS = [{"name": "I", "signal": SIGNAL}, {"name": "II", "signal": [1, 0, -1]}]
@@ -372,6 +375,24 @@ class TestProxy:
                 "/ecgs", content=b" " * (17 << 20), headers={"content-type": "application/json"}
             )
         assert response.status_code == 413
+
+    async def test_wrong_tokens_count_for_the_address_that_they_come_from(
+        self, cluster: ComposeCluster, proxy: Container, token: str
+    ) -> None:
+        limit = len(cluster.of("gateway")) * Settings(secret=SecretStr(SECRET)).auth_failures_per_minute
+
+        async def statuses(address: str, token: str, count: int, **headers: str) -> set[int]:
+            """Ask from an address of this machine."""
+            transport = httpx.AsyncHTTPTransport(local_address=address)
+            headers = {"x-user-token": token, **headers}
+            async with httpx.AsyncClient(base_url=proxy.url, transport=transport, headers=headers) as there:
+                answers = [await there.get(f"/ecgs/{NOBODYS}/insights") for _ in range(count)]
+            return {answer.status_code for answer in answers}
+
+        assert await statuses("127.0.0.77", "wrong", 2 * limit) == {401, 429}
+        assert 429 in await statuses("127.0.0.77", "wrong", 10, **{"x-forwarded-for": "192.0.2.1"})
+        assert await statuses("127.0.0.78", "wrong", 10) == {401}
+        assert await statuses("127.0.0.77", token, 10) == {404}
 
     async def test_no_request_fails_when_either_gateway_is_killed(
         self, cluster: ComposeCluster, proxy: Container, token: str

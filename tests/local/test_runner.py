@@ -189,6 +189,14 @@ async def test_a_kafka_of_ones_own_needs_an_admin_token(runner: Process) -> None
     assert runner.log.read_text() == "ECG_ADMIN_TOKEN must be set when ECG_BOOTSTRAP_SERVERS is\n"
 
 
+async def test_an_admin_token_that_could_be_guessed_is_refused_and_not_shown(runner: Process) -> None:
+    runner.env |= {"ECG_BOOTSTRAP_SERVERS": "127.0.0.1:1", "ECG_ADMIN_TOKEN": "correct-horse"}
+    runner.start()
+    assert await exited(runner, 10) == 2
+    told = runner.log.read_text()
+    assert told == "ECG_ADMIN_TOKEN must have at least 32 characters: make one with `openssl rand -hex 32`\n"
+
+
 @pytest.mark.parametrize("name", ["kafka", "embedded"])
 async def test_a_broker_to_start_and_a_kafka_of_ones_own_contradict_each_other(runner: Process, name: str) -> None:
     runner.env["ECG_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"

@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,34 @@ async def test_a_user_is_registered_and_the_token_printed_once(cli: Cli, pipelin
         "submit", "--concurrency", "1", *(write(tmp_path, f"{i}.json", [i]) for i in range(9)), ECG_TOKEN="x"
     )
     assert (done.code, done.err) == (1, "ecg: Invalid user token; 0 of 9 files sent\n")
+
+
+async def test_users_are_listed_and_deleted_by_the_administrator(cli: Cli, pipeline: Pipeline) -> None:
+    token = await signed_in(cli, "cli-leaving/[red]")
+    done = await cli("users", "add", "cli-staying", "--expires-in", "90d", "--json")
+    assert set(done.lines[0]) == {"username", "token", "expires_at"}
+    left = datetime.fromisoformat(done.lines[0]["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=89) < left <= timedelta(days=90)
+    done = await cli("users", "list", "--json")
+    listed = {line["username"]: set(line) for line in done.lines}
+    assert listed["cli-leaving/[red]"] == {"username", "created_at", "issued_at"}
+    assert listed["cli-staying"] == {"username", "created_at", "issued_at", "expires_at"}
+    assert list(listed) == sorted(listed)
+    done = await cli("users", "list")
+    assert re.search(r"cli-leaving/\[red\] +│ [\d: -]+ │ [\d: -]+ │ +│", done.out)
+    assert (await cli("users", "rm", "cli-leaving/[red]")).code == 0
+    async with pipeline.client(token=token) as client:
+        assert (await client.get("/ecgs/none/insights")).status_code == 401
+    done = await cli("users", "rm", "cli-leaving/[red]")
+    assert (done.code, done.out, done.err) == (1, "", "ecg: User not found: cli-leaving/[red]\n")
+    for wrong in ("90", "d", "1w", "-1d", "1.5h"):
+        assert (await cli("users", "add", "cli-staying", f"--expires-in={wrong}")).code == 2
+    done = await cli("users", "add", "cli-staying", "--expires-in", "9999d")
+    assert done.code == 1
+    assert re.fullmatch(r"ecg: expires_in: .+\n", done.err)
+    for command in (("list",), ("rm", "cli-staying")):
+        done = await cli("users", *command, ECG_ADMIN_TOKEN="wrong-admin-token")
+        assert (done.code, done.err) == (1, "ecg: Invalid admin token\n")
 
 
 async def test_recordings_are_submitted_and_a_broken_file_stops_no_other(cli: Cli, tmp_path: Path) -> None:

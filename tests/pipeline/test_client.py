@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import inspect
 import json
 import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -53,8 +55,10 @@ async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Callable[...,
 
         async def call(name: str, *arguments: Any, **options: Any) -> Any:
             method = getattr(client, name)
-            if name == "ecgs":
-                return [ecg async for ecg in method()] if isinstance(client, AsyncEcgClient) else list(method())
+            if inspect.isasyncgenfunction(method):
+                return [item async for item in method(*arguments, **options)]
+            if inspect.isgeneratorfunction(method):
+                return await asyncio.to_thread(lambda: list(method(*arguments, **options)))
             if isinstance(client, AsyncEcgClient):
                 return await method(*arguments, **options)
             return await asyncio.to_thread(method, *arguments, **options)
@@ -129,6 +133,35 @@ async def test_the_same_key_and_content_are_the_same_ecg(pipeline: Pipeline, con
     assert await other("submit", RECORDING, idempotency_key="key-1") == first
     assert await one("submit", RECORDING, "key-2") != first
     assert await one("submit", RECORDING) != await one("submit", RECORDING)
+
+
+async def test_the_administrator_lists_and_deletes_users(pipeline: Pipeline, connect: Callable[..., Call]) -> None:
+    url = pipeline.gateways[0].url
+    client = connect(url)
+    user = await client("register_user", "client/leaving", ADMIN_TOKEN, expires_in=3600)
+    assert user.expires_at > datetime.now(UTC) + timedelta(minutes=59)
+    [listed] = [found for found in await client("users", ADMIN_TOKEN) if found.username == "client/leaving"]
+    assert (listed.created_at <= listed.issued_at, listed.expires_at) == (True, user.expires_at)
+    await client("delete_user", "client/leaving", ADMIN_TOKEN)
+    with pytest.raises(Unauthorized):
+        await connect(url, user.token)("insights", "any")
+    with pytest.raises(NotFound, match=r"^User not found: client/leaving$"):
+        await client("delete_user", "client/leaving", ADMIN_TOKEN)
+    assert "client/leaving" not in [found.username for found in await client("users", ADMIN_TOKEN)]
+    with pytest.raises(InvalidEcg) as error:
+        await client("register_user", "client/leaving", ADMIN_TOKEN, expires_in=0)
+    assert error.value.field == "expires_in"
+
+
+async def test_all_pages_of_users_are_read(new_pipeline: Callable[..., Pipeline], connect: Callable[..., Call]) -> None:
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    await pipeline.alive()
+    names = [f"user-{number:03}" for number in range(205)]
+    await asyncio.gather(*map(pipeline.register, names))
+    listed = await connect(pipeline.gateways[0].url)("users", ADMIN_TOKEN)
+    assert [user.username for user in listed] == names
+    pipeline.stop()
 
 
 async def test_every_refusal_has_its_error_and_names_the_field(
@@ -241,10 +274,12 @@ async def test_a_submission_is_sent_again_under_its_key_after_the_time_that_the_
     scripted: Scripted, connect: Callable[..., Call]
 ) -> None:
     not_now = (503, {"retry-after": "1"}, b'{"detail": "not acknowledged, try again"}')
-    scripted.answers = [not_now, (0, {}, b""), (502, {}, b"<html>"), ACCEPTED]
+    over = (429, {"retry-after": "2"}, b'{"detail": "Over the quota of 5 ecgs a minute, try again later"}')
+    scripted.answers = [not_now, over, (0, {}, b""), (502, {}, b"<html>"), ACCEPTED]
     assert await connect(scripted.url, TOKEN)("submit", RECORDING) == "abc"
     times, headers, bodies = zip(*scripted.requests, strict=True)
     assert times[1] - times[0] >= 1
+    assert times[2] - times[1] >= 2
     assert len({sent["idempotency-key"] for sent in headers}) == len(set(bodies)) == 1
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
+from ingest_api import tokens
 from shared.topics import Topics
 from tests.brokers import Broker
 from tests.harness import Pipeline, eventually, insights
@@ -181,7 +182,7 @@ async def test_submissions_are_refused_while_the_broker_does_not_answer(
                 "Too many submissions wait for the broker, try again",
                 "The submission was not acknowledged by the broker, try again",
             }
-            unknown = await client.post("/ecgs", json=body, headers={"x-user-token": "ecg_unknown"})
+            unknown = await client.post("/ecgs", json=body, headers={"x-user-token": tokens.new()})
             assert unknown.status_code == 503
             ready = await client.get("/health/ready")
             assert (ready.status_code, ready.json()["missing"]) == (503, ["broker", "users"])

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from ingest_api import tokens
 from tests.harness import ADMIN_TOKEN, Pipeline, insights
 
 ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}
@@ -73,7 +74,9 @@ async def test_the_admin_token_opens_no_ecg(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"x-user-token": ""}, {"x-user-token": "ecg_wrong"}, {"x-user-token": "é".encode()}]
+    "headers",
+    [{"x-user-token": token} for token in ("", "ecg_wrong", tokens.new(), "é".encode())],
+    ids=["empty", "malformed", "unknown", "no ASCII"],
 )
 async def test_a_wrong_token_is_refused_before_the_body_is_parsed(
     client: httpx.AsyncClient, headers: dict[str, str]
@@ -200,11 +203,14 @@ async def test_the_documentation_describes_every_answer(client: httpx.AsyncClien
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     }
-    assert statuses["POST /users"] == {"201", "401", "413", "415", "422", "503"}
-    assert statuses["POST /ecgs"] == {"201", "401", "413", "415", "422", "503"}
-    assert statuses["GET /ecgs/{ecg_id}/insights"] == {"200", "202", "401", "404", "422", "503"}
-    assert statuses["GET /ecgs"] == {"200", "401", "422", "503"}
-    assert statuses["GET /ecgs/{ecg_id}"] == {"200", "202", "401", "404", "410", "422", "503"}
+    assert statuses["POST /users"] == {"201", "401", "413", "415", "422", "429", "503"}
+    assert statuses["GET /users"] == {"200", "401", "422", "429", "503"}
+    assert statuses["DELETE /users/{username}"] == {"204", "401", "404", "422", "429", "503"}
+    assert statuses["POST /ecgs"] == {"201", "401", "413", "415", "422", "429", "503"}
+    assert statuses["GET /ecgs/{ecg_id}/insights"] == {"200", "202", "401", "404", "422", "429", "503"}
+    assert statuses["GET /ecgs"] == {"200", "401", "422", "429", "503"}
+    assert statuses["GET /ecgs/{ecg_id}"] == {"200", "202", "401", "404", "410", "422", "429", "503"}
+    assert statuses["GET /events"] == {"200", "401", "422", "429", "503"}
     body = document["paths"]["/ecgs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["examples"]
     assert "LeadIn" in document["components"]["schemas"]

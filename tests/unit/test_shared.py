@@ -1,7 +1,9 @@
 """Partitions, settings and internal authentication."""
 
+import re
+import secrets
 import socket
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
@@ -9,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from ingest_api import tokens
 from shared.internal import InternalAuth
 from shared.kafka import partition_for, producer_options
 from shared.settings import Settings
+from tests.harness import ROOT
 
 
 @given(st.binary(min_size=1, max_size=50), st.integers(1, 50))
@@ -45,6 +49,64 @@ def test_producers_compress_as_set(compression: Literal["none", "zstd"], codec: 
 
 def test_every_setting_is_described() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def with_admin_token(token: str, **others: Any) -> Settings:
+    return Settings(secret=SecretStr("x" * 32), admin_token=SecretStr(token), **others)
+
+
+def test_an_admin_token_that_nobody_guesses_is_taken() -> None:
+    for token in (secrets.token_hex(16), secrets.token_hex(32), secrets.token_urlsafe(32), tokens.new()):
+        settings = with_admin_token(token)
+        assert settings.admin_token is not None
+        assert settings.admin_token.get_secret_value() == token
+
+
+EXAMPLES = [
+    match[1]
+    for name in ("README.md", "docs/cli.md", ".env.example", "docker-compose.yml", "local_stack/stack.py")
+    for match in re.finditer(r"(?:ADMIN(?:_TOKEN)?=|x-admin-token: )([^\s'\"]*)", (ROOT / name).read_text())
+]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(
+            "",
+            "admin",
+            "changeme",
+            "x" * 31,
+            "k3YvQ0p7ZrT1mWc9Xh5NbA2fLs8Dg",
+            "a" * 64,
+            "ab" * 20,
+            "5d1c7e90a2f84b63" * 2,
+        ),
+        *("admin" * 7, "changeme-changeme-changeme-changem", "ChangeMe_ChangeMe_ChangeMe_ChangeMe!"),
+        *("0123456789abcdef0123456789abcdef", "abcdefghijklmnopqrstuvwxyz0123456789", "1234567890" * 4),
+        *("ecg-admin-token-please-change-this-1", "your-admin-token-goes-here-0123456789"),
+        *("test-admin-token-0123456789-0123456789", "1111111111111111111111111111111112"),
+        *EXAMPLES,
+    ],
+)
+def test_an_admin_token_that_could_be_guessed_is_refused_and_not_shown(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECG_SECRET", "x" * 32)
+    monkeypatch.setenv("ECG_ADMIN_TOKEN", token)
+    with pytest.raises(ValidationError, match=r"ECG_ADMIN_TOKEN (must have at least 32|is an example)") as error:
+        Settings()
+    assert "input" not in str(error.value)
+    assert len(token) < 6 or token not in str(error.value)
+    assert Settings(embedded_broker=True).admin_token is not None
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    for proxies in ("", "127.0.0.1", "10.0.0.0/8, ::1,fd00::/8"):
+        assert Settings(secret=SecretStr("x" * 32), trusted_proxies=proxies).trusted_proxies == proxies
+    for proxies in ("*", "proxy", "10.0.0.1/8", "127.0.0.1;127.0.0.2", "127.0.0.1,*", "300.0.0.1"):
+        with pytest.raises(ValidationError, match="ECG_TRUSTED_PROXIES"):
+            Settings(secret=SecretStr("x" * 32), trusted_proxies=proxies)
 
 
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - nothing listens
