@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import accept, freshness, parts, process, query, scale, targets
+from benchmarks import accept, freshness, memory, parts, process, query, scale, targets
 from benchmarks.machine import describe
 from benchmarks.recordings import source
 from benchmarks.run import Figures
@@ -15,6 +15,7 @@ PARTS = {
     "freshness": freshness,
     "query": query,
     "scale": scale,
+    "memory": memory,
     "parts": parts,
 }
 

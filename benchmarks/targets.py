@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import accept, process, query, scale
+from benchmarks import accept, memory, process, query
 from benchmarks.markdown import figure, number, table
 from benchmarks.run import Figures
 from benchmarks.stats import Spread, spread
@@ -49,7 +49,7 @@ def _process(load: str, peer: str) -> Callable[[Figures], Spread]:
 
 
 def _growth(name: str) -> Callable[[Figures], Spread]:
-    return lambda figures: spread([scale.growth(figures, name)])
+    return lambda figures: spread([memory.growth(figures, name)])
 
 
 def _best_in_python(load: str) -> Callable[[Figures], Spread]:

@@ -1,0 +1,86 @@
+"""How much memory every process has over ten minutes at half load."""
+
+import asyncio
+import time
+from functools import partial
+from pathlib import Path
+
+from benchmarks.load import Spec, build_post
+from benchmarks.machine import resident_bytes
+from benchmarks.markdown import number, table
+from benchmarks.plots import lines
+from benchmarks.recordings import SMALL, USERNAME, bodies
+from benchmarks.run import Figures, Run, generate
+from benchmarks.saturation import WARM_UP, saturation
+from benchmarks.services import SHORT_LIVED, Pipeline, kafka
+from benchmarks.stats import slope
+from benchmarks.topics import Broker
+from shared.settings import MIB
+
+PROCESSES = ("gateway", "worker", "broker")
+_INTERVAL = 1.0
+
+
+async def run(run: Run) -> Figures:
+    """Measure how much one gateway and one worker can take, and then their memory at half of it."""
+    figures = Figures()
+    directory = run.directory / "memory"
+    async with kafka(run.distribution, directory / "kafka", **SHORT_LIVED) as cluster:
+        with Pipeline(cluster.bootstrap_servers, directory) as pipeline:
+            gateway = await pipeline.start_gateway()
+            worker = pipeline.start_worker()
+            await pipeline.balanced([worker])
+            token = pipeline.register(USERNAME)
+            rows = partial(Broker(cluster.bootstrap_servers).records, "ecg.insights")
+            await saturation(run, pipeline.gateways, token, WARM_UP, rows)
+            rate = await saturation(run, pipeline.gateways, token, run.pick(6.0, 1.5), rows) / 2
+            figures.add("memory/rate", rate)
+            seconds = run.pick(600.0, 15.0)
+            run.say(f"memory: {rate:,.0f}/s for {seconds:.0f} s")
+            spec = Spec(
+                targets=[("127.0.0.1", gateway.port)],
+                requests=run.requests("memory", [build_post("/ecgs", token, body) for body in bodies(SMALL)]),
+                connections=64,
+                seconds=seconds,
+                rate=rate,
+            )
+            pids = dict(zip(PROCESSES, (gateway.pid, worker.pid, cluster.nodes[0].pid), strict=True))
+            await _watch(asyncio.create_task(generate(spec)), pids, figures)
+    return figures
+
+
+async def _watch(load: asyncio.Task[object], pids: dict[str, int | None], figures: Figures) -> None:
+    begun = time.monotonic()
+    while not load.done():
+        figures.add("memory/seconds", time.monotonic() - begun)
+        for name, pid in pids.items():
+            figures.add(f"memory/{name}", resident_bytes(pid or 0) / MIB)
+        await asyncio.wait([load], timeout=_INTERVAL)
+    await load
+
+
+def growth(figures: Figures, process: str) -> float:
+    """Return by how many MiB a minute a process grows in the second half of the run; in the first, caches fill."""
+    times, memory = figures.values["memory/seconds"], figures.values[f"memory/{process}"]
+    half = len(times) // 2
+    return 60 * slope(times[half:], memory[half:])
+
+
+def section(figures: Figures, plots: Path) -> str:
+    """Write the section of the report."""
+    times, [rate] = figures.values["memory/seconds"], figures.values["memory/rate"]
+    text = f"""## Memory
+
+Memory of one gateway, one worker and the broker at half load, {rate:,.0f} ECGs of {SMALL} per second for
+{times[-1]:,.0f} s; the growth is that of the second half.
+
+"""
+    rows = []
+    for name in PROCESSES:
+        memory = figures.values[f"memory/{name}"]
+        middle = memory[len(memory) // 2]
+        rows.append([name, *map(number, (memory[0], middle, memory[-1])), f"{growth(figures, name):+.2f}"])
+    text += table(["MiB", "at the start", "half way", "at the end", "growth per minute"], rows)
+    series = {name: figures.values[f"memory/{name}"] for name in PROCESSES}
+    lines(plots / "memory.svg", "Resident memory at half load", times, series, "MiB")
+    return text + f"\n![memory]({plots.name}/memory.svg)\n"
