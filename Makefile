@@ -14,7 +14,7 @@ KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
 	$(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-kafka test-faults bench check lock clean
+.PHONY: help run demo test test-kafka test-faults bench check contracts lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ check: $(DEV_READY) ## lint, formatting, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+contracts: $(DEV_READY) ## write docs/openapi.json, docs/asyncapi.yaml and docs/schemas/ anew from the code
+	@exec $(BIN)/python -m contracts
 
 lock: $(DEV_READY) ## write the lock files anew
 	$(BIN)/pip install -q uv

@@ -12,7 +12,7 @@ from ingest_api import schemas
 from ingest_api.auth import Admin, User
 from ingest_api.errors import NotFound, Unavailable, Unprocessable
 from ingest_api.responses import JsonResponse
-from ingest_api.schemas import problem, unavailable
+from ingest_api.schemas import problem, success, unavailable
 from ingest_api.submissions import announced_length, check_media_type, read_body
 from shared import ids
 from shared.ecg import check_username
@@ -47,7 +47,9 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-@router.get("/health/ping", tags=["health"], summary="Is the gateway alive?")
+@router.get(
+    "/health/ping", tags=["health"], summary="Is the gateway alive?", responses={200: success("It is.", "pong")}
+)
 async def ping() -> str:
     """Answer as long as the process lives."""
     return "pong"
@@ -58,7 +60,11 @@ async def ping() -> str:
     tags=["health"],
     summary="Can the gateway serve?",
     response_model=schemas.Readiness,
-    responses={503: {"model": schemas.Readiness, "description": "Something is missing."}},
+    responses={
+        200: success("It can.", {"status": "ready", "missing": []}),
+        503: success("Something is missing.", {"status": "not ready", "missing": ["worker"]})
+        | {"model": schemas.Readiness, "headers": schemas.RETRY_AFTER},
+    },
 )
 async def ready(request: Request) -> JsonResponse:
     """Answer 200 when the broker is reachable, the view of users is caught up and a worker answers."""
@@ -88,9 +94,10 @@ async def ready(request: Request) -> JsonResponse:
     dependencies=[Admin],
     openapi_extra=_body(schemas.UserIn),
     responses={
+        201: success("The user, and the token.", {"username": "st-marys", "token": schemas.EXAMPLE_TOKEN}),
         401: problem("The admin token is missing or wrong.", "Invalid admin token"),
         **_BODY_ERRORS,
-        422: problem("The username is missing or not allowed.", "username: must be 1 to 128 ...", "username"),
+        422: problem("The username is missing or not allowed.", "username: Field required", "username"),
         503: unavailable("The user was not acknowledged by the broker, try again"),
     },
 )
@@ -123,6 +130,7 @@ async def register_user(request: Request) -> schemas.UserToken:
     response_model=schemas.EcgId,
     openapi_extra=_body(schemas.EcgIn) | {"parameters": [_IDEMPOTENCY_KEY]},
     responses={
+        201: success("Accepted, and durable.", {"id": schemas.EXAMPLE_ID}),
         **_USER_ERRORS,
         **_BODY_ERRORS,
         422: problem("The ECG breaks the schema.", "leads[0].signal: must hold integers only", "leads[0].signal"),
@@ -141,10 +149,13 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
     summary="Read an ECG's insights",
     response_model=schemas.EcgInsights,
     responses={
+        200: success("The insights.", schemas.EXAMPLE_INSIGHTS),
         202: problem("Accepted, and not yet processed.", "Insights are still being processed"),
         **_USER_ERRORS,
         404: problem("There is no such ECG of this user.", f"ECG not found for id {schemas.EXAMPLE_ID}"),
-        422: problem("Accepted, and then impossible to process.", "leads: an insight could not be computed (...)"),
+        422: problem(
+            "Accepted, and then impossible to process.", "leads: an insight could not be computed (ValueError)"
+        ),
         503: unavailable("The insights are being moved to another worker, try again"),
     },
 )

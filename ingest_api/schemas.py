@@ -4,16 +4,24 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.ecg import MAX_LEAD_NAME, MAX_LEADS, MAX_USERNAME
+from shared.ecg import JSON_SCHEMA, MAX_USERNAME
 
 INT64 = {"minimum": -(2**63), "maximum": 2**63 - 1}
 EXAMPLE_ID = "5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77"
+EXAMPLE_TOKEN = "ecg_9mJt2Yw4u0b7nR1xQe8sV5kLc3aZ6dHfGpToIiUyXw"  # noqa: S105 - nobody's
+EXAMPLE_INSIGHTS = {
+    "ecg_id": EXAMPLE_ID,
+    "leads": [{"name": "I", "number_of_zero_crossings": 3}, {"name": "II", "number_of_zero_crossings": 1}],
+}
+RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait.", "required": True}}
 
 
 class LeadIn(BaseModel):
     """A lead of a submission."""
 
-    name: Annotated[str, Field(min_length=1, max_length=MAX_LEAD_NAME, description="May repeat, as on rhythm strips.")]
+    name: Annotated[
+        str, Field(description="May repeat, as on rhythm strips.", json_schema_extra=JSON_SCHEMA["lead name"])
+    ]
     number_of_samples: Annotated[int | None, Field(description="The signal's length, checked when given.")] = None
     signal: Annotated[
         list[Annotated[int, Field(json_schema_extra=INT64)]],
@@ -38,8 +46,10 @@ class EcgIn(BaseModel):
         }
     )
 
-    date: Annotated[str | None, Field(description="When it was recorded, ISO 8601.")] = None
-    leads: Annotated[list[LeadIn], Field(min_length=1, max_length=MAX_LEADS)]
+    date: Annotated[
+        str | None, Field(description="When it was recorded, ISO 8601.", json_schema_extra=JSON_SCHEMA["date"])
+    ] = None
+    leads: Annotated[list[LeadIn], Field(json_schema_extra=JSON_SCHEMA["leads"])]
 
 
 class EcgId(BaseModel):
@@ -67,14 +77,19 @@ class EcgInsights(BaseModel):
 class UserIn(BaseModel):
     """A user to register."""
 
-    username: Annotated[str, Field(min_length=1, max_length=MAX_USERNAME, examples=["st-marys"])]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"username": "st-marys"}]})
+
+    username: Annotated[
+        str,
+        Field(min_length=1, max_length=MAX_USERNAME, examples=["st-marys"], json_schema_extra=JSON_SCHEMA["username"]),
+    ]
 
 
 class UserToken(BaseModel):
     """A user's new token, shown this once."""
 
     username: Annotated[str, Field(examples=["st-marys"])]
-    token: Annotated[str, Field(examples=["ecg_9mJt2..."])]
+    token: Annotated[str, Field(examples=[EXAMPLE_TOKEN])]
 
 
 class Problem(BaseModel):
@@ -91,18 +106,17 @@ class Readiness(BaseModel):
     missing: list[str]
 
 
+def success(description: str, example: Any) -> dict[str, Any]:
+    """Return the documentation of an answer, with an example."""
+    return {"description": description, "content": {"application/json": {"example": example}}}
+
+
 def problem(description: str, detail: str, field: str | None = None) -> dict[str, Any]:
     """Return the documentation of an error response, with an example."""
     example = {"detail": detail} | ({"field": field} if field else {})
-    return {
-        "model": Problem,
-        "description": description,
-        "content": {"application/json": {"example": example}},
-    }
+    return {"model": Problem} | success(description, example)
 
 
 def unavailable(detail: str) -> dict[str, Any]:
     """Return the documentation of a 503."""
-    return problem("Not now; try again after `Retry-After` seconds.", detail) | {
-        "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
-    }
+    return problem("Not now; try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}

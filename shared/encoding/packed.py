@@ -23,26 +23,30 @@ _NAMES: Final[dict[np.dtype[Any], _Width]] = {
 }
 
 
-class _Lead(msgspec.Struct):
+class PackedLead(msgspec.Struct):
+    """A lead as it is packed: `signal` holds its samples as little-endian integers of the width `dtype`."""
+
     name: str
     dtype: _Width
     signal: memoryview
 
 
-class _Ecg(msgspec.Struct):
+class PackedEcg(msgspec.Struct):
+    """An ECG in the packed encoding, which gateways produce."""
+
     id: str
     username: str
-    leads: list[_Lead]
+    leads: list[PackedLead]
     date: str | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Ecg)
+_decoder = msgspec.msgpack.Decoder(PackedEcg)
 
 
 def encode(ecg: Ecg) -> bytes:
     """Encode an ECG; its signals are copied once, into the message."""
-    return _encoder.encode(_Ecg(ecg.id, ecg.username, [_packed(lead) for lead in ecg.leads], ecg.date))
+    return _encoder.encode(PackedEcg(ecg.id, ecg.username, [_packed(lead) for lead in ecg.leads], ecg.date))
 
 
 def decode(value: bytes) -> Ecg:
@@ -67,12 +71,12 @@ def decode(value: bytes) -> Ecg:
         raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
 
 
-def _packed(lead: Lead) -> _Lead:
+def _packed(lead: Lead) -> PackedLead:
     name = _NAMES[lead.signal.dtype]
-    return _Lead(lead.name, name, np.ascontiguousarray(lead.signal, _DTYPES[name]).data)
+    return PackedLead(lead.name, name, np.ascontiguousarray(lead.signal, _DTYPES[name]).data)
 
 
-def _lead(lead: _Lead, field: str) -> Lead:
+def _lead(lead: PackedLead, field: str) -> Lead:
     name, dtype = check_lead_name(lead.name, f"{field}.name"), _DTYPES[lead.dtype]
     if lead.signal.nbytes % dtype.itemsize:
         raise InvalidEcg(
