@@ -8,13 +8,15 @@ BENCH_READY := $(VENV)/.ready-bench
 # What the benchmarks compare with needs other versions than ours.
 PEERS := build/peers
 PEERS_READY := $(PEERS)/.ready
+DOCS := build/docs
+DOCS_READY := $(DOCS)/.ready
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
 KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
 	$(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-kafka test-faults bench check lock clean
+.PHONY: help run demo test test-kafka test-faults bench check contracts docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,12 +47,20 @@ check: $(DEV_READY) ## lint, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+contracts: $(DEV_READY) ## write docs/openapi.json, docs/asyncapi.yaml and docs/schemas/ anew from the code
+	@exec $(BIN)/python -m contracts
+
+docs: $(DOCS_READY) ## build the documentation as a site that needs no network, into build/site
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --config-file docs_site/mkdocs.yml
+	@echo "Built build/site/index.html"
+
 lock: $(DEV_READY) ## write the lock files anew
 	$(BIN)/pip install -q uv
 	$(COMPILE) pyproject.toml --extra otel -o requirements-service.lock
 	$(COMPILE) pyproject.toml --extra local --extra otel -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
 	$(COMPILE) --group bench --constraints requirements-dev.lock -o requirements-bench.lock
+	$(COMPILE) --group docs -o requirements-docs.lock
 	$(COMPILE) --group peers -o requirements-peers.lock
 
 clean: ## remove what the targets made, but not what data/ keeps
@@ -81,4 +91,10 @@ $(PEERS_READY): requirements-peers.lock | $(BIN)/python
 	@echo "Installing what the benchmarks compare with into $(PEERS) (once, about half a minute)"
 	@$(BIN)/python -m venv --clear $(PEERS)
 	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	@touch $@
+
+$(DOCS_READY): requirements-docs.lock | $(BIN)/python
+	@echo "Installing what builds the site into $(DOCS) (once, about ten seconds)"
+	@$(BIN)/python -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-docs.lock
 	@touch $@

@@ -95,7 +95,9 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-@router.get("/health/ping", tags=["health"], summary="Is the gateway alive?")
+@router.get(
+    "/health/ping", tags=["health"], summary="Is the gateway alive?", responses={200: success("It is.", "pong")}
+)
 async def ping() -> str:
     """Answer as long as the process lives."""
     return "pong"
@@ -106,7 +108,11 @@ async def ping() -> str:
     tags=["health"],
     summary="Can the gateway serve?",
     response_model=schemas.Readiness,
-    responses={503: {"model": schemas.Readiness, "description": "Something is missing."}},
+    responses={
+        200: success("It can.", {"status": "ready", "missing": []}),
+        503: success("Something is missing.", {"status": "not ready", "missing": ["worker"]})
+        | {"model": schemas.Readiness, "headers": schemas.RETRY_AFTER},
+    },
 )
 async def ready(request: Request) -> JsonResponse:
     """Answer 200 when the broker is reachable, the view of users is caught up and a worker answers."""
@@ -133,7 +139,7 @@ async def ready(request: Request) -> JsonResponse:
         ),
         **_ADMIN_ERRORS,
         **_BODY_ERRORS,
-        422: problem("The username is missing or not allowed.", "username: must be 1 to 128 ...", "username"),
+        422: problem("The username is missing or not allowed.", "username: Field required", "username"),
         503: unavailable("The user was not acknowledged by the broker, try again"),
     },
 )
@@ -166,7 +172,7 @@ async def register_user(request: Request) -> schemas.UserToken:
     response_model=schemas.UserList,
     dependencies=[Admin],
     responses={
-        200: success("A page.", {"users": [schemas.EXAMPLE_USER], "next": None}),
+        200: success("A page.", {"users": [schemas.EXAMPLE_USER], "next": "st-marys"}),
         **_ADMIN_ERRORS,
         422: problem("The limit cannot be one.", "limit: Input should be greater than or equal to 1", "limit"),
         503: unavailable("The users cannot be listed now, try again"),
@@ -222,6 +228,7 @@ async def delete_user(request: Request, username: str) -> Response:
     response_model=schemas.EcgId,
     openapi_extra=_body(schemas.EcgIn) | {"parameters": [_IDEMPOTENCY_KEY]},
     responses={
+        201: success("Accepted, and durable.", {"id": schemas.EXAMPLE_ID}),
         **_USER_ERRORS,
         **_BODY_ERRORS,
         429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
@@ -242,10 +249,13 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
     response_model=schemas.EcgInsights,
     openapi_extra={"parameters": [_PREFER]},
     responses={
+        200: success("The insights.", schemas.EXAMPLE_INSIGHTS),
         202: problem("Accepted, and not yet processed.", "Insights are still being processed"),
         **_USER_ERRORS,
         404: problem("There is no such ECG of this user.", f"ECG not found for id {schemas.EXAMPLE_ID}"),
-        422: problem("Accepted, and then impossible to process.", "leads: an insight could not be computed (...)"),
+        422: problem(
+            "Accepted, and then impossible to process.", "leads: an insight could not be computed (ValueError)"
+        ),
         503: unavailable("The insights are being moved to another worker, try again"),
     },
 )
@@ -267,6 +277,7 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
     summary="List your ECGs",
     response_model=schemas.EcgList,
     responses={
+        200: success("A page.", schemas.EXAMPLE_LIST),
         **_USER_ERRORS,
         422: problem("Limit or cursor cannot be one.", "cursor: must be the `next` of a page of yours", "cursor"),
         503: unavailable("The list is being moved to another worker, try again"),
@@ -298,6 +309,7 @@ async def list_ecgs(
     summary="Read an ECG as it was submitted",
     response_model=schemas.StoredEcg,
     responses={
+        200: success("The ECG.", schemas.EXAMPLE_ECG),
         202: problem("Accepted, and not yet processed.", _PENDING),
         **_USER_ERRORS,
         404: problem("There is no such ECG of this user.", f"ECG not found for id {schemas.EXAMPLE_ID}"),
@@ -352,6 +364,7 @@ async def _find(request: Request, ecg_id: str, user: str, wait: int = 0) -> Insi
     "/events",
     tags=["ecgs"],
     summary="Follow one's ECGs as they finish",
+    status_code=HTTPStatus.OK,
     response_class=EventStream,
     openapi_extra={"parameters": [_LAST_EVENT_ID]},
     responses={

@@ -5,24 +5,60 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.ecg import MAX_LEAD_NAME, MAX_LEADS, MAX_SAMPLING_RATE, MAX_USERNAME
+from shared.ecg import JSON_SCHEMA, MAX_USERNAME
 
 INT64 = {"minimum": -(2**63), "maximum": 2**63 - 1}
 # Ten years: longer is a slip of the keyboard, not a wish.
 MAX_LIFETIME = 315_360_000
 EXAMPLE_TIME = "2026-11-24T10:00:00Z"
 RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait.", "required": True}}
-EXAMPLE_USER = {"username": "st-marys", "created_at": EXAMPLE_TIME, "issued_at": EXAMPLE_TIME, "expires_at": None}
+EXAMPLE_USER = {
+    "username": "st-marys",
+    "created_at": EXAMPLE_TIME,
+    "issued_at": EXAMPLE_TIME,
+    "expires_at": EXAMPLE_TIME,
+}
 EXAMPLE_TOKEN = "ecg_0RCMtXYTnZkFKvRGXEwGMOUhcfLN3WC48aOWwnPkqpQ3SGnWX"  # noqa: S105 - nobody's
 EXAMPLE_ID = "5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77"
+EXAMPLE_INSIGHTS = {
+    "ecg_id": EXAMPLE_ID,
+    "leads": [{"name": "I", "number_of_zero_crossings": 3}, {"name": "II", "number_of_zero_crossings": 1}],
+}
+_EXAMPLE_ACCEPTED = "2026-11-24T10:00:00.123Z"
+# FastAPI leaves out of its document what is null.
+EXAMPLE_LIST = {
+    "ecgs": [
+        {
+            "id": EXAMPLE_ID,
+            "date": EXAMPLE_TIME,
+            "accepted_at": _EXAMPLE_ACCEPTED,
+            "status": "failed",
+            "error": "leads: an insight could not be computed (ValueError)",
+            "leads": [],
+        }
+    ],
+    "next": "AAABk1...",
+}
+EXAMPLE_ECG = {
+    "id": EXAMPLE_ID,
+    "date": EXAMPLE_TIME,
+    "accepted_at": _EXAMPLE_ACCEPTED,
+    "sampling_rate": 500.0,
+    "leads": [{"name": "II", "number_of_samples": 3, "adc_gain": 1000.0, "signal": [1, 0, -1]}],
+}
 
 
 class LeadIn(BaseModel):
     """A lead of a submission."""
 
-    name: Annotated[str, Field(min_length=1, max_length=MAX_LEAD_NAME, description="May repeat, as on rhythm strips.")]
+    name: Annotated[
+        str, Field(description="May repeat, as on rhythm strips.", json_schema_extra=JSON_SCHEMA["lead name"])
+    ]
     number_of_samples: Annotated[int | None, Field(description="The signal's length, checked when given.")] = None
-    adc_gain: Annotated[float | None, Field(gt=0, description="ADC units of one millivolt, where known.")] = None
+    adc_gain: Annotated[
+        float | None,
+        Field(description="ADC units of one millivolt, where known.", json_schema_extra=JSON_SCHEMA["adc gain"]),
+    ] = None
     signal: Annotated[
         list[Annotated[int, Field(json_schema_extra=INT64)]],
         Field(description="Samples in ADC units about the isoelectric line at zero."),
@@ -47,11 +83,14 @@ class EcgIn(BaseModel):
         }
     )
 
-    date: Annotated[str | None, Field(description="When it was recorded, ISO 8601.")] = None
-    sampling_rate: Annotated[
-        float | None, Field(gt=0, le=MAX_SAMPLING_RATE, description="Samples per second, where known.")
+    date: Annotated[
+        str | None, Field(description="When it was recorded, ISO 8601.", json_schema_extra=JSON_SCHEMA["date"])
     ] = None
-    leads: Annotated[list[LeadIn], Field(min_length=1, max_length=MAX_LEADS)]
+    sampling_rate: Annotated[
+        float | None,
+        Field(description="Samples per second, where known.", json_schema_extra=JSON_SCHEMA["sampling rate"]),
+    ] = None
+    leads: Annotated[list[LeadIn], Field(json_schema_extra=JSON_SCHEMA["leads"])]
 
 
 class EcgId(BaseModel):
@@ -125,7 +164,12 @@ class StoredEcg(BaseModel):
 class UserIn(BaseModel):
     """A user to register."""
 
-    username: Annotated[str, Field(min_length=1, max_length=MAX_USERNAME, examples=["st-marys"])]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"username": "st-marys", "expires_in": 7_776_000}]})
+
+    username: Annotated[
+        str,
+        Field(min_length=1, max_length=MAX_USERNAME, examples=["st-marys"], json_schema_extra=JSON_SCHEMA["username"]),
+    ]
     expires_in: Annotated[
         int | None,
         Field(

@@ -2,9 +2,10 @@
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 import msgspec
 import numpy as np
@@ -17,11 +18,26 @@ MAX_LEADS = 1024
 MAX_LEAD_NAME = 128
 MAX_USERNAME = 128
 MAX_SAMPLING_RATE = 1e6
+MAX_DATE = 64  # longer than any date in ISO 8601
 
 Signal = NDArray[np.signedinteger[Any]]
 
 _USERNAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# What JSON Schema can say of the checks below: less than they do of `date`, which may be in any form of ISO 8601.
+JSON_SCHEMA: Final[Mapping[str, dict[str, Any]]] = {
+    "id": {"pattern": f"^{ids.ID_PATTERN}$"},
+    "username": {"minLength": 1, "maxLength": MAX_USERNAME, "pattern": f"^{_USERNAME.pattern}$"},
+    "date": {"maxLength": MAX_DATE, "pattern": "^[0-9]{4}-?(?:W[0-9]{2}|[0-9]{2}-?[0-9]{2})"},
+    "sampling rate": {"exclusiveMinimum": 0, "maximum": MAX_SAMPLING_RATE},
+    "adc gain": {"exclusiveMinimum": 0},
+    "leads": {"minItems": 1, "maxItems": MAX_LEADS},
+    "lead name": {
+        "minLength": 1,
+        "maxLength": MAX_LEAD_NAME,
+        "pattern": r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+    },
+}
 _WIDTHS = tuple((np.dtype(t), np.iinfo(t).min, np.iinfo(t).max) for t in ("<i1", "<i2", "<i4"))
 
 
@@ -104,7 +120,7 @@ def check_date(value: object) -> str | None:
     """
     if value is None:
         return None
-    if isinstance(value, str) and len(value) <= 64:  # noqa: PLR2004 - longer than any ISO 8601 date
+    if isinstance(value, str) and len(value) <= MAX_DATE:
         try:
             datetime.fromisoformat(value)
         except ValueError:

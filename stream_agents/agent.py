@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable
 from typing import Any, cast
 
+import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
@@ -23,6 +24,7 @@ from stream_agents.offsets import MessageLost
 from stream_agents.processing import (
     FORWARDED_HEADER,
     FORWARDED_TIMESTAMP_HEADER,
+    DeadLetterHeaders,
     Headers,
     Misplaced,
     Outcome,
@@ -239,14 +241,9 @@ def _record(record: ConsumerRecord) -> Record:
 
 
 def _dead_letter_headers(record: Record, rejected: Rejected) -> Headers:
-    fields = {
-        "dlq-source-topic": record.topic,
-        "dlq-source-partition": str(record.partition),
-        "dlq-source-offset": str(record.offset),
-        "dlq-error-class": rejected.error_class,
-        "dlq-error-message": rejected.reason,
-    }
-    return [(name, text.encode()) for name, text in fields.items()]
+    source = (record.topic, str(record.partition), str(record.offset))
+    headers = DeadLetterHeaders(*source, rejected.error_class, rejected.reason)
+    return [(name, text.encode()) for name, text in msgspec.to_builtins(headers).items()]
 
 
 def _may_pass(error: BaseException) -> bool:

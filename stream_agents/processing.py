@@ -26,6 +26,16 @@ _TIMESTAMP = re.compile(r"[0-9]{1,15}")
 Headers: TypeAlias = list[tuple[str, bytes]]
 
 
+class DeadLetterHeaders(msgspec.Struct, frozen=True, rename=lambda name: "dlq-" + name.replace("_", "-")):
+    """What a dead letter's headers say on top of those that its record had: whence it came, and why it is one."""
+
+    source_topic: str
+    source_partition: str
+    source_offset: str
+    error_class: str
+    error_message: str
+
+
 class Record(msgspec.Struct, frozen=True):
     """A record as received: where it stood, its bytes, and its timestamp in milliseconds of Unix time."""
 

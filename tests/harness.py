@@ -18,6 +18,7 @@ import pytest
 
 from local_stack.broker import free_port
 from shared.settings import Settings
+from tests import documented
 
 if TYPE_CHECKING:
     from tests.brokers import Broker
@@ -236,9 +237,10 @@ class Pipeline:
         return self.gateways[first:] + self.gateways[:first]
 
     def client(self, index: int = 0, token: str | None = None) -> httpx.AsyncClient:
-        """Return an HTTP client of a gateway."""
+        """Return an HTTP client of a gateway, which fails the test where an answer is not as documented."""
         headers = {"x-user-token": token} if token else {}
-        return httpx.AsyncClient(base_url=self.gateways[index].url, headers=headers, timeout=30)
+        hooks = {"response": [documented.check]}
+        return httpx.AsyncClient(base_url=self.gateways[index].url, headers=headers, timeout=30, event_hooks=hooks)
 
     async def register(self, username: str, index: int = 0) -> str:
         """Register a user and return the token."""

@@ -34,7 +34,9 @@ _NAMES: Final[dict[np.dtype[Any], _Width]] = {
 }
 
 
-class _Lead(msgspec.Struct):
+class PackedLead(msgspec.Struct):
+    """A lead as it is packed: `signal` holds its samples as little-endian integers of the width `dtype`."""
+
     name: str
     dtype: _Width
     signal: memoryview
@@ -42,22 +44,24 @@ class _Lead(msgspec.Struct):
     adc_gain: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class _Ecg(msgspec.Struct):
+class PackedEcg(msgspec.Struct):
+    """An ECG in the packed encoding, which gateways produce."""
+
     id: str
     username: str
-    leads: list[_Lead]
+    leads: list[PackedLead]
     date: str | None = None
     sampling_rate: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Ecg)
+_decoder = msgspec.msgpack.Decoder(PackedEcg)
 
 
 def encode(ecg: Ecg) -> bytes:
     """Encode an ECG; its signals are copied once, into the message."""
     leads = [_packed(lead) for lead in ecg.leads]
-    return _encoder.encode(_Ecg(ecg.id, ecg.username, leads, ecg.date, _known(ecg.sampling_rate)))
+    return _encoder.encode(PackedEcg(ecg.id, ecg.username, leads, ecg.date, _known(ecg.sampling_rate)))
 
 
 def decode(value: bytes) -> Ecg:
@@ -83,16 +87,16 @@ def decode(value: bytes) -> Ecg:
         raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
 
 
-def _packed(lead: Lead) -> _Lead:
+def _packed(lead: Lead) -> PackedLead:
     name = _NAMES[lead.signal.dtype]
-    return _Lead(lead.name, name, np.ascontiguousarray(lead.signal, _DTYPES[name]).data, _known(lead.adc_gain))
+    return PackedLead(lead.name, name, np.ascontiguousarray(lead.signal, _DTYPES[name]).data, _known(lead.adc_gain))
 
 
 def _known(value: float | None) -> float | msgspec.UnsetType:
     return msgspec.UNSET if value is None else value
 
 
-def _lead(lead: _Lead, field: str) -> Lead:
+def _lead(lead: PackedLead, field: str) -> Lead:
     name, dtype = check_lead_name(lead.name, f"{field}.name"), _DTYPES[lead.dtype]
     if lead.signal.nbytes % dtype.itemsize:
         raise InvalidEcg(

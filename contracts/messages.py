@@ -1,0 +1,219 @@
+"""The messages of every topic: what JSON Schema can say of them, made from the types that the code reads and writes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from inspect import cleandoc, getdoc
+from typing import Annotated, Any, Final, get_args, get_type_hints
+
+import msgspec
+from pydantic import Field
+
+from ingest_api.schemas import EXAMPLE_ID, EXAMPLE_INSIGHTS, EcgIn
+from ingest_api.users import UserRecord
+from shared.announcements import Announcement
+from shared.ecg import JSON_SCHEMA
+from shared.encoding import packed, plain
+from shared.encoding.packed import PackedEcg
+from shared.log import REQUEST_ID_HEADER
+from shared.results import Insights
+from stream_agents.insights import INSIGHTS
+from stream_agents.processing import (
+    CONTENT_TYPE_HEADER,
+    FORWARDED_HEADER,
+    FORWARDED_TIMESTAMP_HEADER,
+    USERNAME_HEADER,
+    DeadLetterHeaders,
+)
+
+Schema = dict[str, Any]
+
+COMPONENTS: Final = "#/components/schemas/"
+_USERNAME: Final = "st-marys"
+_DATE: Final = "2026-11-24T10:00:00+00:00"
+_URL: Final = "http://worker-1:6066"
+
+
+class Submission(EcgIn):
+    """An ECG as JSON, which anybody may produce with any client."""
+
+    id: Annotated[
+        str,
+        Field(
+            description="Chosen by the producer, the first to use it owns it. Version-8 UUIDs are the gateways' own.",
+            json_schema_extra=JSON_SCHEMA["id"],
+        ),
+    ]
+    username: Annotated[
+        str, Field(description="Who owns the ECG, and alone reads it.", json_schema_extra=JSON_SCHEMA["username"])
+    ]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A kind of message: JSON Schemas of its headers (as text) and its value (decoded), and an example of each.
+
+    `schemas` are those that the others refer to, by name. `content_type` is None where a value can be anything.
+    """
+
+    title: str
+    content_type: str | None
+    key: Schema
+    payload: Schema
+    schemas: Mapping[str, Schema] = field(default_factory=dict)
+    headers: Schema | None = None
+    example: Any = None
+    example_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def messages() -> dict[str, Message]:
+    """Return every kind of message by name."""
+    return {
+        "Ecg": _ecg(),
+        "PackedEcg": _packed_ecg(),
+        "Insights": _insights(),
+        "User": _user(),
+        "DeadLetter": _dead_letter(),
+        "Worker": _worker(),
+        "WorkerLeft": Message("A worker that stopped", None, _text("The worker's URL."), {"type": "null"}),
+    }
+
+
+def _ecg() -> Message:
+    payload = Submission.model_json_schema(ref_template=COMPONENTS + "{model}")
+    # That of a submission over HTTP.
+    del payload["examples"]
+    media_type = _text("Says that the value is JSON, as it is without this header.", pattern=_media_type(plain))
+    leads = [{"name": "I", "signal": [1, 0, -1, 0, 1, 0, 0, 1]}, {"name": "II", "signal": [1, 0, -1]}]
+    return Message(
+        "An ECG as JSON",
+        plain.CONTENT_TYPE,
+        _ecg_id(),
+        payload,
+        payload.pop("$defs"),
+        _submission_headers(media_type),
+        {"id": "holter-7:0001", "username": _USERNAME, "date": _DATE, "leads": leads},
+        {CONTENT_TYPE_HEADER: plain.CONTENT_TYPE},
+    )
+
+
+def _packed_ecg() -> Message:
+    limits = {name: JSON_SCHEMA[name] for name in ("id", "username", "date", "leads")}
+    payload, schemas = _of(PackedEcg, limits | {"sampling_rate": JSON_SCHEMA["sampling rate"]})
+    lead = schemas["PackedLead"]
+    _constrain(lead, {"name": JSON_SCHEMA["lead name"], "adc_gain": JSON_SCHEMA["adc gain"]})
+    lead["properties"]["signal"]["description"] = "Raw bytes in MessagePack (bin); here as base64, as JSON has none."
+    media_type = _text("Says that the value is packed.", pattern=_media_type(packed))
+    leads = [
+        {"name": "I", "dtype": "int8", "signal": "AQD/AAEAAAE="},
+        {"name": "II", "dtype": "int16", "signal": "AQAAAP//"},
+    ]
+    return Message(
+        "An ECG in MessagePack",
+        packed.CONTENT_TYPE,
+        _ecg_id(),
+        payload,
+        schemas,
+        _submission_headers(media_type) | {"required": [CONTENT_TYPE_HEADER]},
+        {"id": EXAMPLE_ID, "username": _USERNAME, "date": None, "leads": leads},
+        {CONTENT_TYPE_HEADER: packed.CONTENT_TYPE, USERNAME_HEADER: _USERNAME},
+    )
+
+
+def _insights() -> Message:
+    payload, schemas = _of(Insights)
+    payload["properties"]["leads"]["items"] = {"$ref": COMPONENTS + "LeadInsights"}
+    values = {name: _value_of(insight) for name, insight in INSIGHTS.items()}
+    lead = _object({"name": {"type": "string"}, **values}) | {"required": ["name", *INSIGHTS]}
+    return Message(
+        "The insights of an ECG, or why it has none",
+        plain.CONTENT_TYPE,
+        _ecg_id(),
+        payload,
+        {**schemas, "LeadInsights": {"title": "LeadInsights", "description": "The insights of one lead.", **lead}},
+        example=EXAMPLE_INSIGHTS | {"username": _USERNAME},
+    )
+
+
+def _user() -> Message:
+    payload, schemas = _of(
+        UserRecord, {"username": JSON_SCHEMA["username"], "token_digest": {"pattern": "^[0-9a-f]{64}$"}}
+    )
+    example = {"username": _USERNAME, "token_digest": "5e" * 32, "created_at": _DATE}
+    return Message("A user", plain.CONTENT_TYPE, _text("The username."), payload, schemas, example=example)
+
+
+def _worker() -> Message:
+    payload, schemas = _of(Announcement)
+    example = {"url": _URL, "partitions": [0, 1, 2, 3], "standbys": [4, 5]}
+    return Message(
+        "What a worker serves", plain.CONTENT_TYPE, _text("The worker's URL."), payload, schemas, example=example
+    )
+
+
+def _dead_letter() -> Message:
+    added, _ = _of(
+        DeadLetterHeaders, {f"dlq-source-{name}": {"pattern": "^[0-9]+$"} for name in ("partition", "offset")}
+    )
+    example = DeadLetterHeaders("ecg.submissions", "3", "17", "InvalidEcg", "leads: must be a list of leads")
+    return Message(
+        "A message that could not be processed, byte for byte",
+        None,
+        {"description": "As received."},
+        {"description": "As received: any bytes, or none."},
+        headers=added | {"description": f"{added['description']} The record's own headers come first."},
+        example_headers=msgspec.to_builtins(example),
+    )
+
+
+def _submission_headers(media_type: Schema) -> Schema:
+    owner = "The owner, whom gateways name here too: who reads why even where the value itself cannot be read."
+    origin = "Where the record stood, which a worker moved to its key's partition: topic, partition and offset."
+    return _object(
+        {
+            CONTENT_TYPE_HEADER: media_type,
+            USERNAME_HEADER: _text(owner),
+            REQUEST_ID_HEADER: _text("The request that submitted it, named in the log lines about it."),
+            **{name: _text("W3C Trace Context, while traces are on.") for name in ("traceparent", "tracestate")},
+            FORWARDED_HEADER: _text(origin, pattern="^.+-[0-9]+-[0-9]+$"),
+            FORWARDED_TIMESTAMP_HEADER: _text("When it came first, in milliseconds of Unix time.", pattern="^[0-9]+$"),
+        }
+    )
+
+
+def _of(type_: type[msgspec.Struct], limits: Mapping[str, Schema] | None = None) -> tuple[Schema, dict[str, Schema]]:
+    """Return a struct's schema, with what the code checks beyond its types, and the schemas that it refers to."""
+    _, components = msgspec.json.schema_components([type_], ref_template=COMPONENTS + "{name}")
+    for component in components.values():
+        component["description"] = cleandoc(component["description"])
+    schema = components.pop(type_.__name__)
+    _constrain(schema, limits or {})
+    return schema, components
+
+
+def _constrain(schema: Schema, limits: Mapping[str, Schema]) -> None:
+    for name, limit in limits.items():
+        schema["properties"][name] |= limit
+
+
+def _value_of(insight: Any) -> Schema:
+    """Return the schema of what a function computes of a signal, by its annotation and its docstring."""
+    (value,) = get_args(get_type_hints(insight)["return"])
+    schema: Schema = msgspec.json.schema(value)
+    return schema | {"description": getdoc(insight)}
+
+
+def _media_type(encoding: Any) -> str:
+    escaped = encoding.CONTENT_TYPE.replace(".", r"\.").replace("+", r"\+")
+    return f"^{escaped}(?:;.*)?$"
+
+
+def _ecg_id() -> Schema:
+    return _text("The ECG's id.", **JSON_SCHEMA["id"])
+
+
+def _object(properties: Mapping[str, Schema]) -> Schema:
+    return {"type": "object", "properties": dict(properties)}
+
+
+def _text(description: str, **constraints: Any) -> Schema:
+    return {"type": "string", "description": description, **constraints}

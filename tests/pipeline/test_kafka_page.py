@@ -1,0 +1,114 @@
+"""The code on docs/kafka.md, run as it stands there, on Apache Kafka."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local_stack.kafka import Distribution
+from tests.harness import ROOT, Pipeline
+from tests.pipeline.test_direct_produce import found
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+PAGE = (ROOT / "docs" / "kafka.md").read_text()
+# A Go module is downloaded and compiled once.
+TIMEOUT = 120
+INSIGHTS = [{"name": "I", "number_of_zero_crossings": 3}]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section's code: files by name, and what is typed into the shell."""
+
+    files: dict[str, str]
+    script: str
+
+
+def sections() -> dict[str, Section]:
+    """Return the sections that have something to run, by title."""
+    found = {}
+    for part in PAGE.split("\n## ")[1:]:
+        title, _, text = part.partition("\n")
+        blocks = re.findall(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', text, re.DOTALL | re.MULTILINE)
+        files = {name: code for _, name, code in blocks if name}
+        if script := "".join(code for language, _, code in blocks if language == "sh"):
+            found[title] = Section(files, script)
+    return found
+
+
+SECTIONS = sections()
+LANGUAGES = [title for title in SECTIONS if title != "Dead letters"]
+
+
+@pytest.fixture
+def run(pipeline: Pipeline, kafka: Distribution, tmp_path: Path) -> Callable[[str], str]:
+    """Run a section's code on the pipeline's broker and topics, and return what it prints."""
+    if pipeline.broker.embedded:
+        pytest.skip("librdkafka 2.0 and consumer groups of Java do not work on the embedded broker")
+
+    def here(text: str) -> str:
+        text = text.replace("localhost:9092", pipeline.bootstrap_servers)
+        return re.sub(r"\becg\.(submissions|insights)\b", rf"{pipeline.prefix}.\1", text)
+
+    def run(title: str) -> str:
+        section = SECTIONS[title]
+        for tool in {"kcat", "java", "go"} & set(section.script.split()):
+            if shutil.which(tool) is None:
+                (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no `{tool}` was found in PATH")
+        for name, code in section.files.items():
+            (tmp_path / name).write_text(here(code))
+        (tmp_path / "lib").symlink_to(kafka.jars)
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        # `timeout` ends what the shell has started too.
+        done = subprocess.run(
+            ["timeout", str(TIMEOUT), "bash", "-euc", here(section.script)],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return run
+
+
+def test_the_page_has_every_language() -> None:
+    assert LANGUAGES == ["kcat", "Java", "Go", "Python: aiokafka", "Python: confluent-kafka", "Packed"]
+
+
+@pytest.mark.parametrize("title", LANGUAGES)
+async def test_the_code_submits_an_ecg_and_prints_its_insights(
+    pipeline: Pipeline, run: Callable[[str], str], title: str
+) -> None:
+    printed = await asyncio.to_thread(run, title)
+    insights = json.loads(printed)
+    assert (insights["username"], insights["leads"]) == ("user", INSIGHTS)
+    assert await found(pipeline, await pipeline.register("user"), insights["ecg_id"]) == INSIGHTS
+
+
+async def test_the_lines_about_dead_letters_print_the_reason(pipeline: Pipeline, run: Callable[[str], str]) -> None:
+    printed = await asyncio.to_thread(run, "Dead letters")
+    assert f"dlq-source-topic={pipeline.prefix}.submissions," in printed
+    assert "dlq-error-class=InvalidEcg,dlq-error-message=leads: must hold 1 to 1024 leads, not 0" in printed
+
+
+def test_the_java_client_is_of_the_version_that_the_tests_run() -> None:
+    version = re.search(r"<artifactId>kafka-clients</artifactId>\s+<version>(.*)</version>", PAGE)
+    broker = re.search(
+        r"<artifactId>kafka_2.13</artifactId>\s+<version>(.*)</version>",
+        (ROOT / "local_stack" / "kafka" / "pom.xml").read_text(),
+    )
+    assert version is not None
+    assert broker is not None
+    assert version[1] == broker[1]

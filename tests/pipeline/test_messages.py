@@ -1,0 +1,136 @@
+"""Every record that the pipeline puts on a topic is as the AsyncAPI document says."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from shared.encoding import packed, plain
+from shared.ids import IdIssuer
+from shared.kafka import partition_for
+from shared.settings import Settings
+from shared.topics import Topics
+from tests.documented import async_api, validator
+from tests.harness import SECRET, Pipeline, eventually, insights
+from tests.pipeline.test_direct_produce import found, message
+
+# As small as it can be, for a signal that is larger packed than as JSON to be small too.
+MAX_BODY = 65_536
+POISON = {
+    b"poison-1": b'{"id": "poison-1", "username": "contracts", "leads": []}',
+    b"poison-2": b"\xff",
+    b"poison-3": b'{"id": "poison-3", "leads": [{"name": "I", "signal": [1]}]}',
+}
+
+
+async def test_every_record_is_as_documented(new_pipeline: Callable[..., Pipeline]) -> None:
+    pipeline = new_pipeline(ECG_MAX_BODY_BYTES=str(MAX_BODY))
+    pipeline.start_gateway()
+    worker = pipeline.start_worker()
+    await pipeline.ready()
+    token = await pipeline.register("contracts")
+    async with pipeline.client(token=token) as client:
+        small = {"date": "2026-11-24", "leads": [{"name": "I", "signal": [1, -1]}, {"name": "I", "signal": []}]}
+        wide = {"leads": [{"name": "I", "signal": [0] * (MAX_BODY // 4) + [2**63 - 1]}]}
+        for body in (small, wide):
+            answer = await client.post("/ecgs", json=body)
+            await insights(client, answer.json()["id"])
+    broken = await produce(pipeline, token)
+    assert worker.stop() == 0
+
+    records = await consume(pipeline)
+    refused = [record for record in records["submissions"] if record.key in broken]
+    assert {record.key: fitting("submissions", record) for record in refused} == {key: [] for key in broken}
+    kinds = {name: {only(name, record) for record in of if record not in refused} for name, of in records.items()}
+    assert kinds == {name: set(channel["messages"]) for name, channel in async_api()["channels"].items()}
+    headers = {name for of in records.values() for record in of for name, _ in record.headers}
+    documented = (m["headers"]["properties"] for m in async_api()["components"]["messages"].values() if "headers" in m)
+    assert headers <= {name for properties in documented for name in properties}
+
+
+async def produce(pipeline: Pipeline, token: str) -> set[bytes]:
+    """Produce a record in the wrong partition, and broken ones, of which the keys are returned."""
+    topic = Topics(pipeline.settings).submissions.name
+    producer = AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers)
+    await producer.start()
+    try:
+        direct = message("contracts")
+        other = (partition_for(direct["id"].encode(), 12) + 1) % 12
+        await producer.send_and_wait(topic, orjson.dumps(direct), direct["id"].encode(), partition=other)
+        await found(pipeline, token, direct["id"])
+        for key, value in POISON.items():
+            await producer.send_and_wait(topic, value, key)
+        unreadable = IdIssuer(SECRET).issue("contracts")
+        headers = [("content-type", b"application/vnd.ecg.v9"), ("username", b"contracts")]
+        await producer.send_and_wait(topic, b"?", unreadable.encode(), headers=headers)
+    finally:
+        await producer.stop()
+    async with pipeline.client(token=token) as client:
+
+        async def refused() -> bool | None:
+            return True if (await client.get(f"/ecgs/{unreadable}/insights")).status_code == 422 else None
+
+        await eventually(refused)
+    return {*POISON, unreadable.encode()}
+
+
+async def consume(pipeline: Pipeline) -> dict[str, list[ConsumerRecord]]:
+    """Read every documented topic to its end."""
+    records: dict[str, list[ConsumerRecord]] = {}
+    consumer = AIOKafkaConsumer(bootstrap_servers=pipeline.bootstrap_servers, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        for name, channel in async_api()["channels"].items():
+            topic = channel["address"].replace(Settings.model_fields["topic_prefix"].default, pipeline.prefix, 1)
+            tps = [TopicPartition(topic, n) for n in range(channel["bindings"]["kafka"]["partitions"])]
+            consumer.assign(tps)
+            ends = await consumer.end_offsets(tps)
+            records[name] = []
+            async with asyncio.timeout(30):
+                while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                    for batch in (await consumer.getmany(timeout_ms=200)).values():
+                        records[name] += batch
+    finally:
+        await consumer.stop()
+    return records
+
+
+def only(channel: str, record: ConsumerRecord) -> str:
+    """Return the one documented kind of message that a record is."""
+    kinds = fitting(channel, record)
+    assert len(kinds) == 1, f"{record} on {channel} is {kinds or 'not documented'}"
+    return kinds[0]
+
+
+def fitting(channel: str, record: ConsumerRecord) -> list[str]:
+    """Return the kinds of messages of a channel that a record conforms to, with key, headers and value."""
+    document = async_api()
+    return [name for name in document["channels"][channel]["messages"] if _fits(document, name, record)]
+
+
+def _fits(document: dict[str, Any], name: str, record: ConsumerRecord) -> bool:
+    documented = document["components"]["messages"][name]
+    headers = {header: value.decode() for header, value in record.headers}
+    try:
+        parts = {
+            "headers": (documented.get("headers", {}), headers),
+            "key": (documented["bindings"]["kafka"]["key"], (record.key or b"").decode()),
+            "payload": (documented["payload"], _decoded(record.value, documented.get("contentType"))),
+        }
+    except (ValueError, msgspec.DecodeError):
+        return False
+    return all(validator(schema, document).is_valid(value) for schema, value in parts.values())
+
+
+def _decoded(value: bytes | None, content_type: str | None) -> Any:
+    if value is None or content_type is None:
+        return value and value.hex()
+    if content_type == packed.CONTENT_TYPE:
+        return msgspec.to_builtins(msgspec.msgpack.decode(value))
+    assert content_type == plain.CONTENT_TYPE
+    return json.loads(value)

@@ -1,0 +1,248 @@
+"""The documents in `docs/` are what the code says, valid by their own specifications, and as strict as they can be."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given
+from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from contracts.documents import DIRECTORY, render
+from contracts.messages import messages
+from ingest_api.schemas import LeadInsights
+from shared.ecg import MAX_LEADS, Ecg
+from shared.encoding import packed, plain
+from shared.errors import InvalidEcg
+from stream_agents.insights import INSIGHTS
+from tests.documented import answers, async_api, openapi, validator
+from tests.harness import ROOT
+from tests.unit.strategies import ecgs
+
+# The official schemas of AsyncAPI, which come as a package of npm alone.
+ASYNCAPI_SPECS = "@asyncapi/specs@6.11.1"
+
+
+def test_the_committed_documents_are_what_the_code_says() -> None:
+    for path, text in render().items():
+        assert path.read_text() == text, f"{path} is stale: run `make contracts`"
+    assert set(DIRECTORY.glob("schemas/*")) <= set(render())
+
+
+def asyncapi_schema() -> dict[str, Any]:
+    """Fetch the schema once; a machine that cannot have it skips, CI fails."""
+    specs = ROOT / "build" / "asyncapi-specs"
+    archive = specs / "asyncapi-specs-6.11.1.tgz"
+    if not archive.exists():
+        specs.mkdir(parents=True, exist_ok=True)
+        npm = shutil.which("npm")
+        pack = [npm or "npm", "pack", "--silent", f"--pack-destination={specs}", ASYNCAPI_SPECS]
+        done = subprocess.run(pack, capture_output=True, text=True, check=False, timeout=300) if npm else None
+        if done is None or done.returncode:
+            problem = f"AsyncAPI's schemas come from npm: {done.stderr if done else 'it is not installed'}"
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(problem)
+    with tarfile.open(archive) as content:
+        file = content.extractfile("package/schemas/3.0.0-without-$id.json")
+        assert file is not None
+        return dict(json.load(file))
+
+
+def test_the_asyncapi_document_is_valid_by_its_specification() -> None:
+    schema = Draft7Validator(asyncapi_schema())
+    schema.validate(async_api())
+    assert not schema.is_valid(async_api() | {"channels": {"submissions": {"adress": "misspelt"}}})
+
+
+def test_every_reference_in_the_asyncapi_document_leads_somewhere() -> None:
+    document = async_api()
+
+    def visit(node: Any) -> None:
+        for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            visit(child)
+        if isinstance(node, dict) and "$ref" in node:
+            target: Any = document
+            for step in node["$ref"].removeprefix("#/").split("/"):
+                target = target[step]
+
+    visit(document)
+
+
+def test_the_openapi_document_is_valid_by_its_specification() -> None:
+    OpenAPIV31SpecValidator(openapi()).validate()
+
+
+@pytest.mark.parametrize(
+    ("answer", "schema_of"),
+    [(answer, f"{method} {path} {status}") for method, path, status, answer in answers()],
+    ids=[f"{method} {path} {status}" for method, path, status, _ in answers()],
+)
+def test_every_answer_has_an_example_that_is_one(answer: dict[str, Any], schema_of: str) -> None:
+    if schema_of.endswith(" 204"):
+        assert "content" not in answer
+        return
+    assert answer["content"], f"{schema_of} does not say what it answers"
+    for media_type, content in answer["content"].items():
+        examples = [content["example"]] if "example" in content else [e["value"] for e in content["examples"].values()]
+        assert examples, f"{schema_of} as {media_type} has no example"
+        if media_type == "application/json":
+            for example in examples:
+                validator(content["schema"], openapi()).validate(example)
+
+
+def test_every_request_body_has_an_example_that_is_one() -> None:
+    bodies = [
+        o["requestBody"]
+        for operations in openapi()["paths"].values()
+        for o in operations.values()
+        if "requestBody" in o
+    ]
+    assert bodies
+    for body in bodies:
+        schema = body["content"]["application/json"]["schema"]
+        for example in schema["examples"]:
+            validator(schema, openapi()).validate(example)
+
+
+def test_every_insight_is_documented_over_http_too() -> None:
+    assert set(LeadInsights.model_fields) == {"name", *INSIGHTS}
+
+
+@pytest.mark.parametrize("name", messages())
+def test_a_schema_of_its_own_and_the_example_agree(name: str) -> None:
+    message = messages()[name]
+    if message.content_type is None:
+        return
+    alone = json.loads((DIRECTORY / "schemas" / f"{name}.json").read_text())
+    Draft202012Validator.check_schema(alone)
+    Draft202012Validator(alone).validate(message.example)
+    assert not Draft202012Validator(alone).is_valid({})
+
+
+def test_the_asyncapi_file_reads_as_what_it_was_written_from() -> None:
+    assert yaml.safe_load((DIRECTORY / "asyncapi.yaml").read_text()) == async_api()
+
+
+def payload(name: str) -> Draft202012Validator:
+    return validator(async_api()["components"]["schemas"][name], async_api())
+
+
+def as_json(message: bytes) -> Any:
+    """Return a MessagePack value as the JSON that the document describes: bytes as base64."""
+    return msgspec.to_builtins(msgspec.msgpack.decode(message))
+
+
+@given(ecgs)
+def test_what_we_encode_is_as_documented(ecg: Ecg) -> None:
+    payload("Ecg").validate(json.loads(plain.encode(ecg)))
+    payload("PackedEcg").validate(as_json(packed.encode(ecg)))
+
+
+def ecg(**fields: Any) -> dict[str, Any]:
+    message = {"id": "a", "username": "u", "leads": [{"name": "I", "signal": [1, -1]}], **fields}
+    return {name: value for name, value in message.items() if value is not ...}
+
+
+def lead(**fields: Any) -> dict[str, Any]:
+    [only] = ecg()["leads"]
+    return ecg(leads=[{name: value for name, value in {**only, **fields}.items() if value is not ...}])
+
+
+BAD: dict[str, Any] = {
+    "a list": [],
+    "a text": "ecg",
+    "no id": ecg(id=...),
+    "a number for an id": ecg(id=1),
+    "an id with a space": ecg(id="a b"),
+    "an id of 129 characters": ecg(id="a" * 129),
+    "no username": ecg(username=...),
+    "an empty username": ecg(username=""),
+    "a space before the username": ecg(username=" u"),
+    "a control character in the username": ecg(username="a\x00b"),
+    "a username of 129 characters": ecg(username="u" * 129),
+    "a date in words": ecg(date="yesterday"),
+    "a date in numbers": ecg(date=20261124),
+    "a long date": ecg(date="2026-11-24T10:00:00." + "0" * 64),
+    "no list of leads": ecg(leads=...),
+    "an object for leads": ecg(leads={}),
+    "no lead": ecg(leads=[]),
+    "too many leads": ecg(leads=ecg()["leads"] * (MAX_LEADS + 1)),
+    "a number for a lead": ecg(leads=[1]),
+    "no name of a lead": lead(name=...),
+    "an empty name of a lead": lead(name=""),
+    "a blank name of a lead": lead(name="  "),
+    "a tab in the name of a lead": lead(name="I\t"),
+    "a name of a lead of 129 characters": lead(name="I" * 129),
+    "no signal": lead(signal=...),
+    "a text for a signal": lead(signal="1 -1"),
+    "a fraction": lead(signal=[0.5]),
+    "a text for a sample": lead(signal=["1"]),
+    "true for a sample": lead(signal=[True]),
+    "null for a sample": lead(signal=[None]),
+    "a list for a sample": lead(signal=[[1]]),
+    "a sample over 64 bits": lead(signal=[2**63]),
+    "a sample under 64 bits": lead(signal=[-(2**63) - 1]),
+    "a fraction for the number of samples": lead(number_of_samples=1.5),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_the_code_rejects_the_schema_rejects(kind: str) -> None:
+    with pytest.raises(InvalidEcg):
+        plain.decode(json.dumps(BAD[kind]).encode())
+    with pytest.raises(ValidationError):
+        payload("Ecg").validate(BAD[kind])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [lead(number_of_samples=3), ecg(date="2026-13-24"), lead(signal=[1.0])],
+    ids=["a wrong number of samples", "a month 13", "an integer written as a fraction"],
+)
+def test_what_json_schema_cannot_say_the_code_rejects_all_the_same(message: Any) -> None:
+    payload("Ecg").validate(message)
+    with pytest.raises(InvalidEcg):
+        plain.decode(json.dumps(message).encode())
+
+
+def packed_lead(**fields: Any) -> dict[str, Any]:
+    return lead(**{"dtype": "int8", "signal": b"\x01\xff", **fields})
+
+
+BAD_PACKED: dict[str, Any] = {
+    **{
+        kind: value
+        for kind, value in BAD.items()
+        if "lead" not in kind and "sample" not in kind and "signal" not in kind
+    },
+    "no leads": ecg(leads=[]),
+    "no dtype": packed_lead(dtype=...),
+    "an unknown dtype": packed_lead(dtype="float32"),
+    "no signal": packed_lead(signal=...),
+    "numbers for a signal": packed_lead(signal=[1, -1]),
+    "an empty name of a lead": packed_lead(name=""),
+    "no name of a lead": packed_lead(name=...),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_PACKED)
+def test_what_the_code_rejects_of_packed_messages_the_schema_rejects(kind: str) -> None:
+    value = msgspec.msgpack.encode(BAD_PACKED[kind])
+    with pytest.raises(InvalidEcg):
+        packed.decode(value)
+    with pytest.raises(ValidationError):
+        payload("PackedEcg").validate(as_json(value))
+
+
+def test_the_example_of_the_packed_encoding_is_the_ecg_that_it_seems() -> None:
+    example = async_api()["components"]["messages"]["PackedEcg"]["examples"][0]["payload"]
+    for one in example["leads"]:
+        one["signal"] = base64.b64decode(one["signal"])
+    leads = packed.decode(msgspec.msgpack.encode(example)).leads
+    assert [leads[0].signal.tolist(), leads[1].signal.tolist()] == [[1, 0, -1, 0, 1, 0, 0, 1], [1, 0, -1]]
