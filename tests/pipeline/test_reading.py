@@ -291,6 +291,32 @@ async def test_a_produced_ecg_is_listed_by_the_timestamp_of_its_record_wherever_
             assert (await client.get(f"/ecgs/{ecg_id}")).json()["sampling_rate"] == 250
 
 
+@pytest.mark.parametrize("compression", [None, "gzip"])
+async def test_every_ecg_of_a_batch_is_read(pipeline: Pipeline, compression: str | None) -> None:
+    """Records are fetched by the batch."""
+    username = f"batched-{compression}"
+    names = (f"{username}-{number}" for number in range(1000))
+    ids = [name for name in names if partition_for(name.encode(), 12) == 5][:20]
+    topic = Topics(pipeline.settings).submissions.name
+    async with AIOKafkaProducer(
+        bootstrap_servers=pipeline.bootstrap_servers, compression_type=compression, linger_ms=200
+    ) as producer:
+        sent = []
+        for number, ecg_id in enumerate(ids):
+            lead = {"name": "I", "signal": [number] * 10}
+            message = orjson.dumps({"id": ecg_id, "username": username, "leads": [lead]})
+            sent.append(await producer.send(topic, message, ecg_id.encode()))
+        await asyncio.gather(*sent)
+    async with pipeline.client(token=await pipeline.register(username)) as client:
+
+        async def all_there() -> bool | None:
+            return True if len(await all_ids(client)) == len(ids) else None
+
+        await eventually(all_there, what="all of the batch in the list")
+        read = [await client.get(f"/ecgs/{ecg_id}") for ecg_id in ids]
+        assert [response.json()["leads"][0]["signal"][0] for response in read] == list(range(len(ids)))
+
+
 async def test_an_ecg_that_could_not_be_processed_is_listed_with_its_reason(pipeline: Pipeline) -> None:
     async with pipeline.client(token=await pipeline.register("failing")) as client:
         broken = b'{"id": "failing-1", "username": "failing", "leads": [{"name": "I", "signal": [7777, 0.5]}]}'
