@@ -14,7 +14,7 @@ from aiokafka.structs import ConsumerRecord
 
 from shared import results
 from shared.kafka import new_reader
-from shared.settings import Settings
+from shared.settings import MIB, Settings
 from shared.topics import Topic
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ _POLL_MS = 500
 _PAUSE_AFTER_ERROR = 0.5
 _START_TIMEOUT = 5.0
 # What waits for a reader who is slow; it then reads from the topic by itself, at its own pace.
-_MAX_WAITING_BYTES = 256 * 1024
+_MAX_WAITING_BYTES = MIB // 2
 # A reader has its turn on the topic for so long: others wait for theirs, and a client for a sign of life.
 _TURN_SECONDS = 1.0
 _TURNS_AT_A_TIME = 2
@@ -57,13 +57,17 @@ class Follower:
         """Whether so much waits that no more is to be put."""
         return self._bytes >= _MAX_WAITING_BYTES
 
-    def put(self, row: _Row) -> None:
-        """Add a row, unless it was added before."""
-        if row.offset >= self.reached[row.partition]:
-            self.reached[row.partition] = row.offset + 1
-            self._waiting.append(row)
-            self._bytes += len(row.value)
-            self._arrived.set()
+    def put(self, row: _Row) -> bool:
+        """Add a row, unless it was added before, and tell whether there was room for it."""
+        if row.offset < self.reached[row.partition]:
+            return True
+        if self.is_full:
+            return False
+        self.reached[row.partition] = row.offset + 1
+        self._waiting.append(row)
+        self._bytes += len(row.value)
+        self._arrived.set()
+        return True
 
     def take(self) -> bytes | None:
         """Return the next row, or None if none waits."""
@@ -224,12 +228,10 @@ class Feed:
         if owner is None or owner not in self._live:
             return
         for follower in list(self._live[owner]):
-            if follower.is_full:
+            if not follower.put(_Row(record.partition, record.offset, record.value)):
                 # What waits for it has no gap, and ends before this row: from there it reads on by itself.
                 self._leave(follower)
                 follower.wake()
-            else:
-                follower.put(_Row(record.partition, record.offset, record.value))
 
     async def _read_on(self, follower: Follower) -> None:
         """Read a follower's rows up to the live ones, until enough of them wait or its turn is over."""
@@ -246,11 +248,15 @@ class Feed:
                 end_of_turn = clock() + _TURN_SECONDS
                 while behind and not follower.is_full and clock() < end_of_turn:
                     polled = await consumer.getmany(*behind, timeout_ms=_POLL_MS, max_records=_RECORDS_AT_A_TIME)
-                    for record in (record for records in polled.values() for record in records):
-                        if results.owner(record.value) == follower.username:
-                            follower.put(_Row(record.partition, record.offset, record.value))
-                    for partition in behind:
-                        follower.reached[partition.partition] = await consumer.position(partition)
-                    behind = self._behind(follower)
+                    for record in itertools.chain.from_iterable(polled.values()):
+                        if results.owner(record.value) != follower.username:
+                            continue
+                        if not follower.put(_Row(record.partition, record.offset, record.value)):
+                            break
+                    else:
+                        for partition in behind:
+                            follower.reached[partition.partition] = await consumer.position(partition)
+                    # Others may be behind by now: they are read in the next turn.
+                    behind = [tp for tp in behind if follower.reached[tp.partition] < self._reached[tp.partition]]
         finally:
             await consumer.stop()
