@@ -12,6 +12,7 @@ from ingest_api.auth import Failures
 from ingest_api.cluster import Cluster
 from ingest_api.cursors import Cursors
 from ingest_api.endpoints import router
+from ingest_api.page_files import add_page
 from ingest_api.publisher import Publisher
 from ingest_api.quotas import Quotas
 from ingest_api.records import Records
@@ -101,6 +102,7 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     # Set by the server when it stops, before it waits for the requests under way.
     app.state.stopping = asyncio.Event()
     app.include_router(router)
+    add_page(app)
     app.add_exception_handler(errors.ApiError, errors.answer)
     app.add_exception_handler(RequestValidationError, errors.refuse)
     _correct_document(app)

@@ -30,6 +30,7 @@ _KAFKA_SETTINGS = {
 _GUIDE = """
 Ready.
   API      {url}
+  page     {url}/
   docs     {url}/docs
   Kafka    {bootstrap_servers}
   admin    {admin_token}{metrics}

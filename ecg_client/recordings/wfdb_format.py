@@ -46,7 +46,7 @@ def read_wfdb(header: Path) -> Recording:
         gain = adc_gain(record.adc_gain[i] or 0, record.units[i] or "mV")
         leads.append(Lead(lead, notes.without_missing(raw - baseline, missing, lead), gain))
     date = described.base_datetime.isoformat() if described.base_datetime else None
-    return Recording(tuple(leads), date, tuple(notes.lines), record.fs or None)
+    return Recording(tuple(leads), date, tuple(notes.lines), float(record.fs) if record.fs else None)
 
 
 def _bits(storage_format: str) -> int:

@@ -1,0 +1,211 @@
+/** The canvas with the paper, and what moves it: pointers, wheel, keys. */
+
+import { drawPaper } from "./paper.js";
+import { Viewport } from "./viewport.js";
+
+const STEP = 1.25;
+const WHEEL = 0.0022;
+// Of the window's height; what is higher is scrolled within.
+const HIGHEST = 0.78;
+const LEAST_HEIGHT = 120;
+// A sheet for print: A4 across, three device pixels for each of CSS.
+const PRINT_SHEET_PX = (277 / 25.4) * 96;
+const PRINT_RATIO = 3;
+
+export class Plot {
+  viewport = new Viewport();
+  #canvas;
+  #frame;
+  #context;
+  #ecg = null;
+  #scheduled = false;
+  #pointers = new Map();
+  #onDraw;
+
+  /**
+   * @param {HTMLElement} frame the focusable box around the canvas
+   * @param {HTMLCanvasElement} canvas
+   * @param {(drawn: {points: number, crossings: number|null}) => void} onDraw
+   */
+  constructor(frame, canvas, onDraw) {
+    this.#frame = frame;
+    this.#canvas = canvas;
+    this.#context = canvas.getContext("2d", { alpha: false });
+    this.#onDraw = onDraw;
+    // Drawn at once: it is called after the frame's callbacks, and a canvas that was resized is empty.
+    new ResizeObserver(() => {
+      this.#measure();
+      this.#draw();
+    }).observe(frame);
+    frame.addEventListener("keydown", (event) => this.#onKey(event));
+    canvas.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
+    canvas.addEventListener("pointerdown", (event) => this.#onPointerDown(event));
+    canvas.addEventListener("pointermove", (event) => this.#onPointerMove(event));
+    for (const end of ["pointerup", "pointercancel"])
+      canvas.addEventListener(end, ({ pointerId }) => this.#pointers.delete(pointerId));
+    canvas.addEventListener("dblclick", ({ offsetX, offsetY }) => this.zoomBy(2, offsetX, offsetY));
+    window.addEventListener("beforeprint", () => this.#print(true));
+    window.addEventListener("afterprint", () => this.#print(false));
+  }
+
+  /** Show another ECG, as `drawPaper` takes it, or the same one otherwise. */
+  show(ecg, { keep = false, seconds = 10 } = {}) {
+    this.#ecg = ecg;
+    const { viewport } = this;
+    viewport.rows = ecg.layout.rows.length;
+    viewport.duration = Math.max(...ecg.leads.map(({ signal }) => signal.length)) / ecg.samplingRate || 1;
+    this.#measure();
+    if (!keep) {
+      [viewport.time, viewport.top] = [0, 0];
+      viewport.fit(seconds);
+    }
+    this.redraw();
+  }
+
+  zoomBy(factor, x = (this.viewport.width + this.viewport.gutter) / 2, y = this.viewport.height / 2) {
+    this.viewport.zoomTo(this.viewport.zoom * factor, x, y);
+    this.redraw();
+  }
+
+  /** Zoom, and leave the left edge where it is. */
+  zoomTo(zoom) {
+    this.viewport.zoomTo(zoom);
+    this.redraw();
+  }
+
+  showAll() {
+    this.viewport.showAll();
+    this.redraw();
+  }
+
+  moveTo(time) {
+    this.viewport.time = time;
+    this.viewport.clamp();
+    this.redraw();
+  }
+
+  /** Draw before the next frame, however often it is asked. */
+  redraw() {
+    this.#measure();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    requestAnimationFrame(() => {
+      this.#scheduled = false;
+      this.#draw();
+    });
+  }
+
+  /** Fit the paper into the frame, and no higher than the screen. */
+  #measure() {
+    const width = this.#frame.clientWidth;
+    if (!width) return;
+    const height = Math.max(Math.min(this.viewport.contentHeight, window.innerHeight * HIGHEST), LEAST_HEIGHT);
+    Object.assign(this.viewport, { width, height, ratio: window.devicePixelRatio || 1 });
+    this.viewport.clamp();
+  }
+
+  #draw() {
+    const { width, height, ratio, contentHeight } = this.viewport;
+    if (!this.#ecg || !width) return;
+    const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
+    // Setting either clears the canvas.
+    if (this.#canvas.width !== across) this.#canvas.width = across;
+    if (this.#canvas.height !== down) this.#canvas.height = down;
+    this.#canvas.style.height = `${height}px`;
+    // A finger that moves up and down scrolls the page, unless there is paper to be seen above or below.
+    this.#canvas.style.touchAction = contentHeight > height + 1 ? "none" : "pan-y";
+    this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.#onDraw(drawPaper(this.#context, this.viewport, this.#ecg));
+  }
+
+  #move(x, y) {
+    this.viewport.pan(x, y);
+    this.redraw();
+  }
+
+  #onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { viewport } = this;
+    const [across, down] = event.shiftKey
+      ? [viewport.width * 0.9, viewport.height * 0.9]
+      : [viewport.width * 0.1, viewport.rowPx / 2];
+    const scrolls = viewport.contentHeight > viewport.height + 1;
+    const actions = {
+      ArrowLeft: () => this.#move(-across, 0),
+      ArrowRight: () => this.#move(across, 0),
+      ArrowUp: scrolls && (() => this.#move(0, -down)),
+      ArrowDown: scrolls && (() => this.#move(0, down)),
+      PageUp: () => this.#move(-viewport.width * 0.9, 0),
+      PageDown: () => this.#move(viewport.width * 0.9, 0),
+      Home: () => this.moveTo(0),
+      End: () => this.moveTo(viewport.duration),
+      "+": () => this.zoomBy(STEP),
+      "=": () => this.zoomBy(STEP),
+      "-": () => this.zoomBy(1 / STEP),
+      1: () => this.zoomTo(1),
+      0: () => this.showAll(),
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  #onWheel(event) {
+    event.preventDefault();
+    const scale = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+    const [x, y] = [event.deltaX * scale, event.deltaY * scale];
+    if (event.shiftKey || Math.abs(x) > Math.abs(y)) this.#move(x || y, 0);
+    else this.zoomBy(Math.exp(-y * WHEEL * (event.ctrlKey ? 4 : 1)), event.offsetX, event.offsetY);
+  }
+
+  #onPointerDown(event) {
+    if (event.button !== 0) return;
+    this.#canvas.setPointerCapture(event.pointerId);
+    this.#pointers.set(event.pointerId, place(event));
+  }
+
+  #onPointerMove(event) {
+    const before = this.#pointers.get(event.pointerId);
+    if (!before) return;
+    const now = place(event);
+    const others = [...this.#pointers].filter(([id]) => id !== event.pointerId).map(([, other]) => other);
+    this.#pointers.set(event.pointerId, now);
+    if (!others.length) {
+      this.#move(before.x - now.x, before.y - now.y);
+    } else if (others.length === 1) {
+      const [other] = others;
+      const apart = ({ x, y }) => Math.hypot(x - other.x, y - other.y) || 1;
+      this.#move((before.x - now.x) / 2, (before.y - now.y) / 2);
+      this.zoomBy(apart(now) / apart(before), (now.x + other.x) / 2, (now.y + other.y) / 2);
+    }
+  }
+
+  /** Draw a sheet in true millimetres while printing: a CSS millimetre is one on paper. */
+  #print(printing) {
+    if (!this.#ecg) return;
+    const { viewport } = this;
+    if (!printing) {
+      Object.assign(viewport, this.#screen);
+      this.#canvas.style.width = "";
+      this.redraw();
+      return;
+    }
+    this.#screen = { zoom: viewport.zoom, time: viewport.time, top: viewport.top };
+    viewport.zoom = 1;
+    Object.assign(viewport, {
+      width: PRINT_SHEET_PX,
+      height: Math.min(viewport.contentHeight, PRINT_SHEET_PX * 0.62),
+      ratio: PRINT_RATIO,
+    });
+    viewport.clamp();
+    this.#canvas.style.width = `${PRINT_SHEET_PX}px`;
+    this.#draw();
+  }
+
+  #screen = {};
+}
+
+function place(event) {
+  return { x: event.offsetX, y: event.offsetY };
+}

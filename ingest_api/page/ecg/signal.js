@@ -1,0 +1,115 @@
+/** What drawing asks of a lead's samples, computed once for each lead. */
+
+// Each level of the pyramid holds the extremes of so many of the level below.
+const FACTOR = 2;
+
+/**
+ * A lead ready to be drawn.
+ * @param {ArrayLike<number>} samples in ADC units; a Number of JSON, so beyond 2^53 only about right
+ */
+export class Signal {
+  constructor(samples) {
+    this.samples = narrow(samples);
+    this.levels = pyramid(this.samples);
+    this.crossings = zeroCrossings(this.samples);
+    [this.least, this.most] = extremes(this.samples);
+  }
+
+  get length() {
+    return this.samples.length;
+  }
+}
+
+/** Return the same numbers in the smallest typed array that holds them. */
+export function narrow(samples) {
+  const [least, most] = extremes(samples);
+  const Type =
+    least >= -32768 && most <= 32767 ? Int16Array : least >= -(2 ** 31) && most < 2 ** 31 ? Int32Array : Float64Array;
+  return samples instanceof Type ? samples : Type.from(samples);
+}
+
+function extremes(samples) {
+  if (!samples.length) return [0, 0];
+  let [least, most] = [samples[0], samples[0]];
+  for (let i = 1; i < samples.length; i++) {
+    if (samples[i] < least) least = samples[i];
+    else if (samples[i] > most) most = samples[i];
+  }
+  return [least, most];
+}
+
+/** Return the extremes of every 2, 4, 8 ... samples: `[{size, least, most}]`, the finest first. */
+export function pyramid(samples) {
+  const levels = [];
+  let [least, most] = [samples, samples];
+  for (let size = FACTOR; least.length > 1; size *= FACTOR) {
+    const length = Math.ceil(least.length / FACTOR);
+    const [lower, upper] = [new samples.constructor(length), new samples.constructor(length)];
+    for (let i = 0; i < length; i++) {
+      const end = Math.min((i + 1) * FACTOR, least.length);
+      let [low, high] = [least[i * FACTOR], most[i * FACTOR]];
+      for (let k = i * FACTOR + 1; k < end; k++) {
+        if (least[k] < low) low = least[k];
+        if (most[k] > high) high = most[k];
+      }
+      lower[i] = low;
+      upper[i] = high;
+    }
+    levels.push({ size, least: lower, most: upper });
+    [least, most] = [lower, upper];
+  }
+  return levels;
+}
+
+/** Return where the signal crosses zero: it becomes 0, or changes its sign; leaving zero is none. */
+export function zeroCrossings(samples) {
+  const found = [];
+  for (let i = 1; i < samples.length; i++) {
+    const [before, now] = [samples[i - 1], samples[i]];
+    if ((now === 0 && before !== 0) || (now > 0 && before < 0) || (now < 0 && before > 0)) found.push(i);
+  }
+  return Uint32Array.from(found);
+}
+
+/** Return the first place in sorted numbers whose number is not less than `value`. */
+export function lowerBound(sorted, value) {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Return the polyline of samples `start` to `end` at a resolution of so many samples a pixel: sample number and value
+ * of each of its points, one after the other. Where several samples share a pixel, their extremes stand for them, so
+ * that no peak is lost and the number of points depends on pixels alone: at most four for each.
+ */
+export function polyline(signal, start, end, samplesPerPixel) {
+  const from = Math.max(Math.floor(start), 0);
+  const to = Math.min(Math.ceil(end) + 1, signal.length);
+  if (from >= to) return new Float64Array(0);
+  const level = signal.levels.findLast(({ size }) => size <= samplesPerPixel);
+  if (!level) {
+    const points = new Float64Array((to - from) * 2);
+    for (let i = from, at = 0; i < to; i++) {
+      points[at++] = i;
+      points[at++] = signal.samples[i];
+    }
+    return points;
+  }
+  const { size, least, most } = level;
+  const [first, last] = [Math.floor(from / size), Math.min(Math.ceil(to / size), least.length)];
+  const points = new Float64Array((last - first) * 4);
+  for (let i = first, at = 0; i < last; i++) {
+    // Down, then up, then down: consecutive buckets meet at the same end, and the line has no spurious diagonals.
+    const even = i % 2 === 0;
+    points[at++] = (i + 0.25) * size;
+    points[at++] = even ? least[i] : most[i];
+    points[at++] = (i + 0.75) * size;
+    points[at++] = even ? most[i] : least[i];
+  }
+  return points;
+}

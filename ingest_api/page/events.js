@@ -1,0 +1,34 @@
+/** Server-sent events of a stream that is read with fetch: EventSource cannot send a header (HTML standard, 9.2). */
+
+/** Take the stream's text in pieces, and give its events as `{event, data, id}`. */
+export class EventParser {
+  #rest = "";
+  #event = "";
+  #data = [];
+  #id = null;
+
+  /** Return the events that a piece of text completes. */
+  push(text) {
+    const lines = (this.#rest + text).split(/\r\n|\n|\r(?!$)/);
+    this.#rest = lines.pop();
+    return lines.map((line) => this.#line(line)).filter((event) => event !== null);
+  }
+
+  #line(line) {
+    if (line === "") return this.#dispatch();
+    const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
+    if (field === "event") this.#event = value;
+    else if (field === "data") this.#data.push(value);
+    else if (field === "id" && !value.includes("\0")) this.#id = value;
+    return null;
+  }
+
+  #dispatch() {
+    const complete = this.#data.length
+      ? { event: this.#event || "message", data: this.#data.join("\n"), id: this.#id }
+      : null;
+    this.#event = "";
+    this.#data = [];
+    return complete;
+  }
+}

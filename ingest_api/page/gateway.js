@@ -1,0 +1,143 @@
+/** The gateway's calls, tried again while it says "not now". */
+
+import { EventParser } from "./events.js";
+
+const NOT_NOW = new Set([502, 503, 504]);
+const RETRY_FOR_MS = 60_000;
+const LONGEST_PAUSE_MS = 10_000;
+
+/** The gateway refused a call: its status, its reason, and the field that it names. */
+export class Refused extends Error {
+  constructor(status, detail, field = null) {
+    super(detail);
+    this.status = status;
+    this.field = field;
+  }
+}
+
+/** The gateway could not be reached, or did not serve, for as long as it was tried. */
+export class Unavailable extends Error {}
+
+export class Gateway {
+  #token;
+  #onUnauthorized;
+
+  /**
+   * @param {string} token the user's; it is sent as a header, and nowhere else
+   * @param {() => void} onUnauthorized called when it is, or has become, no token
+   */
+  constructor(token, onUnauthorized) {
+    this.#token = token;
+    this.#onUnauthorized = onUnauthorized;
+  }
+
+  /** Submit a body; with the same key it is the same ECG however often it is sent. Returns the ECG's id. */
+  async submit(body, key, signal) {
+    const headers = { "content-type": "application/json", "idempotency-key": key };
+    const { document } = await this.#call("/ecgs", { method: "POST", headers, body, signal });
+    return document.id;
+  }
+
+  /** Return `{ecgs, next}`, the newest first. */
+  async list(cursor = null, signal = undefined) {
+    const query = new URLSearchParams({ limit: "50", ...(cursor ? { cursor } : {}) });
+    return (await this.#call(`/ecgs?${query}`, { signal })).document;
+  }
+
+  /** Return an ECG with its signals. */
+  async ecg(id, signal) {
+    const { status, document } = await this.#call(`/ecgs/${encodeURIComponent(id)}`, { signal });
+    if (status === 202) throw new Refused(status, document.detail);
+    return document;
+  }
+
+  /** Return `{leads}`, or `{error}` where it could not be processed, or null if it is not processed within the wait. */
+  async insights(id, { wait = 0, signal } = {}) {
+    const headers = wait ? { prefer: `wait=${wait}` } : {};
+    try {
+      const { status, document } = await this.#call(`/ecgs/${encodeURIComponent(id)}/insights`, { headers, signal });
+      return status === 202 ? null : { leads: document.leads };
+    } catch (error) {
+      if (error instanceof Refused && error.status === 422) return { error: error.message };
+      throw error;
+    }
+  }
+
+  /** Call back for every event after `lastId`, until the stream ends; `onOpen` says that from now on none is missed. */
+  async events(lastId, onOpen, onEvent, signal) {
+    const headers = { accept: "text/event-stream", ...(lastId === null ? {} : { "last-event-id": lastId }) };
+    const response = await this.#fetch("/events", { headers, signal });
+    if (!response.ok) throw await this.#refusal(response);
+    onOpen();
+    const parser = new EventParser();
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let read = await reader.read(); !read.done; read = await reader.read())
+      parser.push(read.value).forEach(onEvent);
+  }
+
+  /** Return the answer to a call that may be made again. */
+  async #call(path, options) {
+    const deadline = Date.now() + RETRY_FOR_MS;
+    for (let attempt = 0; ; attempt++) {
+      let [problem, pause] = ["the gateway cannot be reached", null];
+      try {
+        const response = await this.#fetch(path, options);
+        if (response.ok) return { status: response.status, document: await response.json() };
+        const refusal = await this.#refusal(response);
+        if (!NOT_NOW.has(response.status)) throw refusal;
+        [problem, pause] = [refusal.message, retryAfter(response)];
+      } catch (error) {
+        // fetch tells of a broken connection with a TypeError.
+        if (!(error instanceof TypeError)) throw error;
+      }
+      // No two clients try again in step.
+      pause ??= Math.min(250 * 2 ** attempt, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
+      if (Date.now() + pause > deadline) throw new Unavailable(`${problem}; try again later`);
+      await sleep(pause, options.signal);
+    }
+  }
+
+  async #fetch(path, { headers = {}, ...options } = {}) {
+    const response = await fetch(path, {
+      ...options,
+      headers: { ...headers, "x-user-token": this.#token },
+      cache: "no-store",
+      credentials: "omit",
+      referrerPolicy: "no-referrer",
+    });
+    if (response.status === 401) this.#onUnauthorized();
+    return response;
+  }
+
+  async #refusal(response) {
+    let document = null;
+    try {
+      document = await response.json();
+    } catch {
+      // An answer of something between the page and the gateway.
+    }
+    const detail = typeof document?.detail === "string" ? document.detail : `the gateway answers ${response.status}`;
+    return new Refused(response.status, detail, document?.field ?? null);
+  }
+}
+
+/** Resolve after so many milliseconds; reject as soon as the signal aborts. */
+export function sleep(milliseconds, signal = undefined) {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
+
+function retryAfter(response) {
+  const seconds = Number(response.headers.get("retry-after") ?? NaN);
+  return seconds >= 0 && Number.isFinite(seconds) ? seconds * 1000 : null;
+}

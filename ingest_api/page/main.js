@@ -1,0 +1,172 @@
+/** The page: sign-in, and the desk with what is submitted, what is there, and what is open. */
+
+import { element, find } from "./dom.js";
+import { Gateway, Refused, Unavailable } from "./gateway.js";
+import { List } from "./list.js";
+import { UNITS } from "./recordings/csv.js";
+import { Results } from "./results.js";
+import { Uploads } from "./uploads.js";
+import { Viewer } from "./viewer.js";
+
+const TOKEN = "ecg-token";
+const STATES = {
+  waiting: "waiting",
+  reading: "reading",
+  sending: "sending",
+  accepted: "accepted, being processed",
+  done: "done",
+  failed: "failed",
+};
+
+const viewer = new Viewer();
+// Of the user who is signed in: what was sent from here is called as its file was.
+let names = new Map();
+let session = null; // {uploads, list, end}
+
+function signIn(gateway, first, ending) {
+  const { signal } = ending;
+  names = new Map();
+  const list = new List(gateway, names, open, signal);
+  const results = new Results(gateway, () => list.refresh(), signal);
+  const rows = new Map();
+  const uploads = new Uploads(gateway, results, (upload) => showUpload(rows, upload), signal);
+  session = { uploads, list, end: () => ending.abort() };
+  find("#uploads").replaceChildren();
+  viewer.reset(gateway);
+  list.start(first);
+  show("#desk");
+  openNamed();
+}
+
+function signOut(problem = "") {
+  // What was open is nobody else's.
+  if (session) history.replaceState(null, "", location.pathname);
+  session?.end();
+  session = null;
+  sessionStorage.removeItem(TOKEN);
+  viewer.reset();
+  find("#uploads").replaceChildren();
+  find("#earlier").replaceChildren();
+  show("#sign-in");
+  tellToken(problem);
+  find("#token").focus();
+}
+
+function show(part) {
+  for (const other of ["#insecure", "#sign-in", "#desk"]) find(other).hidden = other !== part;
+  find("#sign-out").hidden = part !== "#desk";
+}
+
+function tellToken(problem) {
+  find("#token-error").textContent = problem;
+  find("#token").setAttribute("aria-invalid", String(problem !== ""));
+}
+
+/** Return whether a token opened the desk. */
+async function tryToken(token) {
+  // A header can carry nothing else, and no gateway issues it.
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    signOut(token ? "This is no token: it has spaces, or characters that none has." : "Enter your token.");
+    return false;
+  }
+  const ending = new AbortController();
+  const gateway = new Gateway(token, () => {
+    if (!ending.signal.aborted) {
+      ending.abort();
+      signOut(session ? "Your token is not valid any more: a new one was issued." : "Wrong token.");
+    }
+  });
+  try {
+    const first = await gateway.list(null, ending.signal);
+    sessionStorage.setItem(TOKEN, token);
+    signIn(gateway, first, ending);
+    return true;
+  } catch (error) {
+    if (ending.signal.aborted) return false;
+    if (!(error instanceof Refused || error instanceof Unavailable)) throw error;
+    show("#sign-in");
+    tellToken(`Not now: ${error.message}`);
+    return false;
+  }
+}
+
+function open(id) {
+  const hash = `#${encodeURIComponent(id)}`;
+  if (location.hash === hash) openNamed();
+  else location.hash = hash;
+}
+
+/** Open the ECG that the address names. */
+function openNamed() {
+  const id = decodeURIComponent(location.hash.slice(1));
+  if (!session || !id) return;
+  session.list.mark(id);
+  viewer.open(id, names.get(id));
+}
+
+function showUpload(rows, upload) {
+  const { name, state, detail, notes, ecgId } = upload;
+  if (ecgId) names.set(ecgId, name);
+  const row = element(
+    "li",
+    { "data-state": state },
+    element("span", { class: "name" }, name),
+    element("span", { class: "state" }, STATES[state]),
+    ...notes.map((note) => element("span", { class: "note" }, note)),
+    detail ? element("span", { class: "detail" }, detail) : null,
+    state === "done"
+      ? element("button", { type: "button", "aria-label": `Open ${name}`, onclick: () => open(ecgId) }, "Open")
+      : null,
+  );
+  if (rows.has(upload)) rows.get(upload).replaceWith(row);
+  else find("#uploads").append(row);
+  rows.set(upload, row);
+  if (state === "done" || state === "failed")
+    find("#status").textContent = `${name}: ${STATES[state]}${detail ? `, ${detail}` : ""}`;
+}
+
+function submit(files) {
+  const rate = Number(find("#csv-rate").value);
+  session.uploads.add(files, { unit: find("#csv-unit").value, samplingRate: rate > 0 ? rate : null });
+}
+
+function takeFiles() {
+  const drop = find("#drop");
+  const carriesFiles = (event) => session && event.dataTransfer?.types.includes("Files");
+  // Anywhere on the desk; a miss would have the browser open the file.
+  for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
+    document.addEventListener(type, (event) => {
+      event.preventDefault();
+      drop.classList.toggle("over", type !== "drop" && type !== "dragleave" && Boolean(carriesFiles(event)));
+      if (type === "drop" && carriesFiles(event)) submit(event.dataTransfer.files);
+    });
+  }
+  find("#choose").addEventListener("click", () => find("#files").click());
+  find("#files").addEventListener("change", ({ target }) => {
+    submit(target.files);
+    // The same file can be chosen again.
+    target.value = "";
+  });
+  find("#csv-unit").append(...Object.entries(UNITS).map(([value, { label }]) => element("option", { value }, label)));
+}
+
+takeFiles();
+find("#token-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const field = find("#token");
+  const button = event.target.querySelector("button");
+  button.disabled = true;
+  if (await tryToken(field.value.trim())) {
+    field.value = "";
+    find("#choose").focus();
+  }
+  button.disabled = false;
+});
+find("#token").addEventListener("input", () => tellToken(""));
+find("#sign-out").addEventListener("click", () => signOut());
+window.addEventListener("hashchange", openNamed);
+const kept = sessionStorage.getItem(TOKEN);
+// Without TLS anybody on the way could read the token, and browsers offer no digests for idempotency keys.
+if (!window.isSecureContext) show("#insecure");
+else if (kept) tryToken(kept);
+else show("#sign-in");

@@ -1,0 +1,82 @@
+/** JSON, as the gateway takes it. */
+
+import { INT64_END, UnreadableRecording } from "./recording.js";
+
+/**
+ * Read a submission: `{"date"?, "sampling_rate"?, "leads": [{"name", "adc_gain"?, "signal": [int]}]}`.
+ * @param {string} text the file
+ */
+export function readJson(text) {
+  const document = parse(text);
+  if (!isObject(document)) throw new UnreadableRecording("body: must be a JSON object");
+  if (!Array.isArray(document.leads)) throw new UnreadableRecording("leads: must be a list of leads");
+  const leads = document.leads.map((lead, i) => {
+    if (!isObject(lead)) throw new UnreadableRecording(`leads[${i}]: must be an object with name and signal`);
+    if (typeof lead.name !== "string")
+      throw new UnreadableRecording(`leads[${i}].name: must be 1 to 128 printable characters`);
+    if (!Array.isArray(lead.signal)) throw new UnreadableRecording(`leads[${i}].signal: must be a list of integers`);
+    const signal = integers(lead.signal, `leads[${i}].signal`);
+    const announced = lead.number_of_samples ?? null;
+    if (announced !== null && announced !== signal.length) {
+      throw new UnreadableRecording(`leads[${i}].number_of_samples: must be the signal's length, ${signal.length}`);
+    }
+    return { name: lead.name, signal, adcGain: positive(lead.adc_gain, `leads[${i}].adc_gain`) };
+  });
+  const date = document.date ?? null;
+  if (date !== null && typeof date !== "string") {
+    throw new UnreadableRecording("date: must be an ISO 8601 date or date and time, or null");
+  }
+  return { date, samplingRate: positive(document.sampling_rate, "sampling_rate"), leads, notes: [] };
+}
+
+function parse(text) {
+  try {
+    const document = JSON.parse(text);
+    return isRounded(document) ? JSON.parse(text, fromSource) : document;
+  } catch {
+    throw new UnreadableRecording("body: malformed JSON");
+  }
+}
+
+/** Return whether a sample is beyond what a double holds exactly. */
+function isRounded(document) {
+  return Boolean(
+    document?.leads?.some?.((lead) => lead?.signal?.some?.((value) => typeof value === "number" && isRough(value))),
+  );
+}
+
+/** Read such samples from their text, where the browser offers that. */
+function fromSource(_, value, context) {
+  return typeof value === "number" && isRough(value) && /^-?\d+$/.test(context?.source ?? "")
+    ? BigInt(context.source)
+    : value;
+}
+
+function isRough(value) {
+  return Number.isInteger(value) && !Number.isSafeInteger(value);
+}
+
+function integers(values, field) {
+  const big = values.some((value) => typeof value === "bigint");
+  for (const value of values) {
+    if (typeof value !== "bigint" && !Number.isInteger(value))
+      throw new UnreadableRecording(`${field}: must hold integers only`);
+    if (typeof value === "bigint" ? BigInt.asIntN(64, value) !== value : Math.abs(value) >= INT64_END) {
+      throw new UnreadableRecording(`${field}: must hold integers of 64 bits`);
+    }
+    if (typeof value === "number" && !Number.isSafeInteger(value)) {
+      throw new UnreadableRecording(`${field}: holds integers beyond 2^53, which this browser cannot read exactly`);
+    }
+  }
+  return big ? BigInt64Array.from(values, BigInt) : Float64Array.from(values);
+}
+
+function positive(value, field) {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== "number" || !(value > 0)) throw new UnreadableRecording(`${field}: must be a number over 0`);
+  return value;
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

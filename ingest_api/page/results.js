@@ -1,0 +1,122 @@
+/** What becomes of ECGs: told by the event stream, and asked for where there is none or it stays silent. */
+
+import { Refused, sleep } from "./gateway.js";
+
+const RECONNECT_MS = [1000, 2000, 5000, 10_000];
+// An answer that the stream has not brought by then is asked for.
+const PATIENCE_MS = 10_000;
+const WAIT_SECONDS = 10;
+// Results that may come before the answer to their submission.
+const KEPT = 1000;
+
+export class Results {
+  #gateway;
+  #signal;
+  #onNews;
+  #open = false;
+  #pending = new Map(); // id -> {settle, since}
+  #early = new Map(); // id -> outcome
+  #wake = () => {};
+
+  /**
+   * @param {Gateway} gateway
+   * @param {() => void} onNews called when an ECG of the user's has, or may have, finished, wherever it came from
+   * @param {AbortSignal} signal ends it
+   */
+  constructor(gateway, onNews, signal) {
+    this.#gateway = gateway;
+    this.#signal = signal;
+    this.#onNews = onNews;
+    this.#run(this.#follow());
+    this.#run(this.#ask());
+  }
+
+  /** Return `{leads}` or `{error}` of an ECG that was accepted. */
+  wait(id) {
+    const early = this.#early.get(id);
+    if (early) return Promise.resolve(early);
+    return new Promise((settle) => {
+      this.#pending.set(id, { settle, since: Date.now() });
+      this.#wake();
+    });
+  }
+
+  async #follow() {
+    let last = null;
+    for (let failures = 0; ; failures++) {
+      try {
+        const opened = () => {
+          this.#open = true;
+          failures = 0;
+          // Of what finished while there was no stream.
+          this.#onNews();
+        };
+        const take = ({ event, data, id }) => {
+          last = id;
+          if (event !== "insights" && event !== "failed") return;
+          const { ecg_id, leads, detail } = JSON.parse(data);
+          this.#finish(ecg_id, event === "insights" ? { leads } : { error: detail });
+        };
+        await this.#gateway.events(last, opened, take, this.#signal);
+      } catch (error) {
+        this.#signal.throwIfAborted();
+        // It has no stream, or none for this token; answers are asked for.
+        if (error instanceof Refused && error.status < 500 && error.status !== 429) return;
+      } finally {
+        this.#open = false;
+        this.#wake();
+      }
+      await sleep(RECONNECT_MS[Math.min(failures, RECONNECT_MS.length - 1)], this.#signal);
+    }
+  }
+
+  /** Ask for one answer at a time: browsers have six connections for a gateway. */
+  async #ask() {
+    for (;;) {
+      const [next] = this.#pending;
+      const due = next && (this.#open ? next[1].since + PATIENCE_MS - Date.now() : 0);
+      if (!next || due > 0) {
+        await this.#sleepOrWake(next ? due : 60_000);
+        continue;
+      }
+      const [id, { settle }] = next;
+      // The others' turn.
+      this.#pending.delete(id);
+      this.#pending.set(id, { settle, since: Date.now() });
+      let outcome = null;
+      try {
+        outcome = await this.#gateway.insights(id, { wait: this.#open ? 0 : WAIT_SECONDS, signal: this.#signal });
+        // A gateway that does not wait is not asked without a pause.
+        if (!outcome && !this.#open) await sleep(500, this.#signal);
+      } catch (error) {
+        this.#signal.throwIfAborted();
+        outcome = error instanceof Refused ? { error: error.message } : null;
+      }
+      if (outcome) this.#finish(id, outcome);
+    }
+  }
+
+  #finish(id, outcome) {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    pending?.settle(outcome);
+    this.#early.set(id, outcome);
+    if (this.#early.size > KEPT) this.#early.delete(this.#early.keys().next().value);
+    this.#onNews();
+  }
+
+  #sleepOrWake(milliseconds) {
+    return Promise.race([
+      sleep(milliseconds, this.#signal),
+      new Promise((resolve) => {
+        this.#wake = resolve;
+      }),
+    ]);
+  }
+
+  #run(task) {
+    task.catch((error) => {
+      if (!this.#signal.aborted) throw error;
+    });
+  }
+}

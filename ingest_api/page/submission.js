@@ -1,0 +1,28 @@
+/** A recording as it is sent, byte for byte as ecg_client sends it: the same file is the same ECG from both. */
+
+/** Return the body of a submission. */
+export function encode({ date, samplingRate, leads }) {
+  const document = leads.map(
+    ({ name, signal, adcGain }) =>
+      `{"name":${JSON.stringify(name)},"number_of_samples":${signal.length}` +
+      `${adcGain === null ? "" : `,"adc_gain":${float(adcGain)}`},"signal":[${signal.join(",")}]}`,
+  );
+  const rate = samplingRate === null ? "" : `,"sampling_rate":${float(samplingRate)}`;
+  return new TextEncoder().encode(`{"date":${JSON.stringify(date)}${rate},"leads":[${document.join(",")}]}`);
+}
+
+/** Write a number as the other client writes floats: with a point. */
+function float(value) {
+  return Number.isInteger(value) ? value.toFixed(1) : String(value);
+}
+
+/** Return the key under which a gateway gives a file the same id every time. */
+export async function idempotencyKey(name, body) {
+  const digests = await Promise.all([digest(new TextEncoder().encode(name)), digest(body)]);
+  const both = new Uint8Array(digests.flatMap((bytes) => [...bytes]));
+  return `file/${[...(await digest(both))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+async function digest(bytes) {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}

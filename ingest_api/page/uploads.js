@@ -1,0 +1,80 @@
+/** Files on their way: read, sent, accepted, done; a broken one stops no other. */
+
+import { Refused, Unavailable } from "./gateway.js";
+import { group, read } from "./recordings/files.js";
+import { UnreadableRecording } from "./recordings/recording.js";
+import { encode, idempotencyKey } from "./submission.js";
+
+const CONCURRENCY = 3;
+
+/**
+ * One recording on its way: `{name, state, detail, notes, ecgId}`, its state one of
+ * waiting, reading, sending, accepted, done and failed.
+ */
+export class Uploads {
+  #gateway;
+  #results;
+  #onChange;
+  #signal;
+  #queue = [];
+  #working = 0;
+
+  constructor(gateway, results, onChange, signal) {
+    this.#gateway = gateway;
+    this.#results = results;
+    this.#onChange = onChange;
+    this.#signal = signal;
+  }
+
+  /** Submit the recordings in a choice of files; `csv` says what CSV files do not tell. */
+  async add(files, csv) {
+    for (const chosen of await group([...files])) {
+      const upload = { name: chosen.name, state: "waiting", detail: "", notes: [], ecgId: null };
+      this.#queue.push({ upload, chosen, csv });
+      this.#change(upload, "waiting");
+    }
+    while (this.#working < CONCURRENCY && this.#queue.length) this.#work();
+  }
+
+  async #work() {
+    this.#working++;
+    while (this.#queue.length && !this.#signal.aborted) {
+      const { upload, chosen, csv } = this.#queue.shift();
+      try {
+        await this.#submit(upload, chosen, csv);
+        // Others go on meanwhile.
+        this.#finish(upload);
+      } catch (error) {
+        if (!this.#signal.aborted) this.#change(upload, "failed", reasonOf(error));
+      }
+    }
+    this.#working--;
+  }
+
+  async #submit(upload, chosen, csv) {
+    this.#change(upload, "reading");
+    const recording = await read(chosen, csv);
+    upload.notes = recording.notes;
+    const body = encode(recording);
+    this.#change(upload, "sending");
+    upload.ecgId = await this.#gateway.submit(body, await idempotencyKey(chosen.name, body), this.#signal);
+    this.#change(upload, "accepted");
+  }
+
+  async #finish(upload) {
+    const { error } = await this.#results.wait(upload.ecgId);
+    this.#change(upload, error ? "failed" : "done", error ?? "");
+  }
+
+  #change(upload, state, detail = "") {
+    Object.assign(upload, { state, detail });
+    this.#onChange(upload);
+  }
+}
+
+function reasonOf(error) {
+  if (error instanceof UnreadableRecording || error instanceof Refused || error instanceof Unavailable)
+    return error.message;
+  if (error instanceof DOMException) return "the browser cannot read the file (any more)";
+  return "is broken, and cannot be read";
+}

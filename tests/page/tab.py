@@ -1,0 +1,72 @@
+"""A tab with the page: what a user does in it, and what goes wrong."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import ConsoleMessage, Locator, Page
+
+# Chromium reports every refused request; tests of refusals look at what the page makes of it.
+_REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of (?:4\d\d|503)")
+
+
+@dataclass
+class Tab:
+    """A tab with the page, and what went wrong in it."""
+
+    page: Page
+    url: str
+    problems: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        self.console.append(message.text)
+        # A violation of the Content-Security-Policy is an error here too.
+        if message.type in ("error", "warning") and not _REFUSAL.match(message.text):
+            self.problems.append(f"{message.type}: {message.text}")
+
+    async def open(self) -> None:
+        await self.page.goto(self.url)
+        await self.page.wait_for_selector("main:not([hidden])")
+
+    async def sign_in(self, token: str) -> None:
+        await self.open()
+        await self.page.get_by_label("Token").fill(token)
+        await self.page.get_by_role("button", name="Sign in").click()
+        await self.page.get_by_role("heading", name="Recordings").wait_for()
+
+    async def submit(self, *files: Path) -> None:
+        await self.page.set_input_files("#files", files)
+
+    def upload(self, name: str) -> Locator:
+        return self.page.locator("#uploads li").filter(has=self.page.get_by_text(name, exact=True))
+
+    async def done(self, name: str) -> Locator:
+        """Return the row of a submission once it is done."""
+        row = self.upload(name)
+        await row.and_(self.page.locator("[data-state=done]")).wait_for()
+        return row
+
+    async def show(self, name: str) -> None:
+        """Open a submission of this tab, once it is done, and wait until it is drawn."""
+        row = await self.done(name)
+        await row.get_by_role("button").click()
+        await self.page.locator("#viewer-title").get_by_text(name, exact=True).wait_for()
+        await self.page.locator("#plot:not([hidden])").wait_for()
+
+    async def drawn(self) -> dict[str, str]:
+        """Return what the canvas says of what it shows, in the frame after the last change."""
+        script = """canvas => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() =>
+            done({...canvas.dataset}))))"""
+        return dict(await self.page.locator("#canvas").evaluate(script))
+
+    async def run(self, script: str, argument: Any = None) -> Any:
+        """Return what a script of the page's own modules returns."""
+        return await self.page.evaluate(script, argument)

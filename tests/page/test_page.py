@@ -1,0 +1,453 @@
+"""The page in a browser, on the real gateway and workers."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Route, expect
+
+from ecg_client.recordings import read
+from stream_agents.insights.zero_crossings import count_zero_crossings
+from tests.harness import Pipeline, insights, recordings
+from tests.page.tab import Tab
+
+_users = itertools.count()
+
+# The numbers of an image that are the trace's, in as many columns and rows of it.
+INK = """canvas => {
+    const {width, height} = canvas;
+    // Of a copy: a canvas that is read is drawn more slowly from then on.
+    const copy = new OffscreenCanvas(width, height).getContext("2d", {willReadFrequently: true});
+    copy.drawImage(canvas, 0, 0);
+    const pixels = copy.getImageData(0, 0, width, height).data;
+    const columns = new Set(), rows = new Set();
+    for (let i = 0; i < pixels.length; i += 4) {
+        if (pixels[i] < 90 && pixels[i + 1] < 90 && pixels[i + 2] < 90) {
+            columns.add((i / 4) % width);
+            rows.add(Math.floor(i / 4 / width));
+        }
+    }
+    return {columns: columns.size / width, rows: rows.size / height};
+}"""
+
+
+@pytest_asyncio.fixture
+async def token(pipeline: Pipeline) -> str:
+    """The token of a user who has nothing yet."""
+    return await pipeline.register(f"page-{next(_users)}")
+
+
+@pytest_asyncio.fixture
+async def desk(tab: Tab, token: str) -> AsyncIterator[Tab]:
+    """The page, signed in; whatever a test does, the token is only ever in a header."""
+    await tab.sign_in(token)
+    yield tab
+    assert not any(token in text for text in tab.requests + tab.console)
+    assert token not in await tab.page.content()
+
+
+def write_json(path: Path, leads: dict[str, list[int]], **fields: Any) -> Path:
+    path.write_bytes(orjson.dumps({"leads": [{"name": n, "signal": s} for n, s in leads.items()], **fields}))
+    return path
+
+
+def files_of(record: Path) -> list[Path]:
+    return [record.with_suffix(".hea"), record.with_suffix(".dat")]
+
+
+async def test_a_wrong_token_is_told_at_its_field(tab: Tab) -> None:
+    await tab.open()
+    field = tab.page.get_by_label("Token")
+    for wrong, problem in (("ecg_wrong", "Wrong token."), ("two words", "no token"), ("", "Enter your token.")):
+        await field.fill(wrong)
+        await tab.page.get_by_role("button", name="Sign in").click()
+        await expect(tab.page.locator("#token-error")).to_contain_text(problem)
+        await expect(field).to_have_attribute("aria-invalid", "true")
+        await expect(field).to_have_accessible_description(await tab.page.locator("#token-error").inner_text())
+        await expect(field).to_be_focused()
+    assert await tab.run("() => sessionStorage.length + localStorage.length") == 0
+
+
+async def test_no_token_is_taken_over_plain_http_from_elsewhere(tab: Tab) -> None:
+    tab.url = tab.url.replace("127.0.0.1", "far-away.test")
+    await tab.open()
+    await expect(tab.page.get_by_text("over plain HTTP")).to_be_visible()
+    await expect(tab.page.get_by_label("Token")).to_be_hidden()
+    # Chromium ignores the opener policy there, and says so.
+    tab.problems = [problem for problem in tab.problems if "Cross-Origin-Opener-Policy" not in problem]
+
+
+async def test_real_recordings_are_submitted_processed_and_drawn(desk: Tab) -> None:
+    records = recordings()
+    await desk.submit(*(file for record in records for file in files_of(record)))
+    for record, layout in zip(records, ("rows", "standard", "rows"), strict=True):
+        main = record.with_suffix(".hea")
+        await desk.show(main.name)
+        drawn = await desk.drawn()
+        assert drawn["layout"] == layout
+        assert int(drawn["points"]) > 1000
+        ink = await desk.page.locator("#canvas").evaluate(INK)
+        assert ink["columns"] > 0.7
+        assert ink["rows"] > 0.3
+        recording = read(main)
+        rows = await desk.page.locator("#leads tr").all_inner_texts()
+        cells = [row.split("\t") for row in rows]
+        assert [cell[0] for cell in cells] == [lead.name for lead in recording.leads]
+        crossings = count_zero_crossings([lead.signal for lead in recording.leads])
+        assert [int(cell[1].replace(",", "")) for cell in cells] == crossings
+        assert await desk.page.locator("#assumed").is_hidden()
+        await expect(desk.page.locator("#facts")).to_contain_text("Hz")
+    await expect(desk.page.locator("#earlier li")).to_have_count(3)
+
+
+async def test_the_same_file_again_is_the_same_ecg(desk: Tab, tmp_path: Path, pipeline: Pipeline, token: str) -> None:
+    path = write_json(tmp_path / "x.json", {"I": [1, -1]})
+    await desk.submit(path)
+    await desk.done("x.json")
+    await desk.submit(path)
+    await expect(desk.page.locator("#uploads [data-state=done]")).to_have_count(2)
+    async with pipeline.client(token=token) as client:
+        assert len((await client.get("/ecgs")).json()["ecgs"]) == 1
+    await expect(desk.page.locator("#earlier li")).to_have_count(1)
+
+
+async def test_a_bad_file_is_told_and_stops_no_other(desk: Tab, tmp_path: Path) -> None:
+    bad, good = tmp_path / "<b>bad.csv", write_json(tmp_path / "good.json", {"I": [1, -1]})
+    bad.write_text("I\n1\nsecret\n")
+    odd = write_json(tmp_path / "odd.json", {"I": [1]}, date="yesterday")
+    await desk.submit(bad, odd, good)
+    await desk.done("good.json")
+    for name, reason in (
+        ("<b>bad.csv", "line 3, column 1: must be a number"),
+        ("odd.json", "date: must be an ISO 8601"),
+    ):
+        row = desk.upload(name)
+        await expect(row).to_have_attribute("data-state", "failed")
+        await expect(row).to_contain_text(reason)
+    await expect(desk.page.locator("#earlier li")).to_have_count(1)
+
+
+async def test_a_recording_over_the_limit_is_told(desk: Tab, tmp_path: Path) -> None:
+    await desk.submit(write_json(tmp_path / "x.json", {"I": [-12345] * 3_000_000}))
+    await expect(desk.upload("x.json")).to_contain_text("body: must not be over", timeout=30_000)
+
+
+async def test_recordings_are_there_after_a_reload_until_the_tab_is_signed_out(desk: Tab, tmp_path: Path) -> None:
+    await desk.submit(write_json(tmp_path / "x.json", {"I": [1, -1]}))
+    await desk.show("x.json")
+    await desk.page.reload()
+    await expect(desk.page.locator("#earlier li")).to_have_count(1)
+    # What is open is in the address.
+    await expect(desk.page.locator("#leads tr")).to_have_count(1)
+    await desk.page.get_by_role("button", name="Sign out").click()
+    await expect(desk.page.locator("#earlier li")).to_have_count(0)
+    assert desk.page.url == f"{desk.url}/"
+    await desk.page.reload()
+    await expect(desk.page.get_by_label("Token")).to_be_visible()
+    assert await desk.run("() => sessionStorage.length") == 0
+
+
+async def test_a_token_that_is_revoked_meanwhile_leads_back_to_the_sign_in(
+    tab: Tab, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    await tab.sign_in(await pipeline.register("page-revoked"))
+    await pipeline.register("page-revoked")
+    await tab.submit(write_json(tmp_path / "x.json", {"I": [1, -1]}))
+    await expect(tab.page.locator("#token-error")).to_contain_text("not valid any more")
+
+
+async def test_older_recordings_come_by_pages(tab: Tab, pipeline: Pipeline, token: str) -> None:
+    async with pipeline.client(token=token) as client:
+
+        async def submit(i: int) -> None:
+            answer = await client.post("/ecgs", json={"leads": [{"name": f"lead {i}", "signal": [1, -1]}]})
+            await insights(client, answer.json()["id"])
+
+        await asyncio.gather(*(submit(i) for i in range(60)))
+    await tab.sign_in(token)
+    rows = tab.page.locator("#earlier li")
+    await expect(rows).to_have_count(50)
+    await tab.page.get_by_role("button", name="Older").click()
+    await expect(rows).to_have_count(60)
+    await expect(tab.page.get_by_role("button", name="Older")).to_be_hidden()
+    names = await tab.page.locator("#earlier .what:last-child").all_inner_texts()
+    assert len(set(names)) == 60
+
+
+async def test_what_others_submit_with_the_token_appears_by_itself(desk: Tab, pipeline: Pipeline, token: str) -> None:
+    async with pipeline.client(1, token=token) as client:
+        await client.post("/ecgs", json={"leads": [{"name": "from a device", "signal": [1, -1]}]})
+    await expect(desk.page.locator("#earlier")).to_contain_text("from a device")
+
+
+async def test_everything_can_be_done_with_the_keyboard(tab: Tab, token: str, tmp_path: Path) -> None:
+    keyboard = tab.page.keyboard
+
+    async def tab_to(selector: str) -> None:
+        for _ in range(60):
+            if await tab.page.evaluate("selector => document.activeElement?.matches(selector)", selector):
+                outline = "() => getComputedStyle(document.activeElement).outlineStyle"
+                assert await tab.page.evaluate(outline) != "none", f"the focus on {selector} cannot be seen"
+                return
+            await keyboard.press("Tab")
+        raise AssertionError(f"{selector} cannot be reached")
+
+    await tab.open()
+    await tab_to("#token")
+    await keyboard.type(token)
+    await keyboard.press("Enter")
+    await tab.page.get_by_role("heading", name="Recordings").wait_for()
+    await tab_to("#choose")
+    async with tab.page.expect_file_chooser() as chooser:
+        await keyboard.press("Enter")
+    signal = [int(value) for value in 900 * np.sin(np.arange(30_000) / 30)]
+    path = write_json(tmp_path / "long.json", {"I": signal}, sampling_rate=500)
+    await (await chooser.value).set_files(path)
+    await tab.done("long.json")
+    await tab_to("#uploads button")
+    await keyboard.press("Enter")
+    await expect(tab.page.locator("#viewer-title")).to_be_focused()
+    await tab_to("#frame")
+    start = await tab.drawn()
+    await keyboard.press("ArrowRight")
+    assert float((await tab.drawn())["time"]) > float(start["time"])
+    await keyboard.press("+")
+    assert float((await tab.drawn())["speed"]) > float(start["speed"])
+    await keyboard.press("1")
+    assert float((await tab.drawn())["speed"]) == 25
+    await keyboard.press("End")
+    assert float((await tab.drawn())["time"]) > 40
+    await keyboard.press("0")
+    assert float((await tab.drawn())["time"]) == 0
+    await tab_to("#findings")
+    await keyboard.press("Shift+Tab")
+    await tab_to("#earlier button")
+
+
+async def test_half_an_hour_is_panned_and_zoomed_with_as_many_points_as_there_are_pixels(desk: Tab) -> None:
+    record = recordings()[0]
+    await desk.submit(*files_of(record))
+    await desk.show(record.with_suffix(".hea").name)
+    canvas = desk.page.locator("#canvas")
+    box = await canvas.bounding_box()
+    assert box is not None
+    most = 2 * 4 * box["width"] + 100
+    whole = 650_000 * 2
+    assert most < whole / 50
+    await desk.page.get_by_role("button", name="Whole").click()
+    drawn = await desk.drawn()
+    assert int(drawn["points"]) <= most
+    assert (await canvas.evaluate(INK))["columns"] > 0.9
+    await desk.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 100)
+    speeds = [float(drawn["speed"])]
+    while speeds[-1] < 100:
+        await desk.page.mouse.wheel(0, -400)
+        drawn = await desk.drawn()
+        assert 0 < int(drawn["points"]) <= most
+        speeds.append(float(drawn["speed"]))
+        assert speeds[-1] > speeds[-2]
+    # What is under the pointer, the middle of the recording, stays there.
+    assert 850 < float(drawn["time"]) < 950
+    await desk.page.mouse.down()
+    await desk.page.mouse.move(box["x"] + 30, box["y"] + 100, steps=5)
+    await desk.page.mouse.up()
+    assert float((await desk.drawn())["time"]) > float(drawn["time"])
+    await desk.page.locator("#position").fill("1200")
+    assert abs(float((await desk.drawn())["time"]) - 1200) < 1
+
+
+async def test_two_fingers_zoom_and_one_moves(desk: Tab, tmp_path: Path) -> None:
+    await desk.submit(write_json(tmp_path / "x.json", {"I": [500, -500] * 10_000}, sampling_rate=500))
+    await desk.show("x.json")
+    box = await desk.page.locator("#canvas").bounding_box()
+    assert box is not None
+    fingers = await desk.page.context.new_cdp_session(desk.page)
+    y = box["y"] + 50
+
+    async def touch(kind: str, *xs: float) -> None:
+        points = [{"x": box["x"] + x, "y": y, "id": i} for i, x in enumerate(xs)]
+        await fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    before = await desk.drawn()
+    await touch("touchStart", 400, 500)
+    for apart in (20, 40, 60, 80, 100):
+        await touch("touchMove", 400 - apart, 500 + apart)
+    await touch("touchEnd")
+    zoomed = await desk.drawn()
+    assert float(zoomed["speed"]) == pytest.approx(3 * float(before["speed"]), rel=0.05)
+    await touch("touchStart", 600)
+    for x in (560, 500, 400):
+        await touch("touchMove", x)
+    await touch("touchEnd")
+    moved = await desk.drawn()
+    assert moved["speed"] == zoomed["speed"]
+    assert float(moved["time"]) > float(zoomed["time"]) + 0.3
+
+
+async def test_crossings_are_marked_where_they_are_legible(desk: Tab, tmp_path: Path) -> None:
+    signal = [1, 1, -1, -1] * 5000
+    await desk.submit(write_json(tmp_path / "x.json", {"I": signal}, sampling_rate=20))
+    await desk.show("x.json")
+    await desk.page.get_by_role("button", name="25 mm/s").click()
+    drawn = await desk.drawn()
+    assert 20 < int(drawn["crossings"]) < 500
+    await expect(desk.page.locator("#scale")).not_to_contain_text("zoom in")
+    await desk.page.get_by_role("button", name="Whole").click()
+    assert (await desk.drawn())["crossings"] == "0"
+    await expect(desk.page.locator("#scale")).to_contain_text("zoom in to see the zero crossings")
+    await desk.page.get_by_role("button", name="25 mm/s").click()
+    await desk.page.get_by_role("checkbox", name="Zero crossings").uncheck()
+    assert (await desk.drawn())["crossings"] == "0"
+    await expect(desk.page.locator("#scale")).not_to_contain_text("zoom in")
+
+
+async def test_what_a_recording_does_not_tell_is_assumed_and_can_be_changed(desk: Tab, tmp_path: Path) -> None:
+    await desk.submit(write_json(tmp_path / "x.json", {"I": [100, -100] * 5000}))
+    await desk.show("x.json")
+    await expect(desk.page.locator("#assumption")).to_contain_text("sampling rate and the gain")
+    rate, gain = desk.page.get_by_label("Sampling rate, Hz", exact=True), desk.page.get_by_label("ADC units per mV")
+    await expect(rate).to_have_value("500")
+    await expect(gain).to_have_value("1000")
+    await expect(desk.page.locator("#facts")).to_contain_text("20 s at the rate assumed")
+    await rate.fill("100")
+    await rate.press("Enter")
+    await expect(desk.page.locator("#facts")).to_contain_text("1:40 min at the rate assumed")
+    ink = await desk.page.locator("#canvas").evaluate(INK)
+    await gain.fill("100")
+    await gain.press("Enter")
+    await desk.drawn()
+    assert (await desk.page.locator("#canvas").evaluate(INK))["rows"] > ink["rows"]
+    await gain.fill("-1")
+    await gain.press("Enter")
+    await expect(gain).to_have_attribute("aria-invalid", "true")
+
+
+async def test_the_leads_of_a_standard_ecg_can_be_seen_in_rows(desk: Tab) -> None:
+    record = recordings()[1]
+    await desk.submit(*files_of(record))
+    await desk.show(record.with_suffix(".hea").name)
+    await desk.page.get_by_label("Layout").select_option("rows")
+    assert (await desk.drawn())["layout"] == "rows"
+    before = await desk.page.locator("#canvas").evaluate(INK)
+    await desk.page.locator("#frame").press("ArrowDown")
+    await desk.drawn()
+    assert await desk.page.locator("#canvas").evaluate(INK) != before
+
+
+async def test_samples_of_64_bits_are_drawn_and_counted(desk: Tab, tmp_path: Path) -> None:
+    await desk.submit(write_json(tmp_path / "x.json", {"I": [2**63 - 1, -(2**63), 2**53 + 1, 0] * 500, "empty": []}))
+    await desk.show("x.json")
+    assert int((await desk.drawn())["points"]) > 0
+    crossings = count_zero_crossings([np.array([2**63 - 1, -(2**63), 2**53 + 1, 0] * 500)])[0]
+    await expect(desk.page.locator("#leads tr").first).to_contain_text(f"{crossings:,}")
+
+
+async def test_names_are_text_whatever_they_hold(desk: Tab, tmp_path: Path) -> None:
+    name = '<img src=x onerror="document.title=1">'
+    await desk.submit(write_json(tmp_path / "<i>x.json", {name: [1, -1], "</td>": [1]}))
+    await desk.show("<i>x.json")
+    await expect(desk.page.locator("#leads th").first).to_have_text(name)
+    assert await desk.page.locator("main img, main i").count() == 0
+    assert await desk.page.title() == "Electrocardiograms"
+
+
+async def test_a_submission_that_is_refused_for_now_is_sent_again(desk: Tab, tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    async def once(route: Route) -> None:
+        if route.request.method == "POST" and len(refused) < 2:
+            refused.append(route.request.headers["idempotency-key"])
+            await route.fulfill(status=503, headers={"retry-after": "0"}, json={"detail": "Not now"})
+        else:
+            refused.extend([route.request.headers["idempotency-key"]] if route.request.method == "POST" else [])
+            await route.continue_()
+
+    await desk.page.route("**/ecgs", once)
+    await desk.submit(write_json(tmp_path / "x.json", {"I": [1, -1]}))
+    await desk.done("x.json")
+    assert len(refused) == 3
+    assert len(set(refused)) == 1
+
+
+async def test_answers_are_asked_for_where_no_events_come(tab: Tab, token: str, tmp_path: Path) -> None:
+    await tab.page.route("**/events", lambda route: route.fulfill(status=404, json={"detail": "Not Found"}))
+    asked: list[str | None] = []
+    tab.page.on("request", lambda r: asked.append(r.headers.get("prefer")) if "/insights" in r.url else None)
+    await tab.sign_in(token)
+    await tab.submit(write_json(tmp_path / "x.json", {"I": [1, -1]}))
+    await tab.done("x.json")
+    assert asked[0] == "wait=10"
+
+
+async def test_no_answer_is_asked_for_where_events_come(desk: Tab, tmp_path: Path) -> None:
+    await desk.submit(write_json(tmp_path / "x.json", {"I": [1, -1]}))
+    await desk.done("x.json")
+    assert not any("/insights" in url for url in desk.requests)
+
+
+async def test_csv_files_have_a_unit_and_a_rate(desk: Tab, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("I,II\n" + "0.5,-0.25\n-0.5,0.25\n" * 500)
+    await desk.page.get_by_text("CSV files").click()
+    await desk.page.get_by_label("Their numbers are").select_option("mv")
+    await desk.page.get_by_label("Sampling rate, Hz, if known").fill("250")
+    await desk.submit(tmp_path / "x.csv")
+    await desk.show("x.csv")
+    await expect(desk.page.locator("#facts")).to_contain_text("4 s · 250 Hz · 1,000 ADC units/mV")
+    await expect(desk.page.locator("#leads tr").first).to_contain_text("0.50")
+
+
+async def test_a_dropped_file_is_submitted(desk: Tab) -> None:
+    drop = """text => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([text], "dropped.csv"));
+        document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+    }"""
+    await desk.run(drop, "I\n1\n-1\n")
+    await desk.done("dropped.csv")
+
+
+async def test_print_is_in_true_millimetres(desk: Tab) -> None:
+    record = recordings()[1]
+    await desk.submit(*files_of(record))
+    await desk.show(record.with_suffix(".hea").name)
+    width = await desk.run("""() => {
+        window.dispatchEvent(new Event("beforeprint"));
+        const canvas = document.querySelector("#canvas");
+        return {width: parseFloat(canvas.style.width), speed: Number(canvas.dataset.speed)};
+    }""")
+    assert width["speed"] == 25
+    assert abs(width["width"] / 96 * 25.4 - 277) < 0.1
+    await desk.run("() => window.dispatchEvent(new Event('afterprint'))")
+    assert await desk.page.locator("#canvas").evaluate("canvas => canvas.style.width") == ""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_everyone_can_use_it(tab: Tab, token: str, tmp_path: Path, scheme: Any, width: int) -> None:
+    await tab.page.set_viewport_size({"width": width, "height": 844})
+    await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+
+    async def check(where: str) -> None:
+        results = await Axe().run(tab.page)
+        assert results.violations_count == 0, f"{where}: {results.generate_report()}"
+        overflow = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert await tab.run(overflow) <= 0, f"{where} is wider than the screen"
+
+    await tab.open()
+    await tab.page.get_by_label("Token").fill("wrong")
+    await tab.page.get_by_role("button", name="Sign in").click()
+    await expect(tab.page.locator("#token-error")).to_have_text("Wrong token.")
+    await check("the sign-in")
+    await tab.sign_in(token)
+    (tmp_path / "bad.csv").write_text("I\nx\n")
+    names = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+    await tab.submit(write_json(tmp_path / "x.json", dict.fromkeys(names, [10, -10] * 100)), tmp_path / "bad.csv")
+    await tab.show("x.json")
+    await check("the desk")

@@ -1,0 +1,303 @@
+"""The page's readers of recordings beside the Python client's: the same submission, byte for byte."""
+
+import base64
+import datetime
+from pathlib import Path
+from typing import Any
+
+import edfio
+import numpy as np
+import orjson
+import pytest
+import pytest_asyncio
+import wfdb
+from numpy.typing import NDArray
+
+from ecg_client.calls import encode
+from ecg_client.identity import idempotency_key
+from ecg_client.recordings import Calibration, UnreadableRecording, read
+from tests.harness import recordings
+from tests.page.tab import Tab
+
+READ = """async ({files, csv}) => {
+    const {group, read} = await import("/page/recordings/files.js");
+    const {encode, idempotencyKey} = await import("/page/submission.js");
+    const file = ({name, content}) => new File([Uint8Array.from(atob(content), c => c.charCodeAt(0))], name);
+    const results = [];
+    for (const chosen of await group(files.map(file))) {
+        try {
+            const recording = await read(chosen, csv);
+            const body = encode(recording);
+            results.push({
+                name: chosen.name,
+                body: new TextDecoder().decode(body),
+                key: await idempotencyKey(chosen.name, body),
+                notes: recording.notes,
+            });
+        } catch (error) {
+            results.push({name: chosen.name, error: error.message, kind: error.constructor.name});
+        }
+    }
+    return results;
+}"""
+ADC = {"unit": "adc", "samplingRate": None}
+RANDOM = np.random.default_rng(11)
+
+
+@pytest_asyncio.fixture
+async def reader(tab: Tab) -> Tab:
+    await tab.open()
+    return tab
+
+
+async def read_in(tab: Tab, *paths: Path, csv: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    files = [{"name": path.name, "content": base64.b64encode(path.read_bytes()).decode()} for path in paths]
+    return list(await tab.run(READ, {"files": files, "csv": csv or ADC}))
+
+
+async def check_same(tab: Tab, main: Path, *others: Path) -> dict[str, Any]:
+    """Check that both readers make the same submission of a file, with the same key, and return the page's."""
+    expected = read(main)
+    [found] = await read_in(tab, main, *others)
+    assert "error" not in found, found
+    assert found["body"].encode() == encode(expected)
+    assert found["key"] == idempotency_key(main.name, expected)
+    return found
+
+
+async def test_real_records_are_read_alike(reader: Tab) -> None:
+    for record in recordings():
+        found = await check_same(reader, record.with_suffix(".hea"), record.with_suffix(".dat"))
+        assert bool(found["notes"]) == (record.name == "s0010_re")
+
+
+@pytest.mark.parametrize("code", ["16", "24", "32", "61", "80", "160", "212"])
+async def test_storage_formats_of_wfdb_are_read_alike(reader: Tab, tmp_path: Path, code: str) -> None:
+    # Those that wfdb reads and does not write are made of format 16.
+    written = "16" if code in ("61", "160", "212") else code
+    bits = {"24": 24, "32": 31, "80": 8, "212": 12}.get(code, 16)
+    signal = RANDOM.integers(-(2 ** (bits - 1)) + 1, 2 ** (bits - 1) - 1, (101, 3))
+    wfdb.wrsamp(
+        "rec",
+        fs=250,
+        units=["mV", "uV", "NU"],
+        sig_name=["MLII", "lead II", "resp"],
+        d_signal=signal,
+        fmt=[written] * 3,
+        adc_gain=[200.0, 0.5, 10.0],
+        baseline=[10, -20, 0],
+        base_date=datetime.date(2026, 11, 24),
+        base_time=datetime.time(9, 5, 7, 250000),
+        write_dir=str(tmp_path),
+    )
+    if written != code:
+        header, stored = tmp_path / "rec.hea", np.fromfile(tmp_path / "rec.dat", "<i2")
+        header.write_text(header.read_text().replace("rec.dat 16", f"rec.dat {code}"))
+        (tmp_path / "rec.dat").write_bytes(stored_as(code, stored))
+    await check_same(reader, tmp_path / "rec.hea", tmp_path / "rec.dat")
+
+
+def stored_as(code: str, samples: NDArray[np.int16]) -> bytes:
+    """Return samples in a WFDB format (signal(5))."""
+    if code == "61":
+        return samples.astype(">i2").tobytes()
+    if code == "160":
+        return (samples.astype(np.int32) + 2**15).astype("<u2").tobytes()
+    first, second = (np.append(samples, 0)[: len(samples) // 2 * 2 + 2].reshape(-1, 2).T & 0xFFF).astype(np.uint16)
+    packed = np.stack([first & 0xFF, (first >> 8) | (second >> 8 << 4), second & 0xFF], axis=1).astype(np.uint8)
+    return packed.tobytes()
+
+
+async def test_missing_samples_of_a_record_are_told_alike(reader: Tab, tmp_path: Path) -> None:
+    (tmp_path / "rec.hea").write_text("rec 2 100 3\nrec.dat 16 100 16 7 0 0 0 I\nrec.dat 16 0 16 0 0 0 0 II\n")
+    np.array([[1, 2], [-(2**15), 4], [5, 6]], "<i2").tofile(tmp_path / "rec.dat")
+    found = await check_same(reader, tmp_path / "rec.hea", tmp_path / "rec.dat")
+    assert found["notes"] == ["I: 1 missing samples became 0"]
+
+
+def edf_signals(kind: str, labels: tuple[str, ...], unit: str = "uV") -> list[Any]:
+    signal_class, dtype, reach = (
+        (edfio.BdfSignal, np.int32, 2**23) if kind == "bdf" else (edfio.EdfSignal, np.int16, 2**15)
+    )
+    return [
+        signal_class.from_digital(
+            RANDOM.integers(-reach, reach, 500).astype(dtype),
+            250,
+            label=label,
+            physical_dimension=unit,
+            physical_range=(-3000.5, 3300),
+            digital_range=(-reach, reach - 1),
+        )
+        for label in labels
+    ]
+
+
+@pytest.mark.parametrize("kind", ["edf", "bdf"])
+@pytest.mark.parametrize("annotated", [False, True])
+@pytest.mark.parametrize("unit", ["uV", "mV", ""])
+async def test_edf_and_bdf_files_are_read_alike(
+    reader: Tab, tmp_path: Path, kind: str, annotated: bool, unit: str
+) -> None:
+    file_class = edfio.Bdf if kind == "bdf" else edfio.Edf
+    file: Any = file_class(
+        edf_signals(kind, ("EEG C3", "ECG I", "EKG II", "ECG"), unit),
+        recording=edfio.Recording(startdate=datetime.date(2026, 11, 24)),
+        starttime=datetime.time(10, 30, 1),
+        data_record_duration=1,
+    )
+    if annotated:
+        file.add_annotations([edfio.EdfAnnotation(0.5, None, "beat")])
+        file.starttime = datetime.time(10, 30, 1, 250000)
+    path = tmp_path / f"sleep.{kind}"
+    file.write(path)
+    found = await check_same(reader, path)
+    assert found["notes"] == ["left out, as they are no ECGs: EEG C3"]
+
+
+async def test_edf_files_that_are_cut_short_or_anonymised_are_read_alike(reader: Tab, tmp_path: Path) -> None:
+    file = edfio.Edf(edf_signals("edf", ("I", "II")), data_record_duration=1)
+    file.write(tmp_path / "whole.edf")
+    content = (tmp_path / "whole.edf").read_bytes()
+    (tmp_path / "cut.edf").write_bytes(content[:-600])
+    found = await check_same(reader, tmp_path / "cut.edf")
+    assert "header" in found["notes"][0]
+    file.anonymize()
+    file.write(tmp_path / "nobody.edf")
+    assert orjson.loads((await check_same(reader, tmp_path / "nobody.edf"))["body"])["date"] is None
+
+
+async def test_an_edf_file_with_gaps_is_refused_by_both(reader: Tab, tmp_path: Path) -> None:
+    file = edfio.Edf(edf_signals("edf", ("I",)), annotations=(), data_record_duration=1)
+    file.write(tmp_path / "x.edf")
+    content = (tmp_path / "x.edf").read_bytes().replace(b"EDF+C", b"EDF+D").replace(b"+1\x14\x14", b"+5\x14\x14")
+    (tmp_path / "x.edf").write_bytes(content)
+    assert await errors_of(reader, tmp_path / "x.edf") == "the recording has gaps (EDF+D), which would be joined"
+
+
+async def errors_of(tab: Tab, path: Path) -> str:
+    """Return the page's error of a file that the client refuses too."""
+    with pytest.raises(UnreadableRecording):
+        read(path)
+    [found] = await read_in(tab, path)
+    assert found.get("kind") == "UnreadableRecording", found
+    return str(found["error"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I,II\n1,2\n-3,4\n",
+        '"time (s)",I,"II"\n0,1,2\n0.5,3,4\n',
+        "\ufeff9223372036854775807,1\n-9223372036854775808,2\n",
+        "I\r\n1.0\r\n\r\nnan\r\n-2e3\r\n",
+        "# a comment\n1\n2\n",
+        '"V1, chest",II\n1,2\n',
+    ],
+)
+async def test_csv_files_are_read_alike(reader: Tab, tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.csv").write_bytes(text.encode())
+    await check_same(reader, tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I,II\n1,2\n3,secret\n",
+        "I,II\n1,2\n3\n",
+        "I,II\n1,\n",
+        "I\n1,2\n",
+        "I,II\n",
+        "",
+        "I\n1e30\n",
+        " ,II\n1,2\n",
+    ],
+)
+async def test_broken_csv_files_are_told_alike(reader: Tab, tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(UnreadableRecording) as error:
+        read(tmp_path / "x.csv")
+    assert await errors_of(reader, tmp_path / "x.csv") == str(error.value)
+
+
+async def test_millivolts_and_microvolts_become_microvolts(reader: Tab, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("I\n0.0125\n-1.0005\n0.0005\nnan\n")
+    [found] = await read_in(reader, tmp_path / "x.csv", csv={"unit": "mv", "samplingRate": 250})
+    document = orjson.loads(found["body"])
+    calibrated = read(tmp_path / "x.csv", Calibration(scale=1000))
+    assert document["leads"][0]["signal"] == calibrated.leads[0].signal.tolist()
+    assert (document["sampling_rate"], document["leads"][0]["adc_gain"]) == (250, 1000)
+    assert "1 missing" in found["notes"][0]
+    [found] = await read_in(reader, tmp_path / "x.csv", csv={"unit": "uv", "samplingRate": None})
+    assert orjson.loads(found["body"])["leads"][0]["signal"] == [0, -1, 0, 0]
+    assert "fractions" in await errors_of(reader, tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"leads": [{"name": "I", "signal": [1, -1]}]},
+        {
+            "date": "2026-11-24",
+            "leads": [{"name": "Größe", "number_of_samples": 3, "signal": [2**63 - 1, -(2**63), 0]}],
+        },
+        {
+            "sampling_rate": 360.5,
+            "leads": [{"name": '"I"', "adc_gain": 200, "signal": [2**53 + 1]}, {"name": "II", "signal": []}],
+        },
+    ],
+)
+async def test_json_files_are_read_alike(reader: Tab, tmp_path: Path, document: dict[str, Any]) -> None:
+    (tmp_path / "x.json").write_bytes(orjson.dumps(document))
+    await check_same(reader, tmp_path / "x.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        '{"leads": 1}',
+        '{"leads": []}',
+        '{"leads": [1]}',
+        '{"leads": [{"signal": [1]}]}',
+        '{"leads": [{"name": "I"}]}',
+        '{"leads": [{"name": "I", "signal": [1, 0.5]}]}',
+        '{"leads": [{"name": "I", "signal": [9223372036854775808]}]}',
+        '{"leads": [{"name": "I", "signal": [[1]]}]}',
+        '{"leads": [{"name": "I", "number_of_samples": 3, "signal": [1]}]}',
+        '{"sampling_rate": 0, "leads": [{"name": "I", "signal": [1]}]}',
+        '{"leads": [{"name": "I", "adc_gain": "2", "signal": [1]}]}',
+    ],
+)
+async def test_json_that_breaks_the_schema_is_refused_by_both(reader: Tab, tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(UnreadableRecording) as error:
+        read(tmp_path / "x.json")
+    # The field is the same, the words need not be.
+    assert (await errors_of(reader, tmp_path / "x.json")).partition(": ")[0] == str(error.value).partition(": ")[0]
+
+
+@pytest.mark.parametrize("suffix", ["hea", "edf", "bdf", "csv", "json", "dat", "xml"])
+@pytest.mark.parametrize("content", [b"", b"\xff\x00 777 nothing of the kind", b"[1, 2", b"0       " + b"x" * 300])
+async def test_a_broken_file_is_told_whatever_its_format(
+    reader: Tab, tmp_path: Path, suffix: str, content: bytes
+) -> None:
+    (tmp_path / f"x.{suffix}").write_bytes(content)
+    assert "777" not in await errors_of(reader, tmp_path / f"x.{suffix}")
+
+
+async def test_files_are_grouped_into_recordings(reader: Tab, tmp_path: Path) -> None:
+    for stem in ("a", "b"):
+        (tmp_path / f"{stem}.hea").write_text(f"{stem} 1 100 2\n{stem}.dat 16 100 16 0 0 0 0 I\n")
+    (tmp_path / "c.hea").write_text("c 1 100 1\nother.dat 16 100 16 0 0 0 0 I\n")
+    for name in ("a.dat", "other.dat", "lonely.dat"):
+        np.array([1, 2], "<i2").tofile(tmp_path / name)
+    for name in ("a.atr", "notes.txt"):
+        (tmp_path / name).write_text("?")
+    paths = sorted(tmp_path.iterdir())
+    results = {result["name"]: result for result in await read_in(reader, *paths)}
+    assert set(results) == {"a.hea", "b.hea", "c.hea", "lonely.dat", "notes.txt"}
+    assert {name for name, result in results.items() if "error" not in result} == {"a.hea", "c.hea"}
+    assert "b.dat is not among the files" in results["b.hea"]["error"]
+    assert "choose its header" in results["lonely.dat"]["error"]
+    assert "format is unknown" in results["notes.txt"]["error"]
