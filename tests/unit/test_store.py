@@ -18,6 +18,7 @@ from stream_agents.app import create_app
 from stream_agents.processing import Stored
 from stream_agents.store import Store
 from stream_agents.table import InsightsTable
+from stream_agents.transport import Poll
 
 PARTITION = 3
 
@@ -34,13 +35,11 @@ def recover(store: Store, changes: Sequence[tuple[str, Insights | None]], first:
 
 
 def apply(store: Store, records: Sequence[tuple[bytes, bytes | None]], first: int = 0) -> None:
-    events = [
-        SimpleNamespace(
-            message=SimpleNamespace(partition=PARTITION, tp=TP("t", PARTITION), offset=offset, key=key, value=value)
-        )
-        for offset, (key, value) in enumerate(records, start=first)
+    polled = [
+        SimpleNamespace(offset=offset, key=key, value=value) for offset, (key, value) in enumerate(records, first)
     ]
-    store.apply_changelog_batch(cast("Any", events), lambda key: key, lambda value: value)
+    event = SimpleNamespace(message=SimpleNamespace(partition=PARTITION), value=Poll(cast("Any", polled)))
+    store.apply_changelog_batch(cast("Any", [event]), lambda key: key, lambda value: value)
 
 
 def listed(table: InsightsTable, username: str = "u", limit: int = 200, after: Position | None = None) -> list[str]:
