@@ -1,11 +1,12 @@
 /** Server-sent events of a stream that is read with fetch: EventSource cannot send a header (HTML standard, 9.2). */
 
-/** Take the stream's text in pieces, and give its events as `{event, data, id}`. */
+/** Take the stream's text in pieces, and give its events as `{event, data}`. */
 export class EventParser {
   #rest = "";
   #event = "";
   #data = [];
-  #id = null;
+  /** Of the last event, or of a line that says only where to resume; null before the first. */
+  lastId = null;
 
   /** Return the events that a piece of text completes. */
   push(text) {
@@ -19,14 +20,12 @@ export class EventParser {
     const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
     if (field === "event") this.#event = value;
     else if (field === "data") this.#data.push(value);
-    else if (field === "id" && !value.includes("\0")) this.#id = value;
+    else if (field === "id" && !value.includes("\0")) this.lastId = value;
     return null;
   }
 
   #dispatch() {
-    const complete = this.#data.length
-      ? { event: this.#event || "message", data: this.#data.join("\n"), id: this.#id }
-      : null;
+    const complete = this.#data.length ? { event: this.#event || "message", data: this.#data.join("\n") } : null;
     this.#event = "";
     this.#data = [];
     return complete;

@@ -63,16 +63,21 @@ export class Gateway {
     }
   }
 
-  /** Call back for every event after `lastId`, until the stream ends; `onOpen` says that from now on none is missed. */
-  async events(lastId, onOpen, onEvent, signal) {
-    const headers = { accept: "text/event-stream", ...(lastId === null ? {} : { "last-event-id": lastId }) };
+  /**
+   * Call back for every event after `from.id`, where that is known, until the stream ends; `from.id` is then where to
+   * resume. `onOpen` says that from now on none is missed.
+   */
+  async events(from, onOpen, onEvent, signal) {
+    const headers = { accept: "text/event-stream", ...(from.id === null ? {} : { "last-event-id": from.id }) };
     const response = await this.#fetch("/events", { headers, signal });
     if (!response.ok) throw await this.#refusal(response);
     onOpen();
     const parser = new EventParser();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let read = await reader.read(); !read.done; read = await reader.read())
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
       parser.push(read.value).forEach(onEvent);
+      from.id = parser.lastId ?? from.id;
+    }
   }
 
   /** Return the answer to a call that may be made again. */

@@ -127,7 +127,8 @@ function showUpload(rows, upload) {
 
 function submit(files) {
   const rate = Number(find("#csv-rate").value);
-  session.uploads.add(files, { unit: find("#csv-unit").value, samplingRate: rate > 0 ? rate : null });
+  // Whose token was revoked while choosing has none.
+  session?.uploads.add(files, { unit: find("#csv-unit").value, samplingRate: rate > 0 ? rate : null });
 }
 
 function takeFiles() {

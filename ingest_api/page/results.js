@@ -42,7 +42,7 @@ export class Results {
   }
 
   async #follow() {
-    let last = null;
+    const from = { id: null };
     for (let failures = 0; ; failures++) {
       try {
         const opened = () => {
@@ -51,17 +51,17 @@ export class Results {
           // Of what finished while there was no stream.
           this.#onNews();
         };
-        const take = ({ event, data, id }) => {
-          last = id;
+        const take = ({ event, data }) => {
           if (event !== "insights" && event !== "failed") return;
           const { ecg_id, leads, detail } = JSON.parse(data);
           this.#finish(ecg_id, event === "insights" ? { leads } : { error: detail });
         };
-        await this.#gateway.events(last, opened, take, this.#signal);
+        await this.#gateway.events(from, opened, take, this.#signal);
       } catch (error) {
         this.#signal.throwIfAborted();
+        if (error instanceof Refused && error.status === 422 && from.id !== null) from.id = null;
         // It has no stream, or none for this token; answers are asked for.
-        if (error instanceof Refused && error.status < 500 && error.status !== 429) return;
+        else if (error instanceof Refused && error.status < 500 && error.status !== 429) return;
       } finally {
         this.#open = false;
         this.#wake();

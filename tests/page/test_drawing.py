@@ -98,18 +98,17 @@ async def test_only_what_is_visible_is_drawn(modules: Tab) -> None:
 PARSE = """async pieces => {
     const {EventParser} = await import("/page/events.js");
     const parser = new EventParser();
-    return pieces.flatMap(piece => parser.push(piece));
+    return [pieces.flatMap(piece => parser.push(piece)), parser.lastId];
 }"""
 STREAM = (
     ': keep-alive\n\nevent: insights\r\nid: 7\r\ndata: {"a":\r\ndata:1}\r\n\r\n'
-    "id: 8\n\ndata: x\n\nevent: lost\ndata: y\n"
+    "data: x\n\nid: 8\n\nevent: lost\ndata: y\n"
 )
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 async def test_events_are_parsed_however_they_are_cut(modules: Tab, size: int) -> None:
     pieces = [STREAM[i : i + size] for i in range(0, len(STREAM), size)]
-    assert await modules.run(PARSE, pieces) == [
-        {"event": "insights", "data": '{"a":\n1}', "id": "7"},
-        {"event": "message", "data": "x", "id": "8"},
-    ]
+    events, last = await modules.run(PARSE, pieces)
+    assert events == [{"event": "insights", "data": '{"a":\n1}'}, {"event": "message", "data": "x"}]
+    assert last == "8"
