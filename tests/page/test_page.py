@@ -191,7 +191,8 @@ async def test_everything_can_be_done_with_the_keyboard(tab: Tab, token: str, tm
     keyboard = tab.page.keyboard
 
     async def tab_to(selector: str) -> None:
-        for _ in range(60):
+        # Past every recording of the list, of which other tests may have left a page.
+        for _ in range(200):
             if await tab.page.evaluate("selector => document.activeElement?.matches(selector)", selector):
                 outline = "() => getComputedStyle(document.activeElement).outlineStyle"
                 assert await tab.page.evaluate(outline) != "none", f"the focus on {selector} cannot be seen"
