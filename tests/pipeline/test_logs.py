@@ -13,6 +13,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
+from ingest_api import tokens
 from shared.kafka import new_reader
 from shared.topics import Topics
 from stream_agents.transport import Poll
@@ -167,7 +168,9 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
             orjson.dumps({"leads": 40 * MARKED}),
         ):
             assert (await client.post("/ecgs", content=body, headers=JSON)).status_code in (413, 422)
-        wrong = {"x-user-token": "ecg_telltale"}
+        # Well formed: one that is not is refused without asking the broker.
+        wrong = {"x-user-token": tokens.new()}
+        assert (await client.get("/ecgs/x/insights", headers={"x-user-token": "ecg_telltale"})).status_code == 401
         assert (await client.post("/ecgs", json=good, headers=wrong)).status_code == 401
         assert (await client.post("/users", json={}, headers={"x-admin-token": "ecg_telltale"})).status_code == 401
         assert (await client.get("/ecgs/Telltale/insights?x=ecg_telltale")).status_code == 404
@@ -204,7 +207,7 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
     assert "debug" in worker.log.read_text()
     for process in (gateway, worker):
         text = process.log.read_text()
-        for secret in (*TELLTALES, token, ADMIN_TOKEN, SECRET):
+        for secret in (*TELLTALES, token, *wrong.values(), ADMIN_TOKEN, SECRET):
             found = [at for at in text.splitlines() if secret in at]
             assert not found, f"{process.name}, {secret}: {found[0][:300]}"
 
