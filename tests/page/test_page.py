@@ -11,7 +11,7 @@ import orjson
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Route, expect
+from playwright.async_api import FileChooser, Route, expect
 
 from ecg_client.recordings import read
 from stream_agents.insights.zero_crossings import count_zero_crossings
@@ -200,17 +200,20 @@ async def test_everything_can_be_done_with_the_keyboard(tab: Tab, token: str, tm
             await keyboard.press("Tab")
         raise AssertionError(f"{selector} cannot be reached")
 
+    # From the beginning: asked for only now, a chooser that opens at once can still be the browser's own.
+    choosers: asyncio.Queue[FileChooser] = asyncio.Queue()
+    tab.page.on("filechooser", choosers.put_nowait)
     await tab.open()
     await tab_to("#token")
     await keyboard.type(token)
     await keyboard.press("Enter")
     await tab.page.get_by_role("heading", name="Recordings").wait_for()
     await tab_to("#choose")
-    async with tab.page.expect_file_chooser() as chooser:
-        await keyboard.press("Enter")
+    await keyboard.press("Enter")
+    chooser = await asyncio.wait_for(choosers.get(), 30)
     signal = [int(value) for value in 900 * np.sin(np.arange(30_000) / 30)]
     path = write_json(tmp_path / "long.json", {"I": signal}, sampling_rate=500)
-    await (await chooser.value).set_files(path)
+    await chooser.set_files(path)
     await tab.done("long.json")
     await tab_to("#uploads button")
     await keyboard.press("Enter")
