@@ -155,7 +155,18 @@ async def test_insights_are_json_for_any_consumer(pipeline: Pipeline, kcat: Kcat
     await found(pipeline, token, body["id"])
     lines = kcat.read(topics.insights, "-J").splitlines()
     [row] = [record for record in map(json.loads, lines) if record["key"] == body["id"]]
-    assert json.loads(row["payload"]) == {"ecg_id": body["id"], "username": "downstream", "leads": ONE_CROSSING}
+    insights_row = json.loads(row["payload"])
+    accepted, offset = insights_row.pop("accepted"), insights_row.pop("offset")
+    assert insights_row == {
+        "ecg_id": body["id"],
+        "username": "downstream",
+        "leads": ONE_CROSSING,
+        "number_of_samples": [len(lead["signal"]) for lead in body["leads"]],
+    }
+    # Two of them, where kcat's partition for the key was not ours.
+    submissions = [m for m in kcat.consume(topics.submissions) if m.key == body["id"].encode()]
+    assert offset in {submission.offset for submission in submissions}
+    assert accepted == pytest.approx(1000 * time.time(), abs=600_000)
 
 
 ISSUED_TO_SOMEBODY = IdIssuer(SECRET).issue("somebody")
@@ -208,7 +219,11 @@ async def test_a_submission_over_http_is_a_packed_message_that_names_its_owner(
         ecg_id = answer.json()["id"]
         submission = await kcat.message(topics.submissions, ecg_id.encode())
         await insights(client, ecg_id)
-    assert submission.headers == {"content-type": "application/vnd.ecg.v1+msgpack", "username": "clinic"}
+    assert submission.headers == {
+        "content-type": "application/vnd.ecg.v1+msgpack",
+        "username": "clinic",
+        "x-request-id": answer.headers["x-request-id"],
+    }
     ecg = packed.decode(submission.value)
     assert (ecg.id, ecg.username) == (ecg_id, "clinic")
     assert [(lead.name, lead.signal.tolist()) for lead in ecg.leads] == [("I", [1, -300])]
@@ -218,7 +233,7 @@ async def test_the_users_topic_holds_digests_and_no_token(pipeline: Pipeline, kc
     token = await pipeline.register("discreet")
     record = await kcat.message(topics.users, b"discreet")
     user = json.loads(record.value)
-    assert set(user) == {"username", "token_digest", "created_at"}
+    assert set(user) == {"username", "token_digest", "created_at", "issued_at"}
     assert user["token_digest"] == hashlib.sha256(token.encode()).hexdigest()
     everything = kcat.read(topics.users, "-J")
     assert b"discreet" in everything
