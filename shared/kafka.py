@@ -22,6 +22,9 @@ _EMBEDDED_BROKER_OPTIONS = {
 # A request under way to a broker that froze goes to the new leader only after this time; the new leader is there after
 # some seconds.
 _REQUEST_TIMEOUT_MS = 5_000
+# Who sends nothing for a while is not told that a leader froze; the first to send would wait that time for it, and as
+# long again when the frozen node is the one asked for the new leader.
+_METADATA_MAX_AGE_MS = 10_000
 
 PRODUCER_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
 """Errors after which a producer is of no more use.
@@ -47,6 +50,7 @@ def producer_options(settings: Settings) -> dict[str, Any]:
         "acks": "all",
         "compression_type": None if settings.compression == "none" else settings.compression,
         "request_timeout_ms": _REQUEST_TIMEOUT_MS,
+        "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
         "max_request_size": settings.max_body_bytes + 2 * MIB,
         **(_EMBEDDED_BROKER_OPTIONS if settings.embedded_broker else {"enable_idempotence": True}),
     }
