@@ -78,11 +78,12 @@ async def _fresh(run: Run, gateway: Service, token: str, *, share: int, rate: fl
         follow=Follow(_FOLLOWED, _INTERVAL, headers(token)),
     )
     result = await generate(spec)
-    if set(result.statuses) != {201} or result.stale:
-        raise RuntimeError(f"at {share} %: {result.statuses}, {result.stale} without insights")
+    if set(result.statuses) != {201}:
+        raise RuntimeError(f"at {share} %: {result.statuses}")
     for percent in PERCENTS:
         figures.add(f"freshness/{share}/p{percent}", percentile(result.fresh, percent))
     figures.add(f"freshness/{share}/followed", len(result.fresh))
+    figures.add(f"freshness/{share}/stale", result.stale)
 
 
 def section(figures: Figures, _: Path) -> str:
@@ -101,15 +102,16 @@ on the changelog. One gateway and one worker share the machine's cores with the 
     text += f"""
 Milliseconds from a submission's 201 to the 200 of its insights, asked for every {1000 * _INTERVAL:.0f} ms over HTTP,
 of up to {_FOLLOWED:.0f} submissions a second. The submissions arrive in an open loop, at a share of the rate above.
+Those that were still without insights seconds after the last submission count with that time.
 
 """
     return text + table(
-        ["load", *(f"p{percent}" for percent in PERCENTS), "followed"],
+        ["load", *(f"p{percent}" for percent in PERCENTS), "followed", "of them without insights at the end"],
         [
             [
                 f"{share} %",
                 *(figure(figures.spread(f"freshness/{share}/p{percent}")) for percent in PERCENTS),
-                number(sum(figures.values[f"freshness/{share}/followed"])),
+                *(number(sum(figures.values[f"freshness/{share}/{count}"])) for count in ("followed", "stale")),
             ]
             for share in SHARES
         ],

@@ -45,7 +45,8 @@ class Result(msgspec.Struct):
 
     `started` is on the machine's monotonic clock; `sent` counts the warm-up's requests too. `unanswered` ones
     were late by at least what is among the latencies.
-    `fresh` holds milliseconds from a submission's 201 to the 200 of its insights, `stale` those that never came.
+    `fresh` holds milliseconds from a submission's 201 to the 200 of its insights. `stale` of them had not come when the
+    wait was over; they were late by at least what is among `fresh`.
     """
 
     started: float
@@ -145,7 +146,8 @@ class Load:
             connection.close()
         dues = [c.due for c in self._busy if c.asks_for is None] + [d for _, d, asks in self._waiting if asks is None]
         late = [due for due in dues if due is not None and due >= self._begin]
-        latencies = self._latencies + [1000 * (time.monotonic() - due) for due in late]
+        now = time.monotonic()
+        latencies = self._latencies + [1000 * (now - due) for due in late]
         return Result(
             started,
             self._spec.seconds,
@@ -154,7 +156,7 @@ class Load:
             latencies,
             dict(self._statuses),
             len(late),
-            self._fresh,
+            self._fresh + [1000 * (now - since) for since in self._followed.values()],
             len(self._followed),
         )
 
