@@ -10,6 +10,9 @@ PEERS := build/peers
 PEERS_READY := $(PEERS)/.ready
 DOCS := build/docs
 DOCS_READY := $(DOCS)/.ready
+# Most tests wait for processes to start or to notice that another one died.
+JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
 KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
@@ -30,11 +33,11 @@ demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running 
 
 test: $(DEV_READY) ## run the tests
 	@echo "Running the tests on the embedded broker (two to five minutes)"
-	@exec $(BIN)/python -m pytest -m "not kafka"
+	@exec $(PYTEST) -m "not kafka"
 
 test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT]
 	@echo "Running the pipeline's tests on Apache Kafka (about six minutes; once, Maven downloads it)"
-	@exec $(BIN)/python -m pytest $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
+	@exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
 
 test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour; SHORT=1: four minutes)
 	@$(if $(SHORT),ECG_FAULTS=worst ECG_FAULT_ECGS=2000) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py -s

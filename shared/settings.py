@@ -157,6 +157,12 @@ class Settings(BaseSettings):
         ge=1,
         description="ECGs that a worker stores at a time at most. Batches are what has piled up, never waited for.",
     )
+    table_memory_bytes: int = Field(
+        default=64 * MIB,
+        ge=8 * MIB,
+        description="Memory of a worker's tables: what of their files is at hand, and what is not yet in one. "
+        "Indexes and filters take some 8 MiB of it for a million ECGs.",
+    )
     broker_port: int = Field(
         default=9092, ge=0, le=65535, description="Port of the broker that the local stack starts."
     )

@@ -70,6 +70,7 @@ def create_app(settings: Settings) -> faust.App:
     table = InsightsTable(
         app,
         waits=Waits(settings.max_waits),
+        memory=settings.table_memory_bytes,
         name="insights",
         # A copy is asked when the owner has died: each record should be in it at once, not a thousand later.
         standby_buffer_size=1,

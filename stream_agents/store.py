@@ -14,10 +14,8 @@ from stream_agents import index
 from stream_agents.processing import Stored
 from stream_agents.transport import polled
 
-MIB = 1024 * 1024
-
-_MEMORY = 128 * MIB
-_WRITE_BUFFERS = 32 * MIB
+# Of the table's memory, what is written and not yet in a file.
+_WRITE_BUFFERS = 1 / 2
 _BLOOM_BITS = 10
 # Of one partition; each holds some kilobytes outside the cache.
 _OPEN_FILES = 64
@@ -31,12 +29,12 @@ class _Options(rocksdb.RocksDBOptions):
     filter of every file beside them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int) -> None:
         super().__init__(use_rocksdict=True)
-        self._cache = rocksdict.Cache(_MEMORY)
+        self._cache = rocksdict.Cache(memory)
         # What is written and not yet in a file counts as part of the cache.
         self._write_buffers = rocksdict.WriteBufferManager.new_write_buffer_manager_with_cache(
-            _WRITE_BUFFERS, allow_stall=False, cache=self._cache
+            int(_WRITE_BUFFERS * memory), allow_stall=False, cache=self._cache
         )
 
     def as_options(self) -> rocksdict.Options:
@@ -63,9 +61,9 @@ class Store(rocksdb.Store):
 
     _ending: asyncio.Task[None] | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, memory: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.rocksdb_options = _Options()
+        self.rocksdb_options = _Options(memory)
 
     def apply_changelog_batch(
         self, batch: Iterable[EventT[Any]], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]

@@ -28,8 +28,9 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
     broker acknowledge the changelog records and then writes the rows: what a query has seen is durable.
     """
 
-    def __init__(self, app: AppT, *, waits: Waits, **options: Any) -> None:
+    def __init__(self, app: AppT, *, waits: Waits, memory: int, **options: Any) -> None:
         self.waits = waits
+        self._memory = memory
         super().__init__(app, **options)
 
     @property
@@ -133,4 +134,5 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             value_type=bytes,
             key_serializer="raw",
             value_serializer="raw",
+            memory=self._memory,
         )
