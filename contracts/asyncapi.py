@@ -65,18 +65,22 @@ def document(settings: Settings, version: str) -> dict[str, Any]:
 
 
 def _channels(topics: Topics) -> tuple[_Channel, ...]:
-    ecgs = ("Ecg", "PackedEcg")
+    ecgs = ("Ecg", "PackedEcg", "SealedEcg")
+    keys = ("DataKey", "DataKeyDestroyed")
     workers = ("Worker", "WorkerLeft")
     return (
         _Channel(
             "submissions",
             topics.submissions,
             "ECGs to process, each in one of two encodings. Any partitioner will do: a record in another partition "
-            "than the one that Kafka's default partitioner (murmur2) gives its ECG's id is forwarded.",
-            ecgs,
+            "than the one that Kafka's default partitioner (murmur2) gives its ECG's id is forwarded. Erasures stand "
+            "behind what they erase; gateways alone can make them.",
+            (*ecgs, "Erasure"),
             (
                 _Operation("processEcg", "receive", "Workers compute the insights of every ECG.", ecgs),
                 _Operation("acceptEcg", "send", "Gateways publish what was submitted over HTTP.", ecgs),
+                _Operation("eraseEcgs", "send", "Gateways have ECGs erased, one or all of a user.", ("Erasure",)),
+                _Operation("carryOutErasure", "receive", "Workers erase what stands before it.", ("Erasure",)),
             ),
         ),
         _Channel(
@@ -104,6 +108,18 @@ def _channels(topics: Topics) -> tuple[_Channel, ...]:
                 _Operation("registerUser", "send", "A gateway registers a user, or gives one a new token.", ("User",)),
                 _Operation("followUsers", "receive", "Gateways know users by it.", ("User",)),
             ),
+        ),
+        _Channel(
+            "keys",
+            topics.keys,
+            "Internal: the keys that submissions are sealed with, wrapped. To destroy one is to erase what it sealed.",
+            keys,
+            (
+                _Operation("makeKey", "send", "A gateway makes a key with a user's first submission.", ("DataKey",)),
+                _Operation("destroyKey", "send", "A gateway destroys a user's keys.", ("DataKeyDestroyed",)),
+                _Operation("followKeys", "receive", "Gateways and workers open what is sealed.", keys),
+            ),
+            internal=True,
         ),
         _Channel(
             "workers",

@@ -1,5 +1,6 @@
 """The messages of every topic: what JSON Schema can say of them, made from the types that the code reads and writes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc, getdoc
@@ -11,9 +12,13 @@ from pydantic import Field
 from ingest_api.schemas import EXAMPLE_ID, EXAMPLE_INSIGHTS, EcgIn
 from ingest_api.users import UserRecord
 from shared.announcements import Announcement
+from shared.data_keys import HEADER as DATA_KEY_HEADER
+from shared.data_keys import KeyRecord
 from shared.ecg import JSON_SCHEMA
 from shared.encoding import packed, plain
 from shared.encoding.packed import PackedEcg
+from shared.erasures import CONTENT_TYPE as ERASURE
+from shared.erasures import SealedErasure
 from shared.log import REQUEST_ID_HEADER
 from shared.results import Insights
 from stream_agents.insights import INSIGHTS
@@ -30,6 +35,8 @@ Schema = dict[str, Any]
 COMPONENTS: Final = "#/components/schemas/"
 _USERNAME: Final = "st-marys"
 _DATE: Final = "2026-11-24T10:00:00+00:00"
+_KEY_ID: Final = "^[0-9a-f]{32}$"
+_EXAMPLE_KEY: Final = "0123456789abcdef" * 2
 _URL: Final = "http://worker-1:6066"
 
 
@@ -70,8 +77,12 @@ def messages() -> dict[str, Message]:
     return {
         "Ecg": _ecg(),
         "PackedEcg": _packed_ecg(),
+        "SealedEcg": _sealed_ecg(),
+        "Erasure": _erasure(),
         "Insights": _insights(),
         "User": _user(),
+        "DataKey": _data_key(),
+        "DataKeyDestroyed": Message("A key that was destroyed", None, _text("The key's id."), {"type": "null"}),
         "DeadLetter": _dead_letter(),
         "Worker": _worker(),
         "WorkerLeft": Message("A worker that stopped", None, _text("The worker's URL."), {"type": "null"}),
@@ -116,6 +127,55 @@ def _packed_ecg() -> Message:
         _submission_headers(media_type) | {"required": [CONTENT_TYPE_HEADER]},
         {"id": EXAMPLE_ID, "username": _USERNAME, "date": None, "leads": leads},
         {CONTENT_TYPE_HEADER: packed.CONTENT_TYPE, USERNAME_HEADER: _USERNAME},
+    )
+
+
+def _sealed_ecg() -> Message:
+    media_type = _text("The encoding of what is sealed.", pattern=f"{_media_type(plain)}|{_media_type(packed)}")
+    headers = _submission_headers(media_type)
+    headers["properties"][DATA_KEY_HEADER] = _text("The id of the key on the topic of keys.", pattern=_KEY_ID)
+    return Message(
+        "An ECG in either encoding, sealed with its user's data key",
+        None,
+        _ecg_id(),
+        {"description": "A nonce of 12 bytes, and the ECG encrypted with AES-256-GCM; the ECG's id is authenticated."},
+        headers=headers | {"required": [DATA_KEY_HEADER, CONTENT_TYPE_HEADER]},
+        example_headers={
+            CONTENT_TYPE_HEADER: packed.CONTENT_TYPE,
+            USERNAME_HEADER: _USERNAME,
+            DATA_KEY_HEADER: _EXAMPLE_KEY,
+        },
+    )
+
+
+def _erasure() -> Message:
+    payload, schemas = _of(SealedErasure, {"signature": {"pattern": "^[0-9a-f]{64}$"}})
+    _constrain(schemas["Erasure"], {"username": JSON_SCHEMA["username"]})
+    schemas["ErasedEcgs"] = schemas.pop("Erasure")
+    payload["properties"]["erasure"] = {"$ref": COMPONENTS + "ErasedEcgs"}
+    media_type = _text("Says that it is an erasure.", pattern=f"^{re.escape(ERASURE)}$")
+    return Message(
+        "What is erased, of what stands before it in its partition",
+        ERASURE,
+        _text("The ECG's id, or the username."),
+        payload,
+        schemas,
+        _object({CONTENT_TYPE_HEADER: media_type}) | {"required": [CONTENT_TYPE_HEADER]},
+        {"erasure": {"username": _USERNAME, "ecg_id": EXAMPLE_ID}, "signature": "5e" * 32},
+        {CONTENT_TYPE_HEADER: ERASURE},
+    )
+
+
+def _data_key() -> Message:
+    payload, schemas = _of(KeyRecord, {"username": JSON_SCHEMA["username"]})
+    example = {"username": _USERNAME, "registered_at": _DATE, "wrapped": "5e5e" * 20}
+    return Message(
+        "A user's data key, wrapped",
+        plain.CONTENT_TYPE,
+        _text("The key's id.", pattern=_KEY_ID),
+        payload,
+        schemas,
+        example=example,
     )
 
 

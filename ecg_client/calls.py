@@ -60,6 +60,7 @@ _KINDS: dict[int, type[ClientError]] = {
     HTTPStatus.GONE: Gone,
     HTTPStatus.UNPROCESSABLE_ENTITY: NotProcessable,
 }
+_ERASED: dict[int, Callable[[bytes], bool]] = {204: lambda _: True, 202: lambda _: False}
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,9 @@ def users(admin_token: str, after: str) -> Call[UserPage]:
     return Call("GET", f"/users?{urlencode({'after': after})}", _admin(admin_token), {200: _json(parse_users)})
 
 
-def delete_user(username: str, admin_token: str) -> Call[None]:
-    """Delete a user."""
-    return Call("DELETE", f"/users/{quote(username, safe='')}", _admin(admin_token), {204: lambda _: None})
+def delete_user(username: str, admin_token: str) -> Call[bool]:
+    """Delete a user with all of their ECGs: False while these are certain to be erased, and not all are."""
+    return Call("DELETE", f"/users/{quote(username, safe='')}", _admin(admin_token), _ERASED)
 
 
 def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:
@@ -140,6 +141,11 @@ def ecg(ecg_id: str, token: str) -> Call[StoredEcg | None]:
     """Ask for an ECG as it was submitted: None while it is being processed."""
     path = f"/ecgs/{quote(ecg_id, safe='')}"
     return Call("GET", path, {"x-user-token": token}, {200: parse_ecg, 202: lambda _: None})
+
+
+def erase(ecg_id: str, token: str) -> Call[bool]:
+    """Erase an ECG: False while that is certain, and not carried out."""
+    return Call("DELETE", f"/ecgs/{quote(ecg_id, safe='')}", {"x-user-token": token}, _ERASED)
 
 
 def encode(recording: Recording) -> bytes:

@@ -102,13 +102,15 @@ class EcgClient(_Client):
             yield from page.users
             after = page.next
 
-    def delete_user(self, username: str, admin_token: str) -> None:
-        """Delete a user: the token opens nothing any more.
+    def delete_user(self, username: str, admin_token: str) -> bool:
+        """Delete a user: the token opens nothing any more, and all of their ECGs are erased.
+
+        Return whether all are erased already; otherwise they are certain to be.
 
         Raises:
             NotFound: if there is no such user.
         """
-        self._send(calls.delete_user(username, admin_token))
+        return self._send(calls.delete_user(username, admin_token))
 
     def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """Submit a recording and return its id; it is durable then.
@@ -172,6 +174,14 @@ class EcgClient(_Client):
             NotProcessable: if it cannot be read.
         """
         return self._send(calls.ecg(ecg_id, self._own_token))
+
+    def erase(self, ecg_id: str) -> bool:
+        """Erase an ECG, its signals and its insights, for good; return whether that is carried out, or only certain.
+
+        Raises:
+            NotFound: if there is no such ECG of this user.
+        """
+        return self._send(calls.erase(ecg_id, self._own_token))
 
     def events(self, last_id: str | None = None, opened: Callable[[], None] | None = None) -> Iterator[Event]:
         """Yield one's ECGs as they finish, from now on, or from after an event's id.
@@ -245,9 +255,9 @@ class AsyncEcgClient(_Client):
                 yield user
             after = page.next
 
-    async def delete_user(self, username: str, admin_token: str) -> None:
+    async def delete_user(self, username: str, admin_token: str) -> bool:
         """See `EcgClient.delete_user`."""
-        await self._send(calls.delete_user(username, admin_token))
+        return await self._send(calls.delete_user(username, admin_token))
 
     async def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """See `EcgClient.submit`."""
@@ -283,6 +293,10 @@ class AsyncEcgClient(_Client):
     async def ecg(self, ecg_id: str) -> StoredEcg | None:
         """See `EcgClient.ecg`."""
         return await self._send(calls.ecg(ecg_id, self._own_token))
+
+    async def erase(self, ecg_id: str) -> bool:
+        """See `EcgClient.erase`."""
+        return await self._send(calls.erase(ecg_id, self._own_token))
 
     async def events(
         self, last_id: str | None = None, opened: Callable[[], None] | None = None

@@ -11,7 +11,9 @@ from ingest_api import errors, metrics, readiness, schemas
 from ingest_api.auth import Failures
 from ingest_api.cluster import Cluster
 from ingest_api.cursors import Cursors
+from ingest_api.data_keys import UserKeys
 from ingest_api.endpoints import router
+from ingest_api.erasing import Erasing
 from ingest_api.page_files import add_page
 from ingest_api.publisher import Publisher
 from ingest_api.quotas import Quotas
@@ -63,10 +65,11 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
             stack.push_async_callback(publisher.stop)
             partitions = await publisher.partitions(topics.submissions.name)
             users = Users(settings, topics, publisher)
+            keys = UserKeys(settings, topics, publisher)
             workers = Workers(settings, topics, partitions)
             records = Records(settings, topics, partitions)
             stack.push_async_callback(records.stop)
-            for service in (users, workers):
+            for service in (users, keys, workers):
                 stack.push_async_callback(service.stop)
                 await service.start()
             issuer = IdIssuer(settings.secret.get_secret_value())
@@ -76,11 +79,17 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
             app.state.users = users
             app.state.failures = Failures(settings.auth_failures_per_minute)
             app.state.workers = workers
+            app.state.keys = keys
+            app.state.erasing = Erasing(
+                settings, topics, partitions, publisher=publisher, users=users, keys=keys, workers=workers
+            )
             app.state.records = records
             app.state.cursors = Cursors(settings.secret.get_secret_value())
-            app.state.streams = Streams(settings, topics, partitions, users)
+            app.state.streams = Streams(settings, topics, partitions, users, workers)
             app.state.waiting = Waiting(workers, settings.max_waits)
-            app.state.submissions = Submissions(settings, topics, publisher, issuer, Quotas(settings), tracing=tracing)
+            app.state.submissions = Submissions(
+                settings, topics, publisher, issuer, Quotas(settings), users=users, keys=keys, tracing=tracing
+            )
             if settings.metrics_port is not None:
                 cluster = Cluster(settings, topics, partitions)
                 stack.push_async_callback(cluster.stop)
@@ -112,14 +121,15 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
 def _correct_document(app: FastAPI) -> None:
     """Add to the OpenAPI document the schema that the submission's schema, read by hand, refers to.
 
-    Any username may be asked to be deleted: FastAPI's 422 for a parameter is never the answer.
+    Any username and any id may be asked to be deleted: FastAPI's 422 for a parameter is never the answer.
     """
     generate = app.openapi
 
     def openapi() -> dict[str, object]:
         document = generate()
         document["components"]["schemas"]["LeadIn"] = schemas.LeadIn.model_json_schema()
-        document["paths"]["/users/{username}"]["delete"]["responses"].pop("422", None)
+        for path in ("/users/{username}", "/ecgs/{ecg_id}"):
+            document["paths"][path]["delete"]["responses"].pop("422", None)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -12,15 +12,18 @@ from ingest_api import answers, readiness, schemas
 from ingest_api.auth import TOO_MANY_FAILURES, Admin, User
 from ingest_api.errors import Gone, NotFound, Unavailable, Unprocessable
 from ingest_api.preferences import MAX_WAIT_SECONDS, wait_seconds
+from ingest_api.records import Message
 from ingest_api.responses import JsonResponse
 from ingest_api.schemas import problem, success, too_many, unavailable
 from ingest_api.streams import MEDIA_TYPE, EventStream, Streams
 from ingest_api.submissions import announced_length, check_media_type, read_body
 from shared import encoding, ids
-from shared.ecg import check_username
+from shared.data_keys import KeyDestroyed
+from shared.ecg import Ecg, check_username
 from shared.errors import InvalidEcg
 from shared.listing import merge, position
 from shared.results import Insights
+from shared.sealing import Broken
 
 _MAX_USER_BODY = 4096
 _MAX_PAGE = 200
@@ -33,6 +36,8 @@ _BODY_ERRORS: dict[int | str, dict[str, Any]] = {
     415: problem("The body is not plain JSON.", "content-type: must be application/json", "content-type"),
 }
 _TOO_MANY_FAILURES = too_many(TOO_MANY_FAILURES, "The token is wrong, as many from the same address were")
+_UNDER_WAY_DETAIL = "The erasure is certain, and under way"
+_UNDER_WAY = problem("No worker has carried it out yet; it is certain to be.", _UNDER_WAY_DETAIL)
 _USER_ERRORS: dict[int | str, dict[str, Any]] = {
     401: problem("The token is missing, unknown or expired.", "Invalid user token"),
     429: _TOO_MANY_FAILURES,
@@ -197,27 +202,23 @@ async def list_users(
 @router.delete(
     "/users/{username:path}",
     tags=["users"],
-    summary="Delete a user",
+    summary="Delete a user and all of their ECGs",
     status_code=HTTPStatus.NO_CONTENT,
     dependencies=[Admin],
     responses={
-        204: {"description": "The user is deleted."},
+        202: _UNDER_WAY,
+        204: {"description": "The user is deleted, and all of their ECGs are erased."},
         **_ADMIN_ERRORS,
         404: problem("There is no such user.", "User not found: st-marys"),
         503: unavailable("The deletion was not acknowledged by the broker, try again"),
     },
 )
 async def delete_user(request: Request, username: str) -> Response:
-    """Delete a user: the token opens nothing any more. The name may be registered again."""
-    state = request.app.state
-    try:
-        async with asyncio.timeout(state.settings.publish_timeout):
-            found = await state.users.delete(username)
-    except (KafkaError, TimeoutError):
-        raise Unavailable("The deletion was not acknowledged by the broker, try again", missing="broker") from None
+    """Delete a user with all of their ECGs: the token opens nothing any more. The name may be registered again."""
+    found, carried_out = await request.app.state.erasing.erase_user(username)
     if not found:
         raise NotFound(f"User not found: {username}")
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    return _erased(carried_out)
 
 
 @router.post(
@@ -325,8 +326,8 @@ async def read_ecg(request: Request, ecg_id: str, user: User) -> JsonResponse:
         return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED)
     message = await request.app.state.records.read(ecg_id, found.offset)
     try:
-        ecg = encoding.decode(*message) if message is not None else None
-    except InvalidEcg:
+        ecg = await _opened(request, ecg_id, message) if message is not None else None
+    except (InvalidEcg, Broken):
         if found.error is not None:
             raise Unprocessable(found.error) from None
         ecg = None
@@ -336,11 +337,31 @@ async def read_ecg(request: Request, ecg_id: str, user: User) -> JsonResponse:
     return JsonResponse(answers.stored_ecg(found, ecg))
 
 
+async def _opened(request: Request, ecg_id: str, message: Message) -> Ecg | None:
+    """Return an ECG, or None if the key that it was sealed with is destroyed.
+
+    Raises:
+        InvalidEcg, Broken: if it is none.
+        Unavailable: if the broker cannot be asked for the key.
+    """
+    value = message.value
+    if message.data_key is not None:
+        state = request.app.state
+        try:
+            async with asyncio.timeout(state.settings.query_timeout):
+                value = await state.keys.open(message.data_key, ecg_id, value)
+        except KeyDestroyed:
+            return None
+        except (KafkaError, TimeoutError):
+            raise Unavailable("The signals cannot be read now, try again", missing="broker") from None
+    return encoding.decode(value, message.content_type)
+
+
 async def _find(request: Request, ecg_id: str, user: str, wait: int = 0) -> Insights | None:
     """Return the row of the caller's ECG, or None while it is not processed; wait for it as long as this, in seconds.
 
     Raises:
-        NotFound: if the caller has no such ECG.
+        NotFound: if the caller has no such ECG, or not any more.
     """
     state = request.app.state
     issued_here = state.issuer.belongs(ecg_id, user)
@@ -355,9 +376,39 @@ async def _find(request: Request, ecg_id: str, user: str, wait: int = 0) -> Insi
         found = await state.workers.find(ecg_id)
     if found is not None and found.username == user:
         return found
-    if issued_here:
+    if issued_here and not (found is not None and found.erased):
         return None
     raise NotFound(f"ECG not found for id {ecg_id}")
+
+
+@router.delete(
+    "/ecgs/{ecg_id}",
+    tags=["ecgs"],
+    summary="Erase an ECG",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses={
+        202: _UNDER_WAY,
+        204: {"description": "The ECG is erased."},
+        **_USER_ERRORS,
+        404: problem("There is no such ECG of this user.", f"ECG not found for id {schemas.EXAMPLE_ID}"),
+        503: unavailable("The erasure was not acknowledged by the broker, try again"),
+    },
+)
+async def erase_ecg(request: Request, ecg_id: str, user: User) -> Response:
+    """Erase the caller's ECG, its signals and its insights. It cannot be brought back."""
+    state = request.app.state
+    # What a gateway issued to the caller needs no worker: its erasure is as certain as its submission was.
+    if not state.issuer.belongs(ecg_id, user):
+        await _find(request, ecg_id, user)
+    return _erased(await state.erasing.erase(user, ecg_id))
+
+
+def _erased(carried_out: bool) -> Response:
+    return (
+        Response(status_code=HTTPStatus.NO_CONTENT)
+        if carried_out
+        else JsonResponse({"detail": _UNDER_WAY_DETAIL}, HTTPStatus.ACCEPTED)
+    )
 
 
 @router.get(

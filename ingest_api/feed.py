@@ -31,10 +31,14 @@ _RECORDS_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
+    """A record of the topic; `is_new` if it was read as soon as it was there."""
+
     partition: int
     offset: int
+    key: bytes | None
     value: bytes
+    is_new: bool
 
 
 class Follower:
@@ -48,7 +52,7 @@ class Follower:
         self.username = username
         self.position = position
         self.reached = list(position)
-        self._waiting: deque[_Row] = deque()
+        self._waiting: deque[Row] = deque()
         self._bytes = 0
         self._arrived = asyncio.Event()
 
@@ -57,7 +61,7 @@ class Follower:
         """Whether so much waits that no more is to be put."""
         return self._bytes >= _MAX_WAITING_BYTES
 
-    def put(self, row: _Row) -> bool:
+    def put(self, row: Row) -> bool:
         """Add a row, unless it was added before, and tell whether there was room for it."""
         if row.offset < self.reached[row.partition]:
             return True
@@ -69,7 +73,13 @@ class Follower:
         self._arrived.set()
         return True
 
-    def take(self) -> bytes | None:
+    def forget(self, key: bytes | None) -> None:
+        """Drop what waits and is of an ECG that was erased."""
+        if self._waiting:
+            self._waiting = deque(row for row in self._waiting if row.key != key)
+            self._bytes = sum(len(row.value) for row in self._waiting)
+
+    def take(self) -> Row | None:
         """Return the next row, or None if none waits."""
         if not self._waiting:
             self.position = list(self.reached)
@@ -77,7 +87,7 @@ class Follower:
         row = self._waiting.popleft()
         self._bytes -= len(row.value)
         self.position[row.partition] = row.offset + 1
-        return row.value
+        return row
 
     async def arrival(self) -> None:
         """Return when a row waits, or after `wake`."""
@@ -224,11 +234,14 @@ class Feed:
 
     def _hand_over(self, record: ConsumerRecord) -> None:
         owner = results.owner(record.value)
+        if owner is None:
+            for follower in itertools.chain.from_iterable(self._live.values()):
+                follower.forget(record.key)
         # Most records are nobody's who follows.
         if owner is None or owner not in self._live:
             return
         for follower in list(self._live[owner]):
-            if not follower.put(_Row(record.partition, record.offset, record.value)):
+            if not follower.put(Row(record.partition, record.offset, record.key, record.value, is_new=True)):
                 # What waits for it has no gap, and ends before this row: from there it reads on by itself.
                 self._leave(follower)
                 follower.wake()
@@ -251,7 +264,9 @@ class Feed:
                     for record in itertools.chain.from_iterable(polled.values()):
                         if results.owner(record.value) != follower.username:
                             continue
-                        if not follower.put(_Row(record.partition, record.offset, record.value)):
+                        if not follower.put(
+                            Row(record.partition, record.offset, record.key, record.value, is_new=False)
+                        ):
                             break
                     else:
                         for partition in behind:

@@ -47,8 +47,12 @@ class Publisher:
         """
         return len(await self._producer.partitions_for(topic))
 
-    async def publish(self, topic: str, value: bytes | None, key: bytes, headers: Headers = ()) -> None:
-        """Publish a record, or a tombstone (None), and wait for its acknowledgement.
+    async def publish(
+        self, topic: str, value: bytes | None, key: bytes, headers: Headers = (), partition: int | None = None
+    ) -> int:
+        """Publish a record, or a tombstone (None), wait for its acknowledgement, and return its offset.
+
+        It goes to the partition of its key, unless another one is named.
 
         Raises:
             KafkaError: if it is not acknowledged; it may be there all the same.
@@ -57,9 +61,9 @@ class Publisher:
         while True:
             producer = self._producer
             try:
-                acknowledged = await producer.send(topic, value, key, headers=list(headers))
+                acknowledged = await producer.send(topic, value, key, partition, headers=list(headers))
                 # Who gives up waiting does not take the record back.
-                await asyncio.shield(acknowledged)
+                metadata = await asyncio.shield(acknowledged)
             except PRODUCER_BROKEN as error:
                 await self._replace(producer, error)
             except (KafkaError, asyncio.CancelledError):
@@ -67,7 +71,7 @@ class Publisher:
                 raise
             else:
                 metrics.publishes.observe(perf_counter() - begun)
-                return
+                return int(metadata.offset)
 
     async def _replace(self, broken: AIOKafkaProducer, error: Exception) -> None:
         async with self._replacing:

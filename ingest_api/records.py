@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
 from ingest_api.errors import Unavailable
+from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.kafka import new_reader, partition_for
 from shared.settings import Settings
 from shared.topics import Topics
@@ -23,10 +24,11 @@ _ONE_BATCH: dict[str, Any] = {"max_partition_fetch_bytes": 1, "auto_offset_reset
 
 
 class Message(NamedTuple):
-    """What a record says, and how."""
+    """What a record says, how, and the id of the key that it is sealed with, if it is."""
 
     value: bytes
     content_type: str | None
+    data_key: str | None
 
 
 class Records:
@@ -86,8 +88,8 @@ class Records:
 
 
 def _message(record: ConsumerRecord) -> Message:
-    content_types = [value.decode(errors="replace") for name, value in record.headers if name == "content-type"]
-    return Message(record.value or b"", content_types[-1] if content_types else None)
+    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    return Message(record.value or b"", headers.get("content-type"), headers.get(DATA_KEY_HEADER))
 
 
 async def _read(reader: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> ConsumerRecord | None:

@@ -17,6 +17,7 @@ from ingest_api.feed import Feed, Follower
 from ingest_api.holding import hold
 from ingest_api.positions import FIELD, Positions
 from ingest_api.users import Users
+from ingest_api.workers import Workers
 from shared import results
 from shared.settings import Settings
 from shared.topics import Topics
@@ -32,8 +33,9 @@ _FAREWELL_SECONDS = 0.5
 class Streams:
     """Serves events, to so many streams at a time at most."""
 
-    def __init__(self, settings: Settings, topics: Topics, partitions: int, users: Users) -> None:
+    def __init__(self, settings: Settings, topics: Topics, partitions: int, users: Users, workers: Workers) -> None:
         self.users = users
+        self.workers = workers
         self.keep_alive = settings.keep_alive
         self.positions = Positions(settings, topics.insights, partitions)
         self.feed = Feed(settings, topics.insights, partitions)
@@ -99,7 +101,7 @@ class EventStream(Response):
                     await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                     begun = True
                     await hold(self._request, self._serve(send, follower))
-        except (KafkaError, TimeoutError) as error:
+        except (KafkaError, TimeoutError, Unavailable) as error:
             log.warning("insights cannot be followed", error=repr(error))
             if not begun:
                 raise Unavailable("The insights cannot be followed now, try again") from None
@@ -116,7 +118,7 @@ class EventStream(Response):
         try:
             while await self._is_allowed():
                 if (row := follower.take()) is not None:
-                    text = _event(row)
+                    text = _event(row.value) if row.is_new or await self._is_there(row.value) else ": erased\n"
                 elif (left := sign_due - clock()) <= 0:
                     feed.skip(follower)
                     text = ": keep-alive\n"
@@ -139,6 +141,19 @@ class EventStream(Response):
         token = self._request.headers["x-user-token"]
         users = self._streams.users
         return (users.recognise(token) or await users.look_up(token)) == self._username
+
+    async def _is_there(self, value: bytes) -> bool:
+        """Tell whether what was read late is not erased by now: the topic may hold it still.
+
+        Raises:
+            Unavailable: if nobody knows at the moment.
+        """
+        try:
+            ecg_id = results.decode(value).ecg_id
+        except ValueError:
+            return True
+        found = await self._streams.workers.find(ecg_id)
+        return found is not None and not found.erased
 
     def _id(self, follower: Follower) -> str:
         return f"id: {self._streams.positions.encode(follower.position)}\n"

@@ -10,9 +10,12 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from ingest_api import metrics
-from ingest_api.errors import TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
+from ingest_api.data_keys import UserKeys
+from ingest_api.errors import TooLarge, Unauthorized, Unavailable, Unprocessable, UnsupportedMediaType
 from ingest_api.publisher import Publisher
 from ingest_api.quotas import Quotas
+from ingest_api.users import Users
+from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.ecg import Content, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
@@ -38,11 +41,15 @@ class Submissions:
         issuer: IdIssuer,
         quotas: Quotas,
         *,
+        users: Users,
+        keys: UserKeys,
         tracing: Tracing | None,
     ) -> None:
         self._publisher = publisher
         self._issuer = issuer
         self._quotas = quotas
+        self._users = users
+        self._keys = keys
         self._tracing = tracing
         self._topic = topics.submissions.name
         self._max_body = settings.max_body_bytes
@@ -90,6 +97,9 @@ class Submissions:
         try:
             with self._tracing.publishing(self._topic) if self._tracing else nullcontext(()) as context:
                 async with asyncio.timeout(self._timeout):
+                    if self._keys.sealing:
+                        key_id, value = await self._seal(username, ecg.id, value)
+                        headers.append((DATA_KEY_HEADER, key_id.encode()))
                     await self._publisher.publish(self._topic, value, ecg.id.encode(), [*headers, *context])
         except (KafkaError, TimeoutError) as error:
             log.warning("submission not acknowledged", error=repr(error))
@@ -97,6 +107,11 @@ class Submissions:
                 "The submission was not acknowledged by the broker, try again", missing="broker"
             ) from None
         return ecg.id
+
+    async def _seal(self, username: str, ecg_id: str, message: bytes) -> tuple[str, bytes]:
+        if (registered_at := self._users.registered_at(username)) is None:
+            raise Unauthorized("Invalid user token")  # the user was deleted a moment ago
+        return await self._keys.seal(username, registered_at, ecg_id, message)
 
     def _issue(self, username: str, key: str | None, content: Content) -> str:
         if key is None:

@@ -13,9 +13,9 @@ from aiokafka.errors import KafkaError
 
 from ingest_api import tokens
 from ingest_api.publisher import Publisher
-from ingest_api.view import TopicView
 from shared.settings import Settings
 from shared.topics import Topics
+from shared.view import TopicView
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +126,11 @@ class Users:
         await self.view.catch_up()
         names = heapq.nsmallest(limit, (name for name in self._by_username if name > after))
         return [self._by_username[name] for name in names]
+
+    def registered_at(self, username: str) -> datetime | None:
+        """Return when a user was registered first, or None if there is no such user."""
+        account = self._by_username.get(username)
+        return account.created_at if account is not None else None
 
     def recognise(self, token: str) -> str | None:
         """Return whose token it is, as far as this replica knows without asking: None may become a name.

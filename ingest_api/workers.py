@@ -8,7 +8,6 @@ import aiohttp
 import structlog
 
 from ingest_api.errors import Unavailable
-from ingest_api.view import TopicView
 from shared import announcements, results
 from shared.announcements import Announcement
 from shared.internal import InternalAuth
@@ -16,6 +15,7 @@ from shared.kafka import partition_for
 from shared.listing import Page, Position, Query, decode_page, encode_query
 from shared.settings import Settings
 from shared.topics import Topics
+from shared.view import TopicView
 
 log = structlog.get_logger(__name__)
 

@@ -15,6 +15,9 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     `error` is the reason why the ECG could not be processed; it then has no leads. `number_of_samples` holds those
     of each lead, `date` is that of the ECG. `accepted` is when the ECG came first, in milliseconds of Unix time by the
     timestamp of its record, and `offset` that of its last record on the submissions topic, in the partition of its id.
+
+    Of an ECG that is `erased` the id remains, and the offset of the erasure, so that no message before it brings the
+    ECG back; its username is empty.
     """
 
     ecg_id: str
@@ -25,6 +28,7 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     number_of_samples: list[int] = []
     accepted: Annotated[int, msgspec.Meta(ge=0, le=MAX_ACCEPTED)] = 0
     offset: int = -1
+    erased: bool = False
 
 
 _encoder = msgspec.json.Encoder()
@@ -38,6 +42,11 @@ class _Owned(msgspec.Struct):
 
 
 _owner_decoder = msgspec.json.Decoder(_Owned)
+
+
+def erased(ecg_id: str, offset: int) -> Insights:
+    """Return what remains of an ECG after its erasure, which stood at this offset."""
+    return Insights(ecg_id, "", offset=offset, erased=True)
 
 
 def encode(insights: Insights) -> bytes:
@@ -55,8 +64,8 @@ def decode(row: bytes) -> Insights:
 
 
 def owner(row: bytes | None) -> str | None:
-    """Return whose row it is, or None for what is no row of ours, such as a tombstone."""
+    """Return whose row it is, or None for an erased one and for what is no row of ours, such as a tombstone."""
     try:
-        return _owner_decoder.decode(row).username if row is not None else None
+        return (_owner_decoder.decode(row).username or None) if row is not None else None
     except ValueError:
         return None

@@ -59,6 +59,17 @@ class Settings(BaseSettings):
     dlq_retention_hours: int = Field(
         default=2160, ge=1, description="How long a dead letter stays, for somebody to look at it: 90 days."
     )
+    erasure_hours: int = Field(
+        default=24,
+        ge=1,
+        description="After so many hours what was erased is no longer on the disks of brokers and workers either. The "
+        "submissions topic keeps it for its own time, unless ECG_ENCRYPT_SUBMISSIONS is on.",
+    )
+    encrypt_submissions: bool = Field(
+        default=False,
+        description="Gateways seal each submission with its user's data key, which is destroyed with the user: nothing "
+        "of them on the submissions topic, its dead letters and any copy of these can then be read, from that moment.",
+    )
     compression: Literal["none", "gzip", "lz4", "snappy", "zstd"] = Field(
         default="none",
         description="How producers compress what they send. Every codec costs more time than the pipeline has for an "

@@ -39,7 +39,9 @@ class Topics:
         # An id and headers come on top of what a client sent, and a reason on top of a dead letter:
         # each limit leaves room for what passed the one before.
         largest = settings.max_body_bytes + MIB
-        compacted = {"cleanup.policy": "compact"}
+        # What an erasure replaces, or the end of a key, is gone from the brokers' disks a little after this time.
+        lag = str(settings.erasure_hours * _HOUR_MS)
+        compacted = {"cleanup.policy": "compact", "max.compaction.lag.ms": lag}
         self.submissions = Topic(
             f"{prefix}.submissions",
             settings.partitions,
@@ -50,6 +52,7 @@ class Topics:
         )
         self.insights = Topic(f"{prefix}.insights", settings.partitions, compacted)
         self.users = Topic(f"{prefix}.users", 1, compacted)
+        self.keys = Topic(f"{prefix}.keys", 1, compacted)
         self.workers = Topic(f"{prefix}.workers", 1, compacted)
         self.dlq = Topic(
             f"{prefix}.submissions.dlq",
@@ -61,7 +64,7 @@ class Topics:
         )
 
     def __iter__(self) -> Iterator[Topic]:
-        return iter((self.submissions, self.insights, self.users, self.workers, self.dlq))
+        return iter((self.submissions, self.insights, self.users, self.keys, self.workers, self.dlq))
 
     async def create(self, admin: AIOKafkaAdminClient) -> None:
         """Create the topics that do not exist; those that do are left as they are.

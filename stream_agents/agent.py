@@ -1,8 +1,10 @@
 """The agent that turns submissions into insights."""
 
 import asyncio
+import itertools
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -14,17 +16,22 @@ from faust.streams import Stream
 from faust.types import TP, AppT, EventT, StreamT
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
+from shared import results
+from shared.data_keys import DataKeys
+from shared.erasures import Erasures
 from shared.ids import IdIssuer
 from shared.kafka import PRODUCER_BROKEN, partition_for
+from shared.listing import Position, position
 from shared.settings import Settings
 from shared.topics import Topics
 from shared.tracing import Tracing
-from stream_agents import metrics
+from stream_agents import listing, metrics
 from stream_agents.offsets import MessageLost
 from stream_agents.processing import (
     FORWARDED_HEADER,
     FORWARDED_TIMESTAMP_HEADER,
     DeadLetterHeaders,
+    Erased,
     Headers,
     Misplaced,
     Outcome,
@@ -32,6 +39,8 @@ from stream_agents.processing import (
     Record,
     Rejected,
     Stored,
+    UserErased,
+    erased,
 )
 from stream_agents.table import InsightsTable
 from stream_agents.transport import Consumer, Poll, polled
@@ -40,6 +49,8 @@ log = structlog.get_logger(__name__)
 
 # Far longer than a message takes from the consumer's thread to the agent.
 _IDLE = 5.0
+# Of a user's rows that are erased together.
+_ERASED_AT_A_TIME = 1000
 
 
 class SubmissionsAgent:
@@ -58,11 +69,15 @@ class SubmissionsAgent:
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
         self._fresh: dict[bytes, bytes] = {}
+        secret = settings.secret.get_secret_value()
+        self.keys = DataKeys(settings, topics)
         self._processor = Processor(
-            IdIssuer(settings.secret.get_secret_value()),
-            topics.submissions.partitions,
-            settings.max_body_bytes,
-            self._find_row,
+            IdIssuer(secret),
+            Erasures(secret),
+            self.keys,
+            partitions=topics.submissions.partitions,
+            max_bytes=settings.max_body_bytes,
+            find_row=self._find_row,
         )
 
     @property
@@ -116,17 +131,16 @@ class SubmissionsAgent:
         begun = time.perf_counter()
         generation = self._app.consumer_generation_id
         current = [event for event in events if event.message.generation_id == generation]
-        outcomes = self._process([_record(record) for event in current for record in polled(event)])
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(_may_pass),
-            wait=wait_exponential(multiplier=0.1, max=5),
-            # After a rebalance the partitions' owners start from the committed offsets, without this batch.
-            stop=lambda _: self._app.consumer_generation_id != generation,
-            before_sleep=_log_retry,
-            retry_error_callback=lambda _: None,
-        ):
-            with attempt:
-                await self._store(outcomes)
+        outcomes: list[tuple[Record, Outcome]] = []
+        for part in _parts([_record(record) for event in current for record in polled(event)]):
+            if self._lacks_keys(part):
+                # Of those that are still unknown afterwards, there are none.
+                await self._until_done(self.keys.catch_up, generation)
+            if self._app.consumer_generation_id != generation:
+                break
+            processed = self._process(part)
+            await self._until_done(partial(self._store, processed), generation)
+            outcomes += processed
         if self._app.consumer_generation_id == generation:
             for event in current:
                 records = polled(event)
@@ -139,6 +153,22 @@ class SubmissionsAgent:
                     _trace(self._tracing, outcomes, begun)
         for event in events:
             event.ack()
+
+    async def _until_done(self, act: Callable[[], Awaitable[None]], generation: int) -> None:
+        """Do it again after errors that may pass, as long as the partitions are assigned as they were."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(_may_pass),
+            wait=wait_exponential(multiplier=0.1, max=5),
+            # After a rebalance the partitions' owners start from the committed offsets, without this batch.
+            stop=lambda _: self._app.consumer_generation_id != generation,
+            before_sleep=_log_retry,
+            retry_error_callback=lambda _: None,
+        ):
+            with attempt:
+                await act()
+
+    def _lacks_keys(self, records: list[Record]) -> bool:
+        return any(not self.keys.knows(key) for record in records if (key := record.data_key) is not None)
 
     def _process(self, records: list[Record]) -> list[tuple[Record, Outcome]]:
         self._fresh.clear()
@@ -155,10 +185,31 @@ class SubmissionsAgent:
         return self._fresh.get(key) or self._table.rows.get_row(partition, key)
 
     async def _store(self, outcomes: list[tuple[Record, Outcome]]) -> None:
-        sent = [await self._reroute(record, outcome) for record, outcome in outcomes if not isinstance(outcome, Stored)]
+        sent = [
+            await self._reroute(record, outcome)
+            for record, outcome in outcomes
+            if isinstance(outcome, Misplaced | Rejected)
+        ]
         await asyncio.gather(*sent)
         rows = ((record.partition, _row_of(outcome)) for record, outcome in outcomes)
         await self._table.store((partition, row) for partition, row in rows if row is not None)
+        for record, outcome in outcomes:
+            if isinstance(outcome, UserErased):
+                await self._erase_user(record, outcome.username)
+
+    async def _erase_user(self, record: Record, username: str) -> None:
+        """Erase what a user has in the record's partition, some rows at a time, so that other work goes on."""
+        after: Position | None = None
+        # If the partition moves away, its new owner comes to the record too.
+        while self._table.rows.holds(record.partition):
+            found = listing.rows_of(self._table.rows, record.partition, username, after)
+            rows = [results.decode(row) for _, row in itertools.islice(found, _ERASED_AT_A_TIME)]
+            if not rows:
+                return
+            after = position(rows[-1])
+            # What came after the record is not meant.
+            gone = [(record.partition, erased(row, record.offset)) for row in rows if row.offset < record.offset]
+            await self._table.store(gone)
 
     async def _reroute(self, record: Record, outcome: Misplaced | Rejected) -> Awaitable[Any]:
         origin = f"{record.topic}-{record.partition}-{record.offset}"
@@ -181,6 +232,21 @@ class SubmissionsAgent:
         )
         headers = [*record.headers, *_dead_letter_headers(record, outcome)]
         return await send(self._topics.dlq.name, record.key, record.value, None, None, headers)
+
+
+def _parts(records: list[Record]) -> Iterator[list[Record]]:
+    """Split a batch so that a user is erased by itself, once everything before it is in the table."""
+    part: list[Record] = []
+    for record in records:
+        if record.is_erasure:
+            if part:
+                yield part
+            yield [record]
+            part = []
+        else:
+            part.append(record)
+    if part:
+        yield part
 
 
 def _tell(outcomes: list[tuple[Record, Outcome]]) -> None:
@@ -217,15 +283,18 @@ def _measure(outcomes: list[tuple[Record, Outcome]], begun: float, oldest: int) 
     rest = [outcome for _, outcome in outcomes if not isinstance(outcome, Stored)]
     metrics.stored.inc(len(outcomes) - len(rest))
     for outcome in rest:
-        if isinstance(outcome, Misplaced):
-            metrics.forwarded.inc()
-        else:
-            metrics.dead.inc()
-            metrics.dead_letters.labels(outcome.error_class).inc()
+        match outcome:
+            case Misplaced():
+                metrics.forwarded.inc()
+            case Rejected():
+                metrics.dead.inc()
+                metrics.dead_letters.labels(outcome.error_class).inc()
+            case Erased() | UserErased():
+                metrics.erasures.inc()
 
 
-def _row_of(outcome: Outcome) -> Stored | None:
-    return outcome if isinstance(outcome, Stored) else getattr(outcome, "stored", None)
+def _row_of(outcome: Outcome) -> Stored | Erased | None:
+    return outcome if isinstance(outcome, Stored | Erased) else getattr(outcome, "stored", None)
 
 
 def _record(record: ConsumerRecord) -> Record:

@@ -16,6 +16,7 @@ from stream_agents.observation import Exporter, Sensor
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 from stream_agents.transport import FlowControl, Poll, new_transport
+from stream_agents.upkeep import Upkeep
 from stream_agents.views import add_views
 from stream_agents.waits import Waits
 
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> faust.App:
     )
     app.tables.add(table)
     agent = SubmissionsAgent(app, settings, topics, table, from_environment("worker"))
+    app.add_dependency(Upkeep(settings, table, agent.keys))
     serving = Serving(app, table, topics, settings.worker_url, Ends(settings))
     app.sensors.add(Sensor())
     if settings.metrics_port is not None:

@@ -37,12 +37,13 @@ def key(username: str, at: Position) -> bytes:
 
 
 def key_of(row: bytes) -> bytes | None:
-    """Return the key of a row's ECG, or None if it is no row of ours."""
+    """Return the key of a row's ECG, or None if it is erased, or no row of ours."""
     try:
         place = _decoder.decode(row)
     except msgspec.DecodeError:
         return None
-    return key(place.username, Position(place.accepted, place.ecg_id))
+    # An erased ECG is in nobody's list.
+    return key(place.username, Position(place.accepted, place.ecg_id)) if place.username else None
 
 
 def first_after(username: str, at: Position | None) -> bytes:

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterator, Sequence
 
-from shared.listing import Query
+from shared.listing import Position, Query
 from stream_agents import index
 from stream_agents.store import Store
 
@@ -19,7 +19,7 @@ def page(store: Store, query: Query, partitions: Sequence[int]) -> tuple[list[by
     """
     rows: list[bytes] = []
     size = 0
-    for _, row in heapq.merge(*(_rows(store, partition, query) for partition in partitions)):
+    for _, row in heapq.merge(*(rows_of(store, partition, query.username, query.after) for partition in partitions)):
         if len(rows) == query.limit or size > _PAGE_BYTES:
             return rows, True
         rows.append(row)
@@ -27,9 +27,16 @@ def page(store: Store, query: Query, partitions: Sequence[int]) -> tuple[list[by
     return rows, False
 
 
-def _rows(store: Store, partition: int, query: Query) -> Iterator[tuple[bytes, bytes]]:
-    prefix = index.owner(query.username)
-    for entry in store.keys_from(partition, prefix, index.first_after(query.username, query.after)):
+def rows_of(
+    store: Store, partition: int, username: str, after: Position | None = None
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield a user's rows in a partition, each with its key in the index, in order, from a position on.
+
+    Raises:
+        KeyError: if the partition is not open here.
+    """
+    prefix = index.owner(username)
+    for entry in store.keys_from(partition, prefix, index.first_after(username, after)):
         row = store.get_row(partition, index.ecg_id(entry, prefix))
         # The row decides: what the index said before a row was replaced counts for nothing.
         if row is not None and index.key_of(row) == entry:

@@ -10,6 +10,7 @@ ecgs = Counter(
     ("outcome",),
 )
 stored, forwarded, dead = (ecgs.labels(outcome) for outcome in ("stored", "forwarded", "dead_letter"))
+erasures = Counter("ecg_worker_erasures_total", "Erasures of an ECG, or of a user's ECGs in a partition.")
 dead_letters = Counter("ecg_worker_dead_letters_total", "Dead letters by the class of the error.", ("error_class",))
 batch_ecgs = Histogram(
     "ecg_worker_batch_ecgs", "ECGs of a batch (ECG_BATCH_SIZE).", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)

@@ -7,12 +7,17 @@ from typing import TypeAlias
 import msgspec
 
 from shared import encoding, results
+from shared.data_keys import HEADER as DATA_KEY_HEADER
+from shared.data_keys import DataKeys, KeyDestroyed
 from shared.ecg import Ecg
+from shared.erasures import CONTENT_TYPE as ERASURE
+from shared.erasures import Erasures
 from shared.errors import InvalidEcg
 from shared.ids import IdIssuer, is_issued
 from shared.kafka import partition_for
 from shared.listing import Position
 from shared.log import REQUEST_ID_HEADER, valid_request_id
+from shared.sealing import Broken
 from stream_agents import index
 from stream_agents.insights import INSIGHTS
 
@@ -55,6 +60,16 @@ class Record(msgspec.Struct, frozen=True):
         return None
 
     @property
+    def is_erasure(self) -> bool:
+        """Whether it says what is to be erased, and is no ECG."""
+        return self.header(CONTENT_TYPE_HEADER) == ERASURE
+
+    @property
+    def data_key(self) -> str | None:
+        """The id of the key that it is sealed with, if it is."""
+        return self.header(DATA_KEY_HEADER)
+
+    @property
     def request_id(self) -> str | None:
         """The id of the request that submitted it, if it is one that may stand in a log line."""
         return valid_request_id(self.header(REQUEST_ID_HEADER))
@@ -68,6 +83,24 @@ class Stored(msgspec.Struct, frozen=True):
     entry: bytes
 
 
+class Erased(msgspec.Struct, frozen=True):
+    """The ECG is erased: the row that remains, and the key that it had in the index, if it had one."""
+
+    key: bytes
+    row: bytes
+    entry: bytes
+
+
+class UserErased(msgspec.Struct, frozen=True):
+    """All of a user's ECGs in the record's partition that stand before it are to be erased."""
+
+    username: str
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """The record changes nothing: it comes again after an erasure behind it, or erases what is not there."""
+
+
 class Misplaced(msgspec.Struct, frozen=True):
     """The record belongs to the partition of another key: its producer hashes keys in another way."""
 
@@ -79,10 +112,10 @@ class Rejected(msgspec.Struct, frozen=True):
 
     error_class: str
     reason: str
-    stored: Stored | None = None
+    stored: Stored | Erased | None = None
 
 
-Outcome: TypeAlias = Stored | Misplaced | Rejected
+Outcome: TypeAlias = Stored | Erased | UserErased | Ignored | Misplaced | Rejected
 FindRow: TypeAlias = Callable[[int, bytes], bytes | None]
 
 
@@ -91,28 +124,46 @@ class Processor:
 
     Args:
         issuer: recognises the ids that gateways issued.
+        erasures: recognises the erasures that gateways sealed.
+        keys: opens the submissions that gateways sealed.
         partitions: number of partitions of the submissions topic.
         max_bytes: size of the largest message that is processed.
         find_row: returns the row that is stored for a key in a partition of the table.
     """
 
-    def __init__(self, issuer: IdIssuer, partitions: int, max_bytes: int, find_row: FindRow) -> None:
+    def __init__(
+        self,
+        issuer: IdIssuer,
+        erasures: Erasures,
+        keys: DataKeys,
+        *,
+        partitions: int,
+        max_bytes: int,
+        find_row: FindRow,
+    ) -> None:
         self._issuer = issuer
+        self._erasures = erasures
+        self._keys = keys
         self._partitions = partitions
         self._max_bytes = max_bytes
         self._find_row = find_row
 
     def process(self, record: Record) -> Outcome:
         """Return the outcome of a record; no content of it makes this raise."""
+        return self._erase(record) if record.is_erasure else self._compute(record)
+
+    def _compute(self, record: Record) -> Outcome:
         try:
             ecg = self._decode(record)
+        except KeyDestroyed:
+            return self._lost(record)
         except InvalidEcg as error:
             return self._reject(record, error, error.ecg_id, error.username)
         key = ecg.id.encode()
         if self._is_misplaced(record, key):
             return self._forward(record, key)
         existing = self._existing(record.partition, key)
-        if refusal := self._refuse(ecg.id, ecg.username, existing):
+        if refusal := self._refuse(record, ecg.id, ecg.username, existing):
             return refusal
         try:
             leads = compute(ecg)
@@ -132,19 +183,58 @@ class Processor:
             )
         )
 
+    def _erase(self, record: Record) -> Outcome:
+        try:
+            erasure = self._erasures.open(record.value)
+        except ValueError:
+            return Rejected("NotSealed", "erasure: is not sealed by a gateway of this deployment")
+        if erasure.ecg_id is None:
+            return UserErased(erasure.username)
+        key = erasure.ecg_id.encode()
+        if self._is_misplaced(record, key):
+            return Rejected("Misplaced", "erasure: is not in its key's partition")
+        existing = self._existing(record.partition, key)
+        if existing is None or existing.erased:
+            # No row says whose it is; the id does, if a gateway issued it.
+            owned = self._issuer.belongs(erasure.ecg_id, erasure.username)
+        else:
+            owned = existing.username == erasure.username
+        if not owned or (existing is not None and existing.offset > record.offset):
+            return Ignored()
+        return erased(existing or results.Insights(erasure.ecg_id, erasure.username), record.offset)
+
     def _decode(self, record: Record) -> Ecg:
-        if record.value is None:
+        value = record.value
+        if value is None:
             raise InvalidEcg("value", "is empty")
-        if len(record.value) > self._max_bytes:
+        if (key_id := record.data_key) is not None:
+            value = self._open(record, key_id, value)
+        if len(value) > self._max_bytes:
             raise InvalidEcg("value", f"is larger than {self._max_bytes} bytes", **self._identity(record))
         try:
-            return encoding.decode(record.value, record.header(CONTENT_TYPE_HEADER))
+            return encoding.decode(value, record.header(CONTENT_TYPE_HEADER))
         except InvalidEcg as error:
             if error.ecg_id is None or error.username is None:
                 # Gateways name the owner beside the message too, so that even an unreadable one has an answer.
                 identity = self._identity(record)
                 error.ecg_id, error.username = identity["ecg_id"], identity["username"]
             raise
+
+    def _open(self, record: Record, key_id: str, value: bytes) -> bytes:
+        try:
+            return self._keys.open(key_id, (record.key or b"").decode("utf-8", "replace"), value)
+        except Broken:
+            raise InvalidEcg("value", "cannot be opened with its key", **self._identity(record)) from None
+
+    def _lost(self, record: Record) -> Outcome:
+        """Reject a record that nobody can open any more. With its key the user was erased, and so is the ECG."""
+        rejected = Rejected("KeyDestroyed", "value: was sealed with a key that does not exist any more")
+        ecg_id, username = self._identity(record).values()
+        if ecg_id is None or username is None or self._is_misplaced(record, ecg_id.encode()):
+            return rejected
+        return Rejected(
+            rejected.error_class, rejected.reason, erased(results.Insights(ecg_id, username), record.offset)
+        )
 
     def _identity(self, record: Record) -> dict[str, str | None]:
         username = record.header(USERNAME_HEADER)
@@ -165,8 +255,14 @@ class Processor:
         row = self._find_row(partition, key)
         return results.decode(row) if row is not None else None
 
-    def _refuse(self, ecg_id: str, username: str, existing: results.Insights | None) -> Rejected | None:
-        """Refuse an id that is somebody else's; its owner's row stays as it is."""
+    def _refuse(
+        self, record: Record, ecg_id: str, username: str, existing: results.Insights | None
+    ) -> Rejected | Ignored | None:
+        """Refuse what was erased behind it, and an id that is somebody else's; its owner's row stays as it is."""
+        if existing is not None and existing.erased:
+            if existing.offset > record.offset:
+                return Ignored()
+            existing = None
         taken = is_issued(ecg_id) and not self._issuer.belongs(ecg_id, username)
         if taken or (existing is not None and existing.username != username):
             return Rejected("IdTaken", "id: belongs to another user")
@@ -188,13 +284,19 @@ class Processor:
         if self._is_misplaced(record, key):
             return self._forward(record, key)
         existing = self._existing(record.partition, key)
-        if refusal := self._refuse(ecg_id, username, existing):
+        if refusal := self._refuse(record, ecg_id, username, existing):
             return refusal
-        if existing is not None and existing.error is None:
+        if existing is not None and not existing.erased and existing.error is None:
             return rejected
         accepted = _accepted(record, existing)
         failure = results.Insights(ecg_id, username, error=str(error), accepted=accepted, offset=record.offset)
         return Rejected(rejected.error_class, rejected.reason, _stored(failure))
+
+
+def erased(row: results.Insights, offset: int) -> Erased:
+    """Return what becomes of a row by an erasure at an offset."""
+    entry = index.key(row.username, Position(row.accepted, row.ecg_id))
+    return Erased(row.ecg_id.encode(), results.encode(results.erased(row.ecg_id, offset)), entry)
 
 
 def _stored(row: results.Insights) -> Stored:
@@ -204,7 +306,7 @@ def _stored(row: results.Insights) -> Stored:
 
 def _accepted(record: Record, existing: results.Insights | None) -> int:
     """Return when the ECG came first: one that comes again stays where it is in its owner's list."""
-    if existing is not None:
+    if existing is not None and not existing.erased:
         return existing.accepted
     forwarded = record.header(FORWARDED_TIMESTAMP_HEADER)
     timestamp = int(forwarded) if forwarded and _TIMESTAMP.fullmatch(forwarded) else record.timestamp

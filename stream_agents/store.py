@@ -11,7 +11,7 @@ from faust.stores import rocksdb
 from faust.types import EventT
 
 from stream_agents import index
-from stream_agents.processing import Stored
+from stream_agents.processing import Erased, Stored
 from stream_agents.transport import polled
 
 # Of the table's memory, what is written and not yet in a file.
@@ -105,6 +105,17 @@ class Store(rocksdb.Store):
         """Tell whether the partition is open here."""
         return partition in self._dbs
 
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions that are open here."""
+        return list(self._dbs)
+
+    def compact(self, partition: int) -> None:
+        """Write a partition's files anew, without what was replaced or deleted."""
+        if (db := self._dbs.get(partition)) is not None:
+            db.flush()
+            db.compact_range(None, None)
+
     def get_row(self, partition: int, key: bytes) -> bytes | None:
         """Return a row, or None where there is none.
 
@@ -136,7 +147,7 @@ class Store(rocksdb.Store):
         # Every row has a key in the index too.
         return keys // 2, sum(sizes)
 
-    def put_rows(self, partition: int, rows: Iterable[Stored], offset: int | None) -> None:
+    def put_rows(self, partition: int, rows: Iterable[Stored | Erased], offset: int | None) -> None:
         """Write rows, their keys in the index, and the changelog offset up to which all is here, atomically.
 
         A row that replaces another one of the same ECG has the same key in the index.
@@ -147,7 +158,10 @@ class Store(rocksdb.Store):
         batch: Any = rocksdict.WriteBatch(raw_mode=True)
         for stored in rows:
             batch.put(stored.key, stored.row)
-            batch.put(stored.entry, b"")
+            if isinstance(stored, Erased):
+                batch.delete(stored.entry)
+            else:
+                batch.put(stored.entry, b"")
         if offset is not None:
             batch.put(self.offset_key, str(offset).encode())
         self._dbs[partition].write(batch)

@@ -13,7 +13,7 @@ from yarl import URL
 from shared.listing import Query, encode_page
 from stream_agents import listing, metrics
 from stream_agents.ends import Ends
-from stream_agents.processing import Stored
+from stream_agents.processing import Erased, Stored
 from stream_agents.store import Store
 from stream_agents.transport import Poll, Producer, polled
 from stream_agents.waits import Waits
@@ -68,13 +68,13 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
                 return list(tps)
             await asyncio.sleep(_POLL)
 
-    async def store(self, rows: Iterable[tuple[int, Stored]]) -> None:
+    async def store(self, rows: Iterable[tuple[int, Stored | Erased]]) -> None:
         """Store rows, given with their partitions; when this returns they are durable and visible.
 
         Raises:
             KafkaError: if the broker does not acknowledge a changelog record; nothing is visible then.
         """
-        by_partition: dict[int, list[Stored]] = defaultdict(list)
+        by_partition: dict[int, list[Stored | Erased]] = defaultdict(list)
         for partition, stored in rows:
             by_partition[partition].append(stored)
         with metrics.changelog_seconds.time():
@@ -95,7 +95,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             records = (record for event in batch for record in polled(event))
             self.waits.stored((record.key, record.value) for record in records if record.value is not None)
 
-    async def _log(self, partition: int, rows: list[Stored]) -> list[int]:
+    async def _log(self, partition: int, rows: Sequence[Stored | Erased]) -> list[int]:
         """Send rows to the changelog as batches, and return their offsets there."""
         client = cast("Producer", self.app.producer).client
         topic = self.changelog_topic.get_topic_name()

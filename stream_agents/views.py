@@ -27,19 +27,16 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving, auth: InternalA
     async def row(view: View, request: Request, partition: str, ecg_id: str) -> Response:
         """Answer 200 with the row, 404 when there is none, 421 when this worker cannot know.
 
-        A row is right wherever it is found; that there is none is known only to who serves the partition, or has a
-        copy of it that is not behind. With `?wait=seconds` such a worker answers as soon as it has the row, and 404
+        That is known only to who serves the partition, or has a copy of it that is not behind: elsewhere an erased ECG
+        might be found. With `?wait=seconds` such a worker answers as soon as it has the row, and 404
         after that time, or at once where too many wait; and 421 when partitions are assigned anew.
         """
         if not auth.accepts(request.headers.get(auth.header)):
             return view.text("unauthorized", status=401)
         number, key = int(partition), ecg_id.encode()
+        if not await serving.knows(number):
+            return view.text("not served here", status=421)
         found = table.find(number, key)
-        if found is None:
-            if not await serving.knows(number):
-                return view.text("not served here", status=421)
-            # A copy may just have caught up with it.
-            found = table.find(number, key)
         if found is None and (wait := request.query.get("wait")):
             try:
                 found = await table.waits.row(key, float(wait))

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from ecg_client.cli import dead_letters, output, users
+from ecg_client.cli.erase import erase
 from ecg_client.cli.insights import insights
 from ecg_client.cli.options import Unconfigured
 from ecg_client.cli.produce import produce
@@ -31,6 +32,7 @@ app.command()(submit)
 app.command()(insights)
 app.command("list")(list_ecgs)
 app.command()(show)
+app.command()(erase)
 app.command()(produce)
 app.command()(watch)
 app.add_typer(dead_letters.app, name="dlq")

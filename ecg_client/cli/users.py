@@ -84,11 +84,12 @@ def list_users(url: options.Url = None, admin_token: options.AdminToken = None, 
 
 @app.command("rm")
 def delete(name: Name, url: options.Url = None, admin_token: options.AdminToken = None) -> None:
-    """Delete a user: the token opens nothing any more.
+    """Delete a user, and erase all of their ECGs for good.
 
     Examples:
       ecg users rm st-marys
     """
     target, token = options.admin(url, admin_token)
     with EcgClient(target) as client:
-        client.delete_user(name, token)
+        if not client.delete_user(name, token):
+            output.complain("the token opens nothing any more; the ECGs will be erased as soon as workers are there")

@@ -7,14 +7,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import results
+from shared.data_keys import DataKeys
 from shared.ecg import Ecg, Lead
 from shared.encoding import packed
+from shared.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.ids import IdIssuer
 from shared.kafka import partition_for
+from shared.settings import Settings
+from shared.topics import Topics
 from stream_agents import processing
-from stream_agents.processing import Misplaced, Outcome, Processor, Record, Rejected, Stored
+from stream_agents.processing import (
+    Erased,
+    Ignored,
+    Misplaced,
+    Outcome,
+    Processor,
+    Record,
+    Rejected,
+    Stored,
+    UserErased,
+)
 
-ISSUER = IdIssuer("a secret of at least thirty-two characters")
+SECRET = "a secret of at least thirty-two characters"
+ISSUER = IdIssuer(SECRET)
+ERASURES = Erasures(SECRET)
+KEYS = DataKeys(Settings.model_validate({"secret": SECRET}), Topics(Settings.model_validate({"secret": SECRET})))
 rows: dict[bytes, bytes] = {}
 
 
@@ -32,7 +49,7 @@ def process(
     timestamp: int = 1000,
     **headers: bytes,
 ) -> Outcome:
-    processor = Processor(ISSUER, 12, 1000, lambda _, key: rows.get(key))
+    processor = Processor(ISSUER, ERASURES, KEYS, partitions=12, max_bytes=1000, find_row=lambda _, key: rows.get(key))
     partition = partition_for(key or b"", 12) if at is None else at
     named = [(name.replace("_", "-"), header) for name, header in headers.items()]
     return processor.process(Record("t", partition, offset, key, value, named, timestamp))
@@ -173,8 +190,10 @@ def test_a_gateways_unreadable_message_still_tells_its_owner() -> None:
     st.integers(0, 11),
     st.lists(
         st.tuples(
-            st.sampled_from(["content-type", "username", "forwarded-from", "forwarded-timestamp", "x"]),
-            st.binary(max_size=10) | st.integers().map(lambda number: str(number).encode()),
+            st.sampled_from(["content-type", "username", "forwarded-from", "forwarded-timestamp", "data-key", "x"]),
+            st.binary(max_size=10)
+            | st.integers().map(lambda number: str(number).encode())
+            | st.just(CONTENT_TYPE.encode()),
         )
     ),
     st.integers(-(2**63), 2**63 - 1),
@@ -182,6 +201,66 @@ def test_a_gateways_unreadable_message_still_tells_its_owner() -> None:
 def test_nothing_makes_it_raise(
     value: bytes | None, key: bytes | None, partition: int, headers: list[tuple[str, bytes]], timestamp: int
 ) -> None:
-    processor = Processor(ISSUER, 12, 1000, lambda *_: None)
+    processor = Processor(ISSUER, ERASURES, KEYS, partitions=12, max_bytes=1000, find_row=lambda *_: None)
     outcome = processor.process(Record("t", partition, 0, key, value, headers, timestamp))
     assert isinstance(outcome, Stored | Misplaced | Rejected)
+
+
+def erase(username: str = "u", ecg_id: str | None = "e", *, offset: int = 8, at: int | None = None) -> Outcome:
+    value = ERASURES.seal(Erasure(username, ecg_id))
+    return process(value, (ecg_id or username).encode(), offset=offset, at=at, content_type=CONTENT_TYPE.encode())
+
+
+def keep(outcome: Outcome) -> results.Insights:
+    """Put a row into the table."""
+    assert isinstance(outcome, Stored | Erased)
+    rows[outcome.key] = outcome.row
+    return results.decode(outcome.row)
+
+
+def test_an_erasure_leaves_the_id_and_nothing_else() -> None:
+    stored = process(message())
+    keep(stored)
+    erased = erase()
+    assert isinstance(erased, Erased)
+    assert isinstance(stored, Stored)
+    assert erased.entry == stored.entry
+    assert keep(erased) == results.Insights("e", "", offset=8, erased=True)
+
+
+def test_what_stood_before_an_erasure_is_ignored_when_it_comes_again() -> None:
+    keep(process(message()))
+    keep(erase())
+    assert process(message(), offset=7) == Ignored()
+    assert process(message(signal=[0.5]), offset=7) == Ignored()
+    assert keep(process(message(), offset=9, timestamp=5)).accepted == 5
+    assert erase(offset=8) == Ignored()
+
+
+def test_an_erasure_concerns_its_users_ecg_only() -> None:
+    assert erase() == Ignored()
+    keep(process(message(username="other")))
+    assert erase() == Ignored()
+    issued = ISSUER.issue("u")
+    assert isinstance(erase(ecg_id=issued), Erased)
+    assert erase(ecg_id=ISSUER.issue("other")) == Ignored()
+    assert erase(ecg_id=None, at=3) == UserErased("u")
+
+
+def test_an_erasure_that_no_gateway_sealed_is_a_dead_letter() -> None:
+    value = Erasures("another secret of thirty-two letters").seal(Erasure("u", "e"))
+    for forged in (value, value[:-1], b"{}", None):
+        outcome = process(forged, content_type=CONTENT_TYPE.encode())
+        assert isinstance(outcome, Rejected)
+        assert (outcome.error_class, outcome.stored) == ("NotSealed", None)
+
+
+def test_what_nobody_can_open_any_more_is_a_dead_letter_and_erased() -> None:
+    issued = ISSUER.issue("u")
+    outcome = process(b"sealed", issued.encode(), data_key=b"0" * 32, username=b"u")
+    assert isinstance(outcome, Rejected)
+    assert outcome.error_class == "KeyDestroyed"
+    assert isinstance(outcome.stored, Erased)
+    foreign = process(b"sealed", b"e", data_key=b"0" * 32, username=b"u")
+    assert isinstance(foreign, Rejected)
+    assert foreign.stored is None

@@ -13,7 +13,7 @@ from shared import listing, results
 from shared.listing import Position, Query
 from shared.results import Insights
 from shared.settings import Settings
-from stream_agents import index
+from stream_agents import index, processing
 from stream_agents.app import create_app
 from stream_agents.processing import Stored
 from stream_agents.store import Store
@@ -121,3 +121,23 @@ def test_a_page_ends_at_its_limit_or_its_size_and_goes_on_from_its_last_row(tabl
     page = listing.decode_page(table.page(Query("u", [PARTITION, 4], 2), [PARTITION, 4]))
     # Of a partition that is not open here nothing is known.
     assert (page.partitions, len(page.rows), page.more) == ([PARTITION], 2, True)
+
+
+def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable, tmp_path: Path) -> None:
+    """However it was erased: here, or by a worker whose changelog is followed."""
+    # Nothing that compression would take apart.
+    leads = {ecg_id: random.Random(ecg_id).randbytes(16).hex() for ecg_id in "abc"}
+    here, elsewhere, stays = (Insights(ecg_id, f"user-{ecg_id}", [{"name": lead}]) for ecg_id, lead in leads.items())
+    recover(table.rows, [(found.ecg_id, found) for found in (here, elsewhere, stays)])
+    table.rows.compact(PARTITION)
+    assert files_with(tmp_path, leads["a"]), "or this test proves nothing"
+    table.rows.put_rows(PARTITION, [processing.erased(here, 7)], 4)
+    recover(table.rows, [("b", results.erased("b", 8))], first=5)
+    assert [listed(table, f"user-{ecg_id}") for ecg_id in "abc"] == [[], [], ["c"]]
+    table.rows.compact(PARTITION)
+    assert [bool(files_with(tmp_path, lead)) for lead in leads.values()] == [False, False, True]
+    assert table.rows.get_row(PARTITION, b"a") == results.encode(results.erased("a", 7))
+
+
+def files_with(directory: Path, text: str) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]

@@ -1,4 +1,4 @@
-"""A compacted topic, materialised: every replica of the gateway reads it whole and follows it."""
+"""A compacted topic, materialised: whoever needs it reads it whole and follows it."""
 
 import asyncio
 import math

@@ -1,0 +1,330 @@
+"""Erasure: gone from every answer at once, and for good."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from shared.data_keys import HEADER as DATA_KEY_HEADER
+from shared.erasures import CONTENT_TYPE, Erasure, Erasures
+from shared.kafka import admin_client, new_reader, partition_for
+from shared.topics import Topic, Topics
+from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, eventually, insights
+from tests.pipeline.test_direct_produce import dead_letter
+from tests.pipeline.test_events import stream
+from tests.pipeline.test_reading import submit
+
+NewPipeline = Callable[..., Pipeline]
+ADMIN = {"x-admin-token": ADMIN_TOKEN}
+UNKNOWN = "00000000-0000-8000-8000-000000000000"
+SEALED = {"ECG_ENCRYPT_SUBMISSIONS": "true"}
+# Sixteen bits each, in an order that nothing else has by chance.
+SIGNAL = [random.Random(7).randint(-30000, 30000) for _ in range(64)]
+SECRET_ECG: dict[str, Any] = {"leads": [{"name": "V5", "signal": SIGNAL}]}
+PLAIN = (
+    b"".join(sample.to_bytes(2, "little", signed=True) for sample in SIGNAL[:8]),
+    ",".join(map(str, SIGNAL[:8])).encode(),
+    ", ".join(map(str, SIGNAL[:8])).encode(),
+)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def owner(pipeline: Pipeline) -> AsyncIterator[httpx.AsyncClient]:
+    async with pipeline.client(token=await pipeline.register("eraser")) as client:
+        yield client
+
+
+async def statuses(client: httpx.AsyncClient, ecg_id: str) -> list[int]:
+    return [(await client.get(path)).status_code for path in (f"/ecgs/{ecg_id}/insights", f"/ecgs/{ecg_id}")]
+
+
+async def listed(client: httpx.AsyncClient) -> list[str]:
+    response = await client.get("/ecgs", params={"limit": 200})
+    assert response.status_code == 200, response.text
+    return [ecg["id"] for ecg in response.json()["ecgs"]]
+
+
+async def records(pipeline: Pipeline, topic: Topic) -> list[ConsumerRecord]:
+    """Read a topic to its end."""
+    reader = new_reader(pipeline.settings)
+    await reader.start()
+    try:
+        partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        reader.assign(partitions)
+        ends = await reader.end_offsets(partitions)
+        found: list[ConsumerRecord] = []
+        for partition in partitions:
+            reader.seek(partition, 0)
+        while any([await reader.position(partition) < ends[partition] for partition in partitions]):
+            for batch in (await reader.getmany(timeout_ms=200)).values():
+                found += batch
+        return found
+    finally:
+        await reader.stop()
+
+
+async def test_an_erased_ecg_is_in_no_answer(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
+    gone, stays = await submit(owner, 2)
+    other = pipeline.client(1, owner.headers["x-user-token"])
+    response = await owner.delete(f"/ecgs/{gone}")
+    assert (response.status_code, response.content) == (204, b"")
+    async with other:
+        for client in (owner, other):
+            assert await statuses(client, gone) == [404, 404]
+            assert gone not in (ids := await listed(client))
+            assert stays in ids
+        waiting = await other.get(f"/ecgs/{gone}/insights", headers={"prefer": "wait=1"})
+        unknown = await other.get(f"/ecgs/{UNKNOWN}/insights")
+        assert waiting.status_code == 404
+        assert waiting.text.replace(gone, UNKNOWN) == unknown.text
+        # Whoever did not get the answer asks again.
+        assert (await other.delete(f"/ecgs/{gone}")).status_code == 204
+    assert await statuses(owner, stays) == [200, 200]
+
+
+async def test_nobody_else_erases_it(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
+    [ecg_id] = await submit(owner)
+    async with pipeline.client(token=await pipeline.register("not-the-eraser")) as stranger:
+        foreign, unknown = [await stranger.delete(f"/ecgs/{tried}") for tried in (ecg_id, UNKNOWN)]
+        assert foreign.status_code == unknown.status_code == 404
+        assert foreign.text.replace(ecg_id, UNKNOWN) == unknown.text
+    async with pipeline.client() as nobody:
+        assert (await nobody.delete(f"/ecgs/{ecg_id}")).status_code == 401
+    assert await statuses(owner, ecg_id) == [200, 200]
+
+
+async def test_an_ecg_that_was_produced_onto_kafka_is_erased_too(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
+    ecg_id = "holter-7:erase-me"
+    ecg = orjson.dumps({"id": ecg_id, "username": "eraser", "leads": [{"name": "I", "signal": [1, -1]}]})
+
+    async def produced() -> bool | None:
+        return (await statuses(owner, ecg_id)) == [200, 200] or None
+
+    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+        await producer.send_and_wait(Topics(pipeline.settings).submissions.name, ecg, ecg_id.encode())
+        await eventually(produced, what="its insights")
+        assert (await owner.delete(f"/ecgs/{ecg_id}")).status_code == 204
+        assert await statuses(owner, ecg_id) == [404, 404]
+        # The id is free again.
+        await producer.send_and_wait(Topics(pipeline.settings).submissions.name, ecg, ecg_id.encode())
+        await eventually(produced, what="its insights")
+
+
+async def test_an_ecg_that_is_not_processed_yet_never_is(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline(ECG_QUERY_TIMEOUT="1")
+    pipeline.start_gateway()
+    await pipeline.alive()
+    async with pipeline.client(token=await pipeline.register("hasty")) as client:
+        ecg_id = (await client.post("/ecgs", json=SECRET_ECG)).json()["id"]
+        assert (await client.delete(f"/ecgs/{ecg_id}")).status_code == 202
+        pipeline.start_worker()
+
+        async def answered() -> int | None:
+            status = (await client.get(f"/ecgs/{ecg_id}/insights")).status_code
+            assert status != 200
+            return status if status == 404 else None
+
+        await eventually(answered, 60, what="the erasure")
+    pipeline.stop()
+
+
+async def test_a_resumed_stream_leaves_out_what_is_erased(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
+    async with stream(owner) as events:
+        first = await submit(owner)
+        await events.read_until(first)
+    gone, stays = await submit(owner, 2)
+    assert (await owner.delete(f"/ecgs/{gone}")).status_code == 204
+    async with stream(owner, events.last_id) as resumed:
+        await resumed.read_until([stays])
+        last = await submit(owner)
+        await resumed.read_until(last)
+    assert gone not in resumed.ids
+
+
+async def test_messages_that_come_again_bring_nothing_back(new_pipeline: NewPipeline) -> None:
+    """A worker that is killed before it commits: the next one comes to the submission a second time."""
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    worker = pipeline.start_worker()
+    await pipeline.ready()
+    async with pipeline.client(token=await pipeline.register("again")) as client:
+        ids = await submit(client, 20)
+        assert {(await client.delete(f"/ecgs/{ecg_id}")).status_code for ecg_id in ids} == {204}
+        worker.kill()
+        pipeline.start_worker()
+        seen: set[int] = set()
+
+        async def processed() -> bool | None:
+            seen.update([(await client.get(f"/ecgs/{ecg_id}/insights")).status_code for ecg_id in ids])
+            return (await client.get("/ecgs")).status_code == 200 or None
+
+        await eventually(processed, 60, 0.0, what="the next worker")
+        await submit(client)
+        await processed()
+        assert seen <= {404, 503}
+    pipeline.stop()
+
+
+async def test_a_retry_after_the_erasure_is_a_new_submission(owner: httpx.AsyncClient) -> None:
+    key = {"idempotency-key": "erased"}
+    ecg_id = (await owner.post("/ecgs", json=SECRET_ECG, headers=key)).json()["id"]
+    await insights(owner, ecg_id)
+    assert (await owner.delete(f"/ecgs/{ecg_id}")).status_code == 204
+    assert (await owner.post("/ecgs", json=SECRET_ECG, headers=key)).json()["id"] == ecg_id
+
+    async def back() -> bool | None:
+        return (await statuses(owner, ecg_id)) == [200, 200] or None
+
+    await eventually(back, what="the ECG")
+
+
+async def test_whoever_may_produce_may_not_erase(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
+    [ecg_id] = await submit(owner)
+    partition = partition_for(ecg_id.encode(), 12)
+    forged = Erasures("another secret of thirty-two letters").seal(Erasure("eraser", ecg_id))
+    foreign = Erasures(SECRET).seal(Erasure("somebody-else", ecg_id))
+    tampered = Erasures(SECRET).seal(Erasure("somebody-else")).replace(b"somebody-else", b"eraser")
+    headers = [("content-type", CONTENT_TYPE.encode())]
+    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+        for value in (foreign, forged, tampered, b"", b"{}"):
+            topic = Topics(pipeline.settings).submissions.name
+            sent = await producer.send_and_wait(topic, value, ecg_id.encode(), partition, headers=headers)
+    _, reason = await dead_letter(pipeline, sent.offset, partition)
+    assert reason["dlq-error-class"] == "NotSealed"
+    assert await statuses(owner, ecg_id) == [200, 200]
+
+
+async def test_a_deleted_user_leaves_nothing_to_who_takes_the_name(pipeline: Pipeline) -> None:
+    token, other = await pipeline.register("leaving"), await pipeline.register("staying")
+    async with (
+        pipeline.client(token=token) as client,
+        pipeline.client(1, other) as neighbour,
+        pipeline.client() as admin,
+    ):
+        ids, theirs = await asyncio.gather(submit(client, 40), submit(neighbour, 5))
+        assert (await admin.delete("/users/leaving", headers=ADMIN)).status_code == 204
+        assert (await client.get("/ecgs")).status_code == 401
+        assert sorted(await listed(neighbour)) == sorted(theirs)
+        assert (await admin.delete("/users/leaving", headers=ADMIN)).status_code == 404
+    async with pipeline.client(1, await pipeline.register("leaving")) as successor:
+        assert await listed(successor) == []
+        assert [await statuses(successor, ecg_id) for ecg_id in ids] == [[404, 404]] * len(ids)
+        [new] = await submit(successor)
+        assert await listed(successor) == [new]
+    latest = {row.key: row.value for row in await records(pipeline, Topics(pipeline.settings).insights)}
+    assert not [ecg_id for ecg_id in ids if b"leaving" in latest[ecg_id.encode()]]
+
+
+async def test_sealed_submissions_are_read_like_any(new_pipeline: NewPipeline) -> None:
+    """By several gateways that make the user's key at the same time."""
+    pipeline = new_pipeline(**SEALED)
+    for _ in range(2):
+        pipeline.start_gateway()
+        pipeline.start_worker()
+    await pipeline.ready(2)
+    token = await pipeline.register("sealed")
+    async with pipeline.client(0, token) as one, pipeline.client(1, token) as other:
+        clients = (one, other)
+        accepted = await asyncio.gather(*(clients[i % 2].post("/ecgs", json=SECRET_ECG) for i in range(20)))
+        for number, response in enumerate(accepted):
+            ecg_id = response.json()["id"]
+            reader = clients[number // 2 % 2]
+            await insights(reader, ecg_id)
+            [lead] = (await reader.get(f"/ecgs/{ecg_id}")).json()["leads"]
+            assert lead["signal"] == SIGNAL
+    sealed = await records(pipeline, Topics(pipeline.settings).submissions)
+    assert len(sealed) == 20
+    assert all(DATA_KEY_HEADER in dict(record.headers) for record in sealed)
+    pipeline.stop()
+
+
+async def test_a_submission_whose_user_is_deleted_is_lost_to_everybody(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline(ECG_QUERY_TIMEOUT="1", **SEALED)
+    pipeline.start_gateway()
+    await pipeline.alive()
+    async with pipeline.client(token=await pipeline.register("brief")) as client:
+        ecg_id = (await client.post("/ecgs", json=SECRET_ECG)).json()["id"]
+        assert (await client.delete("/users/brief", headers=ADMIN)).status_code == 202
+    successor = pipeline.client(token=await pipeline.register("brief"))
+    pipeline.start_worker()
+    await pipeline.ready()
+    async with successor:
+        _, reason = await dead_letter(pipeline, 0, partition_for(ecg_id.encode(), 12))
+        assert reason["dlq-error-class"] == "KeyDestroyed"
+        assert await statuses(successor, ecg_id) == [404, 404]
+        # Nor does who came after them use the key that is gone.
+        await insights(successor, (await successor.post("/ecgs", json=SECRET_ECG)).json()["id"])
+    pipeline.stop()
+
+
+async def traces(pipeline: Pipeline) -> list[str]:
+    """Return where a plain signal is: topics, files of tables, logs."""
+    found: list[str] = []
+    for topic in Topics(pipeline.settings):
+        for record in await records(pipeline, topic):
+            if any(plain in (record.value or b"") for plain in PLAIN):
+                found.append(topic.name.removeprefix(pipeline.prefix))
+    files = [path for path in pipeline.directory.rglob("*") if path.is_file()]
+    found += [path.name for path in files if any(plain in path.read_bytes() for plain in PLAIN)]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize(("sealed", "left"), [(True, []), (False, [".submissions", ".submissions.dlq"])])
+async def test_where_a_plain_signal_is_after_its_user_was_deleted(
+    new_pipeline: NewPipeline, sealed: bool, left: list[str]
+) -> None:
+    """Without sealing the log of submissions keeps it, for as long as it keeps anything: so this test can find it."""
+    pipeline = new_pipeline(ECG_LOG_LEVEL="DEBUG", ECG_ACCESS_LOG="true", **(SEALED if sealed else {}))
+    pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline.ready()
+    async with pipeline.client(token=await pipeline.register("traced")) as client:
+        ecg_id = (await client.post("/ecgs", json=SECRET_ECG)).json()["id"]
+        await insights(client, ecg_id)
+        # As a letter that is dead: what it says does not belong where it stands.
+        topics = Topics(pipeline.settings)
+        [record] = await records(pipeline, topics.submissions)
+        async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+            headers = [*record.headers, ("forwarded-from", b"elsewhere-0-0")]
+            sent = await producer.send_and_wait(topics.submissions.name, record.value, b"other", 0, headers=headers)
+        await dead_letter(pipeline, sent.offset, 0)
+        assert (await client.delete("/users/traced", headers=ADMIN)).status_code == 204
+    pipeline.stop()
+    assert await traces(pipeline) == left
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+async def test_compaction_removes_rows_and_keys_from_the_brokers_disks(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline(**SEALED)
+    pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline.ready()
+    topics = Topics(pipeline.settings)
+    soon = {"max.compaction.lag.ms": "1000", "min.cleanable.dirty.ratio": "0.001", "segment.ms": "1000"}
+    async with admin_client(pipeline.settings) as admin:
+        for topic in (topics.insights, topics.keys):
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=soon)])
+    async with pipeline.client(token=await pipeline.register("compacted")) as client:
+        [ecg_id] = await submit(client)
+        [key] = await records(pipeline, topics.keys)
+        assert (await client.delete("/users/compacted", headers=ADMIN)).status_code == 204
+
+    async def gone() -> bool | None:
+        # A segment is closed by what comes after it.
+        await pipeline.register("compacted-too")
+        async with pipeline.client(token=await pipeline.register("compacted-too")) as client:
+            await submit(client, 24)
+        rows = [row for row in await records(pipeline, topics.insights) if row.key == ecg_id.encode()]
+        keys = [found for found in await records(pipeline, topics.keys) if found.value == key.value]
+        return True if len(rows) == 1 and not keys else None
+
+    await eventually(gone, 120, 2, what="compaction")
+    pipeline.stop()
