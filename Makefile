@@ -19,7 +19,7 @@ KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
 	$(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-kafka test-faults bench check contracts docs lock clean
+.PHONY: help run demo test test-kafka test-faults safeguards bench check contracts docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, M
 
 test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour; SHORT=1: four minutes)
 	@$(if $(SHORT),ECG_FAULTS=worst ECG_FAULT_ECGS=2000) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py -s
+
+safeguards: $(DEV_READY) ## take each safeguard of docs/security.md away, and see its tests fail (ten minutes; ONLY=erasure: those named so)
+	@exec $(BIN)/python -m tests.safeguards $(ONLY)
 
 bench: $(BENCH_READY) $(PEERS_READY) ## measure beside peers on Apache Kafka (Java 17, Maven), and write docs/benchmarks.md (half an hour; QUICK=1: five minutes; ONLY=process: a part)
 	@exec $(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)

@@ -1,0 +1,32 @@
+"""The list of safeguards: of code and tests that are there, and all of what docs/security.md promises."""
+
+import re
+
+import pytest
+
+from tests.safeguards import ROOT, Safeguard, safeguards
+
+PAGE = ROOT / "docs" / "security.md"
+
+
+def test_names_are_unique() -> None:
+    names = [guard.name for guard in safeguards()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("guard", safeguards(), ids=lambda guard: guard.name.replace(" ", "-"))
+def test_a_safeguard_and_its_tests_are_there(guard: Safeguard) -> None:
+    path = ROOT / guard.file
+    assert guard.removed_from(path.read_text()) != path.read_text()
+    for test in guard.tests:
+        file, _, name = test.partition("::")
+        assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text()
+
+
+def test_every_promise_names_a_test_and_has_a_safeguard() -> None:
+    rows = [line for line in PAGE.read_text().splitlines() if line.count(" | ") == 2 and "`test_" in line]
+    assert len(rows) > 20
+    guarded = {test.partition("::")[2] for guard in safeguards() for test in guard.tests}
+    for row in rows:
+        named = re.findall(r"`(test_\w+)`", row.split(" | ")[-1])
+        assert guarded & set(named), f"no safeguard of {named} is taken away"
