@@ -23,9 +23,9 @@ class Waiting:
         return self._count >= self._limit
 
     async def find(self, request: Request, ecg_id: str, username: str, seconds: int) -> Insights | None:
-        """Return the insights of a user's ECG as soon as there are any, or None after so many seconds.
+        """Return the row of a user's ECG as soon as there is one, or what there is after so many seconds.
 
-        What is another's takes as long as what is not there, so that nobody can tell one from the other.
+        What is another's, or erased, takes as long as what is not there, so that nobody can tell one from the other.
 
         Raises:
             Unavailable: if no worker that serves the partition has answered in that time.
@@ -43,4 +43,4 @@ class Waiting:
         if found is None or found.username == username:
             return found
         await asyncio.sleep(deadline - clock())
-        return None
+        return found
