@@ -1,6 +1,7 @@
 """Erasure: gone from every answer at once, and for good."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -311,16 +312,19 @@ async def test_compaction_removes_rows_and_keys_from_the_brokers_disks(new_pipel
     soon = {"max.compaction.lag.ms": "1000", "min.cleanable.dirty.ratio": "0.001", "segment.ms": "1000"}
     async with admin_client(pipeline.settings) as admin:
         for topic in (topics.insights, topics.keys):
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=soon)])
+            await admin.alter_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, topic.name, configs={**topic.config, **soon})]
+            )
     async with pipeline.client(token=await pipeline.register("compacted")) as client:
         [ecg_id] = await submit(client)
         [key] = await records(pipeline, topics.keys)
         assert (await client.delete("/users/compacted", headers=ADMIN)).status_code == 204
 
+    others = itertools.count()
+
     async def gone() -> bool | None:
         # A segment is closed by what comes after it.
-        await pipeline.register("compacted-too")
-        async with pipeline.client(token=await pipeline.register("compacted-too")) as client:
+        async with pipeline.client(token=await pipeline.register(f"other-{next(others)}")) as client:
             await submit(client, 24)
         rows = [row for row in await records(pipeline, topics.insights) if row.key == ecg_id.encode()]
         keys = [found for found in await records(pipeline, topics.keys) if found.value == key.value]
