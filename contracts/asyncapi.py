@@ -66,6 +66,7 @@ def document(settings: Settings, version: str) -> dict[str, Any]:
 
 def _channels(topics: Topics) -> tuple[_Channel, ...]:
     ecgs = ("Ecg", "PackedEcg", "SealedEcg")
+    users = ("User", "UserDeleted")
     keys = ("DataKey", "DataKeyDestroyed")
     workers = ("Worker", "WorkerLeft")
     return (
@@ -103,10 +104,11 @@ def _channels(topics: Topics) -> tuple[_Channel, ...]:
             topics.users,
             "Who holds which token; of the tokens it has digests only. Gateways write and follow it. The latest record "
             "of a key counts.",
-            ("User",),
+            users,
             (
                 _Operation("registerUser", "send", "A gateway registers a user, or gives one a new token.", ("User",)),
-                _Operation("followUsers", "receive", "Gateways know users by it.", ("User",)),
+                _Operation("deleteUser", "send", "A gateway deletes a user.", ("UserDeleted",)),
+                _Operation("followUsers", "receive", "Gateways know users by it.", users),
             ),
         ),
         _Channel(

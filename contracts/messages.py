@@ -81,6 +81,7 @@ def messages() -> dict[str, Message]:
         "Erasure": _erasure(),
         "Insights": _insights(),
         "User": _user(),
+        "UserDeleted": Message("A user who was deleted", None, _text("The username."), {"type": "null"}),
         "DataKey": _data_key(),
         "DataKeyDestroyed": Message("A key that was destroyed", None, _text("The key's id."), {"type": "null"}),
         "DeadLetter": _dead_letter(),

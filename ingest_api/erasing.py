@@ -75,7 +75,9 @@ class Erasing:
                 )
         except (KafkaError, TimeoutError):
             raise Unavailable("The deletion was not acknowledged by the broker, try again", missing="broker") from None
-        return known or sealed, await self._in_time(self._all_erased(username))
+        if not (known or sealed):
+            return False, False
+        return True, await self._in_time(self._all_erased(username))
 
     async def _publish(self, erasure: Erasure, key: str, partition: int | None = None) -> int:
         headers = [("content-type", CONTENT_TYPE.encode())]

@@ -205,7 +205,7 @@ async def test_the_documentation_describes_every_answer(client: httpx.AsyncClien
     }
     assert statuses["POST /users"] == {"201", "401", "413", "415", "422", "429", "503"}
     assert statuses["GET /users"] == {"200", "401", "422", "429", "503"}
-    assert statuses["DELETE /users/{username}"] == {"204", "401", "404", "429", "503"}
+    assert statuses["DELETE /users/{username}"] == {"202", "204", "401", "404", "429", "503"}
     assert statuses["POST /ecgs"] == {"201", "401", "413", "415", "422", "429", "503"}
     assert statuses["GET /ecgs/{ecg_id}/insights"] == {"200", "202", "401", "404", "422", "429", "503"}
     assert statuses["GET /ecgs"] == {"200", "401", "422", "429", "503"}

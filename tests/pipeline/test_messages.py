@@ -10,13 +10,14 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from shared import erasures
 from shared.encoding import packed, plain
 from shared.ids import IdIssuer
 from shared.kafka import partition_for
 from shared.settings import Settings
 from shared.topics import Topics
 from tests.documented import async_api, validator
-from tests.harness import SECRET, Pipeline, eventually, insights
+from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, eventually, insights
 from tests.pipeline.test_direct_produce import found, message
 
 # As small as it can be, for a signal that is larger packed than as JSON to be small too.
@@ -31,6 +32,7 @@ POISON = {
 async def test_every_record_is_as_documented(new_pipeline: Callable[..., Pipeline]) -> None:
     pipeline = new_pipeline(ECG_MAX_BODY_BYTES=str(MAX_BODY))
     pipeline.start_gateway()
+    pipeline.start_gateway(ECG_ENCRYPT_SUBMISSIONS="true")
     worker = pipeline.start_worker()
     await pipeline.ready()
     token = await pipeline.register("contracts")
@@ -40,6 +42,11 @@ async def test_every_record_is_as_documented(new_pipeline: Callable[..., Pipelin
         for body in (small, wide):
             answer = await client.post("/ecgs", json=body)
             await insights(client, answer.json()["id"])
+    async with pipeline.client(1, await pipeline.register("leaving")) as client:
+        answer = await client.post("/ecgs", json=small)
+        await insights(client, answer.json()["id"])
+        assert (await client.delete(f"/ecgs/{answer.json()['id']}")).status_code == 204
+        assert (await client.delete("/users/leaving", headers={"x-admin-token": ADMIN_TOKEN})).status_code == 204
     broken = await produce(pipeline, token)
     assert worker.stop() == 0
 
@@ -132,5 +139,5 @@ def _decoded(value: bytes | None, content_type: str | None) -> Any:
         return value and value.hex()
     if content_type == packed.CONTENT_TYPE:
         return msgspec.to_builtins(msgspec.msgpack.decode(value))
-    assert content_type == plain.CONTENT_TYPE
+    assert content_type in (plain.CONTENT_TYPE, erasures.CONTENT_TYPE)
     return json.loads(value)
