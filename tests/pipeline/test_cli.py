@@ -275,6 +275,12 @@ async def test_ecgs_are_listed_and_shown_as_they_were_submitted(cli: Cli, tmp_pa
     text = (await cli("show", listed[1]["id"])).out
     assert "250 Hz" in text
     assert (await cli("show", "unknown")).code == 1
+    done = await cli("erase", listed[0]["id"], "unknown", "--json")
+    assert done.code == 1
+    assert done.lines[0] == {"ecg_id": listed[0]["id"], "erased": True}
+    assert done.lines[1] == {"ecg_id": "unknown", "error": "ECG not found for id unknown"}
+    assert (await cli("show", listed[0]["id"])).code == 1
+    assert listed[0]["id"] not in (await cli("list")).out
     assert (await cli("submit", "--adc-gain", "0", *files)).code == 1
 
 

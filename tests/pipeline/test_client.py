@@ -135,6 +135,31 @@ async def test_the_same_key_and_content_are_the_same_ecg(pipeline: Pipeline, con
     assert await one("submit", RECORDING) != await one("submit", RECORDING)
 
 
+async def test_an_ecg_is_erased(pipeline: Pipeline, connect: Callable[..., Call]) -> None:
+    client = connect(pipeline.gateways[0].url, await pipeline.register("client-erasing"))
+    ecg_id = await client("submit", RECORDING)
+    await client("wait_for_insights", ecg_id)
+    assert await client("erase", ecg_id) is True
+    for name in ("insights", "ecg"):
+        with pytest.raises(NotFound):
+            await client(name, ecg_id)
+    with pytest.raises(NotFound, match=r"^ECG not found for id not-mine$"):
+        await client("erase", "not-mine")
+
+
+async def test_an_erasure_that_waits_for_a_worker_is_told(
+    new_pipeline: Callable[..., Pipeline], connect: Callable[..., Call]
+) -> None:
+    pipeline = new_pipeline(ECG_QUERY_TIMEOUT="0.5")
+    pipeline.start_gateway()
+    await pipeline.alive()
+    url = pipeline.gateways[0].url
+    client = connect(url, await pipeline.register("client-erasing"))
+    assert await client("erase", await client("submit", RECORDING)) is False
+    assert await client("delete_user", "client-erasing", ADMIN_TOKEN) is False
+    pipeline.stop()
+
+
 async def test_the_administrator_lists_and_deletes_users(pipeline: Pipeline, connect: Callable[..., Call]) -> None:
     url = pipeline.gateways[0].url
     client = connect(url)
@@ -142,7 +167,7 @@ async def test_the_administrator_lists_and_deletes_users(pipeline: Pipeline, con
     assert user.expires_at > datetime.now(UTC) + timedelta(minutes=59)
     [listed] = [found for found in await client("users", ADMIN_TOKEN) if found.username == "client/leaving"]
     assert (listed.created_at <= listed.issued_at, listed.expires_at) == (True, user.expires_at)
-    await client("delete_user", "client/leaving", ADMIN_TOKEN)
+    assert await client("delete_user", "client/leaving", ADMIN_TOKEN) is True
     with pytest.raises(Unauthorized):
         await connect(url, user.token)("insights", "any")
     with pytest.raises(NotFound, match=r"^User not found: client/leaving$"):
