@@ -134,6 +134,7 @@ def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable, tmp_p
     table.rows.put_rows(PARTITION, [processing.erased(here, 7)], 4)
     recover(table.rows, [("b", results.erased("b", 8))], first=5)
     assert [listed(table, f"user-{ecg_id}") for ecg_id in "abc"] == [[], [], ["c"]]
+    assert len(entries(table)) == 1
     table.rows.compact(PARTITION)
     assert [bool(files_with(tmp_path, lead)) for lead in leads.values()] == [False, False, True]
     assert table.rows.get_row(PARTITION, b"a") == results.encode(results.erased("a", 7))
