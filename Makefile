@@ -13,13 +13,15 @@ DOCS_READY := $(DOCS)/.ready
 # Most tests wait for processes to start or to notice that another one died.
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+SUPPLY := build/supply
+SUPPLY_READY := $(SUPPLY)/.ready
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
 KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
 	$(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-kafka test-faults safeguards bench check contracts docs lock clean
+.PHONY: help run demo test test-kafka test-faults safeguards bench check contracts docs sbom audit-dependencies lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +62,14 @@ docs: $(DOCS_READY) ## build the documentation as a site that needs no network, 
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --config-file docs_site/mkdocs.yml
 	@echo "Built build/site/index.html"
 
+sbom: $(SUPPLY_READY) ## write build/sbom.json, what the image is made of (CycloneDX)
+	@PYTHONWARNINGS=ignore $(SUPPLY)/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --spec-version 1.6 \
+		--output-format JSON --output-reproducible --validate --output-file build/sbom.json requirements-service.lock
+	@echo "Written: build/sbom.json"
+
+audit-dependencies: $(SUPPLY_READY) ## ask for known vulnerabilities of what the image is made of (asks a service in the network)
+	@exec $(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-service.lock
+
 lock: $(DEV_READY) ## write the lock files anew
 	$(BIN)/pip install -q uv
 	$(COMPILE) pyproject.toml --extra otel -o requirements-service.lock
@@ -68,6 +78,7 @@ lock: $(DEV_READY) ## write the lock files anew
 	$(COMPILE) --group bench --constraints requirements-dev.lock -o requirements-bench.lock
 	$(COMPILE) --group docs -o requirements-docs.lock
 	$(COMPILE) --group peers -o requirements-peers.lock
+	$(COMPILE) --group supply -o requirements-supply.lock
 
 clean: ## remove what the targets made, but not what data/ keeps
 	rm -rf $(VENV) data/embedded build .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -97,6 +108,12 @@ $(PEERS_READY): requirements-peers.lock | $(BIN)/python
 	@echo "Installing what the benchmarks compare with into $(PEERS) (once, about half a minute)"
 	@$(BIN)/python -m venv --clear $(PEERS)
 	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	@touch $@
+
+$(SUPPLY_READY): requirements-supply.lock | $(BIN)/python
+	@echo "Installing what looks at the dependencies into $(SUPPLY) (once, about ten seconds)"
+	@$(BIN)/python -m venv --clear $(SUPPLY)
+	@$(SUPPLY)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-supply.lock
 	@touch $@
 
 $(DOCS_READY): requirements-docs.lock | $(BIN)/python

@@ -35,7 +35,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 12
 # It has the form of an issued id and is nobody's.
 NOBODYS = "00000000-0000-8000-8000-000000000000"
 SIGNAL = [1, 0, -1, 0, 1, 0, 0, 1]
-TOPICS = ("submissions", "insights", "users", "workers", "submissions.dlq")
+TOPICS = ("submissions", "insights", "users", "workers", "submissions.dlq", "audit")
 LEADS = [{"name": "I", "signal": SIGNAL}, {"name": "II", "signal": [1, 0, -1]}]
 
 
@@ -175,6 +175,28 @@ class TestImage:
     def test_nothing_else_reaches_the_engine(self, path: str) -> None:
         assert ignored(path)
 
+    def test_what_builds_it_is_not_in_it(self) -> None:
+        builder, image = instructions("FROM")
+        assert builder.endswith(" AS dependencies")
+        assert re.fullmatch(r"python:[\d.]+-slim", image)
+        final = (ROOT / "Dockerfile").read_text().partition(f"FROM {image}")[2]
+        [run] = re.findall(r"^RUN (.+(?:\\\n.+)*)", final, re.MULTILINE)
+        assert re.match(r"rm -r /usr/local/bin/pip\* \S+/ensurepip \S+/site-packages/\* ", run)
+        assert not re.search(r"apt|install (?!-d)|curl|wget", run)
+        assert re.findall(r"^COPY --from=(\S+) (\S+)", final, re.MULTILINE) == [("dependencies", "/opt/venv")]
+
+    def test_it_is_nobody_and_writes_nowhere_but_to_its_data(self) -> None:
+        [user] = instructions("USER")
+        assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", user)
+        ours = {name: of for name, of in load(SECRETS)["services"].items() if of["image"].startswith("ecg-")}
+        assert ours.keys() == {"topics", "gateway", "stream-agents"}
+        for service in ours.values():
+            assert service["read_only"] is True
+            assert service["tmpfs"] == ["/tmp"]  # noqa: S108 - the container's own
+            assert service["cap_drop"] == ["ALL"]
+            assert service["security_opt"] == ["no-new-privileges:true"]
+        assert ours["stream-agents"]["volumes"] == ["/data"]
+
     @pytest.mark.slow
     def test_its_dependencies_and_what_it_copies_are_enough(self, tmp_path: Path) -> None:
         [version] = {re.sub(r"python:([\d.]+).*", r"\1", image) for image in instructions("FROM")}
@@ -195,6 +217,7 @@ class TestImage:
         argv = [str(venv / "bin" / "python"), "-c", entries]
         answer = subprocess.run(argv, cwd=app, capture_output=True, text=True, check=False)
         assert answer.stdout.strip() == str(app / "shared" / "topics.py"), answer.stderr
+        assert not [path.name for path in (venv / "bin").iterdir() if re.match("pip|easy_install|wheel", path.name)]
 
 
 def test_the_proxys_configuration_is_valid(haproxy: str) -> None:
