@@ -124,6 +124,18 @@ def _channels(topics: Topics) -> tuple[_Channel, ...]:
             internal=True,
         ),
         _Channel(
+            "audit",
+            topics.audit,
+            "Who submitted, read or erased which ECG, and when: nothing of what is in it. A record holds all that "
+            "happened at a gateway while the one before was written. An event may be there of a request that was then "
+            "answered 503; none is missing of a request that was answered.",
+            ("Audit",),
+            (
+                _Operation("recordAudit", "send", "A gateway puts on record what it is about to answer.", ("Audit",)),
+                _Operation("readAudit", "receive", "Gateways read it for the administrator.", ("Audit",)),
+            ),
+        ),
+        _Channel(
             "workers",
             topics.workers,
             "Internal, and bound to change: which worker serves which partitions of the insights.",

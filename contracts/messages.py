@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final, get_args, get_type_hints
 import msgspec
 from pydantic import Field
 
-from ingest_api.schemas import EXAMPLE_ID, EXAMPLE_INSIGHTS, EcgIn
+from ingest_api.schemas import EXAMPLE_EVENT, EXAMPLE_ID, EXAMPLE_INSIGHTS, EcgIn
 from ingest_api.users import UserRecord
 from shared.announcements import Announcement
+from shared.audit import AuditRecord
 from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.data_keys import KeyRecord
 from shared.ecg import JSON_SCHEMA
@@ -85,6 +86,7 @@ def messages() -> dict[str, Message]:
         "DataKey": _data_key(),
         "DataKeyDestroyed": Message("A key that was destroyed", None, _text("The key's id."), {"type": "null"}),
         "DeadLetter": _dead_letter(),
+        "Audit": _audit(),
         "Worker": _worker(),
         "WorkerLeft": Message("A worker that stopped", None, _text("The worker's URL."), {"type": "null"}),
     }
@@ -201,6 +203,19 @@ def _user() -> Message:
     )
     example = {"username": _USERNAME, "token_digest": "5e" * 32, "created_at": _DATE}
     return Message("A user", plain.CONTENT_TYPE, _text("The username."), payload, schemas, example=example)
+
+
+def _audit() -> Message:
+    payload, schemas = _of(AuditRecord)
+    _constrain(schemas["AuditEvent"], {"username": JSON_SCHEMA["username"], "who": JSON_SCHEMA["username"]})
+    return Message(
+        "What happened at a gateway at about the same time",
+        plain.CONTENT_TYPE,
+        {"description": "None: any partition will do."},
+        payload,
+        schemas,
+        example={"events": [EXAMPLE_EVENT]},
+    )
 
 
 def _worker() -> Message:

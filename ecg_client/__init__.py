@@ -14,10 +14,20 @@ from ecg_client.errors import (
 )
 from ecg_client.events import Event
 from ecg_client.recordings import Recording, UnreadableRecording, read
-from ecg_client.results import EcgSummary, Insights, LeadInsights, LeadSummary, RegisteredUser, StoredEcg, User
+from ecg_client.results import (
+    AuditEvent,
+    EcgSummary,
+    Insights,
+    LeadInsights,
+    LeadSummary,
+    RegisteredUser,
+    StoredEcg,
+    User,
+)
 
 __all__ = [
     "AsyncEcgClient",
+    "AuditEvent",
     "ClientError",
     "EcgClient",
     "EcgSummary",

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
@@ -23,11 +24,13 @@ from ecg_client.errors import (
 )
 from ecg_client.recordings import Recording
 from ecg_client.results import (
+    AuditPage,
     Insights,
     Page,
     StoredEcg,
     User,
     UserPage,
+    parse_audit,
     parse_ecg,
     parse_insights,
     parse_page,
@@ -106,6 +109,13 @@ def users(admin_token: str, after: str) -> Call[UserPage]:
 def delete_user(username: str, admin_token: str) -> Call[bool]:
     """Delete a user with all of their ECGs: False while these are certain to be erased, and not all are."""
     return Call("DELETE", f"/users/{quote(username, safe='')}", _admin(admin_token), _ERASED)
+
+
+def audit(admin_token: str, wanted: dict[str, Any], cursor: str | None) -> Call[AuditPage]:
+    """Ask for a page of the audit; moments are those of datetimes with a zone."""
+    texts = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in wanted.items()}
+    query = {name: value for name, value in {**texts, "cursor": cursor}.items() if value is not None}
+    return Call("GET", f"/audit?{urlencode(query)}", _admin(admin_token), {200: _json(parse_audit)})
 
 
 def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:

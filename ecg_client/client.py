@@ -5,6 +5,7 @@ import math
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
@@ -17,14 +18,14 @@ from ecg_client.calls import Call
 from ecg_client.errors import ClientError, NotFound, StillProcessing, Unauthorized, Unavailable
 from ecg_client.events import Event, Following
 from ecg_client.recordings import Recording
-from ecg_client.results import EcgSummary, Insights, RegisteredUser, StoredEcg, User
+from ecg_client.results import AuditEvent, EcgSummary, Insights, RegisteredUser, StoredEcg, User
 from shared.ids import is_issued
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # A submission of 16 MiB over a slow line takes minutes; a gateway that is gone is noticed sooner.
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _RETRY_FOR = 30.0
-_LARGEST_PAGE = 200
+_LARGEST_PAGE, _LARGEST_AUDIT_PAGE = 200, 1000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 # Less than proxies take for silence.
 _LONGEST_WAIT = 20
@@ -111,6 +112,32 @@ class EcgClient(_Client):
             NotFound: if there is no such user.
         """
         return self._send(calls.delete_user(username, admin_token))
+
+    def audit(
+        self,
+        admin_token: str,
+        *,
+        username: str | None = None,
+        ecg_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[AuditEvent]:
+        """Yield who did what with whose data, the oldest first, page by page.
+
+        Args:
+            admin_token: the administrator's.
+            username: only what this user did, or was done with their data.
+            ecg_id: only what is about this ECG.
+            since: the first moment, with a zone.
+            until: the moment after the last.
+        """
+        wanted = {"username": username, "ecg_id": ecg_id, "since": since, "until": until, "limit": _LARGEST_AUDIT_PAGE}
+        cursor = None
+        while True:
+            page = self._send(calls.audit(admin_token, wanted, cursor))
+            yield from page.events
+            if (cursor := page.next) is None:
+                return
 
     def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """Submit a recording and return its id; it is durable then.
@@ -258,6 +285,25 @@ class AsyncEcgClient(_Client):
     async def delete_user(self, username: str, admin_token: str) -> bool:
         """See `EcgClient.delete_user`."""
         return await self._send(calls.delete_user(username, admin_token))
+
+    async def audit(
+        self,
+        admin_token: str,
+        *,
+        username: str | None = None,
+        ecg_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncIterator[AuditEvent]:
+        """See `EcgClient.audit`."""
+        wanted = {"username": username, "ecg_id": ecg_id, "since": since, "until": until, "limit": _LARGEST_AUDIT_PAGE}
+        cursor = None
+        while True:
+            page = await self._send(calls.audit(admin_token, wanted, cursor))
+            for event in page.events:
+                yield event
+            if (cursor := page.next) is None:
+                return
 
     async def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """See `EcgClient.submit`."""

@@ -38,6 +38,26 @@ class UserPage:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """What somebody did with somebody's data, and when; `ecg_id` if it is about one ECG."""
+
+    at: datetime
+    action: str
+    who: str
+    username: str
+    ecg_id: str | None
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Events, the oldest first, and the cursor of the next page if there may be one."""
+
+    events: tuple[AuditEvent, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LeadInsights:
     """The insights of one lead: every value under its insight's name."""
 
@@ -118,6 +138,24 @@ def parse_users(document: dict[str, Any]) -> UserPage:
                 _time(user["expires_at"]),
             )
             for user in document["users"]
+        ),
+        document["next"],
+    )
+
+
+def parse_audit(document: dict[str, Any]) -> AuditPage:
+    """Return the audit's events of a gateway's answer."""
+    return AuditPage(
+        tuple(
+            AuditEvent(
+                datetime.fromisoformat(event["at"]),
+                event["action"],
+                event["who"],
+                event["username"],
+                event["ecg_id"],
+                event["request_id"],
+            )
+            for event in document["events"]
         ),
         document["next"],
     )

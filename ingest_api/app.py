@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 
 from ingest_api import errors, metrics, readiness, schemas
+from ingest_api.audit import Audit
 from ingest_api.auth import Failures
 from ingest_api.cluster import Cluster
 from ingest_api.cursors import Cursors
@@ -18,8 +19,10 @@ from ingest_api.page_files import add_page
 from ingest_api.publisher import Publisher
 from ingest_api.quotas import Quotas
 from ingest_api.records import Records
+from ingest_api.refusals import Refusals
 from ingest_api.streams import Streams
 from ingest_api.submissions import Submissions
+from ingest_api.trail import Trail
 from ingest_api.users import Users
 from ingest_api.waiting import Waiting
 from ingest_api.workers import Workers
@@ -73,8 +76,7 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
                 stack.push_async_callback(service.stop)
                 await service.start()
             issuer = IdIssuer(settings.secret.get_secret_value())
-            app.state.settings = settings
-            app.state.admin_token = admin_token
+            app.state.settings, app.state.admin_token = settings, admin_token
             app.state.issuer = issuer
             app.state.users = users
             app.state.failures = Failures(settings.auth_failures_per_minute)
@@ -85,10 +87,19 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
             )
             app.state.records = records
             app.state.cursors = Cursors(settings.secret.get_secret_value())
-            app.state.streams = Streams(settings, topics, partitions, users, workers)
+            audit = await _audit(app, topics, publisher, workers, stack)
+            app.state.streams = Streams(settings, topics, partitions, users, workers, audit=audit)
             app.state.waiting = Waiting(workers, settings.max_waits)
             app.state.submissions = Submissions(
-                settings, topics, publisher, issuer, Quotas(settings), users=users, keys=keys, tracing=tracing
+                settings,
+                topics,
+                publisher,
+                issuer,
+                Quotas(settings),
+                users=users,
+                keys=keys,
+                audit=audit,
+                tracing=tracing,
             )
             if settings.metrics_port is not None:
                 cluster = Cluster(settings, topics, partitions)
@@ -116,6 +127,19 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, errors.refuse)
     _correct_document(app)
     return app
+
+
+async def _audit(app: FastAPI, topics: Topics, publisher: Publisher, workers: Workers, stack: AsyncExitStack) -> Audit:
+    """Begin to write the audit, and return what does; what looks into refusals and what reads it is the app's too."""
+    settings: Settings = app.state.settings
+    audit = Audit(settings, topics, publisher)
+    stack.push_async_callback(audit.stop)
+    audit.start()
+    refusals = Refusals(workers, audit)
+    stack.push_async_callback(refusals.stop)
+    app.state.audit, app.state.refusals = audit, refusals
+    app.state.trail = Trail(settings, topics, await publisher.partitions(topics.audit.name))
+    return audit
 
 
 def _correct_document(app: FastAPI) -> None:

@@ -4,9 +4,10 @@ import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import msgspec
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from ingest_api import answers, readiness, schemas
 from ingest_api.auth import TOO_MANY_FAILURES, Admin, User
@@ -17,7 +18,9 @@ from ingest_api.responses import JsonResponse
 from ingest_api.schemas import problem, success, too_many, unavailable
 from ingest_api.streams import MEDIA_TYPE, EventStream, Streams
 from ingest_api.submissions import announced_length, check_media_type, read_body
+from ingest_api.trail import Selection
 from shared import encoding, ids
+from shared.audit import ADMIN, Action
 from shared.data_keys import KeyDestroyed
 from shared.ecg import Ecg, check_username
 from shared.errors import InvalidEcg
@@ -28,6 +31,7 @@ from shared.sealing import Broken
 _MAX_USER_BODY = 4096
 _MAX_PAGE = 200
 _MAX_USERS = 1000
+_MAX_EVENTS = 1000
 _PENDING = "Insights are still being processed"
 _GONE = "The signals are no longer kept, the insights are"
 
@@ -162,9 +166,13 @@ async def register_user(request: Request) -> schemas.UserToken:
         raise Unprocessable(f"{field}: {first['msg']}", field=field) from None
     except InvalidEcg as error:
         raise Unprocessable(str(error), field=error.field) from None
+    state = request.app.state
     try:
-        async with asyncio.timeout(request.app.state.settings.publish_timeout):
-            token, expires_at = await request.app.state.users.register(username, user.expires_in)
+        async with asyncio.timeout(state.settings.publish_timeout):
+            # On record before it is done: whatever was done is.
+            action: Action = "token_rotated" if await state.users.has(username) else "user_registered"
+            await state.audit.record(action, username, who=ADMIN)
+            token, expires_at = await state.users.register(username, user.expires_in)
     except (KafkaError, TimeoutError):
         raise Unavailable("The user was not acknowledged by the broker, try again", missing="broker") from None
     return schemas.UserToken(username=username, token=token, expires_at=expires_at)
@@ -215,10 +223,56 @@ async def list_users(
 )
 async def delete_user(request: Request, username: str) -> Response:
     """Delete a user with all of their ECGs: the token opens nothing any more. The name may be registered again."""
-    found, carried_out = await request.app.state.erasing.erase_user(username)
+    state = request.app.state
+    try:
+        async with asyncio.timeout(state.settings.query_timeout):
+            known = await state.users.has(username)
+    except (KafkaError, TimeoutError):
+        raise Unavailable("The deletion was not acknowledged by the broker, try again", missing="broker") from None
+    if known:
+        # On record before it is done: whatever was done is.
+        await state.audit.record("user_deleted", username, who=ADMIN)
+    found, carried_out = await state.erasing.erase_user(username)
     if not found:
         raise NotFound(f"User not found: {username}")
     return _erased(carried_out)
+
+
+@router.get(
+    "/audit",
+    tags=["audit"],
+    summary="Who submitted, read or erased what, and when",
+    response_model=schemas.AuditPage,
+    dependencies=[Admin],
+    responses={
+        200: success("A page.", {"events": [schemas.EXAMPLE_EVENT], "next": "AAABk1..."}),
+        **_ADMIN_ERRORS,
+        422: problem("A parameter cannot be one.", "cursor: must be the `next` of a page", "cursor"),
+        503: unavailable("The audit cannot be read now, try again"),
+    },
+)
+async def read_audit(
+    request: Request,
+    *,
+    username: Annotated[str | None, Query(description="Only what this user did, or was done with their data.")] = None,
+    ecg_id: Annotated[str | None, Query(description="Only what is about this ECG.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="The first moment, in ISO 8601 with a zone.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="The moment after the last.")] = None,
+    limit: Annotated[int, Query(ge=1, le=_MAX_EVENTS, description="How many at most.")] = 100,
+    cursor: Annotated[
+        str | None, Query(description="The `next` of the page before, asked for in the same way.")
+    ] = None,
+) -> JsonResponse:
+    """Answer a page of the audit, the oldest first, by the times of gateways.
+
+    A request looks at a bounded part of the audit: a page may have few events, or none, while `next` leads on. Who
+    follows `next` to its end sees each event that was there at the beginning once.
+    """
+    try:
+        events, following = await request.app.state.trail.page(Selection(username, ecg_id, since, until), limit, cursor)
+    except ValueError:
+        raise Unprocessable("cursor: must be the `next` of a page", field="cursor") from None
+    return JsonResponse({"events": msgspec.to_builtins(events), "next": following})
 
 
 @router.post(
@@ -267,6 +321,7 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
     found = await _find(request, ecg_id, user, wait)
     if found is None:
         return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED, applied)
+    await request.app.state.audit.record("insights_read", user, ecg_id)
     if found.error is not None:
         raise Unprocessable(found.error)
     return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads}, headers=applied)
@@ -300,6 +355,7 @@ async def list_ecgs(
     except ValueError:
         raise Unprocessable("cursor: must be the `next` of a page of yours", field="cursor") from None
     rows, more = merge(await state.workers.pages(user, limit, after), limit)
+    await state.audit.record("ecgs_listed", user)
     following = state.cursors.seal(user, position(rows[-1])) if more else None
     return JsonResponse({"ecgs": [answers.summary(row) for row in rows], "next": following})
 
@@ -334,6 +390,7 @@ async def read_ecg(request: Request, ecg_id: str, user: User) -> JsonResponse:
     # Whatever the offset leads to is shown only if it is this ECG of this user.
     if ecg is None or (ecg.id, ecg.username) != (found.ecg_id, user):
         raise Gone(_GONE)
+    await request.app.state.audit.record("signals_read", user, ecg_id)
     return JsonResponse(answers.stored_ecg(found, ecg))
 
 
@@ -378,6 +435,7 @@ async def _find(request: Request, ecg_id: str, user: str, wait: int = 0) -> Insi
         return found
     if issued_here and not (found is not None and found.erased):
         return None
+    state.refusals.note(ecg_id, user)
     raise NotFound(f"ECG not found for id {ecg_id}")
 
 
@@ -400,6 +458,7 @@ async def erase_ecg(request: Request, ecg_id: str, user: User) -> Response:
     # What a gateway issued to the caller needs no worker: its erasure is as certain as its submission was.
     if not state.issuer.belongs(ecg_id, user):
         await _find(request, ecg_id, user)
+    await state.audit.record("ecg_erased", user, ecg_id)
     return _erased(await state.erasing.erase(user, ecg_id))
 
 

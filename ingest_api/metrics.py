@@ -18,6 +18,14 @@ publishes = Histogram(
 publish_failures = Counter(
     "ecg_gateway_publish_failures_total", "Records that the broker did not acknowledge in time, or refused."
 )
+audits = Histogram(
+    "ecg_gateway_audit_duration_seconds",
+    "From handing a record of the audit to the producer to its acknowledgement by the broker.",
+    buckets=SECONDS,
+)
+audit_failures = Counter(
+    "ecg_gateway_audit_failures_total", "Records of the audit that the broker did not acknowledge in time, or refused."
+)
 inflight = Gauge(
     "ecg_gateway_inflight_bytes",
     "Submissions held until the broker acknowledges them (ECG_MAX_INFLIGHT_BYTES).",

@@ -7,6 +7,7 @@ from time import perf_counter
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from prometheus_client import Counter, Histogram
 
 from ingest_api import metrics
 from shared.kafka import PRODUCER_BROKEN, new_producer
@@ -48,11 +49,19 @@ class Publisher:
         return len(await self._producer.partitions_for(topic))
 
     async def publish(
-        self, topic: str, value: bytes | None, key: bytes, headers: Headers = (), partition: int | None = None
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Headers = (),
+        partition: int | None = None,
+        *,
+        durations: Histogram = metrics.publishes,
+        failures: Counter = metrics.publish_failures,
     ) -> int:
         """Publish a record, or a tombstone (None), wait for its acknowledgement, and return its offset.
 
-        It goes to the partition of its key, unless another one is named.
+        It goes to the partition of its key, or to any without one, unless another one is named.
 
         Raises:
             KafkaError: if it is not acknowledged; it may be there all the same.
@@ -67,10 +76,10 @@ class Publisher:
             except PRODUCER_BROKEN as error:
                 await self._replace(producer, error)
             except (KafkaError, asyncio.CancelledError):
-                metrics.publish_failures.inc()
+                failures.inc()
                 raise
             else:
-                metrics.publishes.observe(perf_counter() - begun)
+                durations.observe(perf_counter() - begun)
                 return int(metadata.offset)
 
     async def _replace(self, broken: AIOKafkaProducer, error: Exception) -> None:

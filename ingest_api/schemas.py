@@ -1,10 +1,11 @@
 """The wire format of the HTTP API, for its documentation and for the small bodies."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.audit import ADMIN, Action
 from shared.ecg import JSON_SCHEMA, MAX_USERNAME
 
 INT64 = {"minimum": -(2**63), "maximum": 2**63 - 1}
@@ -20,6 +21,14 @@ EXAMPLE_USER = {
 }
 EXAMPLE_TOKEN = "ecg_0RCMtXYTnZkFKvRGXEwGMOUhcfLN3WC48aOWwnPkqpQ3SGnWX"  # noqa: S105 - nobody's
 EXAMPLE_ID = "5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77"
+EXAMPLE_EVENT = {
+    "at": "2026-11-24T10:00:00.123456Z",
+    "action": "insights_read",
+    "who": "st-marys",
+    "username": "st-marys",
+    "ecg_id": EXAMPLE_ID,
+    "request_id": "0d8b6f1d2a775f0c0b9e4d1b8a3e9c55",
+}
 EXAMPLE_INSIGHTS = {
     "ecg_id": EXAMPLE_ID,
     "leads": [{"name": "I", "number_of_zero_crossings": 3}, {"name": "II", "number_of_zero_crossings": 1}],
@@ -204,6 +213,28 @@ class UserList(BaseModel):
 
     users: list[User]
     next: Annotated[str | None, Field(description="`after` of the next page, if there is one.", examples=["st-marys"])]
+
+
+class AuditEvent(BaseModel):
+    """What somebody did with somebody's data; nothing of the data."""
+
+    at: Annotated[datetime, Field(description="When, by the gateway's clock.", examples=[EXAMPLE_TIME])]
+    action: Annotated[
+        str, Field(description=f"What was done: {', '.join(get_args(Action))}.", examples=["insights_read"])
+    ]
+    who: Annotated[
+        str, Field(description=f"The user who did it, or `{ADMIN}`, the administrator.", examples=["st-marys"])
+    ]
+    username: Annotated[str, Field(description="Whose data it is.", examples=["st-marys"])]
+    ecg_id: Annotated[str | None, Field(description="Which ECG, if it is about one.", examples=[EXAMPLE_ID])]
+    request_id: Annotated[str | None, Field(description="The `x-request-id` of the request.")]
+
+
+class AuditPage(BaseModel):
+    """A page of the audit, the oldest event first."""
+
+    events: list[AuditEvent]
+    next: Annotated[str | None, Field(description="The cursor of the next page, if there may be one.")]
 
 
 class Problem(BaseModel):

@@ -12,10 +12,11 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ingest_api.errors import RETRY_AFTER_SECONDS, TooManyRequests, Unavailable
+from ingest_api.audit import Audit
+from ingest_api.errors import RETRY_AFTER_SECONDS, TooManyRequests, Unavailable, Unprocessable
 from ingest_api.feed import Feed, Follower
 from ingest_api.holding import hold
-from ingest_api.positions import FIELD, Positions
+from ingest_api.positions import Positions
 from ingest_api.users import Users
 from ingest_api.workers import Workers
 from shared import results
@@ -25,6 +26,7 @@ from shared.topics import Topics
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "text/event-stream"
+_LAST_ID = "last-event-id"
 _RETRY_MS = 1000
 # For the end of a stream to be written; a client that does not read does not get it.
 _FAREWELL_SECONDS = 0.5
@@ -33,9 +35,12 @@ _FAREWELL_SECONDS = 0.5
 class Streams:
     """Serves events, to so many streams at a time at most."""
 
-    def __init__(self, settings: Settings, topics: Topics, partitions: int, users: Users, workers: Workers) -> None:
+    def __init__(
+        self, settings: Settings, topics: Topics, partitions: int, users: Users, workers: Workers, *, audit: Audit
+    ) -> None:
         self.users = users
         self.workers = workers
+        self.audit = audit
         self.keep_alive = settings.keep_alive
         self.positions = Positions(settings, topics.insights, partitions)
         self.feed = Feed(settings, topics.insights, partitions)
@@ -50,8 +55,12 @@ class Streams:
             Unprocessable: if that is no id of an event.
         """
         # Browsers may send an empty one: there was no event yet.
-        last = request.headers.get(FIELD)
-        return EventStream(self, request, username, self.positions.decode(last) if last else None)
+        last = request.headers.get(_LAST_ID)
+        try:
+            position = self.positions.decode(last) if last else None
+        except ValueError:
+            raise Unprocessable(f"{_LAST_ID}: must be the id of an event of this stream", field=_LAST_ID) from None
+        return EventStream(self, request, username, position)
 
     @contextlib.contextmanager
     def room(self, username: str) -> Iterator[None]:
@@ -98,6 +107,7 @@ class EventStream(Response):
         try:
             with self._streams.room(self._username):
                 async with self._streams.feed.follow(self._username, self._position) as follower:
+                    await self._streams.audit.record("events_followed", self._username)
                     await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                     begun = True
                     await hold(self._request, self._serve(send, follower))

@@ -10,9 +10,10 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from ingest_api import metrics
+from ingest_api.audit import Audit
 from ingest_api.data_keys import UserKeys
 from ingest_api.errors import TooLarge, Unauthorized, Unavailable, Unprocessable, UnsupportedMediaType
-from ingest_api.publisher import Publisher
+from ingest_api.publisher import Headers, Publisher
 from ingest_api.quotas import Quotas
 from ingest_api.users import Users
 from shared.data_keys import HEADER as DATA_KEY_HEADER
@@ -43,6 +44,7 @@ class Submissions:
         *,
         users: Users,
         keys: UserKeys,
+        audit: Audit,
         tracing: Tracing | None,
     ) -> None:
         self._publisher = publisher
@@ -50,6 +52,7 @@ class Submissions:
         self._quotas = quotas
         self._users = users
         self._keys = keys
+        self._audit = audit
         self._tracing = tracing
         self._topic = topics.submissions.name
         self._max_body = settings.max_body_bytes
@@ -100,7 +103,7 @@ class Submissions:
                     if self._keys.sealing:
                         key_id, value = await self._seal(username, ecg.id, value)
                         headers.append((DATA_KEY_HEADER, key_id.encode()))
-                    await self._publisher.publish(self._topic, value, ecg.id.encode(), [*headers, *context])
+                    await self._send(ecg, value, [*headers, *context])
         except (KafkaError, TimeoutError) as error:
             log.warning("submission not acknowledged", error=repr(error))
             raise Unavailable(
@@ -112,6 +115,16 @@ class Submissions:
         if (registered_at := self._users.registered_at(username)) is None:
             raise Unauthorized("Invalid user token")  # the user was deleted a moment ago
         return await self._keys.seal(username, registered_at, ecg_id, message)
+
+    async def _send(self, ecg: Ecg, value: bytes, headers: Headers) -> None:
+        # Both are on their way before either is waited for: the audit costs no time of its own.
+        recorded = self._audit.note("ecg_submitted", ecg.username, ecg.id)
+        try:
+            await self._publisher.publish(self._topic, value, ecg.id.encode(), headers)
+            if not await recorded:
+                raise KafkaError("the submission is not on record")
+        finally:
+            recorded.cancel()
 
     def _issue(self, username: str, key: str | None, content: Content) -> str:
         if key is None:

@@ -104,15 +104,23 @@ class Users:
         await self._publish(username, _encoder.encode(record))
         return token, expires_at
 
+    async def has(self, username: str) -> bool:
+        """Tell whether there is such a user.
+
+        Raises:
+            KafkaError: if the broker cannot be asked for the latest.
+        """
+        if username not in self._by_username:
+            await self.view.catch_up()
+        return username in self._by_username
+
     async def delete(self, username: str) -> bool:
         """Delete a user, so that the token opens nothing any more; tell whether there was one.
 
         Raises:
             KafkaError: if the broker does not acknowledge it.
         """
-        if username not in self._by_username:
-            await self.view.catch_up()
-        if username not in self._by_username:
+        if not await self.has(username):
             return False
         await self._publish(username, None)
         return True

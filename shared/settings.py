@@ -70,6 +70,17 @@ class Settings(BaseSettings):
         description="Gateways seal each submission with its user's data key, which is destroyed with the user: nothing "
         "of them on the submissions topic, its dead letters and any copy of these can then be read, from that moment.",
     )
+    audit: bool = Field(
+        default=True,
+        description="Who submitted, read or erased which ECG goes to the topic `audit` before it is answered; where it "
+        "cannot, the answer is 503. It costs a read a round trip to the broker.",
+    )
+    audit_retention_hours: int = Field(
+        default=17_520,
+        ge=1,
+        description="How long the audit's records stay: two years, in which most reviews of who read what will fall. "
+        "What the law asks for where you are may be longer.",
+    )
     compression: Literal["none", "gzip", "lz4", "snappy", "zstd"] = Field(
         default="none",
         description="How producers compress what they send. Every codec costs more time than the pipeline has for an "

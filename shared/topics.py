@@ -63,8 +63,14 @@ class Topics:
             },
         )
 
+        self.audit = Topic(
+            f"{prefix}.audit",
+            settings.partitions,
+            {"retention.ms": str(settings.audit_retention_hours * _HOUR_MS)},
+        )
+
     def __iter__(self) -> Iterator[Topic]:
-        return iter((self.submissions, self.insights, self.users, self.keys, self.workers, self.dlq))
+        return iter((self.submissions, self.insights, self.users, self.keys, self.workers, self.dlq, self.audit))
 
     async def create(self, admin: AIOKafkaAdminClient) -> None:
         """Create the topics that do not exist; those that do are left as they are.

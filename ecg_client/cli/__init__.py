@@ -6,6 +6,7 @@ import sys
 import typer
 
 from ecg_client.cli import dead_letters, output, users
+from ecg_client.cli.audit import audit
 from ecg_client.cli.erase import erase
 from ecg_client.cli.insights import insights
 from ecg_client.cli.options import Unconfigured
@@ -28,6 +29,7 @@ app = typer.Typer(
     epilog=_EXIT_CODES,
 )
 app.add_typer(users.app, name="users")
+app.command()(audit)
 app.command()(submit)
 app.command()(insights)
 app.command("list")(list_ecgs)

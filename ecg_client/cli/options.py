@@ -1,5 +1,6 @@
 """Options that commands share, and where their values come from: option, environment, or the stack that runs here."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -80,6 +81,15 @@ AdcGain = Annotated[
         "--adc-gain", metavar="UNITS", show_default=False, help="Of files that do not say it: ADC units of a millivolt."
     ),
 ]
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def duration(text: str) -> int | None:
+    """Return the seconds of a number of days, hours, minutes or seconds, as `90d`, or None if it is none."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    return int(match[1]) * _SECONDS[match[2]] if match else None
 
 
 class Unconfigured(Exception):  # noqa: N818 - named for the state

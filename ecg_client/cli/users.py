@@ -1,6 +1,5 @@
 """`ecg users`."""
 
-import re
 from typing import Annotated
 
 import typer
@@ -11,16 +10,13 @@ from ecg_client.client import EcgClient
 
 app = typer.Typer(no_args_is_help=True, help="Register, list and delete users, as the administrator.")
 
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
 Name = Annotated[str, typer.Argument(help="The user's name.", show_default=False)]
 
 
 def _seconds(text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    if not match:
+    if (seconds := options.duration(text)) is None:
         raise typer.BadParameter("must be a number of days, hours, minutes or seconds, as 90d, 12h, 30m or 45s")
-    return int(match[1]) * _SECONDS[match[2]]
+    return seconds
 
 
 @app.command()

@@ -35,7 +35,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 12
 # It has the form of an issued id and is nobody's.
 NOBODYS = "00000000-0000-8000-8000-000000000000"
 SIGNAL = [1, 0, -1, 0, 1, 0, 0, 1]
-TOPICS = ("submissions", "insights", "users", "workers", "submissions.dlq", "audit")
+TOPICS = ("submissions", "insights", "users", "keys", "workers", "submissions.dlq", "audit")
 LEADS = [{"name": "I", "signal": SIGNAL}, {"name": "II", "signal": [1, 0, -1]}]
 
 

@@ -156,6 +156,23 @@ async def test_users_are_listed_and_deleted_by_the_administrator(cli: Cli, pipel
         assert (done.code, done.err) == (1, "ecg: Invalid admin token\n")
 
 
+async def test_the_audit_is_listed_for_the_administrator(cli: Cli, tmp_path: Path) -> None:
+    token, file = await signed_in(cli, "cli-audited/[red]"), write(tmp_path, "a.json", [1, -1])
+    ecg_id = (await cli("submit", "--wait", "--json", file, ECG_TOKEN=token)).lines[0]["id"]
+    done = await cli("audit", "--user", "cli-audited/[red]", "--json")
+    assert [(line["action"], line["who"]) for line in done.lines][:2] == [
+        ("user_registered", "admin"),
+        ("ecg_submitted", "cli-audited/[red]"),
+    ]
+    done = await cli("audit", "--ecg", ecg_id, "--limit", "1", "--since", "1h", "--until", "0s")
+    assert re.search(r"ecg_submitted +│ cli-audited/\[red\] +│ cli-audited/\[red\] +│", done.out)
+    assert (await cli("audit", "--ecg", ecg_id, "--since", "2999-01-01", "--json")).lines == []
+    for wrong in ("yesterday", "1w", "999999999d"):
+        assert (await cli("audit", "--since", wrong)).code == 2
+    done = await cli("audit", ECG_ADMIN_TOKEN="wrong-admin-token")
+    assert (done.code, done.err) == (1, "ecg: Invalid admin token\n")
+
+
 async def test_recordings_are_submitted_and_a_broken_file_stops_no_other(cli: Cli, tmp_path: Path) -> None:
     token = await signed_in(cli, "cli-recordings")
     broken = tmp_path / "broken[red].edf"

@@ -248,5 +248,7 @@ async def test_the_topics_are_listed_with_their_partitions(kcat: Kcat, topics: T
         topics.insights.name: 12,
         topics.dlq.name: 12,
         topics.users.name: 1,
+        topics.keys.name: 1,
         topics.workers.name: 1,
+        topics.audit.name: 12,
     }
