@@ -114,7 +114,8 @@ class EventStream(Response):
         except (KafkaError, TimeoutError, Unavailable) as error:
             log.warning("insights cannot be followed", error=repr(error))
             if not begun:
-                raise Unavailable("The insights cannot be followed now, try again") from None
+                told = isinstance(error, Unavailable)
+                raise error if told else Unavailable("The insights cannot be followed now, try again") from None
         # The client resumes, here or at another gateway.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_SECONDS):
