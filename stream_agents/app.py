@@ -15,7 +15,7 @@ from stream_agents.ends import Ends
 from stream_agents.observation import Exporter, Sensor
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
-from stream_agents.transport import FlowControl, Poll, new_transport
+from stream_agents.transport import FlowControl, Poll, credentials, new_transport
 from stream_agents.upkeep import Upkeep
 from stream_agents.views import add_views
 from stream_agents.waits import Waits
@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> faust.App:
     app = App(
         worker_group(settings),
         broker=[URL(f"kafka://{server}") for server in settings.bootstrap_servers.split(",")],
+        broker_credentials=credentials(settings),
         store="rocksdb://",
         datadir=str(settings.data_dir),
         table_standby_replicas=1,
