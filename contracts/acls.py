@@ -27,8 +27,8 @@ longer listed here stay until you remove them.
 _ABOUT = {
     Role.GATEWAY: "`python -m ingest_api`.",
     Role.WORKER: "`python -m stream_agents`.",
-    Role.PRODUCER: "Devices and labs that produce straight onto Kafka ([how](kafka.md)), and `ecg produce`. A record names "
-    "its owner itself: whoever has this permission submits for everybody.",
+    Role.PRODUCER: "Devices and labs that produce straight onto Kafka ([how](kafka.md)), and `ecg produce`. A record "
+    "names its owner itself: whoever has this permission submits for everybody.",
     Role.READER: "Services that read insights from Kafka, and `ecg watch --username`. They read everybody's. Those "
     "that join a consumer group need `Read` on that group too.",
     Role.OPERATOR: "`python -m shared.topics` and `ecg dlq`. Dead letters hold signals.",
