@@ -73,6 +73,8 @@ class KafkaNode:
                 f"-Xmx{self.heap_mb}m",
                 # Java caches a buffer outside the heap for every thread and the largest message that it ever saw.
                 f"-Djdk.nio.maxCachedBufferSize={1024 * 1024}",
+                # Only the full compiler uses the processor's own AES: without it TLS would be the slowest part by far.
+                *(("-XX:TieredStopAtLevel=4",) if self.security else ()),
                 # A broker that goes on without one of its threads is worse than one that ends.
                 "-XX:+ExitOnOutOfMemoryError",
                 f"-XX:ErrorFile={self.directory / 'crash-%p.log'}",
