@@ -71,6 +71,8 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                 topic(topics.insights.name, Operation.READ, "stream events"),
                 topic(topics.users.name, Operation.READ, "know users"),
                 topic(topics.users.name, Operation.WRITE, "register and delete users"),
+                topic(topics.keys.name, Operation.READ, "open what is sealed"),
+                topic(topics.keys.name, Operation.WRITE, "make and destroy data keys"),
                 topic(topics.workers.name, Operation.READ, "find workers"),
                 topic(topics.dlq.name, Operation.DESCRIBE, "start without creating it, and measure its copies"),
                 Acl(Resource.GROUP, group, Operation.DESCRIBE, "measure the lag of the workers"),
@@ -83,6 +85,7 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                 topic(topics.insights.name, Operation.WRITE, "store insights"),
                 topic(topics.workers.name, Operation.WRITE, "tell gateways which partitions are served"),
                 topic(topics.dlq.name, Operation.WRITE, "put dead letters there"),
+                topic(topics.keys.name, Operation.READ, "open what is sealed"),
                 topic(topics.users.name, Operation.DESCRIBE, "start without creating it"),
                 Acl(Resource.GROUP, group, Operation.READ, "share the partitions, and commit offsets"),
             ]
