@@ -216,8 +216,6 @@ async def _reader(used: Settings, topic: str) -> AsyncIterator[AIOKafkaConsumer]
     reader = new_reader(used)
     reader.subscribe([topic])
     async with _running(reader, used):
-        if not reader.assignment():
-            raise Unavailable(f"Kafka at {used.bootstrap_servers} has no topic {topic}, or not for this user")
         yield reader
 
 
