@@ -17,7 +17,7 @@ from shared.settings import Settings
 from shared.topics import Topics
 from stream_agents.transport import credentials
 
-USER = {"kafka_username": "ecg-gateway", "kafka_password": SecretStr("of nobody's business")}
+USER = {"kafka_username": "ecg-gateway", "kafka_password": "of nobody's business"}
 
 
 @pytest.fixture(scope="module")
