@@ -20,6 +20,8 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
 	$(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py)
 
+SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-kafka test-faults safeguards bench check contracts docs sbom audit-dependencies lock clean
 
@@ -37,12 +39,12 @@ test: $(DEV_READY) ## run the tests
 	@echo "Running the tests on the embedded broker (two to five minutes)"
 	@exec $(PYTEST) -m "not kafka"
 
-test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT]
+test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [SECURE=1: with TLS, passwords and permissions]
 	@echo "Running the pipeline's tests on Apache Kafka (about six minutes; once, Maven downloads it)"
-	@exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
+	@$(SECURED) exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
 
-test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour; SHORT=1: four minutes)
-	@$(if $(SHORT),ECG_FAULTS=worst ECG_FAULT_ECGS=2000) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py -s
+test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour; SHORT=1: four minutes; SECURE=1: with TLS, passwords and permissions)
+	@$(SECURED) $(if $(SHORT),ECG_FAULTS=worst ECG_FAULT_ECGS=2000) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py -s
 
 safeguards: $(DEV_READY) ## take each safeguard of docs/security.md away, and see its tests fail (ten minutes; ONLY=erasure: those named so)
 	@exec $(BIN)/python -m tests.safeguards $(ONLY)
@@ -55,7 +57,7 @@ check: $(DEV_READY) ## lint, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-contracts: $(DEV_READY) ## write docs/openapi.json, docs/asyncapi.yaml and docs/schemas/ anew from the code
+contracts: $(DEV_READY) ## write docs/openapi.json, docs/asyncapi.yaml, docs/schemas/ and docs/kafka-acls.md anew from the code
 	@exec $(BIN)/python -m contracts
 
 docs: $(DOCS_READY) ## build the documentation as a site that needs no network, into build/site

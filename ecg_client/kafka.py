@@ -81,7 +81,9 @@ def settings(bootstrap_servers: str | None) -> Settings:
         return Settings(secret="0" * 32, **found)  # type: ignore[arg-type]  # it is validated
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise ClientError(f"ECG_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+        # What settings say of each other names them itself.
+        name = "".join(f"ECG_{str(part).upper()}: " for part in first["loc"][:1])
+        raise ClientError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
 
 
 @asynccontextmanager

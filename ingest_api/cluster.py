@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from ingest_api import metrics
-from shared.kafka import new_reader, worker_group
+from shared.kafka import client_options, new_reader, worker_group
 from shared.settings import Settings
 from shared.topics import Topics
 
@@ -31,9 +31,7 @@ class Cluster:
         self._group = worker_group(settings)
         self._partitions = [TopicPartition(topics.submissions.name, number) for number in range(partitions)]
         self._reader = new_reader(settings)
-        self._admin = AIOKafkaAdminClient(
-            bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MS
-        )
+        self._admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=_REQUEST_TIMEOUT_MS)
         metrics.min_insync_replicas.set(settings.min_insync_replicas)
 
     async def start(self) -> None:

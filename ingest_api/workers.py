@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from http import HTTPStatus
+from ssl import SSLContext
 
 import aiohttp
 import structlog
@@ -14,6 +15,7 @@ from shared.internal import InternalAuth
 from shared.kafka import partition_for
 from shared.listing import Page, Position, Query, decode_page, encode_query
 from shared.settings import Settings
+from shared.tls import client_context
 from shared.topics import Topics
 from shared.view import TopicView
 
@@ -35,6 +37,8 @@ class Workers:
     def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
         self._partitions = partitions
         self._timeout = settings.query_timeout
+        # Without certificates there is no TLS to check.
+        self._tls = client_context(settings.internal_files) if settings.internal_files else True
         self._auth = InternalAuth(settings.secret.get_secret_value())
         self._announced: dict[str, Announcement] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -49,7 +53,7 @@ class Workers:
         self._session = aiohttp.ClientSession(
             timeout=_CALL_TIMEOUT,
             headers={self._auth.header: self._auth.token},
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._tls),
         )
         await self.view.start()
 
@@ -145,6 +149,8 @@ class Workers:
         return any(await asyncio.gather(*map(self._is_alive, serving)))
 
     def _apply(self, url: str, value: bytes | None) -> None:
+        if isinstance(self._tls, SSLContext) and not url.startswith("https:"):
+            return  # it would be told the password unencrypted
         # Popped first, so that the dict is in the order of the announcements.
         self._announced.pop(url, None)
         if value is not None:

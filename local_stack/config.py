@@ -12,6 +12,7 @@ from pathlib import Path
 
 from local_stack.broker import free_port, is_free
 from shared import credentials
+from shared.settings import Settings
 
 
 class ConfigError(Exception):
@@ -27,6 +28,7 @@ class Broker(StrEnum):
 
 # A table is a copy of what one broker holds: each has its own, deleted with the broker's data where it is ours.
 _WORKER_DIRS = {Broker.EMBEDDED: "embedded", Broker.KAFKA: "kafka/workers", None: "workers"}
+_KAFKA_SECURITY = [f"ECG_{name.upper()}" for name in Settings.model_fields if name.startswith("kafka_")]
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ class Config:
         return {
             "ECG_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "ECG_EMBEDDED_BROKER": str(self.broker is Broker.EMBEDDED).lower(),
+            # They are for a Kafka of one's own.
+            **(dict.fromkeys(_KAFKA_SECURITY, "") if self.broker else {}),
             "ECG_HTTP_PORT": str(self.http_port),
             "ECG_HTTP_SHARED": str(self.gateways > 1).lower(),
             "ECG_ADMIN_TOKEN": self.admin_token,

@@ -13,4 +13,4 @@ class InternalAuth:
 
     def accepts(self, token: str | None) -> bool:
         """Tell whether a request that carries this token may be answered."""
-        return token is not None and hmac.compare_digest(token.encode(), self.token.encode())
+        return token is not None and hmac.compare_digest(token.encode(errors="surrogateescape"), self.token.encode())

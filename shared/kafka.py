@@ -10,6 +10,7 @@ from aiokafka.errors import OutOfOrderSequenceNumber, ProducerFenced
 from aiokafka.partitioner import murmur2
 
 from shared.settings import MIB, Settings
+from shared.tls import client_context
 
 _EMBEDDED_BROKER_OPTIONS = {
     # It fails InitProducerId: a record that is sent again may be stored twice.
@@ -44,8 +45,23 @@ def worker_group(settings: Settings) -> str:
     return f"{settings.topic_prefix}-stream-agents"
 
 
+def client_options(settings: Settings) -> dict[str, Any]:
+    """Return the options of every client: where Kafka is, and how it is spoken to. They hold the password."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "security_protocol": settings.kafka_security_protocol,
+    }
+    if settings.kafka_encrypts:
+        options["ssl_context"] = client_context(settings.kafka_files)
+    if settings.kafka_logs_in and settings.kafka_password is not None:
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl_plain_username"] = settings.kafka_username
+        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
+    return options
+
+
 def producer_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of every producer: an acknowledged record is durable."""
+    """Return the options that every producer has beside those of every client: an acknowledged record is durable."""
     return {
         "acks": "all",
         "compression_type": None if settings.compression == "none" else settings.compression,
@@ -67,13 +83,13 @@ def fetch_max_wait_ms(settings: Settings) -> int:
 
 def new_producer(settings: Settings) -> AIOKafkaProducer:
     """Return a producer, not started, whose acknowledged records survive what the cluster is built to survive."""
-    return AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, **producer_options(settings))
+    return AIOKafkaProducer(**client_options(settings), **producer_options(settings))
 
 
 def new_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
     """Return a consumer without a group, not started: it commits nothing and reads what it is assigned."""
     return AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers,
+        **client_options(settings),
         enable_auto_commit=False,
         isolation_level="read_committed",
         request_timeout_ms=_REQUEST_TIMEOUT_MS,
@@ -85,7 +101,7 @@ def new_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Yield a started admin client."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    admin = AIOKafkaAdminClient(**client_options(settings))
     await admin.start()
     try:
         yield admin

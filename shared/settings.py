@@ -3,12 +3,12 @@
 import socket
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared import credentials
+from shared import credentials, tls
 
 MIB = 1024 * 1024
 
@@ -23,6 +23,26 @@ class Settings(BaseSettings):
 
     bootstrap_servers: str = Field(
         default="127.0.0.1:9092", description="Kafka to use, HOST:PORT, several separated by commas."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT",
+        description="How Kafka is spoken to: SSL and SASL_SSL encrypt, and check the brokers' certificates; SASL_SSL "
+        "and SASL_PLAINTEXT log in.",
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="How to log in; PLAIN tells the broker the password itself."
+    )
+    kafka_username: str | None = Field(default=None, description="Kafka's user that this process is.")
+    kafka_password: SecretStr | None = Field(default=None, description="The user's password.")
+    kafka_ca_file: Path | None = Field(
+        default=None,
+        description="Certificates (PEM) of the authorities that may sign the brokers'; default: those of the system.",
+    )
+    kafka_cert_file: Path | None = Field(
+        default=None, description="This process's own certificate (PEM), where the brokers ask for one."
+    )
+    kafka_key_file: Path | None = Field(
+        default=None, description="The key of that certificate (PEM), without a password."
     )
     embedded_broker: bool = Field(
         default=False,
@@ -168,6 +188,15 @@ class Settings(BaseSettings):
         description="Host name under which gateways reach this worker; default: the listening address, or the "
         "machine's own name if that is every address.",
     )
+    internal_cert_file: Path | None = Field(
+        default=None,
+        description="Certificate (PEM) of a gateway or worker. With the three of these set, in all of them, they speak "
+        "TLS to each other, and only to whose certificate is signed by the authority.",
+    )
+    internal_key_file: Path | None = Field(default=None, description="Its key (PEM), without a password.")
+    internal_ca_file: Path | None = Field(
+        default=None, description="Certificate (PEM) of the authority that signed those of all gateways and workers."
+    )
     session_timeout: float = Field(
         default=6.0,
         ge=0.5,
@@ -232,6 +261,72 @@ class Settings(BaseSettings):
                 raise ValueError("ECG_TRUSTED_PROXIES must hold IP addresses or networks (10.0.0.0/8) only") from None
         return proxies
 
+    @field_validator(
+        *("kafka_security_protocol", "kafka_sasl_mechanism", "kafka_username", "kafka_password"),
+        *("kafka_ca_file", "kafka_cert_file", "kafka_key_file"),
+        *("internal_ca_file", "internal_cert_file", "internal_key_file"),
+        mode="before",
+    )
+    @classmethod
+    def _set_or_not(cls, value: Any, field: ValidationInfo) -> Any:
+        # Compose files and shells set what they do not have to nothing.
+        return cls.model_fields[field.field_name or ""].default if value == "" else value
+
+    @model_validator(mode="after")
+    def _suit_each_other(self) -> Self:
+        protocol = self.kafka_security_protocol
+        chosen = f"ECG_KAFKA_SECURITY_PROTOCOL is {protocol}"
+        user = {"ECG_KAFKA_USERNAME": self.kafka_username, "ECG_KAFKA_PASSWORD": self.kafka_password}
+        files = self.kafka_files
+        cert = {"ECG_KAFKA_CERT_FILE": files.cert, "ECG_KAFKA_KEY_FILE": files.key}
+        if self.embedded_broker and protocol != "PLAINTEXT":
+            raise ValueError(f"{chosen}: the embedded broker speaks PLAINTEXT only")
+        if self.kafka_logs_in:
+            _all_or_raise(user, f"as {chosen}")
+        else:
+            # Somebody believes to be protected who is not.
+            _none_or_raise(user, f"{chosen}: SASL_SSL logs in")
+        if self.kafka_encrypts:
+            if any(cert.values()):
+                _all_or_raise(cert, "as the other one is")
+            tls.client_context(files)
+        else:
+            _none_or_raise({"ECG_KAFKA_CA_FILE": files.ca, **cert}, f"{chosen}: SSL and SASL_SSL encrypt")
+        return self
+
+    @property
+    def kafka_logs_in(self) -> bool:
+        """Whether Kafka is told a user and a password."""
+        return self.kafka_security_protocol.startswith("SASL")
+
+    @property
+    def kafka_encrypts(self) -> bool:
+        """Whether Kafka is spoken to over TLS."""
+        return self.kafka_security_protocol.endswith("SSL")
+
+    @property
+    def kafka_files(self) -> tls.Files:
+        """The certificates for Kafka."""
+        return tls.Files("ECG_KAFKA", self.kafka_ca_file, self.kafka_cert_file, self.kafka_key_file)
+
+    @model_validator(mode="after")
+    def _have_all_of_a_kind(self) -> Self:
+        names = ("CA", "CERT", "KEY")
+        files = (self.internal_ca_file, self.internal_cert_file, self.internal_key_file)
+        if any(files):
+            named = {f"ECG_INTERNAL_{name}_FILE": file for name, file in zip(names, files, strict=True)}
+            _all_or_raise(named, "as the others are")
+        if self.internal_files is not None:
+            tls.client_context(self.internal_files)
+        return self
+
+    @property
+    def internal_files(self) -> tls.Files | None:
+        """The certificates for gateways and workers among themselves, if they have any."""
+        if self.internal_cert_file is None:
+            return None
+        return tls.Files("ECG_INTERNAL", self.internal_ca_file, self.internal_cert_file, self.internal_key_file)
+
     @property
     def worker_name(self) -> str:
         """The host name under which gateways reach this worker."""
@@ -241,4 +336,14 @@ class Settings(BaseSettings):
     @property
     def worker_url(self) -> str:
         """The URL under which gateways reach this worker."""
-        return f"http://{self.worker_name}:{self.worker_port}"
+        return f"{'https' if self.internal_files else 'http'}://{self.worker_name}:{self.worker_port}"
+
+
+def _all_or_raise(settings: dict[str, Any], reason: str) -> None:
+    if missing := [name for name, value in settings.items() if value is None]:
+        raise ValueError(f"{' and '.join(missing)} must be set, {reason}")
+
+
+def _none_or_raise(settings: dict[str, Any], reason: str) -> None:
+    if unused := [name for name, value in settings.items() if value is not None]:
+        raise ValueError(f"{' and '.join(unused)} would not be used, as {reason}")

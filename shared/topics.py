@@ -89,12 +89,14 @@ class Topics:
                 for t in missing
             ]
         )
+        created = [name for name, code, *_ in response.topic_errors if not code]
         for name, code, *message in response.topic_errors:
             error = for_code(code)
-            # Another process that starts at the same moment may be first.
+            # Another process that starts at the same moment may be first; and who may create a topic need not see it.
             if code and error is not TopicAlreadyExistsError:
                 raise error(f"creating topic {name}: {message}")
-        log.info("topics created", topics=[topic.name for topic in missing])
+        if created:
+            log.info("topics created", topics=created)
 
 
 async def create(settings: Settings) -> None:

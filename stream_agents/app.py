@@ -8,6 +8,7 @@ from yarl import URL
 from shared.internal import InternalAuth
 from shared.kafka import admin_client, worker_group
 from shared.settings import MIB, Settings
+from shared.tls import server_context
 from shared.topics import Topics
 from shared.tracing import from_environment
 from stream_agents.agent import SubmissionsAgent
@@ -15,9 +16,9 @@ from stream_agents.ends import Ends
 from stream_agents.observation import Exporter, Sensor
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
-from stream_agents.transport import FlowControl, Poll, new_transport
+from stream_agents.transport import FlowControl, Poll, credentials, new_transport
 from stream_agents.upkeep import Upkeep
-from stream_agents.views import add_views
+from stream_agents.views import add_views, gateways_only
 from stream_agents.waits import Waits
 
 _WAITING_POLLS = 4
@@ -38,6 +39,7 @@ def create_app(settings: Settings) -> faust.App:
     app = App(
         worker_group(settings),
         broker=[URL(f"kafka://{server}") for server in settings.bootstrap_servers.split(",")],
+        broker_credentials=credentials(settings),
         store="rocksdb://",
         datadir=str(settings.data_dir),
         table_standby_replicas=1,
@@ -59,6 +61,8 @@ def create_app(settings: Settings) -> faust.App:
         web_bind=settings.worker_host,
         web_port=settings.worker_port,
         web_host=settings.worker_name,
+        web_application_options={"middlewares": [gateways_only(InternalAuth(settings.secret.get_secret_value()))]},
+        web_ssl_context=server_context(settings.internal_files) if settings.internal_files else None,
         # Faust's own pages would show every row of every table to whoever reaches the port.
         web_tables_enabled=False,
         web_router_enabled=False,
@@ -98,12 +102,7 @@ def create_app(settings: Settings) -> faust.App:
     app.sensors.add(Sensor())
     if settings.metrics_port is not None:
         app.add_dependency(Exporter(app, settings, topics, table, serving))
-    add_views(
-        app,
-        table,
-        serving,
-        InternalAuth(settings.secret.get_secret_value()),
-    )
+    add_views(app, table, serving)
 
     @app.agent(
         app.topic(topics.submissions.name),

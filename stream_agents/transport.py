@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, EventT, Message
@@ -19,7 +20,7 @@ from mode.utils.futures import notify
 from mode.utils.queues import FlowControlEvent
 from yarl import URL
 
-from shared.kafka import fetch_max_wait_ms, producer_options
+from shared.kafka import client_options, fetch_max_wait_ms, producer_options
 from shared.settings import Settings
 from stream_agents.offsets import Offsets
 
@@ -190,6 +191,20 @@ class Producer(driver.Producer):
     def client(self) -> AIOKafkaProducer:
         """The client itself, which sends batches."""
         return self._ensure_producer()
+
+
+def credentials(settings: Settings) -> Credentials | None:
+    """Return what Faust gives its clients, to have them speak to Kafka as all others do."""
+    options = client_options(settings)
+    context = options.get("ssl_context")
+    if "sasl_mechanism" not in options:
+        return SSLCredentials(context) if context is not None else None
+    return SASLCredentials(
+        username=options["sasl_plain_username"],
+        password=options["sasl_plain_password"],
+        ssl_context=context,
+        mechanism=options["sasl_mechanism"],
+    )
 
 
 def new_transport(app: AppT, settings: Settings) -> driver.Transport:

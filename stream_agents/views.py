@@ -1,6 +1,8 @@
-"""The worker's HTTP views: rows of the table for the gateways."""
+"""The worker's HTTP views: rows of the table for the gateways, and for nobody else."""
 
 import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from faust.types import AppT
 from faust.web import Request, Response, View
 
@@ -10,8 +12,23 @@ from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 from stream_agents.waits import Moved
 
+# For probes, which know no secret.
+_OPEN = ("/health", "/health/ready")
 
-def add_views(app: AppT, table: InsightsTable, serving: Serving, auth: InternalAuth) -> None:
+
+def gateways_only(auth: InternalAuth) -> Middleware:
+    """Return what refuses every request that is not a gateway's, whatever is asked for, Faust's own pages too."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in _OPEN and not auth.accepts(request.headers.get(auth.header)):
+            return web.Response(text="unauthorized", status=401)
+        return await handler(request)
+
+    return check
+
+
+def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
     """Add the views to a worker's web server."""
 
     @app.page("/health", name="health")
@@ -31,8 +48,6 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving, auth: InternalA
         might be found. With `?wait=seconds` such a worker answers as soon as it has the row, and 404
         after that time, or at once where too many wait; and 421 when partitions are assigned anew.
         """
-        if not auth.accepts(request.headers.get(auth.header)):
-            return view.text("unauthorized", status=401)
         number, key = int(partition), ecg_id.encode()
         if not await serving.knows(number):
             return view.text("not served here", status=421)
@@ -52,8 +67,6 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving, auth: InternalA
 
         async def post(self, request: Request) -> Response:
             """Answer 200 with the page of those partitions that this worker knows, of those that are asked for."""
-            if not auth.accepts(request.headers.get(auth.header)):
-                return self.text("unauthorized", status=401)
             try:
                 query = decode_query(await request.read())
             except msgspec.DecodeError:

@@ -1,6 +1,7 @@
 """The brokers that tests run on."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,17 @@ import pytest
 
 from local_stack import broker
 from local_stack.broker import free_port
-from local_stack.kafka import Distribution, KafkaCluster
+from local_stack.kafka import Distribution, KafkaCluster, Security
+from shared import acls
 from tests.harness import Process
+
+# Every Apache Kafka that the tests start encrypts, knows its users, and permits them what `shared.acls` says.
+SECURE = bool(os.environ.get("ECG_TEST_SECURE"))
+
+
+def security(directory: Path) -> Security | None:
+    """Return what a cluster is secured with, if this is to be."""
+    return Security.make(directory, acls.users().values()) if SECURE else None
 
 
 class Broker(Protocol):
@@ -19,6 +29,7 @@ class Broker(Protocol):
 
     bootstrap_servers: str
     embedded: bool
+    security: Security | None
 
     def pause(self) -> None: ...
 
@@ -31,6 +42,7 @@ class EmbeddedBroker:
     """The local stack's broker."""
 
     embedded = True
+    security: Security | None = None
 
     def __init__(self, directory: Path) -> None:
         port = free_port()
@@ -55,6 +67,7 @@ class KafkaBroker:
 
     def __init__(self, cluster: KafkaCluster) -> None:
         self.bootstrap_servers = cluster.bootstrap_servers
+        self.security = cluster.security
         self._cluster = cluster
 
     def pause(self) -> None:
@@ -73,6 +86,7 @@ class DockerBroker:
     """Apache Kafka in a container."""
 
     embedded = False
+    security: Security | None = None
     image = "apache/kafka:4.4.0"
 
     def __init__(self) -> None:
@@ -98,6 +112,7 @@ class ForeignBroker:
 
     bootstrap_servers: str
     embedded: bool = False
+    security: Security | None = None
 
     def pause(self) -> None:
         pytest.skip(f"{self.bootstrap_servers} is not the tests' to pause")
@@ -112,6 +127,8 @@ StartBroker = Callable[[Path], Awaitable[Broker]]
 
 def starter(kind: str, kafka: Callable[[], Distribution]) -> StartBroker:
     """Return what starts a broker of the kind that `--broker` names."""
+    if SECURE and kind != "kafka":
+        raise pytest.UsageError(f"only the Apache Kafka that the tests start can be secured, not {kind}")
 
     async def start(directory: Path) -> Broker:
         if kind == "embedded":
@@ -119,7 +136,7 @@ def starter(kind: str, kafka: Callable[[], Distribution]) -> StartBroker:
         if kind == "docker":
             return await asyncio.to_thread(DockerBroker)
         if kind == "kafka":
-            cluster = KafkaCluster(kafka(), directory)
+            cluster = KafkaCluster(kafka(), directory, security=security(directory / "security"))
             await cluster.start()
             return KafkaBroker(cluster)
         return ForeignBroker(kind)

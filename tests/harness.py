@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,9 @@ import httpx
 import pytest
 
 from local_stack.broker import free_port
+from shared import acls, topics
+from shared.acls import Role
+from shared.kafka import client_options
 from shared.settings import Settings
 from tests import documented
 
@@ -120,14 +124,34 @@ class Pipeline:
     overrides: dict[str, str] = field(default_factory=dict)
     gateways: list[Gateway] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
+    _prepared: bool = False
 
     @property
     def bootstrap_servers(self) -> str:
         return self.broker.bootstrap_servers
 
     @property
-    def env(self) -> dict[str, str]:
+    def kafka(self) -> dict[str, Any]:
+        """The options of a test's own client, which may do everything."""
+        return client_options(self.settings)
+
+    @property
+    def librdkafka(self) -> dict[str, str]:
+        """The same for a client that is librdkafka."""
+        options, files = self.kafka, self.settings.kafka_files
+        login = {"mechanism": "sasl.mechanism", "plain_username": "sasl.username", "plain_password": "sasl.password"}
         return {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": options["security_protocol"],
+            **({"ssl.ca.location": str(files.ca)} if files.ca else {}),
+            **{name: options[f"sasl_{ours}"] for ours, name in login.items() if f"sasl_{ours}" in options},
+        }
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The settings of whoever may do everything on the broker."""
+        return {
+            **(self.broker.security.environment() if self.broker.security else {}),
             "ECG_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "ECG_EMBEDDED_BROKER": str(self.broker.embedded),
             "ECG_TOPIC_PREFIX": self.prefix,
@@ -143,13 +167,32 @@ class Pipeline:
         values = {name.removeprefix("ECG_").lower(): value for name, value in self.env.items()}
         return Settings.model_validate(values)
 
+    def env_of(self, role: Role) -> dict[str, str]:
+        """Return the settings of a process that may do what its role needs."""
+        security = self.broker.security
+        return {**self.env, **(security.environment(acls.users()[role]) if security else {})}
+
+    def _prepare(self) -> None:
+        """Do what an operator does before anything is started where nobody may create topics."""
+        if self.broker.security and not self._prepared:
+
+            async def prepare() -> None:
+                await topics.create(self.settings)
+                await acls.apply(self.settings, acls.users())
+
+            # Tests start processes in functions that are not asynchronous.
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(asyncio.run, prepare()).result()
+        self._prepared = True
+
     def start_gateway(self, program: str | None = None, **env: str) -> Gateway:
         """Start a gateway, or a Python program that is to run one."""
+        self._prepare()
         port = free_port()
         gateway = Gateway(
             f"gateway-{len(self.gateways)}",
             [sys.executable, *(("-c", program) if program else ("-m", "ingest_api"))],
-            {**self.env, "ECG_HTTP_PORT": str(port), **env},
+            {**self.env_of(Role.GATEWAY), "ECG_HTTP_PORT": str(port), **env},
             self.directory / f"gateway-{len(self.gateways)}.log",
             url=f"http://127.0.0.1:{port}",
         )
@@ -159,11 +202,17 @@ class Pipeline:
 
     def start_worker(self, program: str | None = None, **env: str) -> Worker:
         """Start a worker, or a Python program that is to run one."""
+        self._prepare()
         port, name = free_port(), f"worker-{len(self.workers)}"
         worker = Worker(
             name,
             [sys.executable, *(("-c", program) if program else ("-m", "stream_agents"))],
-            {**self.env, "ECG_WORKER_PORT": str(port), "ECG_DATA_DIR": str(self.directory / name), **env},
+            {
+                **self.env_of(Role.WORKER),
+                "ECG_WORKER_PORT": str(port),
+                "ECG_DATA_DIR": str(self.directory / name),
+                **env,
+            },
             self.directory / f"{name}.log",
             url=f"http://127.0.0.1:{port}",
         )

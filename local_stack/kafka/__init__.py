@@ -3,6 +3,7 @@
 from local_stack.kafka.cluster import KafkaCluster
 from local_stack.kafka.distribution import Distribution, KafkaUnavailableError, ToolMissingError, install
 from local_stack.kafka.node import KafkaNode, NodeFailedError
+from local_stack.kafka.security import Security
 
 __all__ = [
     "Distribution",
@@ -10,6 +11,7 @@ __all__ = [
     "KafkaNode",
     "KafkaUnavailableError",
     "NodeFailedError",
+    "Security",
     "ToolMissingError",
     "install",
 ]

@@ -19,6 +19,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from local_stack.kafka.configuration import server_properties
 from local_stack.kafka.distribution import Distribution
 from local_stack.kafka.node import START_TIMEOUT, STOP_TIMEOUT, KafkaNode, until
+from local_stack.kafka.security import Security
 
 # Below the ports that kernels give to outgoing connections: there, while a node is down, a client's next connection
 # may take its port, or even connect to itself.
@@ -38,6 +39,7 @@ class KafkaCluster:
         ports: the ports for clients, one for each node; free ones by default.
         heap_mb: the heap of each node in MiB.
         settings: Kafka settings that replace those of `configuration.py`.
+        security: whom the nodes let in; everybody by default.
     """
 
     def __init__(
@@ -49,16 +51,18 @@ class KafkaCluster:
         ports: Sequence[int] | None = None,
         heap_mb: int = 256,
         settings: Mapping[str, str | int] | None = None,
+        security: Security | None = None,
     ) -> None:
         if nodes not in (1, 3):
             raise ValueError("A cluster has 1 or 3 nodes: two cannot outvote one.")
         if ports is not None and len(ports) != nodes:
             raise ValueError(f"{nodes} nodes need as many ports, not {len(ports)}.")
+        self.security = security
         self._settings = dict(settings or {})
         free = free_ports(nodes if ports is not None else 2 * nodes, taken=ports or ())
         self._ports = list(zip(ports if ports is not None else free[nodes:], free[:nodes], strict=True))
         self.nodes = [
-            KafkaNode(distribution, node_id, port, directory.absolute() / f"node-{node_id}", heap_mb)
+            KafkaNode(distribution, node_id, port, directory.absolute() / f"node-{node_id}", heap_mb, security)
             for node_id, (port, _) in enumerate(self._ports, start=1)
         ]
 
@@ -166,7 +170,7 @@ class KafkaCluster:
         await self.stop()
 
     def _prepare(self, node: KafkaNode, cluster_id: str) -> None:
-        properties = server_properties(node.node_id, self._ports, node.data, self._settings)
+        properties = server_properties(node.node_id, self._ports, node.data, self._settings, self.security)
         node.prepare(properties, cluster_id)
 
     def _cluster_id(self) -> str:

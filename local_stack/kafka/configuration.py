@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from local_stack.kafka.security import Security
+
 MIB = 1024 * 1024
 _MAX_REPLICAS = 3
 
@@ -13,6 +15,7 @@ def server_properties(
     ports: Sequence[tuple[int, int]],
     data: Path,
     settings: Mapping[str, str | int],
+    security: Security | None = None,
 ) -> str:
     """Write the properties of one node, broker and controller in one.
 
@@ -21,16 +24,18 @@ def server_properties(
         ports: of every node in the order of their ids, the port for clients and the controllers' port.
         data: the directory of the node's logs.
         settings: Kafka settings that replace those chosen here.
+        security: whom the node lets in; everybody if it is None.
     """
     if "," in str(data):
         raise ValueError(f"Kafka would read {data} as several directories: its path must have no comma.")
     port, controller_port = ports[node_id - 1]
+    clients = "SASL_SSL" if security else "PLAINTEXT"
     replicas = min(len(ports), _MAX_REPLICAS)
     in_sync = max(1, replicas - 1)
     properties: dict[str, str | int] = {
         "process.roles": "broker,controller",
         "node.id": node_id,
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "listeners": f"{clients}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
@@ -70,7 +75,8 @@ def server_properties(
         # request may have, and the least that Kafka accepts here.
         "queued.max.request.bytes": 100 * MIB,
     }
-    return "".join(f"{name}={_escape(str(value))}\n" for name, value in {**properties, **settings}.items())
+    chosen = {**properties, **(security.properties() if security else {}), **settings}
+    return "".join(f"{name}={_escape(str(value))}\n" for name, value in chosen.items())
 
 
 def _escape(value: str) -> str:

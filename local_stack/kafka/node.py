@@ -18,6 +18,7 @@ from aiokafka.protocol.api import Request
 from aiokafka.protocol.metadata import MetadataRequest
 
 from local_stack.kafka.distribution import JAVA_ENV, Distribution
+from local_stack.kafka.security import Security
 from local_stack.lifetime import dies_with_parent, run
 
 START_TIMEOUT = 60.0
@@ -52,6 +53,7 @@ class KafkaNode:
     port: int
     directory: Path
     heap_mb: int
+    security: Security | None = None
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _cluster_id: str | None = field(default=None, init=False)
 
@@ -71,6 +73,8 @@ class KafkaNode:
                 f"-Xmx{self.heap_mb}m",
                 # Java caches a buffer outside the heap for every thread and the largest message that it ever saw.
                 f"-Djdk.nio.maxCachedBufferSize={1024 * 1024}",
+                # Only the full compiler uses the processor's own AES: without it TLS would be the slowest part by far.
+                *(("-XX:TieredStopAtLevel=4",) if self.security else ()),
                 # A broker that goes on without one of its threads is worse than one that ends.
                 "-XX:+ExitOnOutOfMemoryError",
                 f"-XX:ErrorFile={self.directory / 'crash-%p.log'}",
@@ -106,7 +110,8 @@ class KafkaNode:
         if self.formatted_for() is not None:
             return
         # With "=": an id may begin with a dash.
-        arguments = ("format", f"--cluster-id={cluster_id}", f"--config={self._properties}")
+        users = self.security.scram() if self.security else ()
+        arguments = ("format", f"--cluster-id={cluster_id}", f"--config={self._properties}", *users)
         code, answer = run(self.distribution.command("kafka.tools.StorageTool", *arguments), self.env, _FORMAT_TIMEOUT)
         if code:
             raise NodeFailedError(f"{self} could not be formatted:\n{answer[-_SHOWN:]}")
@@ -200,7 +205,8 @@ class KafkaNode:
         Raises:
             OSError, KafkaError: if it does not answer within a second.
         """
-        connection = await create_conn("127.0.0.1", self.port, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        options = self.security.connection() if self.security else {}
+        connection = await create_conn("127.0.0.1", self.port, request_timeout_ms=_REQUEST_TIMEOUT_MS, **options)
         try:
             answer: dict[str, Any] = (await connection.send(request)).to_object()
             return answer

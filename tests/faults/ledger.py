@@ -46,9 +46,7 @@ class Ledger:
         """Submit ECGs at a steady rate; return when each has been accepted."""
         topic = Topics(self.pipeline.settings).submissions.name
         start, limit = time.monotonic(), asyncio.Semaphore(4 * _CONNECTIONS)
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self.pipeline.bootstrap_servers, enable_idempotence=True, request_timeout_ms=60_000
-        )
+        producer = AIOKafkaProducer(**self.pipeline.kafka, enable_idempotence=True, request_timeout_ms=60_000)
         await producer.start()
         async with httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=15) as client:
 
@@ -139,9 +137,7 @@ class Ledger:
     async def _published(self) -> set[str]:
         """Return the ids of all rows on the insights topic that are this user's."""
         topic = Topics(self.pipeline.settings).insights.name
-        consumer = AIOKafkaConsumer(
-            topic, bootstrap_servers=self.pipeline.bootstrap_servers, auto_offset_reset="earliest"
-        )
+        consumer = AIOKafkaConsumer(topic, **self.pipeline.kafka, auto_offset_reset="earliest")
         await consumer.start()
         try:
             ends = await consumer.end_offsets(consumer.assignment())

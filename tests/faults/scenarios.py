@@ -95,7 +95,7 @@ async def scaled(stack: Stack) -> None:
 async def poisoned(stack: Stack) -> None:
     """A partition full of poison between good messages."""
     topic = Topics(stack.pipeline.settings).submissions.name
-    async with AIOKafkaProducer(bootstrap_servers=stack.cluster.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(**stack.pipeline.kafka) as producer:
         for i in range(500):
             await producer.send(topic, b"{poison" + bytes([i % 256]), b"poison-%d" % i, partition=0)
 

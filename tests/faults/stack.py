@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_stack.kafka import Distribution, KafkaCluster
-from tests.brokers import KafkaBroker
+from tests.brokers import KafkaBroker, security
 from tests.harness import Pipeline, Process
 
 _RESTART_DELAY = 2.0
@@ -50,7 +50,7 @@ async def replicated_stack(
     kafka: Distribution, directory: Path, workers: int = 3, **overrides: str
 ) -> AsyncIterator[Stack]:
     """Start the stack, ready; stop all of it in the end."""
-    cluster = KafkaCluster(kafka, directory / "kafka", nodes=3)
+    cluster = KafkaCluster(kafka, directory / "kafka", nodes=3, security=security(directory / "security"))
     await cluster.start()
     replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2", "ECG_SESSION_TIMEOUT": "3"}
     pipeline = Pipeline(KafkaBroker(cluster), directory, "faults", replicated | overrides)

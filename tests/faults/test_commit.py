@@ -11,7 +11,7 @@ from aiokafka.admin import NewTopic
 from local_stack.kafka import Distribution, KafkaCluster
 from shared.kafka import admin_client, partition_for
 from shared.topics import Topics
-from tests.brokers import KafkaBroker
+from tests.brokers import KafkaBroker, security
 from tests.harness import Pipeline, Worker, eventually
 from tests.pipeline.test_direct_produce import found, message
 
@@ -70,7 +70,7 @@ async def retried(worker: Worker, attempts: int) -> None:
 async def test_a_worker_killed_while_its_rows_cannot_be_written_has_committed_nothing(
     kafka: Distribution, tmp_path: Path
 ) -> None:
-    async with KafkaCluster(kafka, tmp_path / "kafka", nodes=3) as cluster:
+    async with KafkaCluster(kafka, tmp_path / "kafka", nodes=3, security=security(tmp_path / "security")) as cluster:
         replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2", "ECG_SESSION_TIMEOUT": "3"}
         pipeline = Pipeline(KafkaBroker(cluster), tmp_path, "commit", replicated)
         lonely = cluster.nodes[await create_topics(cluster, pipeline) - 1]
@@ -80,7 +80,7 @@ async def test_a_worker_killed_while_its_rows_cannot_be_written_has_committed_no
             worker = pipeline.start_worker()
             await pipeline.ready()
             token = await pipeline.register("clinic")
-            async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, acks="all") as producer:
+            async with AIOKafkaProducer(**pipeline.kafka, acks="all") as producer:
                 first, *rest = messages("clinic", 21)
                 await producer.send_and_wait(topic, orjson.dumps(first), str(first["id"]).encode())
                 await found(pipeline, token, str(first["id"]))

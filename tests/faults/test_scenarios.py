@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from local_stack.kafka import Distribution
+from tests.brokers import SECURE
 from tests.faults.ledger import Ledger, Tally
 from tests.faults.scenarios import SCENARIOS, WORST, Scenario
 from tests.faults.stack import Stack, replicated_stack
@@ -55,7 +56,7 @@ def report() -> Iterator[list[str]]:
     yield rows
     text = _HEADER.format(count=ECGS, rate=RATE) + "\n".join(rows) + "\n"
     print("\n" + text)
-    if not CHOSEN:
+    if not CHOSEN and not SECURE:
         (ROOT / "docs" / "reliability.md").write_text(text)
 
 

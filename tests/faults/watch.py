@@ -89,9 +89,9 @@ class LagWatch:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Sample the lag all the time."""
-        servers = self.pipeline.bootstrap_servers
-        consumer = AIOKafkaConsumer(bootstrap_servers=servers, request_timeout_ms=_REQUEST_TIMEOUT_MS)
-        admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        kafka = self.pipeline.kafka
+        consumer = AIOKafkaConsumer(**kafka, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        admin = AIOKafkaAdminClient(**kafka, request_timeout_ms=_REQUEST_TIMEOUT_MS)
         await consumer.start()
         await admin.start()
         task = asyncio.create_task(self._sample(consumer, admin))

@@ -324,7 +324,8 @@ async def test_a_stack_that_runs_here_is_found_and_its_admin_token_goes_nowhere_
 ) -> None:
     stack = RunningStack(pipeline.gateways[0].url, ADMIN_TOKEN, pipeline.bootstrap_servers, pipeline.broker.embedded)
     state_file(tmp_path).write_bytes(msgspec.json.encode(stack))
-    here = {"ECG_DATA_DIR": str(tmp_path), "ECG_TOPIC_PREFIX": pipeline.prefix}
+    security = {name: value for name, value in pipeline.env.items() if name.startswith("ECG_KAFKA_")}
+    here = {"ECG_DATA_DIR": str(tmp_path), "ECG_TOPIC_PREFIX": pipeline.prefix, **security}
     token = (await bare("users", "add", "cli-local", **here)).out.strip()
     file = write(tmp_path, "a.json", [1, -1])
     assert (await bare("submit", "--wait", file, ECG_TOKEN=token, **here)).code == 0

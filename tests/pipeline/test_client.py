@@ -113,7 +113,7 @@ async def test_a_list_of_several_pages_is_one(pipeline: Pipeline, connect: Calla
     token = await pipeline.register(name)
     topic = Topics(pipeline.settings).submissions.name
     ids = [str(uuid.uuid4()) for _ in range(count)]
-    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
         for ecg_id in ids:
             body = {"id": ecg_id, "username": name, "leads": [{"name": "I", "signal": [1]}]}
             await producer.send_and_wait(topic, json.dumps(body).encode(), ecg_id.encode())
@@ -228,7 +228,7 @@ async def test_what_was_accepted_and_is_not_there_is_told_apart(
     assert await client("insights", ecg_id) is None
     with pytest.raises(StillProcessing, match=r"within 0\.1 s"):
         await client("wait_for_insights", ecg_id, timeout=0.1)
-    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
         headers = [("content-type", b"application/vnd.ecg.v9"), ("username", b"client-waiting")]
         topic = Topics(pipeline.settings).submissions.name
         await producer.send_and_wait(topic, b"?", ecg_id.encode(), headers=headers)
@@ -245,7 +245,7 @@ async def test_an_ecg_that_is_still_to_be_produced_is_waited_for(
     ecg_id = str(uuid.uuid4())
     waiting = asyncio.create_task(client("wait_for_insights", ecg_id))
     body = {"id": ecg_id, "username": "client-device", "leads": [{"name": "I", "signal": [1, -1]}]}
-    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
         await producer.send_and_wait(
             Topics(pipeline.settings).submissions.name, json.dumps(body).encode(), ecg_id.encode()
         )

@@ -25,7 +25,7 @@ Headers = list[tuple[str, bytes]]
 
 @pytest_asyncio.fixture(scope="module")
 async def producer(pipeline: Pipeline) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, max_request_size=1 << 25)
+    producer = AIOKafkaProducer(**pipeline.kafka, max_request_size=1 << 25)
     await producer.start()
     yield producer
     await producer.stop()
@@ -53,7 +53,7 @@ async def dead_letter(pipeline: Pipeline, offset: int, partition: int) -> tuple[
     topics = Topics(pipeline.settings)
     consumer = AIOKafkaConsumer(
         topics.dlq.name,
-        bootstrap_servers=pipeline.bootstrap_servers,
+        **pipeline.kafka,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=1 << 25,
     )
@@ -100,7 +100,7 @@ async def test_a_plain_message_without_headers_reaches_its_owner_alone(
 async def test_messages_of_librdkafka_clients_are_found_though_they_hash_keys_otherwise(pipeline: Pipeline) -> None:
     token = await pipeline.register("rdkafka")
     topic = Topics(pipeline.settings).submissions.name
-    producer = Producer({"bootstrap.servers": pipeline.bootstrap_servers})
+    producer = Producer({**pipeline.librdkafka})
     bodies = [message("rdkafka") for _ in range(30)]
     for body in bodies:
         producer.produce(topic, orjson.dumps(body), key=body["id"])
@@ -212,9 +212,7 @@ async def test_insights_are_published_for_downstream_consumers(pipeline: Pipelin
         topics.submissions.name, orjson.dumps(body), body["id"].encode(), timestamp_ms=1_795_514_400_007
     )
     await found(pipeline, token, body["id"])
-    consumer = AIOKafkaConsumer(
-        topics.insights.name, bootstrap_servers=pipeline.bootstrap_servers, auto_offset_reset="earliest"
-    )
+    consumer = AIOKafkaConsumer(topics.insights.name, **pipeline.kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
         async with asyncio.timeout(10):
@@ -237,7 +235,7 @@ async def test_insights_are_published_for_downstream_consumers(pipeline: Pipelin
 async def test_batches_may_be_compressed(pipeline: Pipeline, compression: str) -> None:
     token = await pipeline.register(f"compresses-{compression}")
     ecg = message(f"compresses-{compression}")
-    producer = Producer({"bootstrap.servers": pipeline.bootstrap_servers, "compression.type": compression})
+    producer = Producer({**pipeline.librdkafka, "compression.type": compression})
     producer.produce(
         Topics(pipeline.settings).submissions.name,
         key=ecg["id"],

@@ -108,7 +108,7 @@ async def test_an_ecg_that_was_produced_onto_kafka_is_erased_too(pipeline: Pipel
     async def produced() -> bool | None:
         return (await statuses(owner, ecg_id)) == [200, 200] or None
 
-    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
         await producer.send_and_wait(Topics(pipeline.settings).submissions.name, ecg, ecg_id.encode())
         await eventually(produced, what="its insights")
         assert (await owner.delete(f"/ecgs/{ecg_id}")).status_code == 204
@@ -193,7 +193,7 @@ async def test_whoever_may_produce_may_not_erase(pipeline: Pipeline, owner: http
     foreign = Erasures(SECRET).seal(Erasure("somebody-else", ecg_id))
     tampered = Erasures(SECRET).seal(Erasure("somebody-else")).replace(b"somebody-else", b"eraser")
     headers = [("content-type", CONTENT_TYPE.encode())]
-    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
         for value in (foreign, forged, tampered, b"", b"{}"):
             topic = Topics(pipeline.settings).submissions.name
             sent = await producer.send_and_wait(topic, value, ecg_id.encode(), partition, headers=headers)
@@ -292,7 +292,7 @@ async def test_where_a_plain_signal_is_after_its_user_was_deleted(
         # As a letter that is dead: what it says does not belong where it stands.
         topics = Topics(pipeline.settings)
         [record] = await records(pipeline, topics.submissions)
-        async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+        async with AIOKafkaProducer(**pipeline.kafka) as producer:
             headers = [*record.headers, ("forwarded-from", b"elsewhere-0-0")]
             sent = await producer.send_and_wait(topics.submissions.name, record.value, b"other", 0, headers=headers)
         await dead_letter(pipeline, sent.offset, 0)

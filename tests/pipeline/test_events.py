@@ -93,7 +93,7 @@ async def test_what_failed_comes_with_its_reason(pipeline: Pipeline) -> None:
     async with pipeline.client(token=await pipeline.register("events-failed")) as client, stream(client) as events:
         ecg_id = str(uuid.uuid4())
         body = {"id": ecg_id, "username": "events-failed", "leads": [{"name": "I", "signal": [0.5]}]}
-        async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+        async with AIOKafkaProducer(**pipeline.kafka) as producer:
             topic = Topics(pipeline.settings).submissions.name
             await producer.send_and_wait(topic, json.dumps(body).encode(), ecg_id.encode())
         await events.read_until([ecg_id])

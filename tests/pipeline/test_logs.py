@@ -176,7 +176,7 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
         assert (await client.get("/ecgs/Telltale/insights?x=ecg_telltale")).status_code == 404
         assert (await client.get("/Telltale?token=ecg_telltale")).status_code == 404
         failing = await client.post("/ecgs", json={"leads": 2 * MARKED})
-        async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+        async with AIOKafkaProducer(**pipeline.kafka) as producer:
             direct = {"id": "misplaced", "username": "clinic", **good}
             for value in (
                 orjson.dumps(direct),

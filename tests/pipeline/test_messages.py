@@ -63,7 +63,7 @@ async def test_every_record_is_as_documented(new_pipeline: Callable[..., Pipelin
 async def produce(pipeline: Pipeline, token: str) -> set[bytes]:
     """Produce a record in the wrong partition, and broken ones, of which the keys are returned."""
     topic = Topics(pipeline.settings).submissions.name
-    producer = AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers)
+    producer = AIOKafkaProducer(**pipeline.kafka)
     await producer.start()
     try:
         direct = message("contracts")
@@ -89,7 +89,7 @@ async def produce(pipeline: Pipeline, token: str) -> set[bytes]:
 async def consume(pipeline: Pipeline) -> dict[str, list[ConsumerRecord]]:
     """Read every documented topic to its end."""
     records: dict[str, list[ConsumerRecord]] = {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=pipeline.bootstrap_servers, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**pipeline.kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
         for name, channel in async_api()["channels"].items():

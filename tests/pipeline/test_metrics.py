@@ -50,10 +50,10 @@ class Measured:
 
     async def lag_by_the_broker(self) -> dict[str, float]:
         """Return of each partition its end, as readers see it, minus what the workers' group has committed."""
-        topic, servers = Topics(self.pipeline.settings).submissions, self.pipeline.bootstrap_servers
+        topic, kafka = Topics(self.pipeline.settings).submissions, self.pipeline.kafka
         tps = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-        admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-        async with AIOKafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed") as consumer:
+        admin = AIOKafkaAdminClient(**kafka)
+        async with AIOKafkaConsumer(**kafka, isolation_level="read_committed") as consumer:
             await admin.start()
             committed = await admin.list_consumer_group_offsets(f"{self.pipeline.prefix}-stream-agents", partitions=tps)
             ends = await consumer.end_offsets(tps)
@@ -137,7 +137,7 @@ async def test_what_is_held_of_submissions_is_measured(measured: Measured, clien
 
 
 async def test_no_label_holds_what_a_client_sent(measured: Measured, client: httpx.AsyncClient) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=measured.pipeline.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(**measured.pipeline.kafka) as producer:
         topic = Topics(measured.pipeline.settings).submissions.name
         await producer.send_and_wait(topic, b"{", b"marked-key", headers=[("content-type", b"marked/type")])
     await submit(client, 1)
@@ -153,9 +153,9 @@ async def test_no_label_holds_what_a_client_sent(measured: Measured, client: htt
 async def test_every_ecg_is_counted_by_its_outcome(measured: Measured, client: httpx.AsyncClient) -> None:
     before = await scrape(measured.worker)
     await submit(client, 20)
-    topic, servers = Topics(measured.pipeline.settings).submissions.name, measured.pipeline.bootstrap_servers
+    topic, kafka = Topics(measured.pipeline.settings).submissions.name, measured.pipeline.kafka
     misplaced = orjson.dumps({"id": "misplaced-1", "username": "clinic", "leads": LEADS})
-    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
+    async with AIOKafkaProducer(**kafka) as producer:
         await producer.send_and_wait(topic, misplaced, b"another-key")
         await producer.send_and_wait(topic, b"{", b"k")
         await producer.send_and_wait(topic, b"{}", b"k", headers=[("content-type", b"text/plain")])
@@ -237,9 +237,7 @@ async def test_the_marks_of_transactions_are_no_lag_of_the_worker(measured: Meas
     if broker.embedded:
         pytest.skip("the embedded broker has no transactions")
     topic = Topics(measured.pipeline.settings).submissions.name
-    async with AIOKafkaProducer(
-        bootstrap_servers=measured.pipeline.bootstrap_servers, transactional_id=measured.pipeline.prefix
-    ) as producer:
+    async with AIOKafkaProducer(**measured.pipeline.kafka, transactional_id=measured.pipeline.prefix) as producer:
         body = orjson.dumps({"id": "in-a-transaction", "username": "clinic", "leads": LEADS})
         async with producer.transaction():
             await producer.send_and_wait(topic, body, b"in-a-transaction")

@@ -249,7 +249,7 @@ async def row(pipeline: Pipeline, ecg_id: str) -> results.Insights:
     """Return the last row of an ECG on the topic of insights."""
     topics = Topics(pipeline.settings)
     where = TopicPartition(topics.insights.name, partition_for(ecg_id.encode(), topics.insights.partitions))
-    consumer = AIOKafkaConsumer(bootstrap_servers=pipeline.bootstrap_servers, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**pipeline.kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign([where])
@@ -265,7 +265,7 @@ async def row(pipeline: Pipeline, ecg_id: str) -> results.Insights:
 
 
 async def produce(pipeline: Pipeline, value: bytes, key: bytes, **options: Any) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, max_request_size=1 << 25) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka, max_request_size=1 << 25) as producer:
         await producer.send_and_wait(Topics(pipeline.settings).submissions.name, value, key, **options)
 
 
@@ -298,9 +298,7 @@ async def test_every_ecg_of_a_batch_is_read(pipeline: Pipeline, compression: str
     names = (f"{username}-{number}" for number in range(1000))
     ids = [name for name in names if partition_for(name.encode(), 12) == 5][:20]
     topic = Topics(pipeline.settings).submissions.name
-    async with AIOKafkaProducer(
-        bootstrap_servers=pipeline.bootstrap_servers, compression_type=compression, linger_ms=200
-    ) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka, compression_type=compression, linger_ms=200) as producer:
         sent = []
         for number, ecg_id in enumerate(ids):
             lead = {"name": "I", "signal": [number] * 10}

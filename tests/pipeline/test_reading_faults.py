@@ -126,7 +126,7 @@ async def test_an_offset_that_leads_to_another_ecg_shows_nothing_of_it(new_pipel
             Insights(forged[1], "clinic", accepted=1, offset=offset),
             Insights(forged[2], "clinic", accepted=1, offset=offset + 1000),
         ]
-        async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+        async with AIOKafkaProducer(**pipeline.kafka) as producer:
             for forgery in rows:
                 await producer.send_and_wait(
                     topics.insights.name, results.encode(forgery), forgery.ecg_id.encode(), partition=home

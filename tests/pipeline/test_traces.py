@@ -98,7 +98,7 @@ async def test_a_submission_is_one_trace_from_the_client_to_its_row(
         other = TRACE[::-1]
         from aiokafka import AIOKafkaProducer  # noqa: PLC0415
 
-        async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as kafka:
+        async with AIOKafkaProducer(**pipeline.kafka) as kafka:
             parent = [("traceparent", f"00-{other}-{PARENT}-01".encode())]
             await kafka.send_and_wait(topic, b"{", b"k", headers=parent)
         [(_, span)] = await collector.trace(other, 1)

@@ -20,9 +20,7 @@ async def test_an_aborted_transaction_submits_nothing_and_a_committed_one_does(
     token = await pipeline.register("transactional")
     topic = Topics(pipeline.settings).submissions.name
     aborted, committed = message("transactional"), message("transactional")
-    async with AIOKafkaProducer(
-        bootstrap_servers=pipeline.bootstrap_servers, transactional_id=f"lab-{uuid.uuid4()}"
-    ) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka, transactional_id=f"lab-{uuid.uuid4()}") as producer:
         for body, abort in ((aborted, True), (committed, False)):
             await producer.begin_transaction()
             # In the partition of the committed one, after which it would have been processed already.

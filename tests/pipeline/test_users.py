@@ -17,7 +17,7 @@ from ingest_api import tokens
 from local_stack.kafka import Distribution, KafkaCluster
 from shared.kafka import new_reader
 from shared.topics import Topics
-from tests.brokers import Broker, KafkaBroker
+from tests.brokers import Broker, KafkaBroker, security
 from tests.harness import ADMIN_TOKEN, Pipeline, eventually
 
 NewPipeline = Callable[..., Pipeline]
@@ -160,7 +160,7 @@ async def test_a_lifetime_that_cannot_be_one_is_named(pipeline: Pipeline, value:
 async def record(pipeline: Pipeline, username: str, digest: str) -> None:
     """Put a user on the topic, as the record was before tokens could expire."""
     value = {"username": username, "token_digest": digest, "created_at": "2026-11-01T00:00:00+00:00"}
-    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
         topic = Topics(pipeline.settings).users.name
         await producer.send_and_wait(topic, json.dumps(value).encode(), username.encode())
 
@@ -249,7 +249,7 @@ async def test_a_gateway_without_a_broker_accepts_known_tokens_only_for_a_while(
 async def test_known_tokens_are_accepted_while_the_brokers_fail_over(kafka: Distribution, tmp_path: Path) -> None:
     """A node that froze closes no connection: whoever waits for its answers does not notice."""
     replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2"}
-    async with KafkaCluster(kafka, tmp_path / "kafka", nodes=3) as cluster:
+    async with KafkaCluster(kafka, tmp_path / "kafka", nodes=3, security=security(tmp_path / "security")) as cluster:
         pipeline = Pipeline(KafkaBroker(cluster), tmp_path, "users", replicated)
         try:
             pipeline.start_gateway()

@@ -39,7 +39,7 @@ def wait(client: httpx.AsyncClient, ecg_id: str, seconds: object = 30) -> asynci
 async def publish(pipeline: Pipeline, username: str, *ids: str) -> None:
     """Produce ECGs under ids that somebody may already wait for."""
     topic = Topics(pipeline.settings).submissions.name
-    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
         for ecg_id in ids:
             body = {"id": ecg_id, "username": username, "leads": LEADS}
             await producer.send_and_wait(topic, json.dumps(body).encode(), ecg_id.encode())

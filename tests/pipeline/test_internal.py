@@ -1,0 +1,148 @@
+"""Workers answer the gateways of their deployment, and nobody else."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+
+from local_stack.certificates import Authority
+from shared import announcements
+from shared.announcements import Announcement
+from shared.internal import InternalAuth
+from shared.kafka import new_producer
+from shared.listing import Query, encode_query
+from shared.topics import Topics
+from tests.harness import SECRET, Pipeline, Worker, insights
+
+NewPipeline = Callable[..., Pipeline]
+PROBES = ("/health", "/health/ready")
+OURS = InternalAuth(SECRET)
+ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}
+
+# A worker with every page that Faust has.
+TALKATIVE = """
+import faust
+
+init = faust.App.__init__
+
+def with_every_page(self, *args, **options):
+    pages = {name: True for name in options if name.startswith("web_") and name.endswith("_enabled")}
+    init(self, *args, **options | pages)
+
+faust.App.__init__ = with_every_page
+
+from stream_agents.__main__ import main
+main()
+"""
+PAGES = (
+    "/",
+    "/table/",
+    "/table/insights/",
+    "/router/",
+    "/router/insights/",
+    "/graph/",
+    "/performance/metrics",
+    "/rows/0/x",
+)
+
+
+async def statuses(worker: Worker, paths: tuple[str, ...], **headers: str) -> set[int]:
+    async with httpx.AsyncClient(base_url=worker.url, headers=headers) as client:
+        return {(await client.get(path)).status_code for path in paths}
+
+
+async def test_a_worker_tells_nothing_to_whoever_is_no_gateway(pipeline: Pipeline) -> None:
+    worker = pipeline.workers[0]
+    query = encode_query(Query("clinic", [0], 10, None))
+    for headers in (
+        {},
+        {OURS.header: InternalAuth("another secret").token},
+        {OURS.header: SECRET},
+        {"x-user-token": OURS.token},
+    ):
+        assert await statuses(
+            worker, (*PAGES, "/nothing", "/health/", "//health", "/health/../rows/0/x"), **headers
+        ) == {401}
+        async with httpx.AsyncClient(base_url=worker.url, headers=headers) as client:
+            assert (await client.post("/listing", content=query)).status_code == 401
+    assert await statuses(worker, PROBES) == {200}
+    assert await statuses(worker, ("/rows/0/x",), **{OURS.header: OURS.token}) <= {404, 421}
+    # Faust's own pages are not there for anybody.
+    assert await statuses(worker, ("/table/insights/", "/router/", "/graph/"), **{OURS.header: OURS.token}) == {404}
+
+
+async def test_with_certificates_gateways_and_workers_know_each_other_by_them(
+    new_pipeline: NewPipeline, tmp_path: Path
+) -> None:
+    ours, theirs = (Authority.make(tmp_path / name, name) for name in ("ours", "theirs"))
+    pipeline = new_pipeline(**settings(ours, ours, "member"))
+    pipeline.start_gateway()
+    worker = pipeline.start_worker(TALKATIVE)
+    await pipeline.ready()
+    # One that trusts others, and one that others trust.
+    pipeline.start_gateway(**settings(theirs, ours, "misled"))
+    pipeline.start_gateway(**settings(ours, theirs, "stranger"))
+    async with pipeline.client(token=await pipeline.register("clinic")) as client, eavesdropping(pipeline) as heard:
+        ecg_id = (await client.post("/ecgs", json=ECG)).json()["id"]
+        assert await insights(client, ecg_id) == [{"name": "I", "number_of_zero_crossings": 1}]
+        assert (await client.get("/ecgs")).json()["ecgs"][0]["id"] == ecg_id
+        assert (await client.get("/health/ready")).status_code == 200
+        assert heard == []
+    await pipeline.alive()
+    for other in (1, 2):
+        async with pipeline.client(other) as client:
+            answer = await client.get("/health/ready")
+            assert (answer.status_code, answer.json()["missing"]) == (503, ["worker"])
+    member, token = trusting(ours, ours.issue("gateway")), {OURS.header: OURS.token}
+    secure = worker.url.replace("http", "https")
+    assert {await status(secure + page, member) for page in PAGES} == {401}
+    assert await status(f"{secure}/rows/0/x", member, **token) in {404, 421}
+    # So these are Faust's pages, which the password alone keeps from others.
+    assert await status(f"{secure}/table/", member, **token) == 200
+    for context in (trusting(ours), trusting(ours, theirs.issue("gateway")), trusting(theirs, ours.issue("gateway"))):
+        with pytest.raises(aiohttp.ClientError):
+            await status(f"{secure}/health", context, **token)
+    with pytest.raises(aiohttp.ClientError):
+        await status(f"{worker.url}/health", member, **token)
+    pipeline.stop()
+
+
+@asynccontextmanager
+async def eavesdropping(pipeline: Pipeline) -> AsyncIterator[list[bytes]]:
+    """Announce a worker without TLS that has everything, and note what it is told."""
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1 << 16))
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        value = announcements.encode(Announcement(url, list(range(12)), []))
+        async with new_producer(pipeline.settings) as producer:
+            await producer.send_and_wait(Topics(pipeline.settings).workers.name, value, url.encode())
+        yield heard
+
+
+def settings(trusted: Authority, signer: Authority, name: str) -> dict[str, str]:
+    cert, key = signer.issue(name)
+    files = {"CA": trusted.certificate, "CERT": cert, "KEY": key}
+    return {f"ECG_INTERNAL_{kind}_FILE": str(file) for kind, file in files.items()}
+
+
+def trusting(authority: Authority, own: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=authority.certificate)
+    if own:
+        context.load_cert_chain(*own)
+    return context
+
+
+async def status(url: str, context: ssl.SSLContext, **headers: Any) -> int:
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url, ssl=context) as answer:
+        return answer.status
