@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
 BENCH_READY := $(VENV)/.ready-bench
+FUZZ_READY := $(VENV)/.ready-fuzz
 # What the benchmarks compare with needs other versions than ours.
 PEERS := build/peers
 PEERS_READY := $(PEERS)/.ready
@@ -23,7 +24,7 @@ KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
 SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-kafka test-faults safeguards bench check contracts docs sbom audit-dependencies lock clean
+.PHONY: help run demo test test-kafka test-faults safeguards fuzz bench check contracts docs sbom audit-dependencies lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +49,11 @@ test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/re
 
 safeguards: $(DEV_READY) ## take each safeguard of docs/security.md away, and see its tests fail (ten minutes; ONLY=erasure: those named so)
 	@exec $(BIN)/python -m tests.safeguards $(ONLY)
+
+fuzz: $(FUZZ_READY) ## throw bytes at every decoder, guided by what they reach: make fuzz [SECONDS=600]
+	@mkdir -p build/fuzz
+	@exec $(BIN)/python -m tests.hostile.fuzz build/fuzz -artifact_prefix=build/fuzz- -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
+		-max_total_time=$(or $(SECONDS),600)
 
 bench: $(BENCH_READY) $(PEERS_READY) ## measure beside peers on Apache Kafka (Java 17, Maven), and write docs/benchmarks.md (half an hour; QUICK=1: five minutes; ONLY=process: a part)
 	@exec $(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
@@ -77,6 +83,7 @@ lock: $(DEV_READY) ## write the lock files anew
 	$(COMPILE) pyproject.toml --extra otel -o requirements-service.lock
 	$(COMPILE) pyproject.toml --extra local --extra otel -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
+	$(COMPILE) --group fuzz --constraints requirements-dev.lock -o requirements-fuzz.lock
 	$(COMPILE) --group bench --constraints requirements-dev.lock -o requirements-bench.lock
 	$(COMPILE) --group docs -o requirements-docs.lock
 	$(COMPILE) --group peers -o requirements-peers.lock
@@ -104,6 +111,10 @@ $(DEV_READY): requirements-dev.lock | $(BIN)/python
 
 $(BENCH_READY): requirements-bench.lock $(DEV_READY)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+$(FUZZ_READY): requirements-fuzz.lock $(DEV_READY)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
 	@touch $@
 
 $(PEERS_READY): requirements-peers.lock | $(BIN)/python

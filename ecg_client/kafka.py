@@ -41,7 +41,7 @@ class DeadLetter:
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
     @property
     def reference(self) -> str:
@@ -54,14 +54,14 @@ class DeadLetter:
         return ":".join(self.header(f"dlq-source-{part}") for part in ("topic", "partition", "offset"))
 
     @property
-    def original_headers(self) -> list[tuple[str, bytes]]:
+    def original_headers(self) -> list[tuple[str, bytes | None]]:
         """The headers that its producer sent."""
         return [(name, value) for name, value in self.headers if not name.startswith(_PIPELINE_HEADERS)]
 
     def header(self, name: str) -> str:
         """Return the last header of this name as text, or nothing."""
         values = [value for header, value in self.headers if header == name]
-        return values[-1].decode(errors="replace") if values else ""
+        return (values[-1] or b"").decode(errors="replace") if values else ""
 
 
 def settings(bootstrap_servers: str | None) -> Settings:

@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 import sys
+from functools import partial
 
 import uvicorn
 
 from ingest_api.app import create_app
+from ingest_api.clients import Clients
+from ingest_api.connections import Connection
 from ingest_api.endpoints import router
 from ingest_api.observed import Calls, Observed
 from ingest_api.shortcut import Shortcut
@@ -29,6 +33,7 @@ def main() -> None:
     settings = Settings()
     log.configure(settings.log_level, settings.log_format)
     keep_freed()
+    _allow_connections()
     # uvicorn raises the signal again after its graceful stop; a wanted stop is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     tracing = from_environment("gateway")
@@ -38,7 +43,8 @@ def main() -> None:
         host=settings.http_host,
         port=settings.http_port,
         loop="uvloop",
-        http="httptools",
+        http=partial(Connection, Clients(settings)),  # type: ignore[arg-type]  # it is called, whatever it is
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -65,6 +71,14 @@ class _Server(uvicorn.Server):
         """Stop."""
         self._stopping.set()
         await super().shutdown(sockets)
+
+
+def _allow_connections() -> None:
+    """Have the process open as many files as it may: every connection is one, and many systems begin with 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Some systems do not let it, whatever they say.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _shared_socket(settings: Settings) -> socket.socket:

@@ -42,6 +42,9 @@ Submit electrocardiograms, and ask moments later what is in them.
 3. The user reads its insights (`GET /ecgs/{id}/insights`): 202 until they are computed, then 200.
 4. `GET /ecgs` lists the user's ECGs, `GET /ecgs/{id}` reads one as it was submitted.
 
+What is no HTTP is answered 400, what comes more slowly than `ECG_CLIENT_TIMEOUT` allows 408, and a request whose line
+and headers are over 64 KiB 431, whatever the call; the connection ends then.
+
 Every answer has an `x-request-id`, the request's own where it sent one: name it when you ask about a request.
 """
 

@@ -88,7 +88,8 @@ class Records:
 
 
 def _message(record: ConsumerRecord) -> Message:
-    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    # Kafka has null headers: the worker too takes the last one that holds something.
+    headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
     return Message(record.value or b"", headers.get("content-type"), headers.get(DATA_KEY_HEADER))
 
 
@@ -98,7 +99,8 @@ async def _read(reader: AIOKafkaConsumer, partition: TopicPartition, offset: int
     reader.resume(partition)
     try:
         while True:
-            fetched = await reader.getmany(partition, timeout_ms=_POLL_MS, max_records=1)
+            # The whole batch: aiokafka keeps one that is not read to its end in a cycle of references, with its bytes.
+            fetched = await reader.getmany(partition, timeout_ms=_POLL_MS)
             if records := fetched.get(partition):
                 return records[0] if records[0].offset == offset else None
             if (await reader.end_offsets([partition]))[partition] <= offset:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import structlog
@@ -13,6 +14,7 @@ from ingest_api import metrics
 from ingest_api.audit import Audit
 from ingest_api.data_keys import UserKeys
 from ingest_api.errors import TooLarge, Unauthorized, Unavailable, Unprocessable, UnsupportedMediaType
+from ingest_api.inflight import Inflight
 from ingest_api.publisher import Headers, Publisher
 from ingest_api.quotas import Quotas
 from ingest_api.users import Users
@@ -56,10 +58,9 @@ class Submissions:
         self._tracing = tracing
         self._topic = topics.submissions.name
         self._max_body = settings.max_body_bytes
-        self._max_inflight = settings.max_inflight_bytes
         self._timeout = settings.publish_timeout
-        self._inflight = 0
-        metrics.inflight.set_function(lambda: self._inflight)
+        self._inflight = Inflight(settings.max_inflight_bytes, settings.client_timeout)
+        metrics.inflight.set_function(lambda: self._inflight.held)
 
     async def accept(self, request: Request, username: str) -> str:
         """Accept a submission and return the ECG's id; the ECG is durable then.
@@ -70,19 +71,16 @@ class Submissions:
         check_media_type(request)
         key = idempotency_key(request)
         announced = announced_length(request, self._max_body)
-        held = self._max_body if announced is None else announced
-        if self._inflight + held > max(self._max_inflight, held):
-            raise Unavailable("Too many submissions wait for the broker, try again", missing="memory")
-        # What comes in chunks counts as the largest ECG until its size is known.
-        self._quotas.use(username, held)
-        self._inflight += held
-        try:
-            body = await read_body(request, self._max_body)
+        with self._inflight.submission() as held:
+            held.check(announced or 0)
+            # What comes in chunks counts as the largest ECG until its size is known.
+            expected = self._max_body if announced is None else announced
+            self._quotas.use(username, expected)
+            async with held.arrival():
+                body = await read_body(request, self._max_body, held.add)
             if announced is None:
-                self._quotas.correct(username, len(body) - held)
+                self._quotas.correct(username, len(body) - expected)
             return await self._publish(body, username, key)
-        finally:
-            self._inflight -= held
 
     async def _publish(self, body: bytes, username: str, key: str | None) -> str:
         try:
@@ -172,24 +170,29 @@ def announced_length(request: Request, limit: int) -> int | None:
     return int(length)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Return the body.
+async def read_body(request: Request, limit: int, hold: Callable[[int], None] | None = None) -> bytes:
+    """Return the body; `hold` is called with the size of each part of it, before the next one is read.
 
     Raises:
         TooLarge: as soon as it is over the limit.
         Unprocessable: if the client goes away before its end.
     """
-    chunks: list[bytes] = []
-    size = 0
+    first, body = b"", bytearray()
     try:
         async for chunk in request.stream():
-            size += len(chunk)
+            size = len(first) + len(body) + len(chunk)
             if size > limit:
                 raise TooLarge(_over(limit))
-            chunks.append(chunk)
+            if hold is not None:
+                hold(len(chunk))
+            if not first:
+                first = chunk
+            else:
+                # One buffer: many small parts of their own would take many times their size.
+                body += chunk
     except ClientDisconnect:
         raise Unprocessable("body: incomplete", field="body") from None
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return first + body if body else first
 
 
 def _over(limit: int) -> str:

@@ -73,6 +73,8 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                 topic(topics.users.name, Operation.WRITE, "register and delete users"),
                 topic(topics.keys.name, Operation.READ, "open what is sealed"),
                 topic(topics.keys.name, Operation.WRITE, "make and destroy data keys"),
+                topic(topics.audit.name, Operation.WRITE, "put on record who reads what"),
+                topic(topics.audit.name, Operation.READ, "show the record to the administrator"),
                 topic(topics.workers.name, Operation.READ, "find workers"),
                 topic(topics.dlq.name, Operation.DESCRIBE, "start without creating it, and measure its copies"),
                 Acl(Resource.GROUP, group, Operation.DESCRIBE, "measure the lag of the workers"),
@@ -86,7 +88,10 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                 topic(topics.workers.name, Operation.WRITE, "tell gateways which partitions are served"),
                 topic(topics.dlq.name, Operation.WRITE, "put dead letters there"),
                 topic(topics.keys.name, Operation.READ, "open what is sealed"),
-                topic(topics.users.name, Operation.DESCRIBE, "start without creating it"),
+                *(
+                    topic(each.name, Operation.DESCRIBE, "start without creating it")
+                    for each in (topics.users, topics.audit)
+                ),
                 Acl(Resource.GROUP, group, Operation.READ, "share the partitions, and commit offsets"),
             ]
         case Role.PRODUCER:

@@ -176,11 +176,12 @@ def check_lead_name(value: object, field: str) -> str:
     Raises:
         InvalidEcg: if it is not 1 to 128 characters, or blank, or holds control characters.
     """
-    if not isinstance(value, str) or not _is_lead_name(value):
+    # What is remembered of names is bounded by their length.
+    if not isinstance(value, str) or len(value) > MAX_LEAD_NAME or not _is_lead_name(value):
         raise InvalidEcg(field, f"must be 1 to {MAX_LEAD_NAME} printable characters")
     return value
 
 
 @lru_cache(maxsize=1024)  # leads have the same few names
 def _is_lead_name(value: str) -> bool:
-    return bool(value.strip()) and len(value) <= MAX_LEAD_NAME and not _CONTROL.search(value)
+    return bool(value.strip()) and not _CONTROL.search(value)

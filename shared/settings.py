@@ -142,8 +142,21 @@ class Settings(BaseSettings):
     max_inflight_bytes: int = Field(
         default=256 * MIB,
         ge=MIB,
-        description="Bytes of submissions that one gateway process holds while they wait for the "
-        "broker; beyond it new ones are answered 503, so that memory stays bounded in an outage.",
+        description="Bytes of submissions that one gateway process holds, from their arrival until the broker has "
+        "them; beyond it new ones are answered 503, so that memory stays bounded in an outage.",
+    )
+    max_unread_bytes: int = Field(
+        default=256 * MIB,
+        ge=MIB,
+        description="Bytes of answers that wait for their clients to read them; beyond it the connections of those who "
+        "read slowest are ended.",
+    )
+    client_timeout: float = Field(
+        default=20.0,
+        gt=0,
+        description="Seconds that a client has for a request's headers; in as many it must send 1 KiB a second of a "
+        "body, and read as much of an answer. Who is slower is answered 408, or cut off: longer than a poor network "
+        "falters, short enough that connections do not pile up.",
     )
     publish_timeout: float = Field(
         default=10.0, gt=0, description="Seconds until an unacknowledged submission is answered 503."

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
-Headers = Iterable[tuple[str | bytes, bytes]]
+Headers = Iterable[tuple[str | bytes, bytes | None]]
 
 
 class Tracing:
@@ -114,7 +114,7 @@ def from_environment(component: str) -> Tracing | None:
 
 def _carrier(headers: Headers) -> dict[str, str]:
     texts = (((name if isinstance(name, str) else name.decode("latin-1")), value) for name, value in headers)
-    return {name: value.decode("latin-1") for name, value in texts if name in ("traceparent", "tracestate")}
+    return {name: value.decode("latin-1") for name, value in texts if value and name in ("traceparent", "tracestate")}
 
 
 def _messaging(operation: str, topic: str) -> dict[str, str | int]:

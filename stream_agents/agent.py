@@ -222,7 +222,7 @@ class SubmissionsAgent:
                 (FORWARDED_HEADER, origin.encode()),
                 (FORWARDED_TIMESTAMP_HEADER, str(record.timestamp).encode()),
             ]
-            return await send(topic.name, outcome.key, record.value, partition, None, headers)
+            return await send(topic.name, outcome.key, record.value, partition, None, cast("Any", headers))
         log.warning(
             "dead letter",
             origin=origin,
@@ -231,7 +231,8 @@ class SubmissionsAgent:
             **_request(record),
         )
         headers = [*record.headers, *_dead_letter_headers(record, outcome)]
-        return await send(self._topics.dlq.name, record.key, record.value, None, None, headers)
+        # Headers may be null, which Faust's types leave out.
+        return await send(self._topics.dlq.name, record.key, record.value, None, None, cast("Any", headers))
 
 
 def _parts(records: list[Record]) -> Iterator[list[Record]]:

@@ -18,6 +18,7 @@ from shared.kafka import partition_for
 from shared.listing import Position
 from shared.log import REQUEST_ID_HEADER, valid_request_id
 from shared.sealing import Broken
+from shared.settings import MIB
 from stream_agents import index
 from stream_agents.insights import INSIGHTS
 
@@ -26,9 +27,11 @@ USERNAME_HEADER = "username"
 FORWARDED_HEADER = "forwarded-from"
 FORWARDED_TIMESTAMP_HEADER = "forwarded-timestamp"
 
+# A message may be so much larger than the largest ECG, and still grow a little: the topic takes a MiB more.
+_FORWARDED_ROOM = MIB // 2
 _TIMESTAMP = re.compile(r"[0-9]{1,15}")
 
-Headers: TypeAlias = list[tuple[str, bytes]]
+Headers: TypeAlias = list[tuple[str, bytes | None]]
 
 
 class DeadLetterHeaders(msgspec.Struct, frozen=True, rename=lambda name: "dlq-" + name.replace("_", "-")):
@@ -53,9 +56,9 @@ class Record(msgspec.Struct, frozen=True):
     timestamp: int
 
     def header(self, name: str) -> str | None:
-        """Return the last header of this name as text, if there is one."""
+        """Return the last header of this name as text, if there is one that holds something: Kafka has null headers."""
         for key, value in reversed(self.headers):
-            if key == name:
+            if key == name and value is not None:
                 return value.decode("utf-8", "replace")
         return None
 
@@ -219,6 +222,9 @@ class Processor:
                 identity = self._identity(record)
                 error.ecg_id, error.username = identity["ecg_id"], identity["username"]
             raise
+        except Exception as error:
+            # Nothing is known to raise this; whatever it is, it is about this message only, and ends no worker.
+            raise InvalidEcg("body", f"could not be read ({type(error).__name__})", **self._identity(record)) from None
 
     def _open(self, record: Record, key_id: str, value: bytes) -> bytes:
         try:
@@ -249,6 +255,9 @@ class Processor:
     def _forward(self, record: Record, key: bytes) -> Outcome:
         if record.header(FORWARDED_HEADER) is not None:
             return Rejected("Misplaced", "forwarded once and still not in its key's partition")
+        # The topic would never take it with the headers that say whence it came, and the partition would wait for ever.
+        if _size(record) > self._max_bytes + _FORWARDED_ROOM:
+            return Rejected("Misplaced", "not in its key's partition, and too large with its headers to be forwarded")
         return Misplaced(key)
 
     def _existing(self, partition: int, key: bytes) -> results.Insights | None:
@@ -297,6 +306,10 @@ def erased(row: results.Insights, offset: int) -> Erased:
     """Return what becomes of a row by an erasure at an offset."""
     entry = index.key(row.username, Position(row.accepted, row.ecg_id))
     return Erased(row.ecg_id.encode(), results.encode(results.erased(row.ecg_id, offset)), entry)
+
+
+def _size(record: Record) -> int:
+    return len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
 
 
 def _stored(row: results.Insights) -> Stored:

@@ -69,7 +69,7 @@ def show(
         sys.stdout.buffer.write(found.value or b"")
         return
     described = _described(found) | {
-        "headers": [[name, value.decode(errors="backslashreplace")] for name, value in found.headers]
+        "headers": [[name, (value or b"").decode(errors="backslashreplace")] for name, value in found.headers]
     }
     if json:
         output.json_line(described)

@@ -54,6 +54,8 @@ class PackedEcg(msgspec.Struct):
     sampling_rate: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
+_LONGEST_PROBLEM = 200
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(PackedEcg)
 
@@ -73,10 +75,17 @@ def decode(value: bytes) -> Ecg:
     try:
         message = _decoder.decode(value)
     except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at `$.")
-        raise InvalidEcg(path.rstrip("`") or "body", problem) from None
+        # The problem may repeat what the message holds, be it as long as it may.
+        problem, found, path = str(error).rpartition(" - at `$.")
+        problem, field = (problem, path.rstrip("`")) if found else (path, "body")
+        raise InvalidEcg(field, problem[:_LONGEST_PROBLEM]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidEcg("body", f"malformed MessagePack: {error}") from None
+    except RecursionError:
+        raise InvalidEcg("body", "must not be nested more than some hundred levels deep") from None
+    except MemoryError:
+        # Lengths are believed before what they announce has come.
+        raise InvalidEcg("body", "malformed MessagePack: a length is far beyond its end") from None
     ecg_id, username = check_id(message.id), check_username(message.username)
     try:
         check_lead_count(len(message.leads))

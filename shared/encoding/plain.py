@@ -4,8 +4,10 @@
 Samples go from the parser's tape straight into NumPy arrays: no Python integer is made.
 """
 
+import re
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 import simdjson
@@ -28,6 +30,15 @@ from shared.errors import InvalidEcg
 
 CONTENT_TYPE = "application/json"
 
+# simdjson's own limit: it stops there, however deep a document goes on.
+MAX_DEPTH = 1024
+# Of an object that is read; those that are not known are ignored.
+MAX_FIELDS = 1024
+# An integer that may be beyond 64 bits; in a string it does not matter what becomes of it.
+_LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
+_MOST_DIGITS = 20
+_LONGEST_SHOWN = 64
+
 
 def decode(value: bytes) -> Ecg:
     """Decode a JSON message.
@@ -36,6 +47,8 @@ def decode(value: bytes) -> Ecg:
         InvalidEcg: if it is not JSON or breaks the schema; it carries id and username where they are valid.
     """
     document = _parse(value)
+    # Whose ECG it is that has two ids, or two owners, nobody can say.
+    _fields(document)
     ecg_id = check_id(document.get("id"))
     try:
         username = check_username(document.get("username"))
@@ -91,31 +104,69 @@ def _lead_document(lead: Lead) -> dict[str, Any]:
 def _parse(value: bytes) -> Any:
     try:
         document = simdjson.Parser().parse(value)
-    except (ValueError, RuntimeError):  # the latter for integers below int64's least
-        raise _explain(value) from None
+    except (ValueError, RuntimeError) as error:
+        raise _explain(value, str(error)) from None
     if not isinstance(document, simdjson.Object):
         raise InvalidEcg("body", "must be a JSON object")
     return document
 
 
-def _explain(value: bytes) -> InvalidEcg:
-    """Find the field of a document that simdjson refuses; slow, but only for broken documents."""
+def _explain(value: bytes, complaint: str) -> InvalidEcg:
+    """Say what is wrong with a document that simdjson refuses, whose complaints say neither where nor which field.
+
+    No object is made of what the document holds: broken ones may be made to hold millions.
+    """
+    too_deep = InvalidEcg("body", f"must not be nested more than {MAX_DEPTH} deep")
+    if "DEPTH_ERROR" in complaint:
+        return too_deep
+    if "UTF8_ERROR" in complaint:
+        return InvalidEcg("body", "must be UTF-8")
     try:
-        document = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
+        msgspec.json.decode(value, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return InvalidEcg("body", f"malformed JSON: {error}")
-    # Well-formed, so an integer was beyond what simdjson represents: orjson made it a float.
-    leads = document.get("leads") if isinstance(document, dict) else None
-    for i, lead in enumerate(leads if isinstance(leads, list) else ()):
-        signal = lead.get("signal") if isinstance(lead, dict) else None
-        if isinstance(signal, list) and not all(isinstance(sample, int) for sample in signal):
-            return InvalidEcg(f"leads[{i}].signal", "must hold integers of 64 bits")
-    return InvalidEcg("body", "malformed JSON: a number or a character cannot be represented")
+    except RecursionError:
+        return too_deep
+    return _explain_integer(value)
+
+
+def _explain_integer(value: bytes) -> InvalidEcg:
+    """Find the field of an integer beyond 64 bits: with `true` in its place the document can be read."""
+    readable = _LONG_INTEGER.sub(lambda match: match[0] if _has_64_bits(match[0]) else b"true", value)
+    try:
+        document = simdjson.Parser().parse(readable)
+        if isinstance(document, simdjson.Object):
+            _content(document, readable)
+    except InvalidEcg as error:
+        is_signal = error.field.endswith(".signal")
+        return InvalidEcg(error.field, "must hold integers of 64 bits") if is_signal else error
+    except (ValueError, RuntimeError, TypeError):
+        return InvalidEcg("body", "malformed JSON: a number or a character cannot be represented")
+    return InvalidEcg("body", "must hold integers of 64 bits")
+
+
+def _has_64_bits(integer: bytes) -> bool:
+    return len(integer) <= _MOST_DIGITS and -(2**63) <= int(integer) < 2**64
+
+
+def _fields(document: Any, name: str = "body") -> list[str]:
+    """Return an object's fields.
+
+    Raises:
+        InvalidEcg: if one is there twice, as readers do not agree on which of them counts, or if they are too many.
+    """
+    if len(document) > MAX_FIELDS:
+        raise InvalidEcg(name, f"must not have more than {MAX_FIELDS} fields")
+    fields = list(document)
+    if len(set(fields)) < len(fields):
+        twice = next(field for i, field in enumerate(fields) if field in fields[:i])
+        raise InvalidEcg(f"{name}.{twice[:_LONGEST_SHOWN]}".removeprefix("body."), "must not be there twice")
+    return fields
 
 
 def _content(document: Any, value: bytes) -> Content:
     # To `get` what is not there takes far longer than to look, as an exception is raised and caught.
-    given = list(document)
+    given = _fields(document)
     date = check_date(document["date"]) if "date" in given else None
     rate = check_sampling_rate(document["sampling_rate"]) if "sampling_rate" in given else None
     leads = document.get("leads")
@@ -131,6 +182,7 @@ def _content(document: Any, value: bytes) -> Content:
 def _lead(lead: Any, field: str, flat: bool) -> Lead:
     if not isinstance(lead, simdjson.Object):
         raise InvalidEcg(field, "must be an object with name and signal")
+    given = _fields(lead, field)
     name = check_lead_name(lead.get("name"), f"{field}.name")
     samples: Any = lead.get("signal")
     if not isinstance(samples, simdjson.Array):
@@ -143,7 +195,6 @@ def _lead(lead: Any, field: str, flat: bool) -> Lead:
         raise InvalidEcg(f"{field}.signal", "must hold integers of 64 bits") from None
     if not flat and samples.mini.count(b"[") != 1:  # type: ignore[arg-type]  # its stubs say str
         raise InvalidEcg(f"{field}.signal", "must hold integers only, no lists")
-    given = list(lead)
     announced = lead["number_of_samples"] if "number_of_samples" in given else None
     if announced is not None and (type(announced) is not int or announced != signal.size):
         raise InvalidEcg(f"{field}.number_of_samples", f"must be the signal's length, {signal.size}")

@@ -1,0 +1,123 @@
+"""Everything that decodes what a stranger sent, each held to the one way in which it may refuse it.
+
+The property tests and the fuzzer try the same functions.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from ingest_api import preferences, tokens
+from ingest_api.cursors import Cursors
+from ingest_api.errors import Unprocessable
+from ingest_api.positions import Positions
+from shared import encoding
+from shared.data_keys import DataKeys
+from shared.encoding import packed, plain
+from shared.erasures import Erasures
+from shared.errors import InvalidEcg
+from shared.ids import IdIssuer
+from shared.log import valid_request_id
+from shared.settings import Settings
+from shared.topics import Topic, Topics
+from stream_agents.processing import Misplaced, Processor, Record, Rejected, Stored
+
+SECRET = "a secret of at least thirty-two characters"
+LONGEST_REASON = 1000
+
+ISSUER = IdIssuer(SECRET)
+CURSORS = Cursors(SECRET)
+_SETTINGS = Settings.model_validate({"secret": SECRET})
+POSITIONS = Positions(_SETTINGS, Topic("insights", 12), 12)
+_KEYS = DataKeys(_SETTINGS, Topics(_SETTINGS))
+_HEADERS = ("content-type", "username", "forwarded-from", "forwarded-timestamp", "x-request-id", "traceparent")
+
+
+def processor(max_bytes: int) -> Processor:
+    """Return what decides about records, without a table."""
+    return Processor(ISSUER, Erasures(SECRET), _KEYS, partitions=12, max_bytes=max_bytes, find_row=lambda *_: None)
+
+
+def submission(data: bytes) -> None:
+    """JSON, as over HTTP."""
+    _refused_in_one_way(lambda: plain.decode_content(data))
+
+
+def message(data: bytes) -> None:
+    """JSON, as on Kafka: what is taken can be packed, and is the same then."""
+    try:
+        ecg = plain.decode(data)
+    except InvalidEcg:
+        return
+    assert plain.encode(packed.decode(packed.encode(ecg))) == plain.encode(ecg)
+
+
+def packed_message(data: bytes) -> None:
+    """MessagePack."""
+    _refused_in_one_way(lambda: packed.decode(data))
+
+
+def content_type(data: bytes) -> None:
+    """A content type, and a message after a zero byte."""
+    name, _, value = data.partition(b"\0")
+    _refused_in_one_way(lambda: encoding.decode(value, name.decode(errors="replace")))
+
+
+def record(data: bytes) -> None:
+    """A record of Kafka: a line for each header, one for the key, and the value."""
+    *lines, value = data.split(b"\n", len(_HEADERS) + 1)
+    key, *headers = lines or [b""]
+    named: list[tuple[str, bytes | None]] = [
+        (name, header if header != b"-" else None) for name, header in zip(_HEADERS, headers, strict=False)
+    ]
+    outcome = processor(1 << 20).process(Record("t", len(data) % 12, 0, key or None, value, named, 0))
+    assert isinstance(outcome, Stored | Misplaced | Rejected)
+    # A dead letter's reason has to fit beside the record.
+    assert not isinstance(outcome, Rejected) or len(outcome.reason) <= LONGEST_REASON
+
+
+def cursor(data: bytes) -> None:
+    """A cursor that no gateway made."""
+    with suppress(ValueError):
+        CURSORS.open("u", _text(data))
+        raise AssertionError("a forged cursor was taken")
+
+
+def event_id(data: bytes) -> None:
+    """An id of an event that no gateway made."""
+    with suppress(Unprocessable):
+        POSITIONS.decode(_text(data))
+        raise AssertionError("a forged id of an event was taken")
+
+
+def ecg_id(data: bytes) -> None:
+    """An id of an ECG that no gateway made."""
+    assert not ISSUER.belongs(_text(data), "u")
+
+
+def header(data: bytes) -> None:
+    """The headers that are read by hand."""
+    text = data.decode("latin-1")
+    assert 0 <= preferences.wait_seconds([text]) <= preferences.MAX_WAIT_SECONDS
+    assert valid_request_id(text) in (text, None)
+    assert not tokens.is_well_formed(text)
+
+
+DECODERS: dict[str, Callable[[bytes], None]] = {
+    decoder.__name__: decoder
+    for decoder in (submission, message, packed_message, content_type, record, cursor, event_id, ecg_id, header)
+}
+
+
+def _text(data: bytes) -> str:
+    return data.decode("latin-1")
+
+
+def _refused_in_one_way(decode: Callable[[], object]) -> None:
+    try:
+        decode()
+    except InvalidEcg as error:
+        refusal = error
+    else:
+        return
+    assert refusal.field
+    assert len(str(refusal)) <= LONGEST_REASON

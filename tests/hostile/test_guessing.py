@@ -1,0 +1,188 @@
+"""Guessing ids, and claiming those of others: nothing is found, and nothing tells "not yours" from "not there"."""
+
+import asyncio
+import itertools
+import os
+import random
+import secrets
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+
+from shared.ecg import Ecg, Lead
+from shared.encoding import packed, plain
+from shared.ids import IdIssuer
+from shared.topics import Topics
+from tests.harness import SECRET, Pipeline, insights
+from tests.hostile.test_json_bombs import dead_letters, found
+from tests.pipeline.test_direct_produce import message
+
+TRIES = int(os.environ.get("ECG_HOSTILE_TRIES", "10000"))
+CONNECTIONS = 8
+LEADS = [{"name": "I", "signal": [1, -1, 1]}]
+
+
+@dataclass
+class Victim:
+    """Somebody who has ECGs: of a gateway's id, and of ids that a device chose."""
+
+    token: str
+    issued: list[str]
+    chosen: list[str]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def victim(target: Pipeline) -> Victim:
+    token = await target.register("victim")
+    chosen = ["1", "ecg-1", str(uuid.uuid4())]
+    producer = AIOKafkaProducer(bootstrap_servers=target.bootstrap_servers)
+    await producer.start()
+    try:
+        for ecg_id in chosen:
+            value = orjson.dumps({"id": ecg_id, "username": "victim", "leads": LEADS})
+            await producer.send_and_wait(Topics(target.settings).submissions.name, value, ecg_id.encode())
+    finally:
+        await producer.stop()
+    async with target.client(token=token) as client:
+        issued = [str((await client.post("/ecgs", json={"leads": LEADS})).json()["id"]) for _ in range(5)]
+        for ecg_id in issued:
+            await insights(client, ecg_id)
+        for ecg_id in chosen:
+            await found(client, ecg_id)
+    return Victim(token, issued, chosen)
+
+
+def guesses(victim: Victim) -> Iterator[str]:
+    """Give ids that the guesser has no right to: what exists, what is near it, and what does not exist."""
+    yield from victim.issued
+    yield from victim.chosen
+    for ecg_id in victim.issued:
+        number = uuid.UUID(ecg_id).int
+        for bit in range(128):
+            yield str(uuid.UUID(int=number ^ (1 << bit)))
+        yield from (ecg_id.upper(), ecg_id.replace("-", ""), f"{{{ecg_id}}}", f"{ecg_id}%00", f"{ecg_id}.")
+    yield from (IdIssuer(secrets.token_hex(16)).issue("guesser") for _ in range(500))
+    yield from map(str, range(2, 500))
+    yield from (f"ecg-{number}" for number in range(2, 500))
+    while True:
+        raw = bytearray(random.randbytes(16))
+        raw[6], raw[8] = raw[6] & 0x0F | 0x80, raw[8] & 0x3F | 0x80
+        yield str(uuid.UUID(bytes=bytes(raw)))
+
+
+def shape(response: httpx.Response, ecg_id: str) -> tuple[int, frozenset[tuple[str, str]], str]:
+    """Return what an answer says, but for the id that was asked for and what differs from answer to answer."""
+    headers = {n: v for n, v in response.headers.items() if n not in ("x-request-id", "date", "content-length")}
+    # As the gateway reads it.
+    read = str(httpx.URL(f"http://gateway/{ecg_id}").path[1:])
+    text = str(response.json()["detail"])
+    assert text.endswith(read), text
+    assert len(response.content) == int(response.headers["content-length"])
+    return response.status_code, frozenset(headers.items()), text.removesuffix(read)
+
+
+@pytest.mark.slow
+async def test_ten_thousand_guesses_hit_nothing_and_are_answered_alike(target: Pipeline, victim: Victim) -> None:
+    tried = itertools.islice(guesses(victim), TRIES // 2)
+    waiting = ((path, guess) for guess in tried for path in ("/ecgs/{}/insights", "/ecgs/{}"))
+    shapes: dict[Any, int] = {}
+    async with target.client(token=await target.register("guesser")) as client:
+
+        async def guess_on() -> None:
+            for path, guess in waiting:
+                response = await client.get(path.format(guess))
+                said = shape(response, guess)
+                shapes[said] = shapes.get(said, 0) + 1
+
+        await asyncio.gather(*(guess_on() for _ in range(CONNECTIONS)))
+        assert (await client.get("/ecgs")).json() == {"ecgs": [], "next": None}
+    assert sum(shapes.values()) == TRIES
+    [(status, _, text)] = shapes
+    assert (status, text) == (404, "ECG not found for id ")
+
+
+async def test_a_wait_for_what_is_anothers_says_what_one_for_nothing_does(target: Pipeline, victim: Victim) -> None:
+    async with target.client(token=await target.register("patient guesser")) as client:
+        asked = [victim.issued[0], victim.chosen[0], IdIssuer(SECRET).issue("nobody"), "nothing"]
+        responses = [await client.get(f"/ecgs/{ecg_id}/insights", headers={"prefer": "wait=1"}) for ecg_id in asked]
+    assert len({shape(response, ecg_id) for response, ecg_id in zip(responses, asked, strict=True)}) == 1
+
+
+async def test_cursors_and_events_of_another_user_open_nothing(target: Pipeline, victim: Victim) -> None:
+    async with target.client(token=victim.token) as client:
+        cursor = (await client.get("/ecgs?limit=1")).json()["next"]
+        assert (await client.get("/ecgs", params={"cursor": cursor})).status_code == 200
+    async with target.client(token=await target.register("reader")) as client:
+        refused = [
+            await client.get("/ecgs", params={"cursor": text}) for text in (cursor, cursor[:-1], cursor[::-1], "x", "")
+        ]
+        assert {(r.status_code, r.json()["field"]) for r in refused} == {(422, "cursor")}
+        for last in (b"x", b"A" * 60, cursor.encode(), "é".encode(), b"\xff" * 20):
+            response = await client.get("/events", headers={b"last-event-id": last})
+            assert (response.status_code, response.json()["field"]) == (422, "last-event-id")
+
+
+async def test_who_claims_an_ecg_on_kafka_neither_changes_nor_reads_it(target: Pipeline, victim: Victim) -> None:
+    """In either encoding, whole or broken, under any key, before it is processed and after."""
+    thief = await target.register("thief")
+    topic = Topics(target.settings).submissions.name
+    async with target.client(token=victim.token) as client:
+        before = [
+            [(await client.get(f"/ecgs/{ecg_id}{path}")).json() for path in ("", "/insights")]
+            for ecg_id in (victim.issued[0], victim.chosen[0])
+        ]
+        listed = (await client.get("/ecgs?limit=200")).json()
+    upcoming = IdIssuer(SECRET).issue("victim")
+    producer = AIOKafkaProducer(bootstrap_servers=target.bootstrap_servers)
+    await producer.start()
+    claims = 0
+    try:
+        for ecg_id in (victim.issued[0], victim.chosen[0], upcoming):
+            stolen = message("thief", ecg_id, leads=[{"name": "II", "signal": [1, 2]}])
+            as_ecg = Ecg(ecg_id, "thief", None, (Lead("II", plain.decode(orjson.dumps(stolen)).leads[0].signal),))
+            packed_type = [("content-type", packed.CONTENT_TYPE.encode())]
+            for value, headers in (
+                (orjson.dumps(stolen), []),
+                (orjson.dumps(stolen), [("username", b"victim")]),
+                (packed.encode(as_ecg), packed_type),
+                (packed.encode(as_ecg), [*packed_type, ("username", b"victim")]),
+                (orjson.dumps({**stolen, "leads": "broken"}), []),
+                (orjson.dumps(stolen).replace(b'"username":"thief"', b'"username":"victim","username":"thief"'), []),
+                (orjson.dumps(stolen).replace(b'"username":"thief"', b'"username":"thief","username":"victim"'), []),
+                (b"?", [("username", b"thief")]),
+            ):
+                for key in (ecg_id.encode(), b"another key"):
+                    await producer.send_and_wait(topic, value, key, headers=headers)
+                    claims += 1
+        # What comes last of a partition is processed last.
+        marks = [message("thief") for _ in range(40)]
+        for mark in marks:
+            await producer.send_and_wait(topic, orjson.dumps(mark), mark["id"].encode())
+    finally:
+        await producer.stop()
+    async with target.client(token=thief) as client:
+        for mark in marks:
+            await found(client, mark["id"])
+        for ecg_id in (victim.issued[0], victim.chosen[0], upcoming):
+            for path in ("", "/insights"):
+                response = await client.get(f"/ecgs/{ecg_id}{path}")
+                assert response.status_code == 404, f"{ecg_id}{path}: {response.text}"
+        ids = {ecg["id"] for ecg in (await client.get("/ecgs?limit=200")).json()["ecgs"]}
+        assert ids == {mark["id"] for mark in marks}
+    async with target.client(token=victim.token) as client:
+        after = [
+            [(await client.get(f"/ecgs/{ecg_id}{path}")).json() for path in ("", "/insights")]
+            for ecg_id in (victim.issued[0], victim.chosen[0])
+        ]
+        assert after == before
+        assert (await client.get("/ecgs?limit=200")).json() == listed
+        assert (await client.get(f"/ecgs/{upcoming}/insights")).status_code == 202
+    letters = await dead_letters(target, claims)
+    assert {"IdTaken"} <= {letter["dlq-error-class"] for letter in letters}

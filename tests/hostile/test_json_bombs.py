@@ -1,0 +1,217 @@
+"""Bodies and messages that are made to cost much: refused with the field and the limit, and nobody else notices."""
+
+import asyncio
+import gzip
+import json
+import uuid
+import zlib
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from shared.encoding import packed
+from shared.ids import IdIssuer
+from shared.kafka import partition_for
+from shared.settings import MIB
+from shared.topics import Topics
+from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, crossings, eventually, insights
+from tests.hostile.memory import peak, reset_peak, resident
+from tests.unit.test_decoders import PACKED_BOMBS, TWICE
+
+JSON = {"content-type": "application/json"}
+BODY = 16 * MIB
+GOOD = [{"name": "I", "signal": [1, -1, 1]}]
+# A body of the largest size, what its parser keeps of it, and what of the parser's memory is kept for the next one.
+PARSING = 640 * MIB
+
+
+@pytest_asyncio.fixture(scope="module")
+async def token(target: Pipeline) -> str:
+    return await target.register("bomber")
+
+
+def filled(begin: bytes, piece: bytes, end: bytes) -> bytes:
+    """Return a body of about the largest size, mostly of one piece again and again."""
+    return begin + piece * ((BODY - len(begin) - len(end)) // len(piece)) + end
+
+
+SIGNAL = b'{"leads":[{"name":"I","signal":['
+BOMBS: dict[str, tuple[bytes, str, str]] = {
+    "lists, 100,000 deep": (b'{"leads":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "body", "1024"),
+    "objects, 100,000 deep": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "body", "1024"),
+    "lists without an end": (b"[" * BODY, "body", "1024"),
+    "a number of a million digits": (SIGNAL + b"9" * 1_000_000 + b"]}]}", "leads[0].signal", "64 bits"),
+    "a million digits after the point": (SIGNAL + b"1." + b"9" * 1_000_000 + b"]}]}", "leads[0].signal", ""),
+    "an exponent of nine digits": (SIGNAL + b"1e999999999]}]}", "body", ""),
+    "800,000 large numbers": (filled(SIGNAL, b"99999999999999999999,", b"1]}]}"), "leads[0].signal", "64 bits"),
+    "not a number": (SIGNAL + b"NaN]}]}", "body", ""),
+    "infinity": (SIGNAL + b"-Infinity]}]}", "body", ""),
+    "no UTF-8": (b'{"leads":[{"name":"\xc0\x80","signal":[1]}]}', "body", "UTF-8"),
+    "half a pair": (b'{"leads":[{"name":"\\ud800","signal":[1]}]}', "body", ""),
+    "10,000 leads": (json.dumps({"leads": GOOD * 10_000}).encode(), "leads", "1024"),
+    "a million empty leads": (filled(b'{"leads":[', b"{},", b"{}]}"), "leads", "1024"),
+    "millions of lists, and a fault": (filled(b'{"leads":[', b"[],", b"]}"), "body", ""),
+    "objects, and a large number": (filled(b'{"leads":[', b"{},", b"99999999999999999999]}"), "leads", "1024"),
+    "a million fields": (filled(b"{", b'"a":1,', b'"a":1}'), "body", "1024"),
+    "a name of a megabyte": (b'{"leads":[{"name":"' + b"I" * MIB + b'","signal":[]}]}', "leads[0].name", "128"),
+    "a name of the whole body": (filled(b'{"leads":[{"name":"', b"I", b'","signal":[]}]}'), "leads[0].name", "128"),
+    "a list in a signal": (filled(SIGNAL, b"[],", b"1]}]}"), "leads[0].signal", ""),
+    "spaces": (b" " * BODY, "body", ""),
+    **{f"{field} twice": (document, field, "twice") for document, field in TWICE},
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+async def test_a_bomb_is_refused_by_name_and_limit(target: Pipeline, token: str, kind: str) -> None:
+    body, field, limit = BOMBS[kind]
+    gateway = target.gateways[0]
+    before = resident(gateway)
+    reset_peak(gateway)
+    async with target.client(token=token) as client:
+        response = await client.post("/ecgs", content=body, headers=JSON)
+    assert response.status_code == 422, response.text
+    assert response.json()["field"] == field
+    assert limit in response.json()["detail"]
+    assert len(response.content) < 1000
+    assert peak(gateway) < before + PARSING
+
+
+async def test_the_names_of_refused_leads_are_not_kept(target: Pipeline, token: str) -> None:
+    gateway = target.gateways[0]
+    async with target.client(token=token) as client:
+
+        async def refuse(number: int) -> None:
+            body = filled(b'{"leads":[{"name":"%d' % number, b"I", b'","signal":[]}]}')
+            assert (await client.post("/ecgs", content=body, headers=JSON)).status_code == 422
+
+        for number in range(4):
+            await refuse(number)
+        before = resident(gateway)
+        for number in range(4, 16):
+            await refuse(number)
+    assert resident(gateway) < before + 6 * BODY
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x-gzip", "gzip, identity", ""])
+async def test_a_compressed_body_is_not_looked_at(target: Pipeline, token: str, encoding: str) -> None:
+    """A gigabyte of spaces would fit into a megabyte."""
+    gateway = target.gateways[0]
+    bomb = gzip.compress(b" " * (64 * MIB)) if "gzip" in encoding else zlib.compress(b" " * (64 * MIB))
+    before = resident(gateway)
+    reset_peak(gateway)
+    async with target.client(token=token) as client:
+        response = await client.post("/ecgs", content=bomb, headers={**JSON, "content-encoding": encoding})
+        assert (response.status_code, response.json()["field"]) == (415, "content-encoding")
+        # The same, said to nobody.
+        response = await client.post("/ecgs", content=bomb, headers=JSON)
+        assert (response.status_code, response.json()["field"]) == (422, "body")
+    assert peak(gateway) < before + 32 * MIB
+
+
+async def test_an_admins_body_is_no_better(target: Pipeline) -> None:
+    async with target.client() as client:
+        for body, status in (
+            (b"[" * 4000, 422),
+            (b'{"username":' * 300 + b"1" + b"}" * 300, 422),
+            (b'{"username":"' + b"x" * 4096, 413),
+            (b'{"username":"x","expires_in":' + b"9" * 3000 + b"}", 422),
+            (b'{"username":"\xff"}', 422),
+        ):
+            response = await client.post("/users", content=body, headers={**JSON, "x-admin-token": ADMIN_TOKEN})
+            assert response.status_code == status, response.text
+
+
+async def dead_letters(target: Pipeline, count: int, of: set[tuple[str, str]] | None = None) -> list[dict[str, str]]:
+    """Wait for so many dead letters, of these partitions and offsets alone if there are any; return their headers."""
+    consumer = AIOKafkaConsumer(
+        Topics(target.settings).dlq.name,
+        bootstrap_servers=target.bootstrap_servers,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=1 << 25,
+    )
+    await consumer.start()
+    found: list[dict[str, str]] = []
+    try:
+        async with asyncio.timeout(60):
+            while len(found) < count:
+                record = await consumer.getone()
+                headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+                if of is None or (headers["dlq-source-partition"], headers["dlq-source-offset"]) in of:
+                    found.append(headers)
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(target: Pipeline) -> None:
+    topics = Topics(target.settings)
+    token = await target.register("device")
+    worker = target.workers[0]
+    largest = {"id": "large", "username": "device", "leads": GOOD}
+    home = partition_for(b"large", 12)
+    packed_type = ("content-type", packed.CONTENT_TYPE.encode())
+    sent: list[tuple[bytes, list[tuple[str, Any]], int]] = [
+        *((bomb, [packed_type], 0) for bomb in PACKED_BOMBS.values()),
+        *((body, [], 0) for body, _, _ in BOMBS.values()),
+        # As large as the topic lets it be, and in the wrong partition.
+        (orjson.dumps(largest).ljust(BODY), [("x", b"x" * (MIB - 4096))], (home + 1) % 12),
+    ]
+    producer = AIOKafkaProducer(bootstrap_servers=target.bootstrap_servers, max_request_size=1 << 25)
+    await producer.start()
+    before = resident(worker)
+    reset_peak(worker)
+    try:
+        places = set()
+        for value, headers, partition in sent:
+            place = await producer.send_and_wait(
+                topics.submissions.name, value, b"k", partition=partition, headers=headers
+            )
+            places.add((str(place.partition), str(place.offset)))
+        ids = []
+        for partition in range(12):
+            ecg_id = next(i for i in map(str, iter(uuid.uuid4, None)) if partition_for(i.encode(), 12) == partition)
+            good = {"id": ecg_id, "username": "device", "leads": GOOD}
+            null_headers: list[tuple[str, Any]] = [("content-type", None), ("x-request-id", None), ("username", None)]
+            value = orjson.dumps(good)
+            await producer.send_and_wait(topics.submissions.name, value, ecg_id.encode(), headers=null_headers)
+            ids.append(ecg_id)
+    finally:
+        await producer.stop()
+    letters = await dead_letters(target, len(sent), places)
+    assert all(len(letter["dlq-error-message"]) < 1000 for letter in letters)
+    assert {letter["dlq-error-class"] for letter in letters} == {"InvalidEcg", "Misplaced"}
+    async with target.client(token=token) as client:
+        for ecg_id in ids:
+            await found(client, ecg_id)
+            # Read back by the gateway, which must take the null header as the worker does.
+            assert (await client.get(f"/ecgs/{ecg_id}")).status_code == 200
+    assert worker.running.poll() is None
+    assert peak(worker) < before + PARSING
+
+
+async def found(client: httpx.AsyncClient, ecg_id: str) -> None:
+    async def probe() -> bool | None:
+        return True if (await client.get(f"/ecgs/{ecg_id}/insights")).status_code == 200 else None
+
+    await eventually(probe, 30, what=f"insights of {ecg_id}")
+
+
+async def test_nothing_of_others_is_lost_meanwhile(target: Pipeline, token: str) -> None:
+    """Good submissions among bad ones, all at the same time."""
+    signals = [[number, -number, number] for number in range(1, 41)]
+    bad = [body for body, _, _ in BOMBS.values() if len(body) < MIB]
+    async with target.client(token=token) as client, target.client(token=await target.register("clinic")) as clinic:
+        bombs = [asyncio.create_task(client.post("/ecgs", content=body, headers=JSON)) for body in bad]
+        sent = await asyncio.gather(
+            *(clinic.post("/ecgs", json={"leads": [{"name": "I", "signal": signal}]}) for signal in signals)
+        )
+        assert {response.status_code for response in await asyncio.gather(*bombs)} == {422}
+        assert {response.status_code for response in sent} == {201}
+        for response, signal in zip(sent, signals, strict=True):
+            expected = [{"name": "I", "number_of_zero_crossings": crossings(signal)}]
+            assert await insights(clinic, response.json()["id"]) == expected
+            assert IdIssuer(SECRET).belongs(response.json()["id"], "clinic")

@@ -1,0 +1,78 @@
+"""How long it takes to say that an ECG is not there, and that it is somebody else's: `python -m tests.hostile.timing`.
+
+By hand, on a machine that does little else: a difference of times is no test.
+"""
+
+import asyncio
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import orjson
+from aiokafka import AIOKafkaProducer
+
+from shared.ids import IdIssuer
+from shared.topics import Topics
+from tests.brokers import EmbeddedBroker
+from tests.harness import SECRET, Pipeline
+from tests.hostile.test_json_bombs import found
+
+_ROUNDS = 2000
+_LEADS = [{"name": f"lead {number}", "signal": [1, -1, 1]} for number in range(12)]
+
+
+async def main() -> None:
+    """Start a pipeline, ask for each kind of id in turn, and print the times."""
+    directory = Path(tempfile.mkdtemp())
+    broker = EmbeddedBroker(directory)
+    pipeline = Pipeline(broker, directory)
+    try:
+        pipeline.start_gateway()
+        pipeline.start_worker()
+        await pipeline.ready()
+        for kind, times in (await _measure(pipeline)).items():
+            low, middle, high = statistics.quantiles(times, n=4)
+            sys.stdout.write(f"{kind:<44} median {middle:7.1f} us, quartiles {low:7.1f} and {high:7.1f}\n")
+    finally:
+        pipeline.stop()
+        await broker.stop()
+
+
+async def _measure(pipeline: Pipeline) -> dict[str, list[float]]:
+    token, guesser = await pipeline.register("victim"), await pipeline.register("guesser")
+    chosen = [f"device-{number}" for number in range(50)]
+    async with (
+        pipeline.client(token=token) as client,
+        AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer,
+    ):
+        issued = [(await client.post("/ecgs", json={"leads": _LEADS})).json()["id"] for _ in range(50)]
+        topic = Topics(pipeline.settings).submissions.name
+        for ecg_id in chosen:
+            value = orjson.dumps({"id": ecg_id, "username": "victim", "leads": _LEADS})
+            await producer.send_and_wait(topic, value, ecg_id.encode())
+        for ecg_id in (*issued, *chosen):
+            await found(client, ecg_id)
+    issuer = IdIssuer(SECRET)
+    kinds = {
+        "issued, somebody else's": issued,
+        "issued, to nobody who has an ECG": [issuer.issue("nobody") for _ in range(50)],
+        "chosen, somebody else's": chosen,
+        "chosen, not there": [f"device-{number}" for number in range(50, 100)],
+    }
+    times: dict[str, list[float]] = {kind: [] for kind in kinds}
+    async with pipeline.client(token=guesser) as client:
+        client.event_hooks = {}
+        for _ in range(_ROUNDS):
+            for kind, ids in random.sample(list(kinds.items()), len(kinds)):
+                begun = time.perf_counter()
+                response = await client.get(f"/ecgs/{random.choice(ids)}/insights")
+                times[kind].append((time.perf_counter() - begun) * 1e6)
+                assert response.status_code == 404
+    return times
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

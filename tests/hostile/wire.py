@@ -1,0 +1,67 @@
+"""Talking HTTP by hand, as no well-behaved client does."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from tests.harness import Gateway
+
+
+class Wire:
+    """A connection to a gateway."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self._writer = writer
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes; that the gateway has hung up is seen by reading."""
+        with contextlib.suppress(ConnectionError):
+            self._writer.write(data)
+            await self._writer.drain()
+
+    async def rest(self, timeout: float = 30) -> bytes:
+        """Return what comes until the gateway hangs up; it must."""
+        received = b""
+        async with asyncio.timeout(timeout):
+            with contextlib.suppress(ConnectionError):
+                while part := await self.reader.read(1 << 16):
+                    received += part
+        return received
+
+    async def answer(self) -> tuple[int, bytes]:
+        """Return the next answer's status and body."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: ([0-9]+)", head)
+        return int(head.split()[1]), await self.reader.readexactly(int(length[1]) if length else 0)
+
+    def stop_reading(self) -> None:
+        """Have nothing taken from the network any more."""
+        transport = self._writer.transport
+        assert isinstance(transport, asyncio.ReadTransport)
+        transport.pause_reading()
+
+    def close(self) -> None:
+        self._writer.transport.abort()
+
+
+@asynccontextmanager
+async def wire(gateway: Gateway, window: int | None = None) -> AsyncIterator[Wire]:
+    """Open a connection; of a small window little fits onto the way to a client that does not read."""
+    url = urlsplit(gateway.url)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port, limit=window or 1 << 16)
+    wire = Wire(reader, writer)
+    try:
+        yield wire
+    finally:
+        wire.close()
+
+
+def head(method: str, path: str, token: str, **headers: str) -> bytes:
+    """Return a request's line and headers."""
+    named = {"host": "gateway", "x-user-token": token, **{name.replace("_", "-"): v for name, v in headers.items()}}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()

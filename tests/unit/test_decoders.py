@@ -1,0 +1,220 @@
+"""Every decoder takes what is right and refuses all else in its one way, whatever comes."""
+
+import os
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.ecg import _is_lead_name, check_lead_name
+from shared.encoding import packed, plain
+from shared.errors import InvalidEcg
+from shared.listing import Position
+from stream_agents.processing import Record, Rejected, Stored
+from tests.decoders import CURSORS, DECODERS, ISSUER, LONGEST_REASON, POSITIONS, processor
+from tests.unit.strategies import ecgs
+
+# Many more by hand: ECG_HOSTILE_EXAMPLES=100000
+EXAMPLES = int(os.environ.get("ECG_HOSTILE_EXAMPLES", "150"))
+thorough = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+
+_FIELDS = ["id", "username", "date", "sampling_rate", "leads", "name", "signal", "adc_gain", "number_of_samples"]
+
+
+def documents(integers: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
+    """Return what looks like an ECG, more or less."""
+    return st.recursive(
+        st.none()
+        | st.booleans()
+        | integers
+        | st.floats()
+        | st.text(max_size=5)
+        | st.sampled_from(["2026-11-24", "I", "u", "e"]),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(_FIELDS), inner, max_size=len(_FIELDS))
+        ),
+        max_leaves=12,
+    )
+
+
+_PIECES = [
+    *(b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\\ud800", b"\xff", b"\xc0\x80", b"\0", b"NaN", b"-", b"1e999"),
+    *(b"9" * 19, b"9" * 30, b'"leads":', b'"signal":', b'"name":', b"true", b"[" * 2000, b'{"a":' * 2000),
+    *(b"\xc1", b"\xdf\xff\xff\xff\xff", b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\x91" * 2000),
+]
+
+
+@st.composite
+def mutated(draw: st.DrawFn, good: st.SearchStrategy[bytes]) -> bytes:
+    """Draw what is right, with some of its bytes replaced, taken out, repeated or moved."""
+    value = bytearray(draw(good))
+    for _ in range(draw(st.integers(0, 4))):
+        begin = draw(st.integers(0, len(value)))
+        end = min(len(value), begin + draw(st.integers(0, 12)))
+        piece = st.sampled_from(_PIECES) | st.binary(max_size=4) | st.just(bytes(value[begin:end]) * 2)
+        value[begin:end] = draw(piece | st.just(b""))
+    return bytes(value)
+
+
+RIGHT: dict[str, st.SearchStrategy[bytes]] = {
+    "submission": ecgs.map(plain.encode),
+    "message": ecgs.map(plain.encode) | documents(st.integers(-(2**70), 2**70)).map(msgspec.json.encode),
+    "packed_message": ecgs.map(packed.encode) | documents(st.integers(-(2**63), 2**64 - 1)).map(msgspec.msgpack.encode),
+    "content_type": st.builds(
+        lambda name, ecg: name.encode() + b"\0" + packed.encode(ecg),
+        st.sampled_from([packed.CONTENT_TYPE, plain.CONTENT_TYPE, "", ";", "text/plain"]),
+        ecgs,
+    ),
+    "record": st.builds(
+        lambda headers, ecg, encode: b"\n".join([ecg.id.encode(), *headers, encode(ecg)]),
+        st.lists(st.sampled_from([b"", b"-", b"u", packed.CONTENT_TYPE.encode(), b"\xff", b"1700000000000"])),
+        ecgs,
+        st.sampled_from([plain.encode, packed.encode]),
+    ),
+    "cursor": st.builds(
+        lambda time, name: CURSORS.seal("another user", Position(time, name)).encode(),
+        st.integers(0, 2**63),
+        st.text("abc:-", min_size=1, max_size=40),
+    ),
+    "event_id": st.lists(st.integers(0, 2**62), max_size=12).map(lambda at: POSITIONS.encode(at)[:-1].encode()),
+    "ecg_id": st.builds(lambda: ISSUER.issue("another user").encode()),
+    "header": st.sampled_from([b"wait=5", b'foo="a\\"b", wait=10', b"return=minimal; wait = 3, wait=4", b"a" * 5000]),
+}
+
+
+def test_every_decoder_is_tried() -> None:
+    assert set(RIGHT) == set(DECODERS)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_what_comes_is_taken_or_refused_in_one_way(name: str) -> None:
+    @thorough
+    @given(mutated(RIGHT[name]) | st.binary(max_size=200))
+    def attempt(data: bytes) -> None:
+        DECODERS[name](data)
+
+    attempt()
+
+
+@given(st.text(min_size=1, max_size=20), st.integers(0, 2**63), st.text("abc:-", min_size=1, max_size=40))
+def test_cursors_are_of_one_user(username: str, time: int, ecg_id: str) -> None:
+    cursor = CURSORS.seal(username, Position(time, ecg_id))
+    assert CURSORS.open(username, cursor) == Position(time, ecg_id)
+    with pytest.raises(ValueError, match=r"."):
+        CURSORS.open(username + "x", cursor)
+
+
+TWICE = [
+    (b'{"id":"e","id":"f","username":"u","leads":[{"name":"I","signal":[1]}]}', "id"),
+    (b'{"id":"e","username":"u","username":"v","leads":[{"name":"I","signal":[1]}]}', "username"),
+    (b'{"id":"e","username":"u","leads":[{"name":"I","signal":[1]}],"leads":[]}', "leads"),
+    (b'{"id":"e","username":"u","leads":[{"name":"I","signal":[1],"signal":[2]}]}', "leads[0].signal"),
+    (b'{"id":"e","username":"u","leads":[{"name":"I","n\\u0061me":"II","signal":[1]}]}', "leads[0].name"),
+    (b'{"id":"e","username":"u","leads":[{"name":"I","signal":[1],"note":1,"note":1}]}', "leads[0].note"),
+    (b'{"id":"e","username":"u","date":null,"date":null,"leads":[{"name":"I","signal":[1]}]}', "date"),
+]
+
+
+@pytest.mark.parametrize(("document", "field"), TWICE)
+def test_a_field_that_is_there_twice_is_refused_and_nobodys(document: bytes, field: str) -> None:
+    for decode in (plain.decode, plain.decode_content):
+        with pytest.raises(InvalidEcg, match="must not be there twice") as caught:
+            decode(document)
+        assert caught.value.field == field
+    with pytest.raises(InvalidEcg) as of_message:
+        plain.decode(document)
+    known = ("e", "u") if "[" in field else (None, None)
+    assert (of_message.value.ecg_id, of_message.value.username) == known
+
+
+def test_what_is_not_read_may_be_there_twice() -> None:
+    document = b'{"id":"e","username":"u","leads":[{"name":"I","signal":[1]}],"note":{"a":1,"a":2}}'
+    assert plain.decode(document).id == "e"
+
+
+@pytest.mark.parametrize(
+    ("bomb", "reason"),
+    [
+        (b'{"leads":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "body: must not be nested more than 1024 deep"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "body: must not be nested more than 1024 deep"),
+        (b'{"leads":[{"name":"I","signal":[' + b"9" * 1_000_000 + b"]}]}", "leads[0].signal: must"),
+        (
+            b'{"sampling_rate":' + b"9" * 50 + b',"leads":[{"name":"I","signal":[1]}]}',
+            "sampling_rate: must be a number",
+        ),
+        (b'{"x":"' + b"9" * 50 + b'","leads":[{"name":"I","signal":[-' + b"9" * 19 + b"]}]}", "leads[0].signal: must"),
+        (b'{"leads":[{"name":"I","signal":[1]}],"x":' + b"9" * 50 + b"}", "body: must hold integers of 64 bits"),
+        (b'{"leads":[{"name":"I","signal":[' + b"9" * 50 + b",]}]}", "body: "),
+        (b'{"leads":[{"name":"\xff","signal":[1]}]}', "body: must be UTF-8"),
+        (b'{"leads":[{"name":"I","signal":[NaN]}]}', "body: malformed JSON: "),
+        (b'{"leads":[{"name":"I","signal":[-Infinity]}]}', "body: malformed JSON: "),
+        (
+            b'{"leads":[' + b'{"name":"I","signal":[]},' * 9_999 + b'{"name":"I","signal":[]}]}',
+            "leads: must hold 1 to 10",
+        ),
+        (b'{"leads":[{"name":"' + b"I" * (1 << 20) + b'","signal":[]}]}', "leads[0].name: must be 1 to 128"),
+        (b"{" + b",".join(b'"%d":1' % i for i in range(1025)) + b"}", "body: must not have more than 1024 fields"),
+    ],
+    ids=range(13),
+)
+def test_a_bomb_is_refused_with_its_field_and_the_limit(bomb: bytes, reason: str) -> None:
+    with pytest.raises(InvalidEcg) as caught:
+        plain.decode_content(bomb)
+    assert str(caught.value).startswith(reason)
+    assert len(str(caught.value)) < LONGEST_REASON
+    assert "999" not in str(caught.value).replace("9999", "")
+
+
+def test_names_that_are_refused_are_not_remembered() -> None:
+    remembered = _is_lead_name.cache_info().currsize
+    for number in range(10):
+        with pytest.raises(InvalidEcg):
+            check_lead_name(f"{number}" * 1000, "name")
+    assert _is_lead_name.cache_info().currsize == remembered
+
+
+PACKED_BOMBS = {
+    "nested in a field that is not known": b"\x81\xa1x" + b"\x91" * 100_000 + b"\xc0",
+    "nested maps": b"\x81\xa1x" * 100_000 + b"\xc0",
+    "a list of four billion": b"\x83\xa2id\xa1e\xa8username\xa1u\xa5leads\xdd\xff\xff\xff\xff",
+    "a map of four billion": b"\xdf\xff\xff\xff\xff",
+    "a text of four gigabytes": b"\x81\xa2id\xdb\xff\xff\xff\xff",
+    "a signal of four gigabytes": b"\x81\xa5leads\x91\x81\xa6signal\xc6\xff\xff\xff\xff",
+    "a width of a megabyte": msgspec.msgpack.encode(
+        {"id": "e", "username": "u", "leads": [{"name": "I", "dtype": "x" * (1 << 20), "signal": b""}]}
+    ),
+    "a width that ends like a path": msgspec.msgpack.encode(
+        {"id": "e", "username": "u", "leads": [{"name": "I", "dtype": "x - at `$.y`", "signal": b""}]}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PACKED_BOMBS)
+def test_a_packed_bomb_is_refused_in_few_words(kind: str) -> None:
+    with pytest.raises(InvalidEcg) as caught:
+        packed.decode(PACKED_BOMBS[kind])
+    assert len(str(caught.value)) < LONGEST_REASON
+    assert caught.value.field in ("body", "leads[0].dtype", "leads[...].dtype")
+
+
+def process(value: bytes, headers: list[tuple[str, bytes | None]], partition: int = 0) -> object:
+    return processor(16 << 20).process(Record("t", partition, 0, b"e", value, headers, 0))
+
+
+def test_a_header_may_be_null() -> None:
+    value = orjson.dumps({"id": "e", "username": "u", "leads": [{"name": "I", "signal": [1]}]})
+    partition = next(p for p in range(12) if isinstance(process(value, [], p), Stored))
+    names = ("content-type", "username", "forwarded-from", "forwarded-timestamp", "x-request-id")
+    assert isinstance(process(value, [(name, None) for name in names], partition), Stored)
+
+
+def test_what_could_not_be_forwarded_is_a_dead_letter() -> None:
+    """The topic takes no message that is larger than the largest one: the partition would wait for ever."""
+    value = orjson.dumps({"id": "e", "username": "u", "leads": [{"name": "I", "signal": [1]}]})
+    elsewhere = next(p for p in range(12) if not isinstance(process(value, [], p), Stored))
+    outcome = process(value.ljust(16 << 20), [("x", b"x" * (1 << 20))], elsewhere)
+    assert isinstance(outcome, Rejected)
+    assert outcome.reason.endswith("too large with its headers to be forwarded")
