@@ -8,7 +8,6 @@ from contextlib import suppress
 
 from ingest_api import preferences, tokens
 from ingest_api.cursors import Cursors
-from ingest_api.errors import Unprocessable
 from ingest_api.positions import Positions
 from shared import encoding
 from shared.data_keys import DataKeys
@@ -84,7 +83,7 @@ def cursor(data: bytes) -> None:
 
 def event_id(data: bytes) -> None:
     """An id of an event that no gateway made."""
-    with suppress(Unprocessable):
+    with suppress(ValueError):
         POSITIONS.decode(_text(data))
         raise AssertionError("a forged id of an event was taken")
 
