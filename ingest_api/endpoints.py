@@ -1,13 +1,14 @@
 """The HTTP contract: one short handler per call."""
 
 import asyncio
+import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ValidationError
 
 from ingest_api import answers, readiness, schemas
 from ingest_api.auth import TOO_MANY_FAILURES, Admin, User
@@ -93,6 +94,16 @@ id: mX0bs...
 : keep-alive
 id: Yw9cD...
 """
+
+
+def _no_number(text: object) -> object:
+    if isinstance(text, str) and re.fullmatch(r"\s*[-+0-9._eE]*\s*", text):
+        raise ValueError("must be in ISO 8601, with a zone")
+    return text
+
+
+# Pydantic takes a number for the seconds or milliseconds since 1970, which is not what is documented.
+_Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 router = APIRouter()
 
@@ -256,8 +267,8 @@ async def read_audit(
     *,
     username: Annotated[str | None, Query(description="Only what this user did, or was done with their data.")] = None,
     ecg_id: Annotated[str | None, Query(description="Only what is about this ECG.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="The first moment, in ISO 8601 with a zone.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="The moment after the last.")] = None,
+    since: Annotated[_Moment | None, Query(description="The first moment, in ISO 8601 with a zone.")] = None,
+    until: Annotated[_Moment | None, Query(description="The moment after the last.")] = None,
     limit: Annotated[int, Query(ge=1, le=_MAX_EVENTS, description="How many at most.")] = 100,
     cursor: Annotated[
         str | None, Query(description="The `next` of the page before, asked for in the same way.")

@@ -140,7 +140,10 @@ async def dead_letters(target: Pipeline, count: int, of: set[tuple[str, str]] | 
             while len(found) < count:
                 record = await consumer.getone()
                 headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
-                if of is None or (headers["dlq-source-partition"], headers["dlq-source-offset"]) in of:
+                # One that was forwarded died elsewhere.
+                _, *origin = headers.get("forwarded-from", "").rsplit("-", 2)
+                source = tuple(origin) or (headers["dlq-source-partition"], headers["dlq-source-offset"])
+                if of is None or source in of:
                     found.append(headers)
     finally:
         await consumer.stop()
