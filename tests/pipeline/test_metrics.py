@@ -13,9 +13,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from local_stack.broker import free_port
+from shared.internal import InternalAuth
 from shared.topics import Topics
 from tests.brokers import Broker
-from tests.harness import Pipeline, eventually
+from tests.harness import SECRET, Pipeline, eventually
 from tests.metrics import scrape
 from tests.pipeline.test_faults import LEADS, insights_through_failover, submit
 
@@ -295,5 +296,7 @@ async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
 async def test_without_a_port_nothing_is_served_and_never_on_the_public_one(pipeline: Pipeline) -> None:
     async with pipeline.client() as client:
         assert (await client.get("/metrics")).status_code == 404
+    gateways = InternalAuth(SECRET)
     async with httpx.AsyncClient(base_url=pipeline.workers[0].url) as worker:
-        assert (await worker.get("/metrics")).status_code == 404
+        assert (await worker.get("/metrics")).status_code == 401
+        assert (await worker.get("/metrics", headers={gateways.header: gateways.token})).status_code == 404

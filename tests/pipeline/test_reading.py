@@ -105,7 +105,11 @@ async def test_the_largest_ecgs_are_read(client: httpx.AsyncClient) -> None:
     response = await client.post("/ecgs", content=body, headers={"content-type": "application/json"})
     ecg_id = response.json()["id"]
     await insights(client, ecg_id)
-    for response in await asyncio.gather(*(client.get(f"/ecgs/{ecg_id}") for _ in range(6))):
+    checked = await client.get(f"/ecgs/{ecg_id}")
+    # To compare four million samples with the schema keeps a client from reading: another one, which does not.
+    async with httpx.AsyncClient(base_url=client.base_url, headers=client.headers, timeout=60) as reader:
+        read = await asyncio.gather(*(reader.get(f"/ecgs/{ecg_id}") for _ in range(6)))
+    for response in (checked, *read):
         assert response.status_code == 200, response.text
         assert orjson.loads(response.content)["leads"][0]["signal"] == signal
 
