@@ -15,7 +15,7 @@ from shared.erasures import Erasures
 from shared.errors import InvalidEcg
 from shared.ids import IdIssuer, is_issued
 from shared.kafka import partition_for
-from shared.listing import Position
+from shared.listing import position
 from shared.log import REQUEST_ID_HEADER, valid_request_id
 from shared.sealing import Broken
 from shared.settings import MIB
@@ -304,7 +304,7 @@ class Processor:
 
 def erased(row: results.Insights, offset: int) -> Erased:
     """Return what becomes of a row by an erasure at an offset."""
-    entry = index.key(row.username, Position(row.accepted, row.ecg_id))
+    entry = index.key(row.username, position(row))
     return Erased(row.ecg_id.encode(), results.encode(results.erased(row.ecg_id, offset)), entry)
 
 
@@ -313,7 +313,7 @@ def _size(record: Record) -> int:
 
 
 def _stored(row: results.Insights) -> Stored:
-    entry = index.key(row.username, Position(row.accepted, row.ecg_id))
+    entry = index.key(row.username, position(row))
     return Stored(row.ecg_id.encode(), results.encode(row), entry)
 
 
