@@ -1,6 +1,8 @@
 """Connections: uvicorn's, with limits to what a client may send before it is answered, and may leave unread."""
 
 import asyncio
+import socket
+import struct
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +17,8 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_PIPELINED = 16
 """Requests that wait on a connection for the answer to one before."""
 
+# Linger for no time (struct linger of socket(7)).
+_RESET = struct.pack("ii", 1, 0)
 _NO_HTTP = (HTTPStatus.BAD_REQUEST, "This is no HTTP request")
 _TOO_SLOW = "The request came too slowly"
 _HEAD_TOO_LARGE = (
@@ -64,6 +68,9 @@ class Connection(HttpToolsProtocol):
 
     def hang_up(self) -> None:
         """End the connection at once."""
+        if self.unread:
+            # With a reset: what is on its way to a client that reads nothing would stay in the system's memory for it.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's

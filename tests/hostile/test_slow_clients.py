@@ -311,6 +311,11 @@ async def test_answers_that_nobody_reads_are_bounded(target: Pipeline, token: st
             await others_are_served(target)
             # Who reads gets it, whoever else does not.
             await eventually(read, what="an answer to one who reads")
+
+        async def all_ended() -> bool | None:
+            return all(one.ended for one in deaf) or None
+
+        await eventually(all_ended, what="the end of every connection")
         # What is read and written at the same time, and what the allocator has of it afterwards.
         assert peak(gateway) < before + MAX_UNREAD + 256 * MIB
 

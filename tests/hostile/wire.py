@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from tests.harness import Gateway
+
+# The first byte of struct tcp_info, in linux/tcp.h: the connection's state.
+_TCP_CLOSE = 7
 
 
 class Wire:
@@ -43,6 +47,12 @@ class Wire:
         transport = self._writer.transport
         assert isinstance(transport, asyncio.ReadTransport)
         transport.pause_reading()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the system knows of its end, though nothing of it was read."""
+        information = self._writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return bool(information[0] == _TCP_CLOSE)
 
     def close(self) -> None:
         self._writer.transport.abort()
