@@ -67,8 +67,7 @@ class UserKeys:
         """
         await self._keys.catch_up()
         known = self._keys.all_of(username)
-        for key_id in known:
-            await self._publisher.publish(self._topic, None, key_id.encode())
+        await asyncio.gather(*(self._publisher.publish(self._topic, None, key_id.encode()) for key_id in known))
         await self._keys.catch_up()
         return bool(known)
 

@@ -8,11 +8,10 @@ from aiokafka.errors import KafkaError
 
 from ingest_api.data_keys import UserKeys
 from ingest_api.errors import Unavailable
-from ingest_api.publisher import Publisher
+from ingest_api.publisher import Publisher, headers_of
 from ingest_api.users import Users
 from ingest_api.workers import Workers
 from shared.erasures import CONTENT_TYPE, Erasure, Erasures
-from shared.log import REQUEST_ID_HEADER, request_id
 from shared.settings import Settings
 from shared.topics import Topics
 
@@ -80,10 +79,7 @@ class Erasing:
         return True, await self._in_time(self._all_erased(username))
 
     async def _publish(self, erasure: Erasure, key: str, partition: int | None = None) -> int:
-        headers = [("content-type", CONTENT_TYPE.encode())]
-        if known := request_id.get():
-            headers.append((REQUEST_ID_HEADER, known.encode()))
-        value = self._erasures.seal(erasure)
+        value, headers = self._erasures.seal(erasure), headers_of(CONTENT_TYPE)
         return await self._publisher.publish(self._topic, value, key.encode(), headers, partition)
 
     async def _in_time(self, carried_out: Coroutine[Any, Any, None]) -> bool:

@@ -11,11 +11,18 @@ from prometheus_client import Counter, Histogram
 
 from ingest_api import metrics
 from shared.kafka import PRODUCER_BROKEN, new_producer
+from shared.log import REQUEST_ID_HEADER, request_id
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 Headers = Sequence[tuple[str, bytes]]
+
+
+def headers_of(content_type: str) -> list[tuple[str, bytes]]:
+    """Return the headers of a message: what its value is, and the request that it comes from."""
+    known = request_id.get()
+    return [("content-type", content_type.encode()), *([(REQUEST_ID_HEADER, known.encode())] if known else [])]
 
 
 class Publisher:

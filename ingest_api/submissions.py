@@ -15,7 +15,7 @@ from ingest_api.audit import Audit
 from ingest_api.data_keys import UserKeys
 from ingest_api.errors import TooLarge, Unauthorized, Unavailable, Unprocessable, UnsupportedMediaType
 from ingest_api.inflight import Inflight
-from ingest_api.publisher import Headers, Publisher
+from ingest_api.publisher import Headers, Publisher, headers_of
 from ingest_api.quotas import Quotas
 from ingest_api.users import Users
 from shared.data_keys import HEADER as DATA_KEY_HEADER
@@ -23,7 +23,6 @@ from shared.ecg import Content, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.ids import IdIssuer
-from shared.log import REQUEST_ID_HEADER, request_id
 from shared.settings import MIB, Settings
 from shared.topics import Topics
 from shared.tracing import Tracing
@@ -92,9 +91,7 @@ class Submissions:
         if len(value) > self._max_body:
             # One huge sample widens its lead eightfold; as JSON it fits where the body did.
             value, content_type = plain.encode(ecg), plain.CONTENT_TYPE
-        headers = [("content-type", content_type.encode()), ("username", username.encode())]
-        if known := request_id.get():
-            headers.append((REQUEST_ID_HEADER, known.encode()))
+        headers = [*headers_of(content_type), ("username", username.encode())]
         try:
             with self._tracing.publishing(self._topic) if self._tracing else nullcontext(()) as context:
                 async with asyncio.timeout(self._timeout):
