@@ -432,6 +432,7 @@ async def _find(request: Request, ecg_id: str, user: str, wait: int = 0) -> Insi
         NotFound: if the caller has no such ECG, or not any more.
     """
     state = request.app.state
+    asked = asyncio.get_running_loop().time()
     issued_here = state.issuer.belongs(ecg_id, user)
     # What a gateway issued to somebody else cannot be the caller's, whatever the table holds.
     may_exist = issued_here or (ids.is_valid(ecg_id) and not ids.is_issued(ecg_id))
@@ -446,7 +447,7 @@ async def _find(request: Request, ecg_id: str, user: str, wait: int = 0) -> Insi
         return found
     if issued_here and not (found is not None and found.erased):
         return None
-    state.refusals.note(ecg_id, user)
+    await state.refusals.note(ecg_id, user, asked)
     raise NotFound(f"ECG not found for id {ecg_id}")
 
 

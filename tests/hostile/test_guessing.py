@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
+from ingest_api.refusals import PACE
 from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
 from shared.ids import IdIssuer
@@ -25,7 +26,7 @@ from tests.hostile.test_json_bombs import dead_letters, found
 from tests.pipeline.test_direct_produce import message
 
 TRIES = int(os.environ.get("ECG_HOSTILE_TRIES", "10000"))
-CONNECTIONS = 8
+CONNECTIONS = 32
 LEADS = [{"name": "I", "signal": [1, -1, 1]}]
 
 
@@ -42,7 +43,7 @@ class Victim:
 async def victim(target: Pipeline) -> Victim:
     token = await target.register("victim")
     chosen = ["1", "ecg-1", str(uuid.uuid4())]
-    producer = AIOKafkaProducer(bootstrap_servers=target.bootstrap_servers)
+    producer = AIOKafkaProducer(**target.kafka)
     await producer.start()
     try:
         for ecg_id in chosen:
@@ -108,6 +109,17 @@ async def test_ten_thousand_guesses_hit_nothing_and_are_answered_alike(target: P
     assert (status, text) == (404, "ECG not found for id ")
 
 
+async def test_what_is_anothers_is_refused_no_sooner_than_nothing_is(target: Pipeline, victim: Victim) -> None:
+    async with target.client(token=await target.register("guesser with a watch")) as client:
+        clock = asyncio.get_running_loop().time
+        for ecg_id in (victim.issued[0], victim.chosen[0], IdIssuer(SECRET).issue("nobody"), "nothing"):
+            for method, path in (("GET", "/insights"), ("GET", ""), ("DELETE", "")):
+                begun = clock()
+                assert (await client.request(method, f"/ecgs/{ecg_id}{path}")).status_code == 404
+                # The gateway's clock counts milliseconds.
+                assert clock() - begun > PACE - 0.002
+
+
 async def test_a_wait_for_what_is_anothers_says_what_one_for_nothing_does(target: Pipeline, victim: Victim) -> None:
     async with target.client(token=await target.register("patient guesser")) as client:
         asked = [victim.issued[0], victim.chosen[0], IdIssuer(SECRET).issue("nobody"), "nothing"]
@@ -140,7 +152,7 @@ async def test_who_claims_an_ecg_on_kafka_neither_changes_nor_reads_it(target: P
         ]
         listed = (await client.get("/ecgs?limit=200")).json()
     upcoming = IdIssuer(SECRET).issue("victim")
-    producer = AIOKafkaProducer(bootstrap_servers=target.bootstrap_servers)
+    producer = AIOKafkaProducer(**target.kafka)
     await producer.start()
     claims = 0
     try:

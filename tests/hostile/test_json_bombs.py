@@ -129,7 +129,7 @@ async def dead_letters(target: Pipeline, count: int, of: set[tuple[str, str]] | 
     """Wait for so many dead letters, of these partitions and offsets alone if there are any; return their headers."""
     consumer = AIOKafkaConsumer(
         Topics(target.settings).dlq.name,
-        bootstrap_servers=target.bootstrap_servers,
+        **target.kafka,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=1 << 25,
     )
@@ -163,7 +163,7 @@ async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(targ
         # As large as the topic lets it be, and in the wrong partition.
         (orjson.dumps(largest).ljust(BODY), [("x", b"x" * (MIB - 4096))], (home + 1) % 12),
     ]
-    producer = AIOKafkaProducer(bootstrap_servers=target.bootstrap_servers, max_request_size=1 << 25)
+    producer = AIOKafkaProducer(**target.kafka, max_request_size=1 << 25)
     await producer.start()
     before = resident(worker)
     reset_peak(worker)

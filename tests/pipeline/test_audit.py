@@ -128,7 +128,7 @@ async def test_whose_ecg_somebody_else_asked_for_in_vain_is_on_record(pipeline: 
     owner, other = "audit-owner", "audit-curious"
     token, strange = await pipeline.register(owner), await pipeline.register(other)
     direct = message(owner)
-    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
         topic = Topics(pipeline.settings).submissions.name
         await producer.send_and_wait(topic, orjson.dumps(direct), direct["id"].encode())
     await found(pipeline, token, direct["id"])
@@ -237,7 +237,7 @@ async def test_a_page_reads_a_bounded_piece_of_the_topic(new_pipeline: NewPipeli
     pipeline.start_gateway()
     await pipeline.alive()
     topic, count = Topics(pipeline.settings).audit.name, 1100
-    async with AIOKafkaProducer(bootstrap_servers=pipeline.bootstrap_servers, max_batch_size=1) as producer:
+    async with AIOKafkaProducer(**pipeline.kafka, max_batch_size=1) as producer:
         sent = []
         for number in range(count):
             event = audit.AuditEvent(datetime.now(UTC), "signals_read", "u", "u", f"ecg-{number}")

@@ -10,13 +10,14 @@ LIST = Path(__file__).with_name("safeguards.toml")
 
 
 class Safeguard(msgspec.Struct, frozen=True):
-    """A piece of code, what is put in its place to take it away, and the tests that notice."""
+    """A piece of code, what is put in its place to take it away, and the tests that notice, with pytest's options."""
 
     name: str
     file: str
     code: str
     instead: str
     tests: list[str]
+    options: list[str] = []
 
     def removed_from(self, text: str) -> str:
         """Return a file's text without it.

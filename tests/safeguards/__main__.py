@@ -28,6 +28,9 @@ def _copy() -> None:
     for name in filter(None, listed.decode().split("\0")):
         (_COPY / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, _COPY / name)
+    # A test looks at what is committed.
+    for command in ("init", "add --all"):
+        subprocess.run(["git", *command.split()], cwd=_COPY, capture_output=True, check=True)
 
 
 def _is_missed(guard: Safeguard) -> bool:
@@ -35,7 +38,7 @@ def _is_missed(guard: Safeguard) -> bool:
     text = path.read_text()
     path.write_text(guard.removed_from(text))
     try:
-        outcomes = [_run(test) for test in guard.tests]
+        outcomes = [_run(test, guard.options) for test in guard.tests]
     finally:
         path.write_text(text)
     print(f"{'missed' if all(outcomes) else 'NOT MISSED'}: {guard.name}", flush=True)
@@ -44,11 +47,11 @@ def _is_missed(guard: Safeguard) -> bool:
     return all(outcomes)
 
 
-def _run(test: str) -> bool:
+def _run(test: str, options: list[str]) -> bool:
     """Run a test and tell whether it failed."""
     recordings = str(Path(os.environ.get("ECG_TEST_RECORDINGS") or ROOT.parent / "shared" / "data"))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options, test],
         cwd=_COPY,
         env={**os.environ, "ECG_TEST_RECORDINGS": recordings},
         capture_output=True,

@@ -23,10 +23,11 @@ def test_a_safeguard_and_its_tests_are_there(guard: Safeguard) -> None:
         assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text()
 
 
-def test_every_promise_names_a_test_and_has_a_safeguard() -> None:
+def test_every_promise_names_tests_and_each_was_seen_without_its_safeguard() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.count(" | ") == 2 and "`test_" in line]
     assert len(rows) > 20
     guarded = {test.partition("::")[2] for guard in safeguards() for test in guard.tests}
     for row in rows:
         named = re.findall(r"`(test_\w+)`", row.split(" | ")[-1])
-        assert guarded & set(named), f"no safeguard of {named} is taken away"
+        assert named
+        assert set(named) <= guarded, "no safeguard of some is taken away"
