@@ -37,11 +37,11 @@ demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running 
 	@exec $(BIN)/python -m local_stack demo $(if $(RECORD),"$(RECORD)")
 
 test: $(DEV_READY) ## run the tests
-	@echo "Running the tests on the embedded broker (two to five minutes)"
+	@echo "Running the tests on the embedded broker (about ten minutes on two cores)"
 	@exec $(PYTEST) -m "not kafka"
 
 test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [SECURE=1: with TLS, passwords and permissions]
-	@echo "Running the pipeline's tests on Apache Kafka (about six minutes; once, Maven downloads it)"
+	@echo "Running the pipeline's tests on Apache Kafka (about ten minutes on two cores; once, Maven downloads it)"
 	@$(SECURED) exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
 
 test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour; SHORT=1: four minutes; SECURE=1: with TLS, passwords and permissions)

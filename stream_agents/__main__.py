@@ -16,8 +16,9 @@ def main() -> None:
     settings = Settings()
     log.configure(settings.log_level, settings.log_format)
     keep_freed()
-    # For the loops of Faust's threads too.
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    if settings.event_loop == "uvloop":
+        # For the loops of Faust's threads too.
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(create_topics(settings))
     app = create_app(settings)
     worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)

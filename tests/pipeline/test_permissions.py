@@ -35,7 +35,7 @@ from shared.kafka import admin_client, client_options, new_producer, new_reader,
 from shared.settings import Settings
 from shared.topics import Topics
 from tests.brokers import KafkaBroker
-from tests.harness import ROOT, Pipeline, eventually, insights
+from tests.harness import ADMIN_TOKEN, ROOT, Pipeline, eventually, insights
 from tests.metrics import scrape
 from tests.pipeline.test_direct_produce import found, message
 from tests.pipeline.test_events import stream
@@ -222,6 +222,25 @@ async def test_the_whole_pipeline_works_with_the_permissions_of_its_roles(
     assert "serving" in logs
     assert not [user for user, password in security(cluster).passwords.items() if password in logs]
     assert "AuthorizationFailed" not in logs
+
+
+async def test_connections_to_kafka_are_closed_at_once(cluster: KafkaCluster, tmp_path: Path) -> None:
+    """Each reading of the audit closes some, while brokers still answer: an answer does not wait for that."""
+    pipeline = Pipeline(KafkaBroker(cluster), tmp_path, "closing")
+    try:
+        pipeline.start_gateway()
+        pipeline.start_worker()
+        await pipeline.ready()
+        async with pipeline.client(token=await pipeline.register("clinic")) as client:
+            for _ in range(100):
+                await client.get("/ecgs?limit=1")
+            for _ in range(5):
+                response = await client.get("/audit", headers={"x-admin-token": ADMIN_TOKEN})
+                assert response.status_code == 200, response.text
+                assert len(response.json()["events"]) == 100
+    finally:
+        # It fails if a process takes long.
+        pipeline.stop()
 
 
 async def misplaced_and_poison(pipeline: Pipeline, token: str, operator: dict[str, str]) -> None:
