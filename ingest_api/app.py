@@ -142,6 +142,7 @@ async def _audit(app: FastAPI, topics: Topics, publisher: Publisher, workers: Wo
     stack.push_async_callback(refusals.stop)
     app.state.audit, app.state.refusals = audit, refusals
     app.state.trail = Trail(settings, topics, await publisher.partitions(topics.audit.name))
+    stack.push_async_callback(app.state.trail.stop)
     return audit
 
 

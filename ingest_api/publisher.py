@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Histogram
 
 from ingest_api import metrics
+from ingest_api.background import Background
 from shared.kafka import PRODUCER_BROKEN, new_producer
 from shared.log import REQUEST_ID_HEADER, request_id
 from shared.settings import Settings
@@ -32,7 +33,7 @@ class Publisher:
         self._settings = settings
         self._producer = new_producer(settings)
         self._replacing = asyncio.Lock()
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving = Background()
 
     async def start(self) -> None:
         """Connect to the brokers.
@@ -45,7 +46,7 @@ class Publisher:
     async def stop(self) -> None:
         """Send what is still held, and close."""
         await self._producer.stop()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
+        await self._leaving.end()
 
     async def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has.
@@ -97,6 +98,4 @@ class Publisher:
             fresh = new_producer(self._settings)
             await fresh.start()
             self._producer = fresh
-            leaving = asyncio.create_task(broken.stop())
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
+            self._leaving.begin(broken.stop())

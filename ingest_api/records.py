@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
+from ingest_api.background import Background
 from ingest_api.errors import Unavailable
 from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.kafka import new_reader, partition_for
@@ -40,13 +41,13 @@ class Records:
         self._partitions = [TopicPartition(topics.submissions.name, number) for number in range(partitions)]
         self._turns = asyncio.Semaphore(_READERS)
         self._idle: list[AIOKafkaConsumer] = []
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving = Background()
 
     async def stop(self) -> None:
         """Close the connections."""
         while self._idle:
-            self._leave(self._idle.pop())
-        await asyncio.gather(*self._leaving, return_exceptions=True)
+            self._leaving.begin(self._idle.pop().stop())
+        await self._leaving.end()
 
     async def read(self, ecg_id: str, offset: int) -> Message | None:
         """Return the record at an offset of an ECG's partition, or None if there is none, or no longer.
@@ -66,7 +67,7 @@ class Records:
                     record = await _read(reader, partition, offset)
                 except BaseException:
                     # A request may be under way, which the next one would wait for.
-                    self._leave(reader)
+                    self._leaving.begin(reader.stop())
                     raise
                 self._idle.append(reader)
                 return _message(record) if record is not None else None
@@ -80,11 +81,6 @@ class Records:
         reader.pause(*self._partitions)
         for partition in self._partitions:
             reader.seek(partition, 0)
-
-    def _leave(self, reader: AIOKafkaConsumer) -> None:
-        leaving = asyncio.create_task(reader.stop())
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
 
 
 def _message(record: ConsumerRecord) -> Message:

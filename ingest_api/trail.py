@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
+from ingest_api.background import Background
 from ingest_api.errors import Unavailable
 from ingest_api.positions import Positions
 from shared.audit import AuditEvent, decode
@@ -56,6 +57,11 @@ class Trail:
         # Of each partition, the next record and how many of its events were in the page before.
         self._cursors = Positions(settings, topics.audit, 2 * partitions)
         self._turns = asyncio.Semaphore(_PAGES_AT_A_TIME)
+        self._leaving = Background()
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._leaving.end()
 
     async def page(self, wanted: Selection, limit: int, cursor: str | None) -> tuple[list[AuditEvent], str | None]:
         """Return the next events, so many at most, and the cursor of the page after them, if there may be more.
@@ -74,7 +80,7 @@ class Trail:
                     await consumer.start()
                     return await self._read(consumer, wanted, limit, after)
                 finally:
-                    await consumer.stop()
+                    self._leaving.begin(consumer.stop())
         except (KafkaError, TimeoutError) as error:
             log.warning("the audit was not read", error=repr(error))
             raise Unavailable("The audit cannot be read now, try again", missing="broker") from None
