@@ -3,22 +3,27 @@
 import re
 from pathlib import Path
 
+from shared.settings import MIB
 from tests.harness import Process
 
 
-def resident(process: Process) -> int:
-    """Return the bytes of a process's memory that are in RAM now."""
-    return _read(process, "VmRSS")
+class Memory:
+    """A process's memory from now on."""
 
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._before = _read(process, "VmRSS")
+        Path(f"/proc/{process.running.pid}/clear_refs").write_text("5")
 
-def peak(process: Process) -> int:
-    """Return the most that it had since it began, or since `reset_peak`."""
-    return _read(process, "VmHWM")
+    def growth(self) -> int:
+        """Return the bytes that it had more in RAM at any one time, and print it: `pytest -s` shows it."""
+        most = _read(self._process, "VmHWM")
+        print(f"{self._process.name}: {self._before / MIB:.0f} MiB, and {most / MIB:.0f} at most")
+        return most - self._before
 
-
-def reset_peak(process: Process) -> None:
-    """Begin anew to look for the most."""
-    Path(f"/proc/{process.running.pid}/clear_refs").write_text("5")
+    def left(self) -> int:
+        """Return the bytes that it has more now."""
+        return _read(self._process, "VmRSS") - self._before
 
 
 def _read(process: Process, name: str) -> int:

@@ -19,7 +19,7 @@ from shared.kafka import partition_for
 from shared.settings import MIB
 from shared.topics import Topics
 from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, crossings, eventually, insights
-from tests.hostile.memory import peak, reset_peak, resident
+from tests.hostile.memory import Memory
 from tests.unit.test_decoders import PACKED_BOMBS, TWICE
 
 JSON = {"content-type": "application/json"}
@@ -69,15 +69,14 @@ BOMBS: dict[str, tuple[bytes, str, str]] = {
 async def test_a_bomb_is_refused_by_name_and_limit(target: Pipeline, token: str, kind: str) -> None:
     body, field, limit = BOMBS[kind]
     gateway = target.gateways[0]
-    before = resident(gateway)
-    reset_peak(gateway)
+    memory = Memory(gateway)
     async with target.client(token=token) as client:
         response = await client.post("/ecgs", content=body, headers=JSON)
     assert response.status_code == 422, response.text
     assert response.json()["field"] == field
     assert limit in response.json()["detail"]
     assert len(response.content) < 1000
-    assert peak(gateway) < before + PARSING
+    assert memory.growth() < PARSING
 
 
 async def test_the_names_of_refused_leads_are_not_kept(target: Pipeline, token: str) -> None:
@@ -90,10 +89,10 @@ async def test_the_names_of_refused_leads_are_not_kept(target: Pipeline, token: 
 
         for number in range(4):
             await refuse(number)
-        before = resident(gateway)
+        memory = Memory(gateway)
         for number in range(4, 16):
             await refuse(number)
-    assert resident(gateway) < before + 6 * BODY
+    assert memory.left() < 6 * BODY
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x-gzip", "gzip, identity", ""])
@@ -101,15 +100,14 @@ async def test_a_compressed_body_is_not_looked_at(target: Pipeline, token: str, 
     """A gigabyte of spaces would fit into a megabyte."""
     gateway = target.gateways[0]
     bomb = gzip.compress(b" " * (64 * MIB)) if "gzip" in encoding else zlib.compress(b" " * (64 * MIB))
-    before = resident(gateway)
-    reset_peak(gateway)
+    memory = Memory(gateway)
     async with target.client(token=token) as client:
         response = await client.post("/ecgs", content=bomb, headers={**JSON, "content-encoding": encoding})
         assert (response.status_code, response.json()["field"]) == (415, "content-encoding")
         # The same, said to nobody.
         response = await client.post("/ecgs", content=bomb, headers=JSON)
         assert (response.status_code, response.json()["field"]) == (422, "body")
-    assert peak(gateway) < before + 32 * MIB
+    assert memory.growth() < 32 * MIB
 
 
 async def test_an_admins_body_is_no_better(target: Pipeline) -> None:
@@ -165,8 +163,7 @@ async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(targ
     ]
     producer = AIOKafkaProducer(**target.kafka, max_request_size=1 << 25)
     await producer.start()
-    before = resident(worker)
-    reset_peak(worker)
+    memory = Memory(worker)
     try:
         places = set()
         for value, headers, partition in sent:
@@ -193,7 +190,7 @@ async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(targ
             # Read back by the gateway, which must take the null header as the worker does.
             assert (await client.get(f"/ecgs/{ecg_id}")).status_code == 200
     assert worker.running.poll() is None
-    assert peak(worker) < before + PARSING
+    assert memory.growth() < PARSING
 
 
 async def found(client: httpx.AsyncClient, ecg_id: str) -> None:

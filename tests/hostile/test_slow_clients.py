@@ -15,7 +15,7 @@ from ingest_api.connections import MAX_HEAD_BYTES, MAX_PIPELINED
 from shared.settings import MIB
 from tests.harness import Pipeline, eventually, insights
 from tests.hostile.conftest import MAX_INFLIGHT, MAX_UNREAD
-from tests.hostile.memory import peak, reset_peak, resident
+from tests.hostile.memory import Memory
 from tests.hostile.wire import Wire, head, wire
 from tests.metrics import scrape
 
@@ -152,8 +152,7 @@ async def test_the_slowest_bodies_do_not_keep_others_out(target: Pipeline, token
     """All that a gateway holds is theirs, and they go on at the least speed that is allowed."""
     size = 15 * MIB
     gateway = target.gateways[0]
-    before = resident(gateway)
-    reset_peak(gateway)
+    memory = Memory(gateway)
     async with wires(target, 8) as slow:
         for one in slow:
             await one.send(head("POST", "/ecgs", token, content_type=JSON, content_length=str(16 * MIB)))
@@ -193,7 +192,7 @@ async def test_the_slowest_bodies_do_not_keep_others_out(target: Pipeline, token
             task.cancel()
         await asyncio.gather(*trickling, return_exceptions=True)
     # Held twice for a moment, when they are put together.
-    assert peak(gateway) < before + 2 * MAX_INFLIGHT + 64 * MIB
+    assert memory.growth() < 2 * MAX_INFLIGHT + 64 * MIB
 
 
 async def test_pipelined_requests_are_answered_in_order(target: Pipeline, token: str) -> None:
@@ -207,15 +206,14 @@ async def test_pipelined_requests_are_answered_in_order(target: Pipeline, token:
 
 async def test_too_many_pipelined_requests_are_cut_off(target: Pipeline, token: str) -> None:
     gateway = target.gateways[0]
-    before = resident(gateway)
-    reset_peak(gateway)
+    memory = Memory(gateway)
     request = head("GET", "/ecgs/x/insights", token)
     async with wires(target, 20) as greedy:
         flood = [asyncio.create_task(one.send(request * 100_000)) for one in greedy]
         await others_are_served(target)
         await asyncio.gather(*(one.rest() for one in greedy))
         await asyncio.gather(*flood)
-    assert peak(gateway) < before + 64 * MIB
+    assert memory.growth() < 64 * MIB
 
 
 async def test_a_broken_request_is_no_answer_to_the_one_before(target: Pipeline, token: str) -> None:
@@ -254,25 +252,23 @@ async def test_a_large_head_is_refused(target: Pipeline, request_head: bytes) ->
 
 async def test_a_head_without_an_end_takes_no_memory(target: Pipeline) -> None:
     gateway = target.gateways[0]
-    before = resident(gateway)
-    reset_peak(gateway)
+    memory = Memory(gateway)
     async with wires(target, 20) as greedy:
         for one in greedy:
             await one.send(b"GET / HTTP/1.1\r\nx: ")
         flood = [asyncio.create_task(one.send(b"x" * (16 * MIB))) for one in greedy]
         await asyncio.gather(*(one.rest() for one in greedy))
         await asyncio.gather(*flood)
-    assert peak(gateway) < before + 64 * MIB
+    assert memory.growth() < 64 * MIB
 
 
 async def test_a_thousand_idle_connections_harm_nobody(target: Pipeline) -> None:
     gateway = target.gateways[0]
-    before = resident(gateway)
-    reset_peak(gateway)
+    memory = Memory(gateway)
     async with wires(target, 1000) as idle:
         await others_are_served(target)
         assert {await one.rest() for one in idle} == {b""}
-    assert peak(gateway) < before + 64 * MIB
+    assert memory.growth() < 64 * MIB
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -291,8 +287,7 @@ async def test_answers_that_nobody_reads_are_bounded(target: Pipeline, token: st
     """A hundred clients ask for 11 MB each, four times, and read nothing."""
     gateway = target.gateways[0]
     request = head("GET", f"/ecgs/{large}", token)
-    before = resident(gateway)
-    reset_peak(gateway)
+    memory = Memory(gateway)
     async with wires(target, 100) as deaf:
         for one in deaf:
             one.stop_reading()
@@ -317,7 +312,7 @@ async def test_answers_that_nobody_reads_are_bounded(target: Pipeline, token: st
 
         await eventually(all_ended, what="the end of every connection")
         # What is read and written at the same time, and what the allocator has of it afterwards.
-        assert peak(gateway) < before + MAX_UNREAD + 256 * MIB
+        assert memory.growth() < MAX_UNREAD + 256 * MIB
 
 
 async def test_a_stream_ends_with_its_connection_whatever_is_pipelined_behind(target: Pipeline, token: str) -> None:
