@@ -1,17 +1,22 @@
 """ECGs that are asked for in vain: when that is answered, and how it is put on record."""
 
 import asyncio
+import random
 
 from ingest_api.audit import Audit
 from ingest_api.errors import Unavailable
 from ingest_api.workers import Workers
 from shared import ids
 
-# A row that is there, and somebody else's, takes microseconds longer to look for than one that is not. Answers leave so
-# many seconds after their question, or a multiple of it, which is ten times what a look takes.
 PACE = 0.02
+"""The seconds after a question, or a multiple of them, from which on it is answered with 404.
+
+A row that is there, and somebody else's, takes a tenth of a millisecond longer to look for than one that is not, and
+timers tell milliseconds only: a random time of the same length is added, in which that is lost.
+"""
 # Whoever asks for more at a time is not on record with all of it.
 _AT_A_TIME = 16
+_random = random.SystemRandom()
 
 
 class Refusals:
@@ -30,7 +35,8 @@ class Refusals:
 
         `asked` is when the question came, by the event loop's clock.
         """
-        await asyncio.sleep(PACE - (asyncio.get_running_loop().time() - asked) % PACE)
+        elapsed = asyncio.get_running_loop().time() - asked
+        await asyncio.sleep(PACE - elapsed % PACE + _random.uniform(0, PACE))
         if self._audit.on and ids.is_valid(ecg_id) and len(self._looking) < _AT_A_TIME:
             looking = asyncio.create_task(self._look(ecg_id, who))
             self._looking.add(looking)

@@ -23,7 +23,7 @@ from tests.brokers import EmbeddedBroker
 from tests.harness import SECRET, Pipeline
 from tests.hostile.test_json_bombs import found
 
-_ROUNDS = 2000
+_ROUNDS = 1000
 _LEADS = [{"name": f"lead {number}", "signal": [1, -1, 1]} for number in range(12)]
 
 
