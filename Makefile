@@ -11,15 +11,16 @@ PEERS := build/peers
 PEERS_READY := $(PEERS)/.ready
 DOCS := build/docs
 DOCS_READY := $(DOCS)/.ready
-# Most tests wait for processes to start or to notice that another one died.
+# Most tests wait for processes to start or to notice that another one died. Files go out as they are collected, the quick
+# ones last: pytest-xdist would begin with those of many tests, and end with a few long ones, one after the other.
 JOBS ?= 2
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 SUPPLY := build/supply
 SUPPLY_READY := $(SUPPLY)/.ready
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
-KAFKA_TESTS := tests/pipeline tests/faults/test_commit.py \
-	$(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py)
+KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py) \
+	tests/faults/test_commit.py tests/pipeline/test_users.py tests/pipeline
 
 SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
 
