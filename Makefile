@@ -19,8 +19,10 @@ SUPPLY := build/supply
 SUPPLY_READY := $(SUPPLY)/.ready
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
+# What is about HTTP, the terminal or logs is the same on any broker: ALL=1 runs it here too.
 KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py) \
-	tests/faults/test_commit.py tests/pipeline/test_users.py tests/pipeline
+	tests/faults/test_commit.py tests/pipeline/test_users.py tests/pipeline \
+	$(if $(ALL),,$(patsubst %,--ignore=tests/pipeline/test_%.py,cli client http_contract limits load_generator logs traces))
 
 SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
 
@@ -41,7 +43,7 @@ test: $(DEV_READY) ## run the tests
 	@echo "Running the tests on the embedded broker (about ten minutes on two cores)"
 	@exec $(PYTEST) -m "not kafka"
 
-test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [SECURE=1: with TLS, passwords and permissions]
+test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [ALL=1] [SECURE=1: with TLS, passwords and permissions]
 	@echo "Running the pipeline's tests on Apache Kafka (about ten minutes on two cores; once, Maven downloads it)"
 	@$(SECURED) exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
 

@@ -27,7 +27,8 @@ async def test_every_answer_is_as_documented(target: Pipeline, tmp_path: Path) -
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", "tests/hostile/schemathesis.toml"),
         *("run", f"{url}/openapi.json", "--checks", CHECKS, "--max-examples", EXAMPLES),
-        # A stream of events has no end.
+        # A query may wait for half a minute. A stream of events has no end.
+        *("--request-timeout", "60"),
         *("--exclude-path", "/events", "--continue-on-failure", "--warnings", "off"),
         *("--generation-database", "none", "--report-json-path", str(report)),
         cwd=ROOT,
