@@ -43,7 +43,7 @@ test: $(DEV_READY) ## run the tests
 	@echo "Running the tests on the embedded broker (about ten minutes on two cores)"
 	@exec $(PYTEST) -m "not kafka"
 
-test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [ALL=1] [SECURE=1: with TLS, passwords and permissions]
+test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [ALL=1: also what is the same on any broker] [SECURE=1: with TLS, passwords and permissions]
 	@echo "Running the pipeline's tests on Apache Kafka (about ten minutes on two cores; once, Maven downloads it)"
 	@$(SECURED) exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
 
