@@ -43,7 +43,7 @@ from stream_agents.processing import (
     erased,
 )
 from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer, Poll, polled
+from stream_agents.transport import Consumer, Poll, poll_of, polled
 
 log = structlog.get_logger(__name__)
 
@@ -130,7 +130,8 @@ class SubmissionsAgent:
         """Process a batch of events and store what becomes of them."""
         begun = time.perf_counter()
         generation = self._app.consumer_generation_id
-        current = [event for event in events if event.message.generation_id == generation]
+        offsets = self._consumer.offsets
+        current = [event for event in events if poll_of(event).turn == offsets.turn(event.message.tp)]
         outcomes: list[tuple[Record, Outcome]] = []
         for part in _parts([_record(record) for event in current for record in polled(event)]):
             if self._lacks_keys(part):
@@ -143,8 +144,8 @@ class SubmissionsAgent:
             outcomes += processed
         if self._app.consumer_generation_id == generation:
             for event in current:
-                records = polled(event)
-                self._consumer.offsets.stored(event.message.tp, records[0].offset, records[-1].offset)
+                poll = poll_of(event)
+                offsets.stored(event.message.tp, poll.turn, poll.records[0].offset, poll.records[-1].offset)
             if current:
                 _measure(outcomes, begun, min(polled(event)[0].timestamp for event in current))
                 if self._access_log:

@@ -1,8 +1,8 @@
 """Which messages were fetched of each partition, and up to where all of them are stored."""
 
 import threading
-from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
 Partition = TypeVar("Partition")
@@ -18,12 +18,25 @@ class Offsets(Generic[Partition]):
     The consumer's thread says what it fetched and where it went back, the agent what it stored. A message that gets
     lost between the two can thus never be committed past. Offsets may have gaps (transactions, expired records), so
     that only the fetched ones tell what must come next.
+
+    Each time the consumer goes back in a partition, a new turn of it begins. Messages of an earlier turn are fetched
+    again: where they are still on their way, they must not be taken for those of the turn.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._fetched: dict[Partition, deque[int]] = defaultdict(deque)
         self._next: dict[Partition, int] = {}
+        self._turns: Counter[Partition] = Counter()
+
+    def turns(self) -> Mapping[Partition, int]:
+        """Return the turn of every partition, 0 for one that is not in it."""
+        with self._lock:
+            return self._turns.copy()
+
+    def turn(self, partition: Partition) -> int:
+        """Return the turn of a partition."""
+        return self._turns[partition]
 
     def fetched(self, partition: Partition, offsets: Iterable[int]) -> None:
         """Note messages that the consumer has fetched, and will not fetch again unless it goes back."""
@@ -31,17 +44,20 @@ class Offsets(Generic[Partition]):
             self._fetched[partition].extend(offsets)
 
     def went_back(self, partition: Partition) -> None:
-        """Note that the consumer fetches a partition from its committed offset again."""
+        """Note that the consumer fetches a partition from its committed offset again: a new turn begins."""
         with self._lock:
+            self._turns[partition] += 1
             self._fetched[partition].clear()
 
-    def stored(self, partition: Partition, first: int, last: int) -> None:
-        """Note that the messages from one offset to another are stored.
+    def stored(self, partition: Partition, turn: int, first: int, last: int) -> None:
+        """Note that the messages of a turn from one offset to another are stored; those of an earlier turn come again.
 
         Raises:
             MessageLost: if one that was fetched before them is not.
         """
         with self._lock:
+            if turn != self._turns[partition]:
+                return
             fetched = self._unstored(partition)
             if fetched and fetched[0] < first:
                 raise MessageLost(f"{partition}: {fetched[0]} did not arrive before {first}")
@@ -53,6 +69,7 @@ class Offsets(Generic[Partition]):
     def revoked(self, partition: Partition) -> None:
         """Forget a partition: it is read again from its committed offset, here or elsewhere."""
         with self._lock:
+            self._turns[partition] += 1
             self._fetched.pop(partition, None)
             self._next.pop(partition, None)
 

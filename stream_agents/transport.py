@@ -5,11 +5,13 @@ and a producer that is idempotent. See docs/decisions/0006-no-commit-before-chan
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.structs import ConsumerRecord
+from aiokafka.errors import IllegalStateError
+from aiokafka.structs import ConsumerRecord, TopicPartition
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -33,11 +35,18 @@ class Poll:
     """
 
     records: Sequence[ConsumerRecord]
+    turn: int
+    """The partition's turn in `Offsets`: a poll of an earlier turn is fetched again."""
+
+
+def poll_of(event: EventT[Any]) -> Poll:
+    """Return the poll that an event is."""
+    return cast("Poll", event.value)
 
 
 def polled(event: EventT[Any]) -> Sequence[ConsumerRecord]:
     """Return the records of an event."""
-    return cast("Poll", event.value).records
+    return poll_of(event).records
 
 
 class FlowControl(FlowControlEvent):
@@ -72,14 +81,36 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._client._request_timeout_ms = self.request_timeout_ms
         return consumer
 
-    async def _fetch_records(self, *args: Any, **kwargs: Any) -> RecordMap:
-        fetched = await super()._fetch_records(*args, **kwargs)
-        return {tp: [self._noted(ensure_TP(tp), records)] for tp, records in fetched.items()}
+    async def _fetch_records(
+        self, consumer: AIOKafkaConsumer, active_partitions: set[TP], *args: Any, **kwargs: Any
+    ) -> RecordMap:
+        # Faust hands over its live set, which a rebalance empties while a fetch waits: to aiokafka an empty set means
+        # all partitions. The fetch would take the first records after a seek from partitions that Faust does not ask
+        # for, and Faust would drop them.
+        asked = frozenset(active_partitions)
+        if not asked:
+            return {}
+        turns = self.consumer.offsets.turns()
+        fetched = await super()._fetch_records(consumer, asked, *args, **kwargs)  # type: ignore[arg-type]
+        polls: dict[TP, list[Poll]] = {}
+        for tp, records in fetched.items():
+            turn = turns.get(ensure_TP(tp), 0)
+            if turn != self.consumer.offsets.turn(ensure_TP(tp)):
+                await self._give_back(consumer, tp, records[0].offset)
+                continue
+            if not self.consumer.is_changelog(ensure_TP(tp)):
+                self.consumer.offsets.fetched(ensure_TP(tp), [record.offset for record in records])
+            polls[tp] = [Poll(records, turn)]
+        return polls
 
-    def _noted(self, tp: TP, records: Sequence[ConsumerRecord]) -> Poll:
-        if not self.consumer.is_changelog(tp):
-            self.consumer.offsets.fetched(tp, [record.offset for record in records])
-        return Poll(records)
+    async def _give_back(self, consumer: AIOKafkaConsumer, tp: TopicPartition, first: int) -> None:
+        """Have records fetched again: the consumer went back while they were fetched, before or after they were taken.
+
+        If before, its position is behind them; if after, it is where it went back to.
+        """
+        with suppress(IllegalStateError):  # the partition is not ours any more
+            if await consumer.position(tp) > first:
+                consumer.seek(tp, first)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go back to the committed offset of every partition, or to its beginning where there is none."""

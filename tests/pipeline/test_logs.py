@@ -214,7 +214,7 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
 
 def test_a_poll_which_faust_may_name_in_a_line_does_not_show_its_messages() -> None:
     record = ConsumerRecord("t", 0, 0, 0, 0, b"k", b"MARKMARK", None, 1, 8, ())
-    assert "MARK" not in repr(Poll([record]))
+    assert "MARK" not in repr(Poll([record], 0))
 
 
 FAILING = """

@@ -11,7 +11,7 @@ def test_nothing_is_committed_before_something_is_stored() -> None:
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [5, 6])
     assert offsets.next("p") is None
-    offsets.stored("p", 5, 5)
+    offsets.stored("p", 0, 5, 5)
     assert offsets.next("p") == 6
     assert offsets.first_unstored() == {"p": 6}
 
@@ -19,17 +19,17 @@ def test_nothing_is_committed_before_something_is_stored() -> None:
 def test_a_message_is_never_committed_past() -> None:
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [5, 6, 7])
-    offsets.stored("p", 5, 5)
+    offsets.stored("p", 0, 5, 5)
     with pytest.raises(MessageLost, match="p: 6 did not arrive before 7"):
-        offsets.stored("p", 7, 7)
+        offsets.stored("p", 0, 7, 7)
     assert offsets.next("p") == 6
 
 
 def test_gaps_between_the_fetched_offsets_are_nobodys_loss() -> None:
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [5, 9])
-    offsets.stored("p", 5, 5)
-    offsets.stored("p", 9, 9)
+    offsets.stored("p", 0, 5, 5)
+    offsets.stored("p", 0, 9, 9)
     assert offsets.next("p") == 10
     assert offsets.first_unstored() == {}
 
@@ -37,29 +37,43 @@ def test_gaps_between_the_fetched_offsets_are_nobodys_loss() -> None:
 def test_messages_are_stored_together() -> None:
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [5, 6, 9])
-    offsets.stored("p", 5, 9)
+    offsets.stored("p", 0, 5, 9)
     assert (offsets.next("p"), offsets.first_unstored()) == (10, {})
     offsets.fetched("p", [10, 11, 12])
     with pytest.raises(MessageLost, match="p: 10 did not arrive before 11"):
-        offsets.stored("p", 11, 12)
+        offsets.stored("p", 0, 11, 12)
 
 
 def test_messages_that_come_twice_may_come_in_other_company() -> None:
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [0, 1, 2, 3])
+    offsets.stored("p", 0, 0, 2)
     offsets.went_back("p")
     offsets.fetched("p", [0, 1])
-    offsets.stored("p", 0, 3)
+    offsets.stored("p", 1, 0, 1)
+    assert offsets.next("p") == 3
     offsets.fetched("p", [2, 3, 4, 5])
-    offsets.stored("p", 2, 5)
+    offsets.stored("p", 1, 2, 5)
     assert (offsets.next("p"), offsets.first_unstored()) == (6, {})
+
+
+def test_messages_of_an_earlier_turn_count_for_nothing() -> None:
+    """They are fetched again: taken for those of the turn, they would stand before messages that have not arrived."""
+    offsets: Offsets[str] = Offsets()
+    offsets.fetched("p", [0, 1])
+    offsets.went_back("p")
+    offsets.fetched("p", [0, 1])
+    offsets.stored("p", 0, 1, 1)
+    assert (offsets.next("p"), offsets.first_unstored()) == (None, {"p": 0})
+    offsets.stored("p", 1, 0, 1)
+    assert offsets.next("p") == 2
 
 
 def test_partitions_are_apart() -> None:
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [0])
     offsets.fetched("q", [7])
-    offsets.stored("q", 7, 7)
+    offsets.stored("q", 0, 7, 7)
     assert (offsets.next("p"), offsets.next("q")) == (None, 8)
     assert offsets.partitions() == ["q"]
     assert offsets.first_unstored() == {"p": 0}
@@ -68,11 +82,11 @@ def test_partitions_are_apart() -> None:
 def test_a_revoked_partition_starts_anew() -> None:
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [0, 1])
-    offsets.stored("p", 0, 0)
+    offsets.stored("p", 0, 0, 0)
     offsets.revoked("p")
     assert offsets.next("p") is None
     offsets.fetched("p", [0])
-    offsets.stored("p", 0, 0)
+    offsets.stored("p", offsets.turn("p"), 0, 0)
     assert offsets.next("p") == 1
 
 
@@ -83,9 +97,9 @@ def test_going_back_at_any_time_loses_nothing_and_suspects_nothing(first: int, a
     offsets.fetched("p", range(first))
     offsets.went_back("p")
     for offset in range(min(arrived, first)):
-        offsets.stored("p", offset, offset)
+        offsets.stored("p", 0, offset, offset)
     offsets.fetched("p", range(first + stored))
     for offset in range(first + stored):
-        offsets.stored("p", offset, offset)
+        offsets.stored("p", 1, offset, offset)
     assert offsets.next("p") == (first + stored or None)
     assert offsets.first_unstored() == {}

@@ -38,7 +38,7 @@ def apply(store: Store, records: Sequence[tuple[bytes, bytes | None]], first: in
     polled = [
         SimpleNamespace(offset=offset, key=key, value=value) for offset, (key, value) in enumerate(records, first)
     ]
-    event = SimpleNamespace(message=SimpleNamespace(partition=PARTITION), value=Poll(cast("Any", polled)))
+    event = SimpleNamespace(message=SimpleNamespace(partition=PARTITION), value=Poll(cast("Any", polled), 0))
     store.apply_changelog_batch(cast("Any", [event]), lambda key: key, lambda value: value)
 
 
