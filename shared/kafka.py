@@ -93,8 +93,7 @@ def new_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         isolation_level="read_committed",
         request_timeout_ms=_REQUEST_TIMEOUT_MS,
-        fetch_max_wait_ms=fetch_max_wait_ms(settings),
-        **{"auto_offset_reset": "earliest", **options},
+        **{"auto_offset_reset": "earliest", "fetch_max_wait_ms": fetch_max_wait_ms(settings), **options},
     )
 
 

@@ -203,14 +203,17 @@ class SubmissionsAgent:
         after: Position | None = None
         # If the partition moves away, its new owner comes to the record too.
         while self._table.rows.holds(record.partition):
-            found = listing.rows_of(self._table.rows, record.partition, username, after)
-            rows = [results.decode(row) for _, row in itertools.islice(found, _ERASED_AT_A_TIME)]
+            rows = self._rows_of(username, record.partition, after)
             if not rows:
                 return
             after = position(rows[-1])
             # What came after the record is not meant.
             gone = [(record.partition, erased(row, record.offset)) for row in rows if row.offset < record.offset]
             await self._table.store(gone)
+
+    def _rows_of(self, username: str, partition: int, after: Position | None) -> list[results.Insights]:
+        found = listing.rows_of(self._table.rows, partition, username, after)
+        return [results.decode(row) for _, row in itertools.islice(found, _ERASED_AT_A_TIME)]
 
     async def _reroute(self, record: Record, outcome: Misplaced | Rejected) -> Awaitable[Any]:
         origin = f"{record.topic}-{record.partition}-{record.offset}"

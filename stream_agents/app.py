@@ -1,5 +1,7 @@
 """The Faust app: topics, table, agent and views wired together."""
 
+from typing import cast
+
 import faust
 from faust.types import StreamT
 from mode.supervisors import CrashingSupervisor
@@ -14,12 +16,12 @@ from shared.tracing import from_environment
 from stream_agents.agent import SubmissionsAgent
 from stream_agents.ends import Ends
 from stream_agents.observation import Exporter, Sensor
+from stream_agents.recovery import Recovery, TableManager
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
-from stream_agents.transport import FlowControl, Poll, credentials, new_transport
+from stream_agents.transport import Poll, credentials, new_transport
 from stream_agents.upkeep import Upkeep
 from stream_agents.views import add_views, gateways_only
-from stream_agents.waits import Waits
 
 _WAITING_POLLS = 4
 
@@ -40,7 +42,7 @@ def create_app(settings: Settings) -> faust.App:
         worker_group(settings),
         broker=[URL(f"kafka://{server}") for server in settings.bootstrap_servers.split(",")],
         broker_credentials=credentials(settings),
-        store="rocksdb://",
+        TableManager=TableManager,
         datadir=str(settings.data_dir),
         table_standby_replicas=1,
         # Rows are idempotent by ECG id; Faust's exactly_once loses them on rebalances.
@@ -57,7 +59,6 @@ def create_app(settings: Settings) -> faust.App:
         consumer_max_fetch_size=MIB,
         # Polls that wait behind the batch at work and the one ready: more would only hold more ECGs in memory.
         stream_buffer_maxsize=_WAITING_POLLS,
-        stream_recovery_delay=0.0,
         web_bind=settings.worker_host,
         web_port=settings.worker_port,
         web_host=settings.worker_name,
@@ -70,17 +71,11 @@ def create_app(settings: Settings) -> faust.App:
         web_graph_enabled=False,
         web_metrics_enabled=False,
     )
-    app.flow_control = FlowControl()
     app.transport = app.producer_transport = new_transport(app, settings)
     table = InsightsTable(
         app,
-        waits=Waits(settings.max_waits),
-        memory=settings.table_memory_bytes,
+        settings,
         name="insights",
-        # A copy is asked when the owner has died: each record should be in it at once, not a thousand later.
-        standby_buffer_size=1,
-        # In polls, each of up to a batch of rows. (With 1, Faust would go on reading the changelog of what is its own.)
-        recovery_buffer_size=8,
         partitions=topics.insights.partitions,
         key_type=bytes,
         value_type=bytes,
@@ -95,10 +90,13 @@ def create_app(settings: Settings) -> faust.App:
             value_type=bytes,
         ),
     )
-    app.tables.add(table)
+    tables = cast("TableManager", app.tables)
+    tables.add(table)
+    ends = Ends(settings)
+    tables.own_recovery = Recovery(app, topics.insights.name, table.reader, ends, beacon=tables.beacon)
     agent = SubmissionsAgent(app, settings, topics, table, from_environment("worker"))
     app.add_dependency(Upkeep(settings, table, agent.keys))
-    serving = Serving(app, table, topics, settings.worker_url, Ends(settings))
+    serving = Serving(app, table, topics, settings.worker_url, ends)
     app.sensors.add(Sensor())
     if settings.metrics_port is not None:
         app.add_dependency(Exporter(app, settings, topics, table, serving))

@@ -47,6 +47,10 @@ lag = Gauge(
     "Submissions of this worker's partitions not stored yet: the end, as readers see it, minus the first of them.",
     ("partition",),
 )
+tables_built_anew = Counter(
+    "ecg_worker_tables_built_anew_total",
+    "Partitions of the table whose files were deleted, to be read from the changelog.",
+)
 table_rows = Gauge(
     "ecg_worker_table_rows", "Rows of a partition of the table here, as RocksDB estimates.", ("partition",)
 )

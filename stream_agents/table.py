@@ -6,16 +6,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import faust
-from faust.types import TP, AppT, EventT
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP, AppT
 from faust.types.tuples import RecordMetadata
-from yarl import URL
 
 from shared.listing import Query, encode_page
+from shared.settings import Settings
 from stream_agents import listing, metrics
+from stream_agents.changelog import ChangelogReader
 from stream_agents.ends import Ends
 from stream_agents.processing import Erased, Stored
 from stream_agents.store import Store
-from stream_agents.transport import Poll, Producer, polled
+from stream_agents.transport import Producer
 from stream_agents.waits import Waits
 
 _POLL = 0.01
@@ -28,15 +30,18 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
     broker acknowledge the changelog records and then writes the rows: what a query has seen is durable.
     """
 
-    def __init__(self, app: AppT, *, waits: Waits, memory: int, **options: Any) -> None:
-        self.waits = waits
-        self._memory = memory
+    def __init__(self, app: AppT, settings: Settings, **options: Any) -> None:
         super().__init__(app, **options)
+        self.waits = Waits(settings.max_waits)
+        self.rows = Store(app, self, app.conf.tabledir, settings.table_memory_bytes)
+        self.reader = ChangelogReader(
+            app, settings, self.changelog_topic.get_topic_name(), self.rows, on_applied=self._applied
+        )
 
     @property
-    def rows(self) -> Store:
-        """The local store."""
-        return cast("Store", self.data)
+    def data(self) -> Store:  # type: ignore[override]  # Faust makes one of its own otherwise
+        """The local store, as Faust starts, stops and assigns it."""
+        return self.rows
 
     def changelog_tp(self, partition: int) -> TP:
         """Return the changelog's partition of this number."""
@@ -64,7 +69,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         at_call = await ends.of(tps.values())
         while True:
             tps = {partition: tp for partition, tp in tps.items() if self.rows.holds(partition)}
-            if all(self._next_offset(tp) >= at_call[tp] for tp in tps.values()):
+            if all(self.rows.position(partition) >= at_call[tp] for partition, tp in tps.items()):
                 return list(tps)
             await asyncio.sleep(_POLL)
 
@@ -82,18 +87,18 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         actives = self.app.assignor.assigned_actives()
         for (partition, batch), offsets in zip(by_partition.items(), logged, strict=True):
             # A partition that moved away meanwhile is the new owner's to write.
-            if self.changelog_tp(partition) in actives and self.rows.holds(partition):
-                complete_to = self._complete_to(partition, offsets)
-                self.rows.put_rows(partition, batch, complete_to)
-                if self.waits:
-                    self.waits.stored((row.key, row.row) for row in batch)
+            if self.changelog_tp(partition) not in actives or not self.rows.holds(partition):
+                continue
+            position, end = self.rows.position(partition), offsets[-1] + 1
+            if offsets == list(range(position, end)):
+                self.rows.put_rows(partition, batch, end)
+                self.waits.stored((row.key, row.row) for row in batch)
+            else:
+                # Others stand between: of an attempt that failed, or of a worker that was cut off from the group.
+                await self.reader.reach(partition, end)
 
-    def apply_changelog_batch(self, batch: Iterable[EventT[Poll]]) -> None:
-        """Write changelog records that another worker made, as they come to a copy of its partition."""
-        super().apply_changelog_batch(batch)
-        if self.waits:
-            records = (record for event in batch for record in polled(event))
-            self.waits.stored((record.key, record.value) for record in records if record.value is not None)
+    def _applied(self, records: Sequence[ConsumerRecord]) -> None:
+        self.waits.stored((record.key, record.value) for record in records if record.value is not None)
 
     async def _log(self, partition: int, rows: Sequence[Stored | Erased]) -> list[int]:
         """Send rows to the changelog as batches, and return their offsets there."""
@@ -110,29 +115,3 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         return [
             metadata.offset + i for (count, _), metadata in zip(sent, acknowledged, strict=True) for i in range(count)
         ]
-
-    def _complete_to(self, partition: int, offsets: list[int]) -> int | None:
-        """Return the changelog offset up to which the local copy is complete, or None if it did not move.
-
-        Another worker that was cut off from the group may still have written to the changelog. Its records
-        are a gap in ours: recovery must start before the gap, so the mark stays there.
-        """
-        expected = self._next_offset(self.changelog_tp(partition))
-        return offsets[-1] if offsets == list(range(expected, expected + len(offsets))) else None
-
-    def _next_offset(self, tp: TP) -> int:
-        persisted = self.persisted_offset(tp)
-        return 0 if persisted is None else persisted + 1
-
-    def _new_store(self) -> Any:
-        return Store(
-            URL("rocksdb://"),
-            self.app,
-            self,
-            table_name=self.name,
-            key_type=bytes,
-            value_type=bytes,
-            key_serializer="raw",
-            value_serializer="raw",
-            memory=self._memory,
-        )

@@ -19,7 +19,6 @@ from faust.types import TP, AppT, EventT, Message
 from faust.types.transports import TPorTopicSet
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
-from mode.utils.queues import FlowControlEvent
 from yarl import URL
 
 from shared.kafka import client_options, fetch_max_wait_ms, producer_options
@@ -47,20 +46,6 @@ def poll_of(event: EventT[Any]) -> Poll:
 def polled(event: EventT[Any]) -> Sequence[ConsumerRecord]:
     """Return the records of an event."""
     return poll_of(event).records
-
-
-class FlowControl(FlowControlEvent):
-    """Faust's switch between fetching and the agents, which throws no message away.
-
-    Faust's own empties the agents' queues when it is switched on. It is switched on once more at the end of a recovery,
-    when the first messages may be in the queues already: they would never be fetched again. Those of before a rebalance
-    are thrown away when it begins.
-    """
-
-    def resume(self) -> None:
-        """Let messages through."""
-        self._suspend.clear()
-        self._resume.set()
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):

@@ -1,7 +1,5 @@
 """What a worker does beside its work, every now and then."""
 
-import asyncio
-
 from mode import Service
 
 from shared.data_keys import DataKeys
@@ -27,7 +25,7 @@ class Upkeep(Service):
             await self.sleep(self._interval)
             for partition in self._table.rows.partitions:
                 if not self.should_stop:
-                    await asyncio.to_thread(self._table.rows.compact, partition)
+                    await self._table.rows.compact(partition)
 
     async def on_stop(self) -> None:
         """Stop following the keys."""

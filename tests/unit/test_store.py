@@ -1,13 +1,15 @@
 """The worker's local copy: rows and the index of each user's ECGs, however they got there."""
 
+import asyncio
 import random
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from faust.types import TP
+import rocksdict
 
 from shared import listing, results
 from shared.listing import Position, Query
@@ -16,9 +18,8 @@ from shared.settings import Settings
 from stream_agents import index, processing
 from stream_agents.app import create_app
 from stream_agents.processing import Stored
-from stream_agents.store import Store
+from stream_agents.store import PositionError, Store
 from stream_agents.table import InsightsTable
-from stream_agents.transport import Poll
 
 PARTITION = 3
 
@@ -26,20 +27,20 @@ PARTITION = 3
 @pytest.fixture
 def table(tmp_path: Path) -> InsightsTable:
     app = create_app(Settings.model_validate({"secret": "s" * 32, "data_dir": tmp_path}))
-    return cast("InsightsTable", app.tables["insights"])
+    table = cast("InsightsTable", app.tables["insights"])
+    table.rows.open(PARTITION)
+    return table
 
 
-def recover(store: Store, changes: Sequence[tuple[str, Insights | None]], first: int = 0) -> None:
+def recover(store: Store, changes: Sequence[tuple[str, Insights | None]]) -> None:
     """Apply records of the changelog, as recovery and standbys do."""
-    apply(store, [(ecg_id.encode(), None if row is None else results.encode(row)) for ecg_id, row in changes], first)
+    apply(store, [(ecg_id.encode(), None if row is None else results.encode(row)) for ecg_id, row in changes])
 
 
-def apply(store: Store, records: Sequence[tuple[bytes, bytes | None]], first: int = 0) -> None:
-    polled = [
-        SimpleNamespace(offset=offset, key=key, value=value) for offset, (key, value) in enumerate(records, first)
-    ]
-    event = SimpleNamespace(message=SimpleNamespace(partition=PARTITION), value=Poll(cast("Any", polled), 0))
-    store.apply_changelog_batch(cast("Any", [event]), lambda key: key, lambda value: value)
+def apply(store: Store, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+    begin = store.position(PARTITION)
+    polled = [SimpleNamespace(key=key, value=value) for key, value in records]
+    store.apply(PARTITION, cast("Any", polled), begin, begin + len(polled))
 
 
 def listed(table: InsightsTable, username: str = "u", limit: int = 200, after: Position | None = None) -> list[str]:
@@ -67,31 +68,30 @@ def test_stored_and_recovered_rows_are_listed_alike(table: InsightsTable, tmp_pa
     assert recovered[0] == [found.ecg_id for found in sorted(rows, key=lambda r: listing.position(r).rank)]
     table.rows.put_rows(PARTITION, map(stored, rows), 50)
     assert (listed(table), entries(table)) == recovered
-    assert table.rows.persisted_offset(TP("t", PARTITION)) == 50
+    assert table.rows.position(PARTITION) == 50
 
 
 def test_a_row_that_comes_again_is_listed_once_and_a_tombstone_removes_it(table: InsightsTable) -> None:
     recover(table.rows, [("a", row("a", 1)), ("b", row("b", 2)), ("a", row("a", 1))])
     assert listed(table) == ["b", "a"]
-    recover(table.rows, [("b", None), ("unknown", None)], first=3)
+    recover(table.rows, [("b", None), ("unknown", None)])
     assert (listed(table), len(entries(table))) == (["a"], 1)
     assert table.find(PARTITION, b"b") is None
-    assert table.rows.persisted_offset(TP("t", PARTITION)) == 4
-    recover(table.rows, [("c", row("c", 3)), ("c", None)], first=5)
+    assert table.rows.position(PARTITION) == 5
+    recover(table.rows, [("c", row("c", 3)), ("c", None)])
     assert (listed(table), len(entries(table))) == (["a"], 1)
 
 
 def test_a_row_that_moves_leaves_no_entry_behind(table: InsightsTable) -> None:
     """As when an id that was erased is used again, by whomever."""
     recover(table.rows, [("a", row("a", 1))])
-    recover(table.rows, [("a", row("a", 5)), ("a", row("a", 7, "other"))], first=1)
+    recover(table.rows, [("a", row("a", 5)), ("a", row("a", 7, "other"))])
     assert (listed(table), listed(table, "other"), len(entries(table))) == ([], ["a"], 1)
 
 
 def test_an_entry_that_its_row_does_not_bear_out_is_not_shown(table: InsightsTable) -> None:
     moved = stored(row("a", 5))
-    table.rows._db_for_partition(PARTITION)
-    table.rows.put_rows(PARTITION, [stored(row("a", 1)), moved], None)
+    table.rows.put_rows(PARTITION, [stored(row("a", 1)), moved], 2)
     assert (listed(table), len(entries(table))) == (["a"], 2)
 
 
@@ -123,21 +123,101 @@ def test_a_page_ends_at_its_limit_or_its_size_and_goes_on_from_its_last_row(tabl
     assert (page.partitions, len(page.rows), page.more) == ([PARTITION], 2, True)
 
 
-def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable, tmp_path: Path) -> None:
+async def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable, tmp_path: Path) -> None:
     """However it was erased: here, or by a worker whose changelog is followed."""
     # Nothing that compression would take apart.
     leads = {ecg_id: random.Random(ecg_id).randbytes(16).hex() for ecg_id in "abc"}
     here, elsewhere, stays = (Insights(ecg_id, f"user-{ecg_id}", [{"name": lead}]) for ecg_id, lead in leads.items())
     recover(table.rows, [(found.ecg_id, found) for found in (here, elsewhere, stays)])
-    table.rows.compact(PARTITION)
+    await table.rows.compact(PARTITION)
     assert files_with(tmp_path, leads["a"]), "or this test proves nothing"
     table.rows.put_rows(PARTITION, [processing.erased(here, 7)], 4)
-    recover(table.rows, [("b", results.erased("b", 8))], first=5)
+    recover(table.rows, [("b", results.erased("b", 8))])
     assert [listed(table, f"user-{ecg_id}") for ecg_id in "abc"] == [[], [], ["c"]]
     assert len(entries(table)) == 1
-    table.rows.compact(PARTITION)
+    await table.rows.compact(PARTITION)
     assert [bool(files_with(tmp_path, lead)) for lead in leads.values()] == [False, False, True]
     assert table.rows.get_row(PARTITION, b"a") == results.encode(results.erased("a", 7))
+
+
+def test_records_that_do_not_follow_on_are_never_applied(table: InsightsTable) -> None:
+    recover(table.rows, [("a", row("a", 1))])
+    beyond = [SimpleNamespace(key=b"c", value=results.encode(row("c", 3)))]
+    with pytest.raises(PositionError, match="partition 3 is at 1, records begin at 2"):
+        table.rows.apply(PARTITION, cast("Any", beyond), 2, 3)
+    assert (listed(table), table.rows.position(PARTITION)) == (["a"], 1)
+
+
+def shorten(files: Path) -> None:
+    [sst] = files.glob("*.sst")
+    sst.write_bytes(sst.read_bytes()[:100])
+
+
+def remove(pattern: str) -> Callable[[Path], None]:
+    def damage(files: Path) -> None:
+        for file in files.glob(pattern):
+            file.unlink()
+
+    return damage
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "an SST cut short": shorten,
+    "no SST": remove("*.sst"),
+    "no CURRENT": remove("CURRENT"),
+    "no MANIFEST": remove("MANIFEST*"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_damaged_files_are_built_anew(
+    table: InsightsTable, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    recover(table.rows, [("a", row("a", 1))])
+    await table.rows.compact(PARTITION)
+    await table.rows.on_stop()
+    [files] = tmp_path.rglob("insights-3.db")
+    damage(files)
+    table.rows.open(PARTITION)
+    assert (listed(table), table.rows.position(PARTITION)) == ([], 0), "it is read from the changelog's beginning"
+    recover(table.rows, [("a", row("a", 1))])
+    assert listed(table) == ["a"]
+
+
+async def test_damage_that_is_met_later_ends_the_worker_and_the_next_one_builds_the_files_anew(
+    table: InsightsTable, tmp_path: Path
+) -> None:
+    recover(table.rows, [(f"e{i}", Insights(f"e{i}", "u", [{"name": "x" * 5000}])) for i in range(100)])
+    await table.rows.compact(PARTITION)
+    await table.rows.on_stop()
+    [sst] = tmp_path.rglob("*.sst")
+    size = sst.stat().st_size
+    with sst.open("r+b") as file:
+        file.seek(size // 10)
+        file.write(bytes(size // 2))
+    table.rows.open(PARTITION)
+    with pytest.raises(Exception, match="Corruption"):
+        recover(table.rows, [(f"e{i}", None) for i in range(100)])
+    with pytest.raises(Exception, match="Corruption"):
+        listed(table)
+    await asyncio.sleep(0)
+    assert "Corruption" in str(table.app.crash_reason)
+    await table.rows.on_stop()
+    table.rows.open(PARTITION)
+    assert (listed(table), table.rows.position(PARTITION)) == ([], 0)
+
+
+async def test_rows_without_a_position_may_have_gaps_and_are_built_anew(table: InsightsTable, tmp_path: Path) -> None:
+    """As those of a version that could not tell."""
+    await table.rows.on_stop()
+    [files] = tmp_path.rglob("insights-3.db")
+    shutil.rmtree(files)
+    earlier = rocksdict.Rdict(str(files), rocksdict.Options(raw_mode=True))
+    earlier[b"a"] = results.encode(row("a", 1))
+    earlier[b"__faust\0offset__"] = b"7"
+    earlier.close()
+    table.rows.open(PARTITION)
+    assert (table.find(PARTITION, b"a"), table.rows.position(PARTITION)) == (None, 0)
 
 
 def files_with(directory: Path, text: str) -> list[Path]:
