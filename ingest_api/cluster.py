@@ -3,12 +3,11 @@
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from ingest_api import metrics
-from shared.kafka import client_options, new_reader, worker_group
+from shared.kafka import new_admin, new_reader, worker_group
 from shared.settings import Settings
 from shared.topics import Topics
 
@@ -31,7 +30,7 @@ class Cluster:
         self._group = worker_group(settings)
         self._partitions = [TopicPartition(topics.submissions.name, number) for number in range(partitions)]
         self._reader = new_reader(settings)
-        self._admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        self._admin = new_admin(settings, request_timeout_ms=_REQUEST_TIMEOUT_MS)
         metrics.min_insync_replicas.set(settings.min_insync_replicas)
 
     async def start(self) -> None:

@@ -195,10 +195,13 @@ class Feed:
         self._reached = [ends[partition] for partition in self._partitions]
         self._consumer = consumer
         self._reading = asyncio.create_task(self._read(consumer))
-        self._reading.add_done_callback(self._wake_all)
+        self._reading.add_done_callback(self._ended)
         return consumer
 
-    def _wake_all(self, _: asyncio.Task[None]) -> None:
+    def _ended(self, reading: asyncio.Task[None]) -> None:
+        if not reading.cancelled() and (error := reading.exception()):
+            # Its followers are told, and ask for another consumer. repr() would show bytes that were not decoded.
+            log.error("the insights are not followed", error=f"{type(error).__name__}: {error}")
         for follower in itertools.chain.from_iterable(self._live.values()):
             follower.wake()
 

@@ -11,7 +11,8 @@ from prometheus_client import Counter, Histogram
 
 from ingest_api import metrics
 from ingest_api.background import Background
-from shared.kafka import PRODUCER_BROKEN, new_producer
+from shared.client_watch import PRODUCER_BROKEN
+from shared.kafka import new_producer
 from shared.log import REQUEST_ID_HEADER, request_id
 from shared.settings import Settings
 

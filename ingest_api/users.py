@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from ingest_api import tokens
 from ingest_api.publisher import Publisher
+from shared.client_watch import end, watched
 from shared.settings import Settings
 from shared.topics import Topics
 from shared.view import TopicView
@@ -78,13 +79,12 @@ class Users:
             KafkaError: if the broker cannot be reached.
         """
         await self.view.start()
-        self._looking = asyncio.create_task(self._look())
+        self._looking = watched(asyncio.create_task(self._look(), name="looks at the end of the users"))
 
     async def stop(self) -> None:
         """Stop following."""
         if self._looking:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+            await end(self._looking)
         await self.view.stop()
 
     async def register(self, username: str, lifetime: float | None = None) -> tuple[str, datetime | None]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import OutOfOrderSequenceNumber, ProducerFenced
 from aiokafka.partitioner import murmur2
 
+from shared.client_watch import watched
 from shared.settings import MIB, Settings
 from shared.tls import client_context
 
@@ -26,13 +26,6 @@ _REQUEST_TIMEOUT_MS = 5_000
 # Who sends nothing for a while is not told that a leader froze; the first to send would wait that time for it, and as
 # long again when the frozen node is the one asked for the new leader.
 _METADATA_MAX_AGE_MS = 10_000
-
-PRODUCER_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
-"""Errors after which a producer is of no more use.
-
-aiokafka counts a record that it gave up in an outage as sent; brokers then take no later one of its partition, and it
-sends nothing more at all.
-"""
 
 
 def partition_for(key: bytes, partitions: int) -> int:
@@ -83,24 +76,31 @@ def fetch_max_wait_ms(settings: Settings) -> int:
 
 def new_producer(settings: Settings) -> AIOKafkaProducer:
     """Return a producer, not started, whose acknowledged records survive what the cluster is built to survive."""
-    return AIOKafkaProducer(**client_options(settings), **producer_options(settings))
+    return watched(AIOKafkaProducer(**client_options(settings), **producer_options(settings)))
 
 
 def new_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
     """Return a consumer without a group, not started: it commits nothing and reads what it is assigned."""
-    return AIOKafkaConsumer(
-        **client_options(settings),
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        request_timeout_ms=_REQUEST_TIMEOUT_MS,
-        **{"auto_offset_reset": "earliest", "fetch_max_wait_ms": fetch_max_wait_ms(settings), **options},
+    return watched(
+        AIOKafkaConsumer(
+            **client_options(settings),
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            **{"auto_offset_reset": "earliest", "fetch_max_wait_ms": fetch_max_wait_ms(settings), **options},
+        )
     )
+
+
+def new_admin(settings: Settings, **options: Any) -> AIOKafkaAdminClient:
+    """Return an admin client, not started."""
+    return watched(AIOKafkaAdminClient(**client_options(settings), **options))
 
 
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Yield a started admin client."""
-    admin = AIOKafkaAdminClient(**client_options(settings))
+    admin = new_admin(settings)
     await admin.start()
     try:
         yield admin

@@ -9,6 +9,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.client_watch import end, watched
 from shared.kafka import new_reader
 from shared.settings import Settings
 from shared.topics import Topic
@@ -36,6 +37,7 @@ class TopicView:
         self._last_look = 0
         self._known_until = -math.inf
         self._task: asyncio.Task[None] | None = None
+        self._following = False
 
     async def start(self) -> None:
         """Read the topic to its end, and follow it from then on.
@@ -46,14 +48,14 @@ class TopicView:
         await self._consumer.start()
         self._consumer.assign([self._partition])
         await self._consumer.seek_to_beginning(self._partition)
-        self._task = asyncio.create_task(self._follow())
+        self._following = True
+        self._task = watched(asyncio.create_task(self._follow(), name=f"reads {self._partition.topic}"))
         await self.catch_up()
 
     async def stop(self) -> None:
         """Stop following."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         await self._consumer.stop()
 
     @property
@@ -67,7 +69,7 @@ class TopicView:
         Calls that overlap share a look at the topic's end, as long as it began after they did.
 
         Raises:
-            KafkaError: if the broker cannot be asked.
+            KafkaError: if the broker cannot be asked, or the topic is not read any more.
         """
         begun_before = self._looks_begun
         async with self._looking:
@@ -75,17 +77,22 @@ class TopicView:
                 return
             self._looks_begun += 1
             look, begun = self._looks_begun, time.monotonic()
-            end = (await self._consumer.end_offsets([self._partition]))[self._partition]
+            until = (await self._consumer.end_offsets([self._partition]))[self._partition]
             async with self._moved:
-                await self._moved.wait_for(lambda: self._position >= end)
+                await self._moved.wait_for(lambda: self._position >= until or not self._following)
+            if self._position < until:
+                raise KafkaError(f"{self._partition.topic} is not read any more")
             self._last_look, self._known_until = look, begun
 
-    async def changed(self) -> None:
-        """Return when the next records have been applied."""
-        async with self._moved:
-            await self._moved.wait()
-
     async def _follow(self) -> None:
+        try:
+            await self._read()
+        finally:
+            async with self._moved:
+                self._following = False
+                self._moved.notify_all()
+
+    async def _read(self) -> None:
         while True:
             try:
                 batch = await self._consumer.getmany(self._partition, timeout_ms=_POLL_MS)

@@ -17,10 +17,11 @@ from faust.types import TP, AppT, EventT, StreamT
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
 from shared import results
+from shared.client_watch import PRODUCER_BROKEN
 from shared.data_keys import DataKeys
 from shared.erasures import Erasures
 from shared.ids import IdIssuer
-from shared.kafka import PRODUCER_BROKEN, partition_for
+from shared.kafka import partition_for
 from shared.listing import Position, position
 from shared.settings import Settings
 from shared.topics import Topics
