@@ -1,12 +1,13 @@
 """Kafka clients with the settings that the pipeline's promises rest on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import murmur2
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from shared.client_watch import watched
 from shared.settings import MIB, Settings
@@ -31,6 +32,14 @@ _METADATA_MAX_AGE_MS = 10_000
 def partition_for(key: bytes, partitions: int) -> int:
     """Return the partition that Kafka's default partitioner (murmur2) gives a key."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+def message_size(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]] = ()) -> int:
+    """Return how many bytes a message takes at most of those that its topic's limit counts, if it is not compressed.
+
+    The limit counts them compressed: who compresses may have sent a message of any size.
+    """
+    return int(DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, list(headers)))
 
 
 def worker_group(settings: Settings) -> str:
