@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -71,6 +72,10 @@ async def exited(runner: Process, within: float) -> int:
         return runner.running.poll()
 
     return await eventually(probe, within, what="the end of the runner")
+
+
+async def said(runner: Process, text: str) -> bool | None:
+    return text in runner.log.read_text() or None
 
 
 async def all_gone(pids: list[int]) -> None:
@@ -144,14 +149,71 @@ async def test_the_command_line_starts_the_stack_and_finds_it(runner: Process, t
     assert await exited(runner, 10) == 0
 
 
-async def test_a_killed_process_is_named_and_ends_the_rest(runner: Process) -> None:
+@pytest.mark.parametrize(("name", "program"), [("worker", "stream_agents"), ("gateway", "ingest_api")])
+async def test_a_killed_process_starts_again_each_time_after_a_longer_pause(
+    runner: Process, name: str, program: str
+) -> None:
+    await ready(runner)
+    pids = children(runner.running.pid)
+
+    async def running() -> int | None:
+        return next((pid for pid in children(runner.running.pid) if program in command_of(pid)), None)
+
+    for pause in (1, 2):
+        os.kill(await eventually(running, what=f"a {name}"), signal.SIGKILL)
+        line = f"{name} ended unexpectedly with exit code -9; it starts again in {pause} s\n"
+        await eventually(partial(said, runner, line), what="the line about its end")
+    await eventually(running, what=f"a {name}")
+    await eventually(partial(demo_succeeds, runner), 90, what="an ECG processed afterwards")
+    assert len(set(pids) & set(children(runner.running.pid))) == 2
+    pids = children(runner.running.pid)
+    runner.signal(signal.SIGINT)
+    assert await exited(runner, 10) == 0
+    await all_gone(pids)
+
+
+async def test_a_stop_during_the_pause_starts_nothing_again(runner: Process) -> None:
     await ready(runner)
     pids = children(runner.running.pid)
     [worker] = [pid for pid in pids if "stream_agents" in command_of(pid)]
     os.kill(worker, signal.SIGKILL)
-    assert await exited(runner, 10) == 1
-    assert "worker ended unexpectedly with exit code -9. Its last lines:\n    " in runner.log.read_text()
+    await eventually(partial(said, runner, "it starts again in 1 s\n"), interval=0.01)
+    runner.signal(signal.SIGINT)
+    assert await exited(runner, 10) == 0
     await all_gone(pids)
+
+
+async def test_the_end_of_the_broker_is_named_and_ends_the_rest(runner: Process) -> None:
+    await ready(runner)
+    pids = children(runner.running.pid)
+    [broker] = [pid for pid in pids if "memory://tansu/" in command_of(pid)]
+    os.kill(broker, signal.SIGKILL)
+    assert await exited(runner, 10) == 1
+    assert "\nbroker ended unexpectedly with exit code -9. Its last lines:\n" in runner.log.read_text()
+    await all_gone(pids)
+
+
+async def assert_it_ends_because_one_cannot_start(runner: Process, reason: str) -> None:
+    runner.start()
+    assert await exited(runner, 90) == 1
+    told = runner.log.read_text()
+    final = re.search(r"^(worker|gateway) cannot start: it ended 3 times in a row.* lines:$", told, re.MULTILINE)
+    assert final is not None, told
+    last_lines = [line for line in told[final.end() :].splitlines() if line.startswith("    ")]
+    assert reason in "\n".join(last_lines)
+    assert told.count(f"{final[1]} ended unexpectedly") == 2
+
+
+async def test_a_setting_that_is_refused_ends_everything_with_the_reason(runner: Process) -> None:
+    runner.env["ECG_LOG_LEVEL"] = "chatty"
+    await assert_it_ends_because_one_cannot_start(runner, "log_level")
+
+
+async def test_a_port_taken_meanwhile_ends_everything_with_the_reason(runner: Process) -> None:
+    """The gateway's metrics and the worker want the same port, which is free when the runner looks."""
+    [port, _] = free_ports_in_a_row(2)
+    runner.env |= {"ECG_METRICS_PORT": str(port), "ECG_WORKER_PORT": str(port)}
+    await assert_it_ends_because_one_cannot_start(runner, "address already in use")
 
 
 async def test_nothing_outlives_a_killed_runner(runner: Process) -> None:
@@ -253,6 +315,11 @@ async def demo(runner: Process, *arguments: str) -> tuple[int, str]:
         subprocess.run, command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
     )
     return done.returncode, done.stdout + done.stderr
+
+
+async def demo_succeeds(runner: Process) -> bool | None:
+    code, _ = await demo(runner)
+    return code == 0 or None
 
 
 async def test_the_demo_shows_synthetic_and_recorded_ecgs(runner: Process) -> None:
