@@ -17,7 +17,7 @@ import pytest
 
 from ecg_client import read
 from local_stack.broker import free_port, is_free
-from tests.harness import ROOT, Process, crossings, eventually, recordings
+from tests.harness import DEADLINE, ROOT, Process, crossings, eventually, recordings
 from tests.metrics import scrape
 
 pytestmark = pytest.mark.slow
@@ -64,10 +64,10 @@ async def ready(runner: Process) -> str:
         text = runner.log.read_text()
         return text if "Ctrl-C stops everything" in text else None
 
-    return await eventually(probe, 60, 0.1, "the runner ready")
+    return await eventually(probe, interval=0.1, what="the runner ready")
 
 
-async def exited(runner: Process, within: float) -> int:
+async def exited(runner: Process, within: float = DEADLINE) -> int:
     async def probe() -> int | None:
         return runner.running.poll()
 
@@ -82,7 +82,7 @@ async def all_gone(pids: list[int]) -> None:
     async def probe() -> bool | None:
         return None if any(map(alive, pids)) else True
 
-    await eventually(probe, 5, what=f"the end of {pids}")
+    await eventually(probe, what=f"the end of {pids}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -93,8 +93,9 @@ async def test_the_printed_lines_work_and_a_signal_stops_everything(runner: Proc
     assert all(text in guide for text in (url, f"{url}/docs", f"127.0.0.1:{runner.env['ECG_BROKER_PORT']}"))
     lines = re.search(r"  TOKEN=.*?insights -H \"x-user-token: \$TOKEN\"\n", guide, re.DOTALL)
     assert lines is not None
-    script = lines[0].replace("  curl", "sleep 2; curl")
-    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=30).stdout
+    # Processing takes a moment.
+    script = lines[0].replace("/insights", "/insights -H 'Prefer: wait=30'")
+    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=DEADLINE).stdout
     assert '"leads":[{"name":"I","number_of_zero_crossings":3},{"name":"II","number_of_zero_crossings":1}]' in answer
     pids = children(runner.running.pid)
     assert len(pids) == 3
@@ -141,7 +142,7 @@ async def test_the_command_line_starts_the_stack_and_finds_it(runner: Process, t
     (tmp_path / "a.csv").write_text("I\n1\n-1\n")
     script = f"ECG_TOKEN=$({ecg} users add me) {ecg} submit --wait a.csv && {ecg} produce --as me --packed a.csv"
     done = await asyncio.to_thread(
-        subprocess.run, ["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+        subprocess.run, ["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=DEADLINE
     )
     assert done.returncode == 0, done
     assert re.search(r"a.csv +│ +1 │ +2 │ [0-9a-f-]{36} +│ I: 1", done.stdout)
@@ -164,7 +165,7 @@ async def test_a_killed_process_starts_again_each_time_after_a_longer_pause(
         line = f"{name} ended unexpectedly with exit code -9; it starts again in {pause} s\n"
         await eventually(partial(said, runner, line), what="the line about its end")
     await eventually(running, what=f"a {name}")
-    await eventually(partial(demo_succeeds, runner), 90, what="an ECG processed afterwards")
+    await eventually(partial(demo_succeeds, runner), what="an ECG processed afterwards")
     assert len(set(pids) & set(children(runner.running.pid))) == 2
     pids = children(runner.running.pid)
     runner.signal(signal.SIGINT)
@@ -195,7 +196,7 @@ async def test_the_end_of_the_broker_is_named_and_ends_the_rest(runner: Process)
 
 async def assert_it_ends_because_one_cannot_start(runner: Process, reason: str) -> None:
     runner.start()
-    assert await exited(runner, 90) == 1
+    assert await exited(runner) == 1
     told = runner.log.read_text()
     final = re.search(r"^(worker|gateway) cannot start: it ended 3 times in a row.* lines:$", told, re.MULTILINE)
     assert final is not None, told
@@ -229,7 +230,7 @@ async def test_a_taken_port_is_named_and_nothing_is_started(runner: Process, var
         taken.bind(("127.0.0.1", int(runner.env[variable])))
         taken.listen()
         runner.start()
-        assert await exited(runner, 10) == 2
+        assert await exited(runner) == 2
     assert runner.log.read_text() == f"Port {runner.env[variable]} is taken; choose another one with {variable}=PORT\n"
 
 
@@ -238,7 +239,7 @@ async def test_a_directory_in_use_is_named_and_not_touched(runner: Process, tmp_
     env = {**runner.env, "ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port())}
     other = Process("other", runner.argv, env, tmp_path / "other.log")
     other.start()
-    assert await exited(other, 10) == 2
+    assert await exited(other) == 2
     assert other.log.read_text() == f"A stack runs in {tmp_path}; choose another directory with ECG_DATA_DIR=PATH\n"
     code, text = await demo(runner)
     assert code == 0, text
@@ -247,14 +248,14 @@ async def test_a_directory_in_use_is_named_and_not_touched(runner: Process, tmp_
 async def test_a_kafka_of_ones_own_needs_an_admin_token(runner: Process) -> None:
     runner.env["ECG_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
     runner.start()
-    assert await exited(runner, 10) == 2
+    assert await exited(runner) == 2
     assert runner.log.read_text() == "ECG_ADMIN_TOKEN must be set when ECG_BOOTSTRAP_SERVERS is\n"
 
 
 async def test_an_admin_token_that_could_be_guessed_is_refused_and_not_shown(runner: Process) -> None:
     runner.env |= {"ECG_BOOTSTRAP_SERVERS": "127.0.0.1:1", "ECG_ADMIN_TOKEN": "correct-horse"}
     runner.start()
-    assert await exited(runner, 10) == 2
+    assert await exited(runner) == 2
     told = runner.log.read_text()
     assert told == "ECG_ADMIN_TOKEN must have at least 32 characters: make one with `openssl rand -hex 32`\n"
 
@@ -264,7 +265,7 @@ async def test_a_broker_to_start_and_a_kafka_of_ones_own_contradict_each_other(r
     runner.env["ECG_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
     runner.argv += ["--broker", name]
     runner.start()
-    assert await exited(runner, 10) == 2
+    assert await exited(runner) == 2
     assert runner.log.read_text() == (
         f"BROKER={name} starts a broker and ECG_BOOTSTRAP_SERVERS names another; unset one of them\n"
     )
@@ -274,7 +275,7 @@ async def test_a_broker_to_start_and_a_kafka_of_ones_own_contradict_each_other(r
 async def test_an_unknown_broker_is_named(runner: Process, name: str) -> None:
     runner.argv += ["--broker", name]
     runner.start()
-    assert await exited(runner, 10) == 2
+    assert await exited(runner) == 2
     assert runner.log.read_text() == (
         f"BROKER must be embedded or kafka, not '{name}'; name your Kafka in ECG_BOOTSTRAP_SERVERS\n"
     )
@@ -284,7 +285,7 @@ async def test_a_missing_java_is_named(runner: Process, tmp_path: Path) -> None:
     runner.env |= {"PATH": str(tmp_path), "JAVA_HOME": ""}
     runner.argv += ["--broker", "kafka"]
     runner.start()
-    assert await exited(runner, 10) == 2
+    assert await exited(runner) == 2
     assert runner.log.read_text() == "Apache Kafka needs Java 17 or newer; no `java` was found in PATH.\n"
 
 
@@ -303,7 +304,7 @@ async def test_the_download_of_kafka_is_announced_and_can_be_interrupted(runner:
 
     pids = await eventually(maven, what="the call of Maven")
     runner.signal(signal.SIGINT)
-    assert await exited(runner, 10) == 130
+    assert await exited(runner) == 130
     assert runner.log.read_text() == f"Downloading Apache Kafka with Maven into {home} (once, 45 MB)\n"
     await all_gone(pids)
 
@@ -312,7 +313,7 @@ async def demo(runner: Process, *arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "local_stack", "demo", *arguments]
     env = {**os.environ, **runner.env, "COLUMNS": "100"}
     done = await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+        subprocess.run, command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=DEADLINE, check=False
     )
     return done.returncode, done.stdout + done.stderr
 
