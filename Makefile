@@ -20,7 +20,7 @@ SUPPLY_READY := $(SUPPLY)/.ready
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
 # The longest files first. What is about HTTP, the terminal or logs is the same on any broker: ALL=1 runs it here too.
-KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py) \
+KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py lifetime.py) \
 	tests/faults/test_commit.py tests/pipeline/test_users.py tests/pipeline \
 	$(if $(ALL),,$(patsubst %,--ignore=tests/pipeline/test_%.py,cli client http_contract limits load_generator logs traces))
 

@@ -14,6 +14,7 @@ from local_stack import broker
 from local_stack.config import Broker, Config, write_private
 from local_stack.kafka import Distribution, KafkaCluster, KafkaNode
 from local_stack.process import Child
+from local_stack.supervision import keep_running
 
 _ROOT = Path(__file__).parents[1]
 _READY_TIMEOUT = 60.0
@@ -62,38 +63,49 @@ class Stack:
         self._services: list[Child] = []
 
     async def run(self) -> int:
-        """Run until a signal or the end of a process; return the exit code."""
+        """Run until a signal, the end of the broker, or a process that cannot start; return the exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stopping.set)
         stopping = asyncio.create_task(self._stopping.wait())
-        starting: asyncio.Task[None] | None = None
+        running = asyncio.create_task(self._run())
         try:
-            starting = asyncio.create_task(self._start())
-            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                starting.result()
-                waiting = {asyncio.create_task(child.exited()): child for child in self._children}
-                announcing = asyncio.create_task(self._announce())
-                await asyncio.wait({*waiting, stopping, announcing}, return_when=asyncio.FIRST_COMPLETED)
-                if stopping.done():
-                    return 0
-                for exit_code, child in waiting.items():
-                    if exit_code.done():
-                        _report(child, exit_code.result())
-                return 1
-            return 0
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                return 0
+            running.result()
+            return 1
         finally:
             stopping.cancel()
-            if starting is not None:
-                starting.cancel()
+            running.cancel()
+            # Nothing starts again while it stops.
+            await asyncio.gather(running, return_exceptions=True)
             await self._stop()
 
-    @property
-    def _children(self) -> list[Child | KafkaNode]:
-        return [*([self._broker] if self._broker else []), *self._services]
+    async def _run(self) -> None:
+        """Start everything and keep it running; return once that is not possible, and the reason was said."""
+        await self._start_broker()
+        config = self._config
+        _say(f"Starting {_count(len(config.worker_ports), 'worker')} and {_count(config.gateways, 'gateway')}")
+        self._services = self._make_services()
+        ends = [
+            asyncio.create_task(end)
+            for end in (
+                *([_end_of_broker(self._broker)] if self._broker else []),
+                *(_end_of_service(child) for child in self._services),
+                self._announce(),
+            )
+        ]
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in done:
+                end.result()
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
-    async def _start(self) -> None:
+    async def _start_broker(self) -> None:
         config = self._config
         if self._kafka is not None:
             await self._start_kafka(self._kafka)
@@ -105,17 +117,19 @@ class Stack:
             await broker.accepts_connections(config.broker_port)
         else:
             _say(f"Using the Kafka at {config.bootstrap_servers}")
+
+    def _make_services(self) -> list[Child]:
+        config = self._config
         environment = {**config.environment, "PYTHONPATH": _python_path()}
         workers = [
             {"ECG_WORKER_PORT": str(port), "ECG_DATA_DIR": str(directory)}
             for port, directory in zip(config.worker_ports, config.worker_dirs(), strict=True)
         ]
-        _say(f"Starting {_count(len(workers), 'worker')} and {_count(config.gateways, 'gateway')}")
         gateway = [sys.executable, "-m", "ingest_api"]
         metrics = [{"ECG_METRICS_PORT": str(port)} for port in config.metrics_ports] or [{}] * (
             config.gateways + len(workers)
         )
-        self._services = [
+        return [
             *(
                 Child(name, [sys.executable, "-m", "stream_agents"], {**environment, **worker, **port}, 1)
                 for name, worker, port in zip(
@@ -127,8 +141,6 @@ class Stack:
                 for name, port in zip(_names("gateway", config.gateways), metrics[: config.gateways], strict=True)
             ),
         ]
-        for child in self._services:
-            await child.start()
 
     async def _start_kafka(self, kafka: Distribution) -> None:
         config = self._config
@@ -202,8 +214,17 @@ def _names(what: str, number: int) -> list[str]:
     return [what] if number == 1 else [f"{what} {i}" for i in range(1, number + 1)]
 
 
-def _report(child: Child | KafkaNode, code: int) -> None:
-    _say(f"{child} ended unexpectedly with exit code {code}. Its last lines:")
+async def _end_of_broker(broker: Child | KafkaNode) -> None:
+    code = await broker.exited()
+    _report(f"{broker} ended unexpectedly with exit code {code}", broker)
+
+
+async def _end_of_service(child: Child) -> None:
+    _report(await keep_running(child, _say), child)
+
+
+def _report(reason: str, child: Child | KafkaNode) -> None:
+    _say(f"{reason}. Its last lines:")
     for line in child.log_tail().splitlines():
         _say(f"    {line}")
 

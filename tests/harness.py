@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from local_stack.broker import free_port
+from local_stack.lifetime import dies_with_parent
 from shared import acls, topics
 from shared.acls import Role
 from shared.kafka import client_options
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 ADMIN_TOKEN = secrets.token_hex(32)
 SECRET = "test-secret-0123456789-0123456789"
-START_TIMEOUT = 60.0
+# Seconds until a test gives up on what it expects. That takes one or two; at a load of 30, many times as long.
+DEADLINE = 120.0
 # Real ones, which are no part of the project; they may be elsewhere.
 RECORDINGS = Path(os.environ.get("ECG_TEST_RECORDINGS") or ROOT.parent / "shared" / "data")
 
@@ -38,7 +40,7 @@ T = TypeVar("T")
 
 
 async def eventually(
-    probe: Callable[[], Awaitable[T | None]], timeout: float = 20.0, interval: float = 0.05, what: str = "it"
+    probe: Callable[[], Awaitable[T | None]], timeout: float = DEADLINE, interval: float = 0.05, what: str = "it"
 ) -> T:
     """Return the probe's first result that is not None, asked again and again until the deadline."""
     deadline = asyncio.get_running_loop().time() + timeout
@@ -56,6 +58,21 @@ def recordings() -> list[Path]:
     return [RECORDINGS / name for name in ("100", "s0010_re", "test01_00s")]
 
 
+def as_a_child() -> Callable[[], None]:
+    """Give the `preexec_fn` of a process that a test starts.
+
+    The process dies with the one that runs the tests, and Ctrl-C ends it as it does in a terminal: background jobs and
+    `nohup` have the tests ignore it, which children inherit. Like `dies_with_parent`, only for the main thread.
+    """
+    die = dies_with_parent()
+
+    def prepare() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        die()
+
+    return prepare
+
+
 @dataclass
 class Process:
     """A child process with its output in a file."""
@@ -69,7 +86,13 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
-                self.argv, env={**os.environ, **self.env}, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+                self.argv,
+                env={**os.environ, **self.env},
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=as_a_child(),  # noqa: PLW1509 - as in `dies_with_parent`, it takes no lock
             )
 
     @property
@@ -227,7 +250,7 @@ class Pipeline:
                 await self._ready(gateway)
         running = [worker for worker in self.workers if worker.running.poll() is None]
         assert len(running) >= workers
-        await eventually(lambda: self._balanced(running), START_TIMEOUT, 0.2, "workers sharing the partitions")
+        await eventually(lambda: self._balanced(running), interval=0.2, what="workers sharing the partitions")
 
     async def alive(self) -> None:
         """Return when every gateway serves, be there workers or not."""
@@ -240,7 +263,7 @@ class Pipeline:
                         return True if (await client.get(f"{gateway.url}/health/ping")).is_success else None
                 return None
 
-            await eventually(probe, START_TIMEOUT, 0.1, f"{gateway.name} serving")
+            await eventually(probe, interval=0.1, what=f"{gateway.name} serving")
 
     async def _ready(self, gateway: Gateway) -> None:
         async def probe() -> bool | None:
@@ -248,11 +271,11 @@ class Pipeline:
                 assert process.running.poll() in (None, -signal.SIGKILL, 0), f"{process.name}:\n{process.tail()}"
             with contextlib.suppress(httpx.HTTPError):
                 async with httpx.AsyncClient() as client:
-                    response = await client.get(f"{gateway.url}/health/ready", timeout=5)
+                    response = await client.get(f"{gateway.url}/health/ready", timeout=30)
                     return True if response.status_code == 200 else None
             return None
 
-        await eventually(probe, START_TIMEOUT, 0.1, f"{gateway.name} ready:\n{gateway.tail()}")
+        await eventually(probe, interval=0.1, what=f"{gateway.name} ready:\n{gateway.tail()}")
 
     async def _balanced(self, workers: list[Worker]) -> bool | None:
         served: list[int] = []
@@ -289,7 +312,9 @@ class Pipeline:
         """Return an HTTP client of a gateway, which fails the test where an answer is not as documented."""
         headers = {"x-user-token": token} if token else {}
         hooks = {"response": [documented.check]}
-        return httpx.AsyncClient(base_url=self.gateways[index].url, headers=headers, timeout=30, event_hooks=hooks)
+        return httpx.AsyncClient(
+            base_url=self.gateways[index].url, headers=headers, timeout=DEADLINE, event_hooks=hooks
+        )
 
     async def register(self, username: str, index: int = 0) -> str:
         """Register a user and return the token."""
@@ -299,7 +324,7 @@ class Pipeline:
         return str(response.json()["token"])
 
 
-async def insights(client: httpx.AsyncClient, ecg_id: str, timeout: float = 30.0) -> list[dict[str, Any]]:
+async def insights(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, Any]]:
     """Wait until an accepted ECG is processed; anything but 202 and 200 on the way is a failure."""
 
     async def probe() -> list[dict[str, Any]] | None:
@@ -307,7 +332,7 @@ async def insights(client: httpx.AsyncClient, ecg_id: str, timeout: float = 30.0
         assert response.status_code in (200, 202), f"{response.status_code}: {response.text}"
         return list(response.json()["leads"]) if response.status_code == 200 else None
 
-    return await eventually(probe, timeout, 0.02, f"insights of {ecg_id}")
+    return await eventually(probe, interval=0.02, what=f"insights of {ecg_id}")
 
 
 def crossings(signal: list[int]) -> int:

@@ -197,7 +197,7 @@ async def found(client: httpx.AsyncClient, ecg_id: str) -> None:
     async def probe() -> bool | None:
         return True if (await client.get(f"/ecgs/{ecg_id}/insights")).status_code == 200 else None
 
-    await eventually(probe, 30, what=f"insights of {ecg_id}")
+    await eventually(probe, what=f"insights of {ecg_id}")
 
 
 async def test_nothing_of_others_is_lost_meanwhile(target: Pipeline, token: str) -> None:

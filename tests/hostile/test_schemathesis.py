@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ADMIN_TOKEN, ROOT, Pipeline
+from tests.harness import ADMIN_TOKEN, ROOT, Pipeline, as_a_child
 
 # Of each call; thousands by hand: ECG_HOSTILE_EXAMPLES=1000
 EXAMPLES = os.environ.get("ECG_HOSTILE_EXAMPLES", "25")
@@ -41,6 +41,7 @@ async def test_every_answer_is_as_documented(target: Pipeline, tmp_path: Path) -
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=as_a_child(),
     )
     output, _ = await process.communicate()
     said = output.decode(errors="replace")

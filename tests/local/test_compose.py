@@ -332,7 +332,7 @@ class TestCluster:
             shares = [re.findall(r"\d+", lists[-1]) if lists else [] for lists in served]
             return sorted(int(p) for share in shares for p in share) if all(shares) else None
 
-        assert await eventually(probe, 30, what="partitions for both workers") == list(range(12))
+        assert await eventually(probe, what="partitions for both workers") == list(range(12))
 
     async def test_a_gateway_tells_that_a_broker_is_down_at_every_scrape(self, cluster: ComposeCluster) -> None:
         port, topics = cluster.port("gateway", 9100), {f"ecg.{topic}" for topic in TOPICS}
@@ -346,10 +346,10 @@ class TestCluster:
         [node] = cluster.of("kafka-3")
         await eventually(lambda: in_sync(3), what="three copies of everything")
         node.kill()
-        await eventually(lambda: in_sync(2), 60, what="a copy less")
+        await eventually(lambda: in_sync(2), what="a copy less")
         assert all([await in_sync(2) for _ in range(10)])
         node.process.start()
-        await eventually(lambda: in_sync(3), 60, what="the copies in sync again")
+        await eventually(lambda: in_sync(3), what="the copies in sync again")
 
     async def test_a_client_of_this_machine_produces_on_the_published_ports(
         self, cluster: ComposeCluster, token: str

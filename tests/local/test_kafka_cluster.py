@@ -23,7 +23,7 @@ from local_stack.kafka import (
     install,
 )
 from local_stack.kafka.cluster import free_ports
-from tests.harness import ROOT, eventually
+from tests.harness import DEADLINE, ROOT, as_a_child, eventually
 
 TOPIC = "heartbeats"
 
@@ -69,7 +69,7 @@ async def consume(cluster: KafkaCluster) -> list[str]:
         consumer.assign([partition])
         end = (await consumer.end_offsets([partition]))[partition]
         values: list[str] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             while await consumer.position(partition) < end:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     values += [record.value.decode() for record in records]
@@ -136,7 +136,7 @@ class TestOneNode:
         cluster = KafkaCluster(kafka, tmp_path)
         await cluster.prepare()
         process = await asyncio.create_subprocess_exec(
-            *cluster.nodes[0].argv, env={**os.environ, **cluster.nodes[0].env}
+            *cluster.nodes[0].argv, env={**os.environ, **cluster.nodes[0].env}, preexec_fn=as_a_child()
         )
         try:
             await cluster.ready()
@@ -145,7 +145,7 @@ class TestOneNode:
             assert await consume(cluster) == ["supervised"]
         finally:
             process.terminate()
-            await asyncio.wait_for(process.wait(), 20)
+            await asyncio.wait_for(process.wait(), DEADLINE)
 
     async def test_a_group_may_have_a_session_of_two_seconds(self, kafka: Distribution, tmp_path: Path) -> None:
         async with KafkaCluster(kafka, tmp_path) as cluster:
@@ -161,7 +161,7 @@ class TestOneNode:
             )
             await consumer.start()
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(DEADLINE):
                     assert (await consumer.getone()).value == b"read by a group"
             finally:
                 await consumer.stop()
@@ -217,11 +217,11 @@ class TestOneNode:
             "asyncio.run(main())\n"
         )
         parent = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", program, str(tmp_path), cwd=ROOT, stdout=subprocess.PIPE
+            *(sys.executable, "-c", program, str(tmp_path)), cwd=ROOT, stdout=subprocess.PIPE, preexec_fn=as_a_child()
         )
         assert parent.stdout is not None
         try:
-            pid = int(await asyncio.wait_for(parent.stdout.readline(), 60))
+            pid = int(await asyncio.wait_for(parent.stdout.readline(), DEADLINE))
             assert not gone(pid)
         finally:
             parent.kill()
@@ -289,7 +289,7 @@ class TestThreeNodes:
             done, _ = await asyncio.wait([sending], timeout=5)
             assert not done
             followers[0].resume()
-            await asyncio.wait_for(sending, 30)
+            await asyncio.wait_for(sending, DEADLINE)
 
     async def test_a_group_finds_its_coordinator_again(self, healthy: KafkaCluster) -> None:
         coordinator = await healthy.coordinator("readers")
@@ -390,7 +390,7 @@ class TestInstall:
             subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
             for _ in range(3)
         ]
-        answers = {process.communicate(timeout=30)[0] for process in processes}
+        answers = {process.communicate(timeout=DEADLINE)[0] for process in processes}
         assert len(answers) == 1
         assert [process.returncode for process in processes] == [0, 0, 0]
         assert (self.bin / "calls").read_text() == "call\n"

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ import pytest
 
 from ecg_client import read
 from local_stack.broker import free_port, is_free
-from tests.harness import ROOT, Process, crossings, eventually, recordings
+from tests.harness import DEADLINE, ROOT, Process, crossings, eventually, recordings
 from tests.metrics import scrape
 
 pytestmark = pytest.mark.slow
@@ -63,21 +64,25 @@ async def ready(runner: Process) -> str:
         text = runner.log.read_text()
         return text if "Ctrl-C stops everything" in text else None
 
-    return await eventually(probe, 60, 0.1, "the runner ready")
+    return await eventually(probe, interval=0.1, what="the runner ready")
 
 
-async def exited(runner: Process, within: float) -> int:
+async def exited(runner: Process, within: float = DEADLINE) -> int:
     async def probe() -> int | None:
         return runner.running.poll()
 
     return await eventually(probe, within, what="the end of the runner")
 
 
+async def said(runner: Process, text: str) -> bool | None:
+    return text in runner.log.read_text() or None
+
+
 async def all_gone(pids: list[int]) -> None:
     async def probe() -> bool | None:
         return None if any(map(alive, pids)) else True
 
-    await eventually(probe, 5, what=f"the end of {pids}")
+    await eventually(probe, what=f"the end of {pids}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -88,8 +93,9 @@ async def test_the_printed_lines_work_and_a_signal_stops_everything(runner: Proc
     assert all(text in guide for text in (url, f"{url}/docs", f"127.0.0.1:{runner.env['ECG_BROKER_PORT']}"))
     lines = re.search(r"  TOKEN=.*?insights -H \"x-user-token: \$TOKEN\"\n", guide, re.DOTALL)
     assert lines is not None
-    script = lines[0].replace("  curl", "sleep 2; curl")
-    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=30).stdout
+    # Processing takes a moment.
+    script = lines[0].replace("/insights", "/insights -H 'Prefer: wait=30'")
+    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=DEADLINE).stdout
     assert '"leads":[{"name":"I","number_of_zero_crossings":3},{"name":"II","number_of_zero_crossings":1}]' in answer
     pids = children(runner.running.pid)
     assert len(pids) == 3
@@ -136,7 +142,7 @@ async def test_the_command_line_starts_the_stack_and_finds_it(runner: Process, t
     (tmp_path / "a.csv").write_text("I\n1\n-1\n")
     script = f"ECG_TOKEN=$({ecg} users add me) {ecg} submit --wait a.csv && {ecg} produce --as me --packed a.csv"
     done = await asyncio.to_thread(
-        subprocess.run, ["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+        subprocess.run, ["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=DEADLINE
     )
     assert done.returncode == 0, done
     assert re.search(r"a.csv +│ +1 │ +2 │ [0-9a-f-]{36} +│ I: 1", done.stdout)
@@ -144,14 +150,71 @@ async def test_the_command_line_starts_the_stack_and_finds_it(runner: Process, t
     assert await exited(runner, 10) == 0
 
 
-async def test_a_killed_process_is_named_and_ends_the_rest(runner: Process) -> None:
+@pytest.mark.parametrize(("name", "program"), [("worker", "stream_agents"), ("gateway", "ingest_api")])
+async def test_a_killed_process_starts_again_each_time_after_a_longer_pause(
+    runner: Process, name: str, program: str
+) -> None:
+    await ready(runner)
+    pids = children(runner.running.pid)
+
+    async def running() -> int | None:
+        return next((pid for pid in children(runner.running.pid) if program in command_of(pid)), None)
+
+    for pause in (1, 2):
+        os.kill(await eventually(running, what=f"a {name}"), signal.SIGKILL)
+        line = f"{name} ended unexpectedly with exit code -9; it starts again in {pause} s\n"
+        await eventually(partial(said, runner, line), what="the line about its end")
+    await eventually(running, what=f"a {name}")
+    await eventually(partial(demo_succeeds, runner), what="an ECG processed afterwards")
+    assert len(set(pids) & set(children(runner.running.pid))) == 2
+    pids = children(runner.running.pid)
+    runner.signal(signal.SIGINT)
+    assert await exited(runner, 10) == 0
+    await all_gone(pids)
+
+
+async def test_a_stop_during_the_pause_starts_nothing_again(runner: Process) -> None:
     await ready(runner)
     pids = children(runner.running.pid)
     [worker] = [pid for pid in pids if "stream_agents" in command_of(pid)]
     os.kill(worker, signal.SIGKILL)
-    assert await exited(runner, 10) == 1
-    assert "worker ended unexpectedly with exit code -9. Its last lines:\n    " in runner.log.read_text()
+    await eventually(partial(said, runner, "it starts again in 1 s\n"), interval=0.01)
+    runner.signal(signal.SIGINT)
+    assert await exited(runner, 10) == 0
     await all_gone(pids)
+
+
+async def test_the_end_of_the_broker_is_named_and_ends_the_rest(runner: Process) -> None:
+    await ready(runner)
+    pids = children(runner.running.pid)
+    [broker] = [pid for pid in pids if "memory://tansu/" in command_of(pid)]
+    os.kill(broker, signal.SIGKILL)
+    assert await exited(runner, 10) == 1
+    assert "\nbroker ended unexpectedly with exit code -9. Its last lines:\n" in runner.log.read_text()
+    await all_gone(pids)
+
+
+async def assert_it_ends_because_one_cannot_start(runner: Process, reason: str) -> None:
+    runner.start()
+    assert await exited(runner) == 1
+    told = runner.log.read_text()
+    final = re.search(r"^(worker|gateway) cannot start: it ended 3 times in a row.* lines:$", told, re.MULTILINE)
+    assert final is not None, told
+    last_lines = [line for line in told[final.end() :].splitlines() if line.startswith("    ")]
+    assert reason in "\n".join(last_lines)
+    assert told.count(f"{final[1]} ended unexpectedly") == 2
+
+
+async def test_a_setting_that_is_refused_ends_everything_with_the_reason(runner: Process) -> None:
+    runner.env["ECG_LOG_LEVEL"] = "chatty"
+    await assert_it_ends_because_one_cannot_start(runner, "log_level")
+
+
+async def test_a_port_taken_meanwhile_ends_everything_with_the_reason(runner: Process) -> None:
+    """The gateway's metrics and the worker want the same port, which is free when the runner looks."""
+    [port, _] = free_ports_in_a_row(2)
+    runner.env |= {"ECG_METRICS_PORT": str(port), "ECG_WORKER_PORT": str(port)}
+    await assert_it_ends_because_one_cannot_start(runner, "address already in use")
 
 
 async def test_nothing_outlives_a_killed_runner(runner: Process) -> None:
@@ -167,7 +230,7 @@ async def test_a_taken_port_is_named_and_nothing_is_started(runner: Process, var
         taken.bind(("127.0.0.1", int(runner.env[variable])))
         taken.listen()
         runner.start()
-        assert await exited(runner, 10) == 2
+        assert await exited(runner) == 2
     assert runner.log.read_text() == f"Port {runner.env[variable]} is taken; choose another one with {variable}=PORT\n"
 
 
@@ -176,7 +239,7 @@ async def test_a_directory_in_use_is_named_and_not_touched(runner: Process, tmp_
     env = {**runner.env, "ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port())}
     other = Process("other", runner.argv, env, tmp_path / "other.log")
     other.start()
-    assert await exited(other, 10) == 2
+    assert await exited(other) == 2
     assert other.log.read_text() == f"A stack runs in {tmp_path}; choose another directory with ECG_DATA_DIR=PATH\n"
     code, text = await demo(runner)
     assert code == 0, text
@@ -185,14 +248,14 @@ async def test_a_directory_in_use_is_named_and_not_touched(runner: Process, tmp_
 async def test_a_kafka_of_ones_own_needs_an_admin_token(runner: Process) -> None:
     runner.env["ECG_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
     runner.start()
-    assert await exited(runner, 10) == 2
+    assert await exited(runner) == 2
     assert runner.log.read_text() == "ECG_ADMIN_TOKEN must be set when ECG_BOOTSTRAP_SERVERS is\n"
 
 
 async def test_an_admin_token_that_could_be_guessed_is_refused_and_not_shown(runner: Process) -> None:
     runner.env |= {"ECG_BOOTSTRAP_SERVERS": "127.0.0.1:1", "ECG_ADMIN_TOKEN": "correct-horse"}
     runner.start()
-    assert await exited(runner, 10) == 2
+    assert await exited(runner) == 2
     told = runner.log.read_text()
     assert told == "ECG_ADMIN_TOKEN must have at least 32 characters: make one with `openssl rand -hex 32`\n"
 
@@ -202,7 +265,7 @@ async def test_a_broker_to_start_and_a_kafka_of_ones_own_contradict_each_other(r
     runner.env["ECG_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
     runner.argv += ["--broker", name]
     runner.start()
-    assert await exited(runner, 10) == 2
+    assert await exited(runner) == 2
     assert runner.log.read_text() == (
         f"BROKER={name} starts a broker and ECG_BOOTSTRAP_SERVERS names another; unset one of them\n"
     )
@@ -212,7 +275,7 @@ async def test_a_broker_to_start_and_a_kafka_of_ones_own_contradict_each_other(r
 async def test_an_unknown_broker_is_named(runner: Process, name: str) -> None:
     runner.argv += ["--broker", name]
     runner.start()
-    assert await exited(runner, 10) == 2
+    assert await exited(runner) == 2
     assert runner.log.read_text() == (
         f"BROKER must be embedded or kafka, not '{name}'; name your Kafka in ECG_BOOTSTRAP_SERVERS\n"
     )
@@ -222,7 +285,7 @@ async def test_a_missing_java_is_named(runner: Process, tmp_path: Path) -> None:
     runner.env |= {"PATH": str(tmp_path), "JAVA_HOME": ""}
     runner.argv += ["--broker", "kafka"]
     runner.start()
-    assert await exited(runner, 10) == 2
+    assert await exited(runner) == 2
     assert runner.log.read_text() == "Apache Kafka needs Java 17 or newer; no `java` was found in PATH.\n"
 
 
@@ -241,7 +304,7 @@ async def test_the_download_of_kafka_is_announced_and_can_be_interrupted(runner:
 
     pids = await eventually(maven, what="the call of Maven")
     runner.signal(signal.SIGINT)
-    assert await exited(runner, 10) == 130
+    assert await exited(runner) == 130
     assert runner.log.read_text() == f"Downloading Apache Kafka with Maven into {home} (once, 45 MB)\n"
     await all_gone(pids)
 
@@ -250,9 +313,14 @@ async def demo(runner: Process, *arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "local_stack", "demo", *arguments]
     env = {**os.environ, **runner.env, "COLUMNS": "100"}
     done = await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+        subprocess.run, command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=DEADLINE, check=False
     )
     return done.returncode, done.stdout + done.stderr
+
+
+async def demo_succeeds(runner: Process) -> bool | None:
+    code, _ = await demo(runner)
+    return code == 0 or None
 
 
 async def test_the_demo_shows_synthetic_and_recorded_ecgs(runner: Process) -> None:

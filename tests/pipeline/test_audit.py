@@ -20,7 +20,7 @@ from shared import audit
 from shared.kafka import admin_client, new_reader
 from shared.topics import Topics
 from tests.brokers import Broker
-from tests.harness import ADMIN_TOKEN, Pipeline, eventually, insights
+from tests.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually, insights
 from tests.pipeline.test_direct_produce import found, message
 from tests.pipeline.test_reading_faults import through_failover
 
@@ -66,7 +66,7 @@ async def raw(pipeline: Pipeline) -> list[bytes]:
     async with new_reader(pipeline.settings) as reader:
         reader.assign(partitions)
         ends = await reader.end_offsets(partitions)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             while any([await reader.position(partition) < end for partition, end in ends.items()]):
                 for records in (await reader.getmany(timeout_ms=200)).values():
                     values += [record.value for record in records]

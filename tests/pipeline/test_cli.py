@@ -27,7 +27,17 @@ from local_stack.broker import free_port
 from shared.ids import IdIssuer, is_issued
 from shared.kafka import new_producer, new_reader
 from shared.topics import Topics
-from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, crossings, eventually, insights, recordings
+from tests.harness import (
+    ADMIN_TOKEN,
+    DEADLINE,
+    SECRET,
+    Pipeline,
+    as_a_child,
+    crossings,
+    eventually,
+    insights,
+    recordings,
+)
 
 ECG = Path(sys.executable).with_name("ecg")
 
@@ -53,7 +63,12 @@ class Cli:
 
     async def __call__(self, *arguments: str | Path, **env: str) -> Done:
         done = await asyncio.to_thread(
-            subprocess.run, self.argv(*arguments), env={**self.env, **env}, capture_output=True, text=True, timeout=60
+            subprocess.run,
+            self.argv(*arguments),
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
         )
         assert "Traceback" not in done.stderr, done.stderr
         assert "\x1b" not in done.stdout + done.stderr
@@ -64,7 +79,12 @@ class Cli:
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.argv(*arguments), env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            self.argv(*arguments),
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=as_a_child(),  # noqa: PLW1509 - it takes no lock
         )
 
 
@@ -230,7 +250,7 @@ async def test_an_interrupted_batch_is_resumed_and_each_file_is_one_ecg(
     assert running.stdout is not None
     first = [orjson.loads(await asyncio.to_thread(running.stdout.readline)) for _ in range(60)]
     running.send_signal(signal.SIGINT)
-    rest, complaint = await asyncio.to_thread(running.communicate, timeout=20)
+    rest, complaint = await asyncio.to_thread(running.communicate, timeout=DEADLINE)
     first += [orjson.loads(line) for line in rest.splitlines()]
     assert running.returncode == 130
     assert complaint == f"ecg: interrupted, {len(first)} of 200 files sent; the same command resumes\n"
@@ -368,7 +388,7 @@ async def test_only_ones_own_insights_are_watched(cli: Cli, tmp_path: Path, whos
     produced = await cli("produce", "--as", "cli-others", *files)
     assert produced.code == 0
     submitted = await cli("submit", "--json", *files)
-    out, err = await asyncio.to_thread(watching.communicate, timeout=20)
+    out, err = await asyncio.to_thread(watching.communicate, timeout=DEADLINE)
     assert (watching.returncode, err) == (0, "")
     seen = [orjson.loads(line) for line in out.splitlines()]
     assert sorted(row["ecg_id"] for row in seen) == sorted(line["id"] for line in submitted.lines)
@@ -381,7 +401,7 @@ async def test_watching_ends_at_once_when_it_is_interrupted(cli: Cli) -> None:
     assert watching.stderr is not None
     await asyncio.to_thread(watching.stderr.readline)
     watching.send_signal(signal.SIGINT)
-    assert await asyncio.to_thread(watching.communicate, timeout=10) == ("", "")
+    assert await asyncio.to_thread(watching.communicate, timeout=DEADLINE) == ("", "")
     assert watching.returncode == 0
 
 

@@ -17,7 +17,7 @@ from shared.encoding import packed, plain
 from shared.ids import IdIssuer
 from shared.kafka import partition_for
 from shared.topics import Topics
-from tests.harness import SECRET, Pipeline, eventually
+from tests.harness import DEADLINE, SECRET, Pipeline, eventually
 from tests.pipeline.test_end_to_end import EXAMPLES
 
 Headers = list[tuple[str, bytes]]
@@ -45,7 +45,7 @@ async def found(pipeline: Pipeline, token: str, ecg_id: str) -> list[dict[str, A
             assert response.status_code in (200, 404), response.text
             return list(response.json()["leads"]) if response.status_code == 200 else None
 
-        return await eventually(probe, 20, what=f"insights of {ecg_id}")
+        return await eventually(probe, what=f"insights of {ecg_id}")
 
 
 async def dead_letter(pipeline: Pipeline, offset: int, partition: int) -> tuple[Any, dict[str, str]]:
@@ -59,7 +59,7 @@ async def dead_letter(pipeline: Pipeline, offset: int, partition: int) -> tuple[
     )
     await consumer.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             async for record in consumer:
                 headers = {name: value.decode(errors="replace") for name, value in record.headers}
                 if headers["dlq-source-offset"] == str(offset) and headers["dlq-source-partition"] == str(partition):
@@ -215,7 +215,7 @@ async def test_insights_are_published_for_downstream_consumers(pipeline: Pipelin
     consumer = AIOKafkaConsumer(topics.insights.name, **pipeline.kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             async for record in consumer:
                 if record.key == body["id"].encode():
                     break

@@ -131,7 +131,7 @@ async def test_an_ecg_that_is_not_processed_yet_is_erased_as_soon_as_it_is(new_p
         async def erased() -> bool | None:
             return (await client.get(f"/ecgs/{ecg_id}/insights")).status_code == 404 or None
 
-        await eventually(erased, 60, what="the erasure")
+        await eventually(erased, what="the erasure")
         await submit(client, 24)
         assert {(await client.get(f"/ecgs/{ecg_id}{path}")).status_code for path in ("", "/insights")} == {404}
         assert ecg_id not in {ecg["id"] for ecg in (await client.get("/ecgs")).json()["ecgs"]}
@@ -168,7 +168,7 @@ async def test_messages_that_come_again_bring_nothing_back(new_pipeline: NewPipe
             seen.update([(await client.get(f"/ecgs/{ecg_id}/insights")).status_code for ecg_id in ids])
             return (await client.get("/ecgs")).status_code == 200 or None
 
-        await eventually(processed, 60, 0.0, what="the next worker")
+        await eventually(processed, interval=0.0, what="the next worker")
         await submit(client)
         await processed()
         assert seen <= {404, 503}
@@ -332,5 +332,5 @@ async def test_compaction_removes_rows_and_keys_from_the_brokers_disks(new_pipel
         keys = [found for found in await records(pipeline, topics.keys) if found.value == key.value]
         return True if len(rows) == 1 and not keys else None
 
-    await eventually(gone, 120, 2, what="compaction")
+    await eventually(gone, interval=2, what="compaction")
     pipeline.stop()

@@ -56,7 +56,7 @@ async def backlog(new_pipeline: NewPipeline, count: int) -> tuple[Pipeline, str,
     async def alive() -> bool | None:
         return True if "Application startup complete" in pipeline.gateways[0].log.read_text() else None
 
-    await eventually(alive, 30, what="the gateway")
+    await eventually(alive, what="the gateway")
     token = await pipeline.register("clinic")
     async with pipeline.client(token=token) as client:
         accepted = await submit(client, count)
@@ -98,7 +98,7 @@ async def test_a_worker_that_lost_a_message_ends_and_the_next_one_processes_it(
     async def ended() -> bool | None:
         return True if lossy.running.poll() is not None else None
 
-    await eventually(ended, 60, what="the end of the worker")
+    await eventually(ended, what="the end of the worker")
     assert lossy.running.returncode != 0
     assert "MessageLost" in lossy.log.read_text()
     pipeline.start_worker()

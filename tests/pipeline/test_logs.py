@@ -202,7 +202,7 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
             response = await client.post("/ecgs", json=good)
             return str(response.json()["id"]) if response.status_code == 201 else None
 
-        await insights_through_failover(client, await eventually(again, 30))
+        await insights_through_failover(client, await eventually(again))
     pipeline.stop()
     assert "debug" in worker.log.read_text()
     for process in (gateway, worker):

@@ -17,7 +17,7 @@ from shared.kafka import partition_for
 from shared.settings import Settings
 from shared.topics import Topics
 from tests.documented import async_api, validator
-from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, eventually, insights
+from tests.harness import ADMIN_TOKEN, DEADLINE, SECRET, Pipeline, eventually, insights
 from tests.pipeline.test_direct_produce import found, message
 
 # As small as it can be, for a signal that is larger packed than as JSON to be small too.
@@ -98,7 +98,7 @@ async def consume(pipeline: Pipeline) -> dict[str, list[ConsumerRecord]]:
             consumer.assign(tps)
             ends = await consumer.end_offsets(tps)
             records[name] = []
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(DEADLINE):
                 while any([await consumer.position(tp) < end for tp, end in ends.items()]):
                     for batch in (await consumer.getmany(timeout_ms=200)).values():
                         records[name] += batch

@@ -67,7 +67,7 @@ class Measured:
         async def probe() -> bool | None:
             return True if not any((await self.lag_by_the_broker()).values()) else None
 
-        await eventually(probe, 30, 0.2, "a lag of zero")
+        await eventually(probe, interval=0.2, what="a lag of zero")
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -248,7 +248,7 @@ async def test_the_marks_of_transactions_are_no_lag_of_the_worker(measured: Meas
         worker = (await scrape(measured.worker)).by("partition", "ecg_worker_lag_records")
         return True if len(worker) == 12 and not any(worker.values()) else None
 
-    await eventually(probe, 20, what="a lag of zero")
+    await eventually(probe, what="a lag of zero")
 
 
 async def test_the_copies_of_the_topics_are_watched(measured: Measured) -> None:
@@ -281,7 +281,7 @@ async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
     async def lag_known() -> bool | None:
         return True if len((await scrape(port)).by("partition", "ecg_group_lag_records")) == 12 else None
 
-    await eventually(lag_known, 30, what="the lag known again")
+    await eventually(lag_known, what="the lag known again")
     assert found("ecg_gateway_ready") == 0
     memory, acknowledged = (found("ecg_gateway_refusals_total", missing=what) for what in ("memory", "broker"))
     assert memory + acknowledged == 10

@@ -35,7 +35,7 @@ from shared.kafka import admin_client, client_options, new_producer, new_reader,
 from shared.settings import Settings
 from shared.topics import Topics
 from tests.brokers import KafkaBroker
-from tests.harness import ADMIN_TOKEN, ROOT, Pipeline, eventually, insights
+from tests.harness import ADMIN_TOKEN, DEADLINE, ROOT, Pipeline, eventually, insights
 from tests.metrics import scrape
 from tests.pipeline.test_direct_produce import found, message
 from tests.pipeline.test_events import stream
@@ -104,14 +104,14 @@ async def read(settings: Settings, topic: str) -> None:
         if topic not in await reader.topics():
             raise TopicAuthorizationFailedError(topic)
         reader.assign([TopicPartition(topic, 0)])
-        assert await asyncio.wait_for(reader.getone(), 20)
+        assert await asyncio.wait_for(reader.getone(), DEADLINE)
 
 
 async def join(settings: Settings) -> None:
     options: dict[str, Any] = {"group_id": worker_group(settings), "enable_auto_commit": False}
     topic = Topics(settings).submissions.name
     async with AIOKafkaConsumer(topic, **client_options(settings), **options, auto_offset_reset="earliest") as consumer:
-        assert await asyncio.wait_for(consumer.getone(), 20)
+        assert await asyncio.wait_for(consumer.getone(), DEADLINE)
         await consumer.commit({TopicPartition(topic, 0): 0})
 
 
@@ -215,7 +215,7 @@ async def test_the_whole_pipeline_works_with_the_permissions_of_its_roles(
         assert len(lags.by("topic", "ecg_topic_replicas")) == len(list(Topics(pipeline.settings)))
         async with new_reader(settings_of(reader)) as rows:
             rows.subscribe([Topics(pipeline.settings).insights.name])
-            assert (await asyncio.wait_for(rows.getone(), 20)).key
+            assert (await asyncio.wait_for(rows.getone(), DEADLINE)).key
     finally:
         pipeline.stop()
     logs = "".join(process.log.read_text() for process in (*pipeline.gateways, *pipeline.workers))
@@ -256,13 +256,13 @@ async def misplaced_and_poison(pipeline: Pipeline, token: str, operator: dict[st
         lines = (await run(operator, "-m", "ecg_client", "dlq", "list", "--json")).splitlines()
         return [orjson.loads(line)["letter"] for line in lines] or None
 
-    [letter] = await eventually(listed, 20, 0.2, "a dead letter")
+    [letter] = await eventually(listed, interval=0.2, what="a dead letter")
     assert f"{letter} -> {topic}" in await run(operator, "-m", "ecg_client", "dlq", "replay", letter)
 
     async def again() -> bool | None:
         return True if len(await listed() or []) == 2 else None
 
-    await eventually(again, 20, 0.2, "the replayed one's dead letter")
+    await eventually(again, interval=0.2, what="the replayed one's dead letter")
 
 
 async def run(env: dict[str, str], *arguments: str, code: int = 0) -> str:

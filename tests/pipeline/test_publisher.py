@@ -55,7 +55,7 @@ async def test_a_worker_ends_and_the_next_one_goes_on(new_pipeline: NewPipeline)
     async def ended() -> bool | None:
         return True if worker.running.poll() is not None else None
 
-    await eventually(ended, 60, what="the end of the worker")
+    await eventually(ended, what="the end of the worker")
     assert worker.running.returncode != 0
     pipeline.start_worker()
     await all_have_insights(pipeline, token, accepted)

@@ -30,7 +30,7 @@ async def through_failover(client: httpx.AsyncClient, path: str) -> httpx.Respon
         assert int(response.headers["retry-after"]) >= 1
         return None
 
-    return await eventually(probe, 60, what=f"an answer to {path}")
+    return await eventually(probe, what=f"an answer to {path}")
 
 
 async def test_a_worker_without_its_table_recovers_the_same_list(new_pipeline: NewPipeline) -> None:

@@ -18,7 +18,7 @@ from local_stack.kafka import Distribution, KafkaCluster
 from shared.kafka import new_reader
 from shared.topics import Topics
 from tests.brokers import Broker, KafkaBroker, security
-from tests.harness import ADMIN_TOKEN, Pipeline, eventually
+from tests.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually
 
 NewPipeline = Callable[..., Pipeline]
 
@@ -190,7 +190,7 @@ async def test_half_a_digest_is_not_enough(pipeline: Pipeline) -> None:
 async def test_a_gateway_does_not_start_with_an_admin_token_that_could_be_guessed(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     gateway = pipeline.start_gateway(ECG_ADMIN_TOKEN="correct-horse", ECG_EMBEDDED_BROKER="false")
-    assert await asyncio.to_thread(gateway.running.wait, 30) != 0
+    assert await asyncio.to_thread(gateway.running.wait, DEADLINE) != 0
     assert "ECG_ADMIN_TOKEN must have at least 32 characters" in gateway.log.read_text()
     assert "correct-horse" not in gateway.log.read_text()
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from local_stack.lifetime import dies_with_parent
 from tests.safeguards import ROOT, Safeguard, safeguards
 
 _COPY = ROOT / "build" / "safeguards"
@@ -57,6 +58,7 @@ def _run(test: str, options: list[str]) -> bool:
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=dies_with_parent(),
     )
     if done.returncode not in (0, _FAILED):
         print(done.stdout[-2000:])

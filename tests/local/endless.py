@@ -1,0 +1,20 @@
+"""A test that starts a pipeline and never ends, for `test_lifetime.py` to kill; only found by its name."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.harness import Pipeline
+
+
+async def test_that_never_ends(new_pipeline: Callable[..., Pipeline]) -> None:
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline.ready()
+    # In one step: whoever sees the file finds all of it in there.
+    partial = Path(os.environ["ECG_TEST_ENDLESS"] + ".partial")
+    partial.write_text(str(os.getpid()))
+    partial.rename(os.environ["ECG_TEST_ENDLESS"])
+    # As a test that waits for a process to end: no interrupt gets through, and so no fixture stops anything.
+    pipeline.workers[0].running.wait()

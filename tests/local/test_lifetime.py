@@ -1,0 +1,100 @@
+"""What tests start ends with them, whatever ends them."""
+
+import contextlib
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import DEADLINE, Process, eventually
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death"),
+]
+
+MARK = "ECG_TEST_ENDLESS"
+BROKERS = {"embedded": ["memory://tansu/"], "kafka": ["kafka.Kafka"]}
+
+
+def marked(mark: str) -> dict[int, str]:
+    """Return the command of every process that inherited the mark in its environment, by process id."""
+    found = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARK}={mark}".encode() in (directory / "environ").read_bytes().split(b"\0"):
+                found[int(directory.name)] = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:  # it has ended, or is another user's
+            continue
+    return found
+
+
+class Session:
+    """A session of pytest in a process of its own, with one test that started a pipeline and waits."""
+
+    def __init__(self, directory: Path, broker: str) -> None:
+        self.file = directory / uuid.uuid4().hex
+        self.programs = ["ingest_api", "stream_agents", *BROKERS.get(broker, [])]
+        argv = [sys.executable, "-m", "pytest", "-n", "1", "--broker", broker, "tests/local/endless.py"]
+        self.main = Process("pytest", argv, {MARK: str(self.file)}, directory / "pytest.log")
+
+    async def begin(self) -> int:
+        """Start it and wait until its pipeline is ready; return the id of the process that runs the test."""
+        self.main.start()
+        tester = await eventually(self._tester, what="the pipeline of the other session")
+        running = " ".join(self.commands.values())
+        assert all(program in running for program in self.programs), running
+        assert tester != self.main.running.pid
+        return tester
+
+    @property
+    def commands(self) -> dict[int, str]:
+        return marked(str(self.file))
+
+    async def _tester(self) -> int | None:
+        assert self.main.running.poll() is None, self.main.tail()
+        return int(self.file.read_text()) if self.file.exists() else None
+
+    async def ended(self) -> bool | None:
+        return not self.commands or None
+
+
+@pytest.fixture
+def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
+    session = Session(tmp_path, request.config.getoption("--broker"))
+    yield session
+    for pid in session.commands:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    if session.main.popen:
+        session.main.running.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+async def test_nothing_outlives_a_session(session: Session, number: signal.Signals) -> None:
+    await session.begin()
+    session.main.signal(number)
+    await eventually(session.ended, what="the end of every process")
+
+
+async def test_nothing_outlives_a_process_of_xdist(session: Session) -> None:
+    os.kill(await session.begin(), signal.SIGKILL)
+    await eventually(session.ended, what="the end of every process")
+
+
+def test_an_interrupt_ends_a_child_where_the_tests_ignore_it(tmp_path: Path) -> None:
+    process = Process("sleep", ["sleep", "600"], {}, tmp_path / "log")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        process.signal(signal.SIGINT)
+        assert process.running.wait(DEADLINE) == -signal.SIGINT
+    finally:
+        process.kill()
