@@ -1,8 +1,16 @@
 """Run a worker: `python -m stream_agents`."""
 
 import asyncio
+import fcntl
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TextIO
 
 import faust
+import structlog
 import uvloop
 
 from shared import log
@@ -10,21 +18,64 @@ from shared.memory import keep_freed
 from shared.settings import Settings
 from stream_agents.app import create_app, create_topics
 
+logger = structlog.get_logger(__name__)
+
+# A container runtime kills after ten.
+_STOP_SECONDS = 7.0
+_DIRECTORY_IN_USE = 2
+
 
 def main() -> None:
     """Run a worker until SIGINT or SIGTERM."""
     settings = Settings()
     log.configure(settings.log_level, settings.log_format)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Until the worker has handlers of its own: it has begun nothing that would have to be ended.
+        signal.signal(number, lambda *_: os._exit(0))
     keep_freed()
     if settings.event_loop == "uvloop":
         # For the loops of Faust's threads too.
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    lock = _lock(settings.data_dir)
     asyncio.run(create_topics(settings))
-    app = create_app(settings)
-    worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
+    worker = _Worker(create_app(settings), quiet=True, override_logging=False, redirect_stdouts=False)
     # It writes to the terminal also where there is none, among the lines of the log.
     worker.spinner = None
-    worker.execute_from_commandline()
+    try:
+        worker.execute_from_commandline()
+    finally:
+        lock.close()
+
+
+class _Worker(faust.Worker):
+    """A worker whose stop ends in time, whatever it waits for: what is durable was so before."""
+
+    async def stop(self) -> None:
+        """Stop."""
+        deadline = threading.Timer(_STOP_SECONDS, self._end)
+        deadline.daemon = True
+        deadline.start()
+        await super().stop()
+
+    def _end(self) -> None:
+        logger.warning("ending without what the stop waits for", seconds=_STOP_SECONDS)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1 if self.app.crash_reason else 0)
+
+
+def _lock(directory: Path) -> TextIO:
+    """Return the lock of a worker's directory; end the process if another worker has it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = (directory / "worker.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logger.error(
+            "another worker uses this directory: give each its own with ECG_DATA_DIR", directory=str(directory)
+        )
+        sys.exit(_DIRECTORY_IN_USE)
+    return lock
 
 
 if __name__ == "__main__":

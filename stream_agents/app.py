@@ -20,7 +20,7 @@ from stream_agents.recovery import Recovery, TableManager
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 from stream_agents.transport import Poll, credentials, new_transport
-from stream_agents.upkeep import Upkeep
+from stream_agents.upkeep import ClientWatch, Upkeep
 from stream_agents.views import add_views, gateways_only
 
 _WAITING_POLLS = 4
@@ -96,7 +96,8 @@ def create_app(settings: Settings) -> faust.App:
     tables.own_recovery = Recovery(app, topics.insights.name, table.reader, ends, beacon=tables.beacon)
     agent = SubmissionsAgent(app, settings, topics, table, from_environment("worker"))
     app.add_dependency(Upkeep(settings, table, agent.keys))
-    serving = Serving(app, table, topics, settings.worker_url, ends)
+    app.add_dependency(ClientWatch())
+    serving = Serving(app, settings, table, topics, ends)
     app.sensors.add(Sensor())
     if settings.metrics_port is not None:
         app.add_dependency(Exporter(app, settings, topics, table, serving))

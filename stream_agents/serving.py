@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -12,9 +12,11 @@ from faust.types import TP, AppT
 
 from shared import announcements
 from shared.announcements import Announcement
+from shared.settings import Settings
 from shared.topics import Topics
 from stream_agents.ends import Ends
 from stream_agents.table import InsightsTable
+from stream_agents.transport import Consumer
 
 log = structlog.get_logger(__name__)
 
@@ -27,15 +29,19 @@ _FAREWELL_TIMEOUT = 2.0
 class Serving:
     """Follows the worker's assignments.
 
+    What it says needs a heartbeat that is younger than the session timeout: after that time the group takes the worker
+    for dead, and others may write to its partitions.
+
     A partition is served from the end of its recovery until it is assigned elsewhere: also while the group
     rebalances, as nobody writes to the partition before its next owner has recovered it.
     """
 
-    def __init__(self, app: AppT, table: InsightsTable, topics: Topics, url: str, ends: Ends) -> None:
+    def __init__(self, app: AppT, settings: Settings, table: InsightsTable, topics: Topics, ends: Ends) -> None:
         self._app = app
         self._table = table
         self._topic = topics.workers.name
-        self._url = url
+        self._url = settings.worker_url
+        self._session_timeout = settings.session_timeout
         self._ends = ends
         self._generation = -1
         self._partitions: frozenset[int] = frozenset()
@@ -47,7 +53,11 @@ class Serving:
     @property
     def ready(self) -> bool:
         """Whether the worker is in the group and its partitions, if it has some, are recovered."""
-        return self._ready and not self._app.rebalancing
+        return self._ready and not self._app.rebalancing and self._is_member
+
+    @property
+    def _is_member(self) -> bool:
+        return cast("Consumer", self._app.consumer).seconds_since_heartbeat < self._session_timeout
 
     @property
     def partitions(self) -> frozenset[int]:
@@ -61,7 +71,7 @@ class Serving:
 
     def serves(self, partition: int) -> bool:
         """Tell whether this worker has the whole of a partition."""
-        return partition in self._partitions and self._table.rows.holds(partition)
+        return partition in self._partitions and self._table.rows.holds(partition) and self._is_member
 
     async def knows(self, partition: int) -> bool:
         """Tell whether a row that this worker has not is nowhere."""

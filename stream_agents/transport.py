@@ -4,6 +4,8 @@ A consumer that loses no message that it has fetched and never commits an offset
 and a producer that is idempotent. See docs/decisions/0006-no-commit-before-changelog.md.
 """
 
+import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
 from yarl import URL
 
+from shared.client_watch import Heartbeats, watched
 from shared.kafka import client_options, fetch_max_wait_ms, producer_options
 from shared.settings import Settings
 from stream_agents.offsets import Offsets
@@ -55,6 +58,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     request_timeout_ms: int
     consumer: "Consumer"
 
+    async def on_start(self) -> None:
+        """Start the client, and look after it: Faust asks it neither for errors of its group nor for heartbeats."""
+        await super().on_start()
+        consumer = watched(self._ensure_consumer())
+        self.heartbeats = Heartbeats(consumer)
+
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         # Faust fixes these, at 1.5 s and at read_uncommitted, and offers no settings. Whoever produces in transactions
@@ -65,6 +74,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # one stays long. What is under way to a frozen broker has to be given up sooner, to be sent to its successor.
         consumer._client._request_timeout_ms = self.request_timeout_ms
         return consumer
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Fetch nothing of the changelog: it is assigned for its place among the workers, and read elsewhere."""
+        changelog = [TopicPartition(*tp) for tp in assigned if self.consumer.is_changelog(tp)]
+        self._ensure_consumer().pause(*changelog)
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def _fetch_records(
         self, consumer: AIOKafkaConsumer, active_partitions: set[TP], *args: Any, **kwargs: Any
@@ -83,8 +98,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             if turn != self.consumer.offsets.turn(ensure_TP(tp)):
                 await self._give_back(consumer, tp, records[0].offset)
                 continue
-            if not self.consumer.is_changelog(ensure_TP(tp)):
-                self.consumer.offsets.fetched(ensure_TP(tp), [record.offset for record in records])
+            self.consumer.offsets.fetched(ensure_TP(tp), [record.offset for record in records])
             polls[tp] = [Poll(records, turn)]
         return polls
 
@@ -108,7 +122,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         for tp in consumer.assignment():
             committed[tp] = None
             if self.consumer.is_changelog(tp):
-                continue  # recovery goes where it has to
+                continue
             offset = committed[tp] = await consumer.committed(tp)
             self.consumer.offsets.went_back(ensure_TP(tp))
             # aiokafka's own call leaves a partition without a committed offset wherever it has been read to.
@@ -152,8 +166,15 @@ class Consumer(driver.Consumer):
         return await cast("ConsumerThread", self._thread).first_unstored()
 
     def is_changelog(self, tp: TP) -> bool:
-        """Tell whether a partition is one of a table's changelog, which recovery reads."""
-        return self._is_changelog_tp(tp)
+        """Return True if a partition is one of a table's changelog."""
+        return tp.topic in self.app.tables.changelog_topics
+
+    @property
+    def seconds_since_heartbeat(self) -> float:
+        """The seconds since the group's coordinator last confirmed that this worker is a member."""
+        heartbeats: Heartbeats | None = getattr(self._thread, "heartbeats", None)
+        last = heartbeats.last if heartbeats else None
+        return math.inf if last is None else time.monotonic() - last
 
     def _to_message(self, tp: TP, record: ConsumerRecord | Poll) -> ConsumerMessage:
         if not isinstance(record, Poll):
@@ -199,6 +220,11 @@ class Producer(driver.Producer):
     """A producer with the options of the pipeline's other producers."""
 
     options: Mapping[str, Any]
+
+    async def on_start(self) -> None:
+        """Start the client, and look after it."""
+        await super().on_start()
+        watched(self.client)
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {**super()._settings_extra(), **self.options}

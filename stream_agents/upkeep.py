@@ -2,6 +2,7 @@
 
 from mode import Service
 
+from shared.client_watch import watch
 from shared.data_keys import DataKeys
 from shared.settings import Settings
 from stream_agents.table import InsightsTable
@@ -30,3 +31,11 @@ class Upkeep(Service):
     async def on_stop(self) -> None:
         """Stop following the keys."""
         await self._keys.stop()
+
+
+class ClientWatch(Service):
+    """Ends the worker when one of its Kafka clients has lost a task, and would wait for ever."""
+
+    @Service.task
+    async def _watch(self) -> None:
+        await watch()

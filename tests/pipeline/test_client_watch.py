@@ -21,7 +21,7 @@ from shared.client_watch import Heartbeats, ended_tasks
 from shared.kafka import new_producer, new_reader
 from shared.topics import Topics
 from shared.view import TopicView
-from tests.harness import ADMIN_TOKEN, START_TIMEOUT, Pipeline, eventually
+from tests.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually
 
 _SESSION_MS, _HEARTBEAT_MS = 3000, 500
 _METADATA = "metadata", "_client._sync_task"
@@ -178,7 +178,7 @@ async def test_a_gateway_without_a_working_client_ends_and_says_why(
         # To be read. A gateway that has lost the task already does not answer.
         with contextlib.suppress(httpx.HTTPError):
             await client.post("/users", json={"username": "after"}, headers={"x-admin-token": ADMIN_TOKEN}, timeout=5)
-    assert await asyncio.to_thread(gateway.running.wait, START_TIMEOUT) == _CLIENT_DIED
+    assert await asyncio.to_thread(gateway.running.wait, DEADLINE) == _CLIENT_DIED
     assert "a Kafka client died" in gateway.log.read_text()
     assert reason.format(pipeline.prefix) in gateway.log.read_text()
 
@@ -186,7 +186,7 @@ async def test_a_gateway_without_a_working_client_ends_and_says_why(
 async def test_a_gateway_that_loses_a_client_as_it_starts_ends_too(new_pipeline: Callable[[], Pipeline]) -> None:
     pipeline = new_pipeline()
     gateway = pipeline.start_gateway(_FAULTY.format(when="Fetcher._get_actions_per_node = fail"))
-    assert await asyncio.to_thread(gateway.running.wait, START_TIMEOUT) == _START_FAILED
+    assert await asyncio.to_thread(gateway.running.wait, DEADLINE) == _START_FAILED
     assert "AIOKafkaConsumer: fetch (RuntimeError: of the loop)" in gateway.log.read_text()
 
 
@@ -200,7 +200,7 @@ async def test_a_view_that_is_not_read_any_more_says_so(pipeline: Pipeline) -> N
         async with new_producer(pipeline.settings) as producer:
             await producer.send_and_wait(f"{pipeline.prefix}.users", b"{}", b"user")
         with pytest.raises(KafkaError, match="not read any more"):
-            await asyncio.wait_for(view.catch_up(), START_TIMEOUT)
+            await asyncio.wait_for(view.catch_up(), DEADLINE)
     finally:
         await view.stop()
 

@@ -26,7 +26,7 @@ class Fetching:
         self.consumer, self._producer, self._topic = consumer, producer, topic
         self.offsets: Offsets[TP] = Offsets()
         self._thread = ConsumerThread.__new__(ConsumerThread)
-        faust = SimpleNamespace(offsets=self.offsets, flow_active=True, is_changelog=lambda tp: False)
+        faust = SimpleNamespace(offsets=self.offsets, flow_active=True)
         self._thread.consumer = cast("Any", faust)
 
     def tp(self, partition: int) -> TP:

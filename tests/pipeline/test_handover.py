@@ -40,7 +40,7 @@ getmany = Consumer.getmany
 
 async def lossy(self, timeout):
     async for tp, message in getmany(self, timeout):
-        if self.is_changelog(tp) or all(record.offset != {offset} for record in message.value.records):
+        if all(record.offset != {offset} for record in message.value.records):
             yield tp, message
 
 Consumer.getmany = lossy
