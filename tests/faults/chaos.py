@@ -68,14 +68,20 @@ class Chaos:
             what = rng.choices(("killed", "frozen", "restarted", "all"), (3, 3, 2, 1))[0]
             self.counts["all brokers frozen" if what == "all" else f"brokers {what}"] += 1
             if what == "killed":
-                node.kill()
-                await asyncio.sleep(down)
-                node.start()
+                await _kill_broker(node, down)
             elif what == "restarted":
                 await node.restart()
             else:
                 await _freeze_brokers(nodes if what == "all" else [node], frozen)
             await stack.cluster.in_sync()
+
+
+async def _kill_broker(node: KafkaNode, seconds: float) -> None:
+    node.kill()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        node.start()
 
 
 async def _freeze_brokers(nodes: list[KafkaNode], seconds: float) -> None:

@@ -1,5 +1,6 @@
 """The page of the fault suite's outcomes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,16 +61,18 @@ told. The same seed makes the same faults.
 """
 
 
-def _line(cells: "list[str] | tuple[str, ...]") -> str:
-    return f"| {' | '.join(cells)} |"
+def line(row: Sequence[str]) -> str:
+    """Return a row of a table."""
+    return f"| {' | '.join(row)} |"
 
 
 def _table(first: tuple[str, ...], columns: tuple[str, ...], rows: list[list[str]]) -> str:
     rule = ["---"] * len(first) + ["--:"] * len(columns)
-    return "\n".join(_line(row) for row in ([*first, *columns], rule, *rows)) + "\n"
+    return "\n".join(line(row) for row in ([*first, *columns], rule, *rows)) + "\n"
 
 
-def _cells(outcome: Outcome) -> list[str]:
+def cells(outcome: Outcome) -> list[str]:
+    """Return an outcome as the cells of a table."""
     tally = outcome.tally
     counts = (outcome.accepted, tally.lost, tally.wrong, tally.stuck, tally.duplicated)
     return [
@@ -101,14 +104,14 @@ class Report:
         """Return the page."""
         text = _HEADER
         if self.scenarios:
-            rows = [[scenario.label, *_cells(outcome)] for scenario, outcome in self.scenarios]
+            rows = [[scenario.label, *cells(outcome)] for scenario, outcome in self.scenarios]
             text += _table(("scenario",), _COLUMNS, rows)
         if stops := [stop for _, outcome in self.scenarios for stop in outcome.stops]:
             text += _STOPS + _table(("state", "process", "signal"), ("seconds",), _slowest(stops))
         if self.chaos:
             kinds = tuple(self.chaos[0][0].counts)
             rows = [
-                [f"{chaos.seed}", f"{chaos.seconds:.0f}", *map(str, chaos.counts.values()), *_cells(outcome)]
+                [f"{chaos.seed}", f"{chaos.seconds:.0f}", *map(str, chaos.counts.values()), *cells(outcome)]
                 for chaos, outcome in self.chaos
             ]
             text += _CHAOS + _table(("seed", "seconds"), kinds + _COLUMNS, rows)

@@ -137,6 +137,7 @@ async def all_brokers_frozen(stack: Stack) -> None:
 async def stopped_in_every_state(stack: Stack) -> None:
     await _stop(stack, "under load")
     await _stop_recovering(stack)
+    await _all_back(stack)
     async with _frozen(stack, *stack.cluster.nodes):
         # Clients have given up requests, and sent them again, by then.
         await asyncio.sleep(_OUTAGE)

@@ -111,7 +111,8 @@ class Stack:
             process.kill()
             code = 0
         self.stops.append(Stop(state, process.name, number.name, time.monotonic() - begun))
-        if code not in (0, -signal.SIGKILL):
+        # A process that has just been started dies of the signal itself.
+        if code not in (0, -number, 128 + number, -signal.SIGKILL):
             self._note_end(process, code)
 
     async def restart(self, process: Process) -> None:

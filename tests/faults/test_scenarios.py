@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.report import Report
+from tests.faults.report import Report, cells, line
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.stack import Stack
 from tests.faults.trial import try_fault
@@ -18,7 +18,7 @@ MAX_GATEWAY_RSS = 600 * 1024 * 1024
 async def test_nothing_accepted_is_lost(stack: Stack, scenario: Scenario, report: Report) -> None:
     outcome = await try_fault(stack, scenario.name, scenario.fault, scenario.rate)
     report.scenarios.append((scenario, outcome))
-    print(f"\n{scenario.label}: {outcome}")
+    print(f"\n{line([scenario.label, *cells(outcome)])}", flush=True)
     assert not (found := outcome.faults()), found
     for gateway in stack.pipeline.gateways:
         assert resident_bytes(gateway.running.pid) < MAX_GATEWAY_RSS

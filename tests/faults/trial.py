@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -75,7 +76,7 @@ async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outco
             try:
                 await fault(stack)
             except Exception as error:
-                outcome.errors.append(f"{type(error).__name__}: {error}")
+                outcome.errors += traceback.format_exception(error)
             await asyncio.sleep(_AFTER)
             over.set()
             await submitting
