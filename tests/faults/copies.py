@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -96,8 +97,15 @@ def copies(worker: Worker) -> dict[int, Path]:
 
 def open_copies(worker: Worker) -> set[Path]:
     """Return the directories of the copies that a running worker has open."""
-    links = [link.readlink() for link in Path(f"/proc/{worker.running.pid}/fd").iterdir() if link.is_symlink()]
-    return {link.parent for link in links if link.name == "LOCK"}
+    found = set()
+    with suppress(FileNotFoundError):
+        for link in Path(f"/proc/{worker.running.pid}/fd").iterdir():
+            # Files are closed meanwhile.
+            with suppress(FileNotFoundError):
+                file = link.readlink()
+                if file.name == "LOCK":
+                    found.add(file.parent)
+    return found
 
 
 def position_of(copy: Mapping[bytes, bytes]) -> int:

@@ -137,25 +137,24 @@ async def all_brokers_frozen(stack: Stack) -> None:
 async def stopped_in_every_state(stack: Stack) -> None:
     await _stop(stack, "under load")
     await _stop_recovering(stack)
-    await _all_back(stack)
+    await stack.all_back()
     async with _frozen(stack, *stack.cluster.nodes):
         # Clients have given up requests, and sent them again, by then.
         await asyncio.sleep(_OUTAGE)
         await _stop(stack, "all brokers frozen")
         # What starts now waits for a broker that does not speak.
-        for process in stack.processes:
-            stack.release(process)
+        stack.release_all()
         await asyncio.sleep(_OUTAGE / 2)
         await _stop(stack, "all brokers frozen since before the start")
-    await _all_back(stack)
+    await stack.all_back()
     async with _frozen(stack, await _coordinator(stack)):
         await asyncio.sleep(_OUTAGE)
         await _stop(stack, "the group's coordinator frozen")
-    await _all_back(stack)
+    await stack.all_back()
     async with _brokers_down(stack):
         await asyncio.sleep(_OUTAGE)
         await _stop(stack, "all brokers down")
-    await _all_back(stack)
+    await stack.all_back()
 
 
 @scenario("A worker's RocksDB directory deleted, and the worker restarted")
@@ -271,13 +270,6 @@ async def _stop_recovering(stack: Stack) -> None:
     await _stop(stack, "recovering", *workers)
 
 
-async def _all_back(stack: Stack) -> None:
-    for process in stack.processes:
-        if process.name in stack.held_down:
-            stack.release(process)
-    await stack.ready()
-
-
 def _cut_sst(copy: Path) -> None:
     file = _sst(copy)
     os.truncate(file, file.stat().st_size // 2)
@@ -306,12 +298,14 @@ def _sst(copy: Path) -> Path:
 async def _damage(stack: Stack, worker: Worker, damage: Callable[[Path], None]) -> None:
     """Damage all tables of a worker while it is down; see it come back with tables built anew, and say so."""
     await stack.stop(worker)
-    damaged = list(copies(worker).values())
+    damaged: list[Path] = []
     try:
-        for copy in damaged:
+        for copy in copies(worker).values():
             # RocksDB moves to files what was only in its log when it opens a table.
             rocksdict.Rdict(str(copy), options=rocksdict.Options(raw_mode=True)).close()
-            damage(copy)
+            if any(copy.glob("*.sst")):
+                damage(copy)
+                damaged.append(copy)
         stack.release(worker)
         await stack.ready()
         assert set(damaged) & open_copies(worker), f"{worker.name} has other partitions now"

@@ -100,6 +100,17 @@ class Stack:
         self.start(process)
         self.held_down.discard(process.name)
 
+    def release_all(self) -> None:
+        """Start everything that is held down."""
+        for process in self.processes:
+            if process.name in self.held_down:
+                self.release(process)
+
+    async def all_back(self) -> None:
+        """Start everything that is held down, and return when the stack is ready."""
+        self.release_all()
+        await self.ready()
+
     async def stop(self, process: Process, state: str = "at work", number: signal.Signals = signal.SIGTERM) -> None:
         """Have a process stop, and hold it down; note how long it took, and whether it ended in order."""
         self.hold_down(process)

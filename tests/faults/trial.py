@@ -56,7 +56,7 @@ async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outco
     Afterwards the workers run again. A step that fails is noted, and the trial goes on.
     """
     outcome = Outcome()
-    await stack.ready()
+    await stack.all_back()
     restarts, stops, ended = stack.restarts, len(stack.stops), len(stack.ended)
     ledger = Ledger(stack.pipeline, await stack.pipeline.register(name), name)
     lag, queries = LagWatch(stack.pipeline), QueryWatch(stack.pipeline, ledger.token)
@@ -64,27 +64,26 @@ async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outco
     async with lag.watching():
         await ledger.submit(itertools.islice(numbers, int(_WARM_UP * rate)), rate)
         await lag.caught_up()
-        async with queries.watching(list(ledger.accepted)[:_FOLLOWED]):
+        async with queries.watching(list(ledger.accepted)[:_FOLLOWED]), asyncio.TaskGroup() as load:
             sampled = itertools.count()
             ledger.on_accepted = lambda ecg_id: None if next(sampled) % _FOLLOW_EVERY else queries.fresh(ecg_id)
             over = asyncio.Event()
-            submitting = asyncio.create_task(
-                ledger.submit(itertools.takewhile(lambda _: not over.is_set(), numbers), rate)
-            )
+            load.create_task(ledger.submit(itertools.takewhile(lambda _: not over.is_set(), numbers), rate))
             await asyncio.sleep(_BEFORE)
             broken = time.monotonic()
             try:
                 await fault(stack)
             except Exception as error:
                 outcome.errors += traceback.format_exception(error)
+                # Submissions need a gateway.
+                stack.release_all()
             await asyncio.sleep(_AFTER)
             over.set()
-            await submitting
-            try:
-                await stack.ready()
-                await lag.caught_up()
-            except AssertionError as error:
-                outcome.errors.append(str(error))
+        try:
+            await stack.all_back()
+            await lag.caught_up()
+        except AssertionError as error:
+            outcome.errors.append(str(error))
     outcome.tally = await ledger.check()
     outcome.comparison = await _compare_copies(stack)
     outcome.tally.duplicated = len(stack.changelog.ids_of(name) - set(ledger.accepted))
@@ -104,6 +103,5 @@ async def _compare_copies(stack: Stack) -> Comparison:
     await asyncio.gather(*(stack.stop(worker, "idle") for worker in workers))
     await stack.changelog.read_on()
     comparison = await compare(workers, stack.changelog)
-    for worker in workers:
-        stack.release(worker)
+    await stack.all_back()
     return comparison
