@@ -49,10 +49,10 @@ test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, M
 
 test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (35 minutes; SHORT=1: seven; ONLY=coordinator: those named so; SECURE=1: with TLS, passwords and permissions)
 	@$(SECURED) $(if $(SHORT),ECG_FAULTS_SHORT=1) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py tests/faults/test_chaos.py \
-		-s $(if $(ONLY),-k "$(ONLY)")
+		-s --show-capture=no $(if $(ONLY),-k "$(ONLY)")
 
 test-chaos: $(DEV_READY) ## kill, freeze and restart all processes at random: make test-chaos [SECONDS=600] [SEED=n] [SECURE=1]
-	@$(SECURED) ECG_CHAOS_SECONDS=$(or $(SECONDS),600) ECG_CHAOS_SEED=$(SEED) exec $(BIN)/python -m pytest tests/faults/test_chaos.py -s
+	@$(SECURED) ECG_CHAOS_SECONDS=$(or $(SECONDS),600) ECG_CHAOS_SEED=$(SEED) exec $(BIN)/python -m pytest tests/faults/test_chaos.py -s --show-capture=no
 
 safeguards: $(DEV_READY) ## take each safeguard of docs/security.md away, and see its tests fail (ten minutes; ONLY=erasure: those named so)
 	@exec $(BIN)/python -m tests.safeguards $(ONLY)
