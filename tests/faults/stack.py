@@ -28,7 +28,7 @@ _READY_TIMEOUT = 120.0
 # One that does not stop is killed then, so that the suite goes on.
 _PATIENCE = 30.0
 _SERVING = re.compile(r"event=serving .*?\[([\d, ]*)\]")
-_ERROR_LINES = 12
+_ERROR_LINES, _SHOWN = 6, 500
 
 
 @dataclass(frozen=True)
@@ -161,9 +161,8 @@ class Stack:
 
     def _note_end(self, process: Process, code: int) -> None:
         lines = self.log(process).splitlines()
-        errors = [i for i, line in enumerate(lines) if "level=error" in line or "level=critical" in line]
-        first = errors[-1] if errors else max(0, len(lines) - _ERROR_LINES)
-        shown = "\n".join(f"    {line[:2000]}" for line in lines[first : first + _ERROR_LINES])
+        errors = [line for line in lines if "level=error" in line or "level=critical" in line]
+        shown = "\n".join(f"    {line[:_SHOWN]}" for line in (errors or lines)[-_ERROR_LINES:])
         self.ended.append(f"{process.name} ended by itself with code {code}:\n{shown}")
         print(f"\n{self.ended[-1]}", flush=True)
 
