@@ -33,7 +33,7 @@ _QUIET, _BUSY = 50.0, 250.0
 _OUTAGE = 10.0
 _RESTARTS, _KILLS, _FROZEN = (6, 3, 15) if SHORT else (60, 30, 60)
 # How a worker says that it builds a damaged partition's table anew.
-_REBUILT = re.compile(r"level=(?:warning|error) .*(?:anew|again|rebuil)", re.IGNORECASE)
+_REBUILT = re.compile(r"level=(?:warning|error) .*(?:anew|rebuil)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
