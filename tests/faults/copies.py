@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.topics import Topics
 from tests.harness import Pipeline, Worker
 
-_MARK_KEY = b"__faust\0offset__"
+_POSITION = b"\xffposition"
 # An index entry begins with a zero byte; it counts time down from the end of the year 9999.
 _ENTRY = b"\0"
 _LAST_MS = 253_402_300_799_999
@@ -108,27 +108,28 @@ def open_copies(worker: Worker) -> set[Path]:
     return found
 
 
-def position_of(copy: Mapping[bytes, bytes]) -> int:
-    """Return the copy's mark as a position: the offset before which every record is said to be applied."""
-    mark = copy.get(_MARK_KEY)
-    return 0 if mark is None else int(mark) + 1
+def position_of(copy: Mapping[bytes, bytes]) -> int | None:
+    """Return the offset before which every record of the changelog is said to be applied, if the copy has one."""
+    position = copy.get(_POSITION)
+    return None if position is None else int(position)
 
 
 def faults(copy: Mapping[bytes, bytes], changelog: Mapping[bytes, Records]) -> list[str]:
-    """Return what a copy lacks, or has wrong or too much, below its mark.
+    """Return what a copy lacks, or has wrong or too much, below its position.
 
-    A record beyond the mark may be applied already: such a key has the row of its last record below the mark, or that
+    A record beyond the position may be applied already: such a key has the row of its last record before it, or that
     of any later one.
     """
-    position = position_of(copy)
-    rows = {key: row for key, row in copy.items() if key != _MARK_KEY and not key.startswith(_ENTRY)}
+    if (position := position_of(copy)) is None:
+        return ["rows without a position"] if copy else []
+    rows = {key: row for key, row in copy.items() if key != _POSITION and not key.startswith(_ENTRY)}
     found = [f"{key!r} is not in the changelog" for key in rows.keys() - changelog.keys()]
     for key, records in changelog.items():
         below = [row for offset, row in records if offset < position]
         beyond = [row for offset, row in records if offset >= position]
         if rows.get(key) not in [*(below[-1:] or [None]), *beyond]:
             state = "stale" if key in rows else "missing"
-            found.append(f"{key!r} is {state}: offsets {[offset for offset, _ in records]}, mark before {position}")
+            found.append(f"{key!r} is {state}: offsets {[offset for offset, _ in records]}, position {position}")
     entries = {key for key in copy if key.startswith(_ENTRY)}
     expected = {entry for row in rows.values() if (entry := _entry(row))}
     found += [f"index entry {entry!r} is missing" for entry in expected - entries]

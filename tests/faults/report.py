@@ -21,8 +21,8 @@ after two seconds. One run of `make test-faults` made this page.
 
 - **lost**: accepted, and 404 to its owner. **wrong**: with other insights than its signal has. **stuck**: not 200
   within 90 s. **duplicated**: rows of ids that were never answered to anybody.
-- **gaps**: rows and index entries that a worker's local copy lacks, or has stale or too many, below its mark, by a
-  comparison of every copy with the changelog.
+- **gaps**: rows and index entries that a worker's local copy lacks, or has stale or too many, below its position, by
+  a comparison of every copy with the changelog.
 - **failed queries**: not answered by either gateway, or with 503, of all that were made all the time for finished ECGs
   and for some that had been accepted just before. **unanswered**: the longest time for which one ECG was not answered.
   **unexpected**: answers that are not documented, and 404 for an accepted ECG at any moment.

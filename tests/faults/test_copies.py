@@ -5,7 +5,7 @@ import pytest
 
 from tests.faults.copies import Records, faults
 
-MARK = b"__faust\0offset__"
+POSITION = b"\xffposition"
 
 
 def row(ecg_id: str, accepted: int = 5, username: str = "clinic") -> bytes:
@@ -23,9 +23,9 @@ CHANGELOG: dict[bytes, Records] = {
     b"erased": [(5, row("erased", username=""))],
     b"late": [(7, row("late"))],
 }
-# Below its mark, offset 5, it has everything.
+# Below its position it has everything.
 COPY = {
-    MARK: b"5",
+    POSITION: b"6",
     b"a": row("a", 6),
     b"b": row("b"),
     b"erased": row("erased", username=""),
@@ -34,21 +34,22 @@ COPY = {
 }
 
 
-def test_a_copy_with_everything_below_its_mark_has_no_gap() -> None:
+def test_a_copy_with_everything_below_its_position_has_no_gap() -> None:
     assert faults(COPY, CHANGELOG) == []
 
 
-def test_a_copy_may_have_rows_beyond_its_mark() -> None:
+def test_a_copy_may_have_rows_beyond_its_position() -> None:
     assert faults(COPY | {b"late": row("late"), entry("late"): b""}, CHANGELOG) == []
 
 
-def test_a_copy_without_a_mark_promises_nothing() -> None:
+def test_an_empty_copy_promises_nothing() -> None:
     assert faults({}, CHANGELOG) == []
 
 
 @pytest.mark.parametrize(
     ("without", "more", "found"),
     [
+        ([POSITION], {}, "rows without a position"),
         ([b"b", entry("b")], {}, "b'b' is missing"),
         ([entry("a", 6)], {b"a": row("a"), entry("a"): b""}, "b'a' is stale"),
         ([], {b"gone": row("gone"), entry("gone"): b""}, "b'gone' is stale"),
@@ -56,7 +57,7 @@ def test_a_copy_without_a_mark_promises_nothing() -> None:
         ([entry("b")], {}, f"index entry {entry('b')!r} is missing"),
         ([], {entry("erased"): b""}, f"index entry {entry('erased')!r} has no row"),
     ],
-    ids=["missing", "stale", "tombstone", "unknown", "no entry", "entry of an erased row"],
+    ids=["no position", "missing", "stale", "tombstone", "unknown", "no entry", "entry of an erased row"],
 )
 def test_a_gap_is_found(without: list[bytes], more: dict[bytes, bytes], found: str) -> None:
     copy = {key: value for key, value in COPY.items() if key not in without} | more
