@@ -27,7 +27,7 @@ KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py c
 SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-kafka test-faults safeguards fuzz bench check contracts docs sbom audit-dependencies lock clean
+.PHONY: help run demo test test-kafka test-faults test-chaos safeguards fuzz bench check contracts docs sbom audit-dependencies lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,8 +47,12 @@ test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, M
 	@echo "Running the pipeline's tests on Apache Kafka (about ten minutes on two cores; once, Maven downloads it)"
 	@$(SECURED) exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
 
-test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (half an hour; SHORT=1: four minutes; SECURE=1: with TLS, passwords and permissions)
-	@$(SECURED) $(if $(SHORT),ECG_FAULTS=worst ECG_FAULT_ECGS=2000) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py -s
+test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (35 minutes; SHORT=1: seven; ONLY=coordinator: those named so; SECURE=1: with TLS, passwords and permissions)
+	@$(SECURED) $(if $(SHORT),ECG_FAULTS_SHORT=1) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py tests/faults/test_chaos.py \
+		-s --show-capture=no $(if $(ONLY),-k "$(ONLY)")
+
+test-chaos: $(DEV_READY) ## kill, freeze and restart all processes at random: make test-chaos [SECONDS=600] [SEED=n] [SECURE=1]
+	@$(SECURED) ECG_CHAOS_SECONDS=$(or $(SECONDS),600) ECG_CHAOS_SEED=$(SEED) exec $(BIN)/python -m pytest tests/faults/test_chaos.py -s --show-capture=no
 
 safeguards: $(DEV_READY) ## take each safeguard of docs/security.md away, and see its tests fail (ten minutes; ONLY=erasure: those named so)
 	@exec $(BIN)/python -m tests.safeguards $(ONLY)

@@ -5,12 +5,13 @@ import itertools
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import httpx
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.topics import Topics
@@ -22,9 +23,8 @@ _CONNECTIONS = 32
 
 @dataclass
 class Tally:
-    """What became of the ECGs of a scenario."""
+    """The outcomes of a scenario's ECGs."""
 
-    accepted: int = 0
     lost: int = 0
     wrong: int = 0
     stuck: int = 0
@@ -39,11 +39,13 @@ class Ledger:
     token: str
     username: str
     accepted: dict[str, list[int]] = field(default_factory=dict)
+    # Answers to submissions that are not documented, by status.
+    unexpected: Counter[int] = field(default_factory=Counter)
     # Is told of every ECG that a gateway accepted, at once.
     on_accepted: Callable[[str], None] = lambda _: None
 
-    async def submit(self, numbers: range, rate: float) -> None:
-        """Submit ECGs at a steady rate; return when each has been accepted."""
+    async def submit(self, numbers: Iterable[int], rate: float) -> None:
+        """Submit the ECGs of these numbers at a steady rate; return when each has been accepted."""
         topic = Topics(self.pipeline.settings).submissions.name
         start, limit = time.monotonic(), asyncio.Semaphore(4 * _CONNECTIONS)
         producer = AIOKafkaProducer(**self.pipeline.kafka, enable_idempotence=True, request_timeout_ms=60_000)
@@ -51,14 +53,16 @@ class Ledger:
         async with httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=15) as client:
 
             async def one(number: int) -> None:
-                await asyncio.sleep(max(0.0, start + (number - numbers.start) / rate - time.monotonic()))
                 async with limit:
                     if number % 2:
                         await self._over_http(client, number)
                     else:
                         await self._directly(producer, topic, number)
 
-            await asyncio.gather(*map(one, numbers))
+            async with asyncio.TaskGroup() as submitting:
+                for i, number in enumerate(numbers):
+                    submitting.create_task(one(number))
+                    await asyncio.sleep(max(0.0, start + (i + 1) / rate - time.monotonic()))
         await producer.stop()
 
     def _ecg(self, number: int) -> tuple[list[dict[str, object]], list[int]]:
@@ -81,8 +85,9 @@ class Ledger:
                 self.accepted[ecg_id] = counts
                 self.on_accepted(ecg_id)
                 return
-            assert response.status_code == 503, response.text
-            await asyncio.sleep(int(response.headers["retry-after"]))
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                self.unexpected[response.status_code] += 1
+            await asyncio.sleep(int(response.headers.get("retry-after", "1")))
 
     async def _directly(self, producer: AIOKafkaProducer, topic: str, number: int) -> None:
         leads, counts = self._ecg(number)
@@ -99,22 +104,21 @@ class Ledger:
 
     async def check(self) -> Tally:
         """Ask for every accepted ECG, and count what is not as it was promised."""
-        tally = Tally(accepted=len(self.accepted))
+        tally = Tally()
         limit, deadline = asyncio.Semaphore(_CONNECTIONS), time.monotonic() + _ANSWER_TIMEOUT
         async with httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=15) as client:
 
             async def one(ecg_id: str, counts: list[int]) -> None:
                 async with limit:
                     status, found = await self._answer(client, ecg_id, deadline)
-                if status == 404:
+                if status == httpx.codes.NOT_FOUND:
                     tally.lost += 1
-                elif status != 200:
+                elif status != httpx.codes.OK:
                     tally.stuck += 1
                 elif found != counts:
                     tally.wrong += 1
 
             await asyncio.gather(*(one(*entry) for entry in self.accepted.items()))
-        tally.duplicated = len(await self._published() - set(self.accepted))
         return tally
 
     async def _answer(self, client: httpx.AsyncClient, ecg_id: str, deadline: float) -> tuple[int, list[int]]:
@@ -133,19 +137,3 @@ class Ledger:
                 break
             await asyncio.sleep(0.1)
         return status, []
-
-    async def _published(self) -> set[str]:
-        """Return the ids of all rows on the insights topic that are this user's."""
-        topic = Topics(self.pipeline.settings).insights.name
-        consumer = AIOKafkaConsumer(topic, **self.pipeline.kafka, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets(consumer.assignment())
-            found: set[str] = set()
-            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-                for records in (await consumer.getmany(timeout_ms=500)).values():
-                    rows = (orjson.loads(record.value) for record in records)
-                    found |= {row["ecg_id"] for row in rows if row["username"] == self.username}
-            return found
-        finally:
-            await consumer.stop()

@@ -1,16 +1,49 @@
 """The replicated stack of the fault suite: three Kafka nodes, three workers and two gateways."""
 
 import asyncio
+import contextlib
+import itertools
+import re
+import signal
+import subprocess
+import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from local_stack.kafka import Distribution, KafkaCluster
 from tests.brokers import KafkaBroker, security
-from tests.harness import Pipeline, Process
+from tests.faults.copies import Changelog
+from tests.harness import Pipeline, Process, eventually
+
+STOP_DEADLINE = 8.0
+"""Seconds in which every process ends after SIGTERM or SIGINT, whatever state it is in: container platforms kill after
+ten."""
 
 _RESTART_DELAY = 2.0
+_READY_TIMEOUT = 120.0
+# One that does not stop is killed then, so that the suite goes on.
+_PATIENCE = 30.0
+_SERVING = re.compile(r"event=serving .*?\[([\d, ]*)\]")
+_ERROR_LINES, _SHOWN = 6, 500
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How a process took a signal to stop: the state it was in, and the seconds until its end."""
+
+    state: str
+    process: str
+    signal: str
+    seconds: float
+
+    @property
+    def in_time(self) -> bool:
+        """Whether it ended by itself before the deadline."""
+        return self.seconds <= STOP_DEADLINE
 
 
 @dataclass
@@ -21,19 +54,42 @@ class Stack:
     pipeline: Pipeline
     # What scenarios changed on the machine is undone in the end.
     cleanup: ExitStack
+    changelog: Changelog
     restarts: int = 0
+    stops: list[Stop] = field(default_factory=list)
+    # Processes that nobody had killed or stopped, with the end of their logs.
+    ended: list[str] = field(default_factory=list)
     # Processes that are down on purpose.
     held_down: set[str] = field(default_factory=set)
+    # Where the log of a process's present life begins.
+    _log_begins: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def processes(self) -> list[Process]:
+        """All gateways and workers."""
+        return [*self.pipeline.gateways, *self.pipeline.workers]
 
     async def supervise(self) -> None:
         """Restart what ends."""
         while True:
-            for process in [*self.pipeline.gateways, *self.pipeline.workers]:
-                if process.running.poll() is not None and process.name not in self.held_down:
+            for process in self.processes:
+                code = process.running.poll()
+                if code is None or process.name in self.held_down:
+                    continue
+                if code == -signal.SIGKILL:
                     self.restarts += 1
-                    await asyncio.sleep(_RESTART_DELAY)
-                    process.start()
+                else:
+                    self._note_end(process, code)
+                await asyncio.sleep(_RESTART_DELAY)
+                if process.name not in self.held_down:
+                    self.start(process)
             await asyncio.sleep(0.1)
+
+    def start(self, process: Process) -> None:
+        """Start a process that does not run."""
+        if process.running.poll() is not None:
+            self._log_begins[process.name] = process.log.stat().st_size
+            process.start()
 
     def hold_down(self, process: Process) -> None:
         """Do not restart a process until it is released."""
@@ -41,8 +97,74 @@ class Stack:
 
     def release(self, process: Process) -> None:
         """Start a process that was held down."""
-        process.start()
+        self.start(process)
         self.held_down.discard(process.name)
+
+    def release_all(self) -> None:
+        """Start everything that is held down."""
+        for process in self.processes:
+            if process.name in self.held_down:
+                self.release(process)
+
+    async def all_back(self) -> None:
+        """Start everything that is held down, and return when the stack is ready."""
+        self.release_all()
+        await self.ready()
+
+    async def stop(self, process: Process, state: str = "at work", number: signal.Signals = signal.SIGTERM) -> None:
+        """Have a process stop, and hold it down; note how long it took, and whether it ended in order."""
+        self.hold_down(process)
+        begun = time.monotonic()
+        process.signal(number)
+        try:
+            code = await asyncio.to_thread(process.running.wait, _PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = 0
+        self.stops.append(Stop(state, process.name, number.name, time.monotonic() - begun))
+        # A process that has just been started dies of the signal itself.
+        if code not in (0, -number, 128 + number, -signal.SIGKILL):
+            self._note_end(process, code)
+
+    async def restart(self, process: Process) -> None:
+        """Stop a process in order, and start it again."""
+        await self.stop(process)
+        self.release(process)
+
+    def log(self, process: Process) -> str:
+        """Return what a process has logged since its last start."""
+        with process.log.open("rb") as file:
+            file.seek(self._log_begins.get(process.name, 0))
+            return file.read().decode(errors="replace")
+
+    async def ready(self, timeout: float = _READY_TIMEOUT) -> None:
+        """Return when every process runs, every gateway is ready, and the workers share the partitions."""
+        async with httpx.AsyncClient(timeout=5) as client:
+
+            async def probe() -> bool | None:
+                if any(process.running.poll() is not None for process in self.processes):
+                    return None
+                if not self._share_partitions():
+                    return None
+                with contextlib.suppress(httpx.HTTPError):
+                    answers = [await client.get(f"{gateway.url}/health/ready") for gateway in self.pipeline.gateways]
+                    return True if all(answer.is_success for answer in answers) else None
+                return None
+
+            await eventually(probe, timeout, 0.1, "a stack that is ready")
+
+    def _share_partitions(self) -> bool:
+        served = [_SERVING.findall(self.log(worker)) for worker in self.pipeline.workers]
+        numbers = [[int(text) for text in lines[-1].split(",") if text.strip()] if lines else [] for lines in served]
+        everything = list(range(self.pipeline.settings.partitions))
+        return all(numbers) and sorted(itertools.chain(*numbers)) == everything
+
+    def _note_end(self, process: Process, code: int) -> None:
+        lines = self.log(process).splitlines()
+        errors = [line for line in lines if "level=error" in line or "level=critical" in line]
+        shown = "\n".join(f"    {line[:_SHOWN]}" for line in (errors or lines)[-_ERROR_LINES:])
+        self.ended.append(f"{process.name} ended by itself with code {code}:\n{shown}")
+        print(f"\n{self.ended[-1]}", flush=True)
 
 
 @asynccontextmanager
@@ -52,7 +174,7 @@ async def replicated_stack(
     """Start the stack, ready; stop all of it in the end."""
     cluster = KafkaCluster(kafka, directory / "kafka", nodes=3, security=security(directory / "security"))
     await cluster.start()
-    replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2", "ECG_SESSION_TIMEOUT": "3"}
+    replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2"}
     pipeline = Pipeline(KafkaBroker(cluster), directory, "faults", replicated | overrides)
     supervisor: asyncio.Task[None] | None = None
     cleanup = ExitStack()
@@ -61,8 +183,8 @@ async def replicated_stack(
             pipeline.start_gateway()
         for _ in range(workers):
             pipeline.start_worker()
-        await pipeline.ready(workers)
-        stack = Stack(cluster, pipeline, cleanup)
+        stack = Stack(cluster, pipeline, cleanup, Changelog(pipeline))
+        await stack.ready()
         supervisor = asyncio.create_task(stack.supervise())
         yield stack
     finally:

@@ -1,9 +1,10 @@
-"""Who watches a stack while it breaks: its queries, and its lag."""
+"""Observe a stack while it breaks: its queries, and its lag."""
 
 import asyncio
 import contextlib
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,7 +36,9 @@ class QueryWatch:
     token: str
     queries: int = 0
     failed: int = 0
-    gap_seconds: float = 0.0
+    # Answers that an accepted ECG must not get, by status: 404 above all.
+    unexpected: Counter[int] = field(default_factory=Counter)
+    unanswered_seconds: float = 0.0
     _followed: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
 
     @asynccontextmanager
@@ -62,12 +65,13 @@ class QueryWatch:
             self.queries += 1
             if status in ((200, 202) if fresh else (200,)):
                 if failing:
-                    self.gap_seconds = max(self.gap_seconds, time.monotonic() - answered)
+                    self.unanswered_seconds = max(self.unanswered_seconds, time.monotonic() - answered)
                 failing, answered = False, time.monotonic()
                 if fresh and status == httpx.codes.OK:
                     return
             else:
-                assert status in (None, httpx.codes.SERVICE_UNAVAILABLE), f"{status}: an accepted ECG was denied"
+                if status not in (None, httpx.codes.SERVICE_UNAVAILABLE):
+                    self.unexpected[status] += 1
                 failing = True
                 self.failed += 1
             await asyncio.sleep(_PAUSE)

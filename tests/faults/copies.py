@@ -1,0 +1,156 @@
+"""Compare every worker's local copy of the table with the changelog, without the product's code."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import orjson
+import rocksdict
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.topics import Topics
+from tests.harness import Pipeline, Worker
+
+_POSITION = b"\xffposition"
+# An index entry begins with a zero byte; it counts time down from the end of the year 9999.
+_ENTRY = b"\0"
+_LAST_MS = 253_402_300_799_999
+_SHOWN = 5
+
+Records: TypeAlias = list[tuple[int, bytes | None]]
+"""A key's records in order: offset, and row or tombstone."""
+
+
+@dataclass
+class Changelog:
+    """All records of the insights topic, by partition and key. It reads on, and never from the beginning again."""
+
+    pipeline: Pipeline
+    records: dict[int, dict[bytes, Records]] = field(default_factory=dict)
+    _positions: dict[TopicPartition, int] = field(default_factory=dict)
+
+    async def read_on(self) -> None:
+        """Read what has come since the last call, up to the topic's end at this one."""
+        topic = Topics(self.pipeline.settings).insights
+        tps = [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
+        async with AIOKafkaConsumer(**self.pipeline.kafka, enable_auto_commit=False) as consumer:
+            consumer.assign(tps)
+            begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+            for tp in tps:
+                consumer.seek(tp, self._positions.get(tp, begins[tp]))
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                for tp, records in (await consumer.getmany(timeout_ms=500)).items():
+                    of_partition = self.records.setdefault(tp.partition, defaultdict(list))
+                    for record in records:
+                        of_partition[record.key].append((record.offset, record.value))
+            self._positions = {tp: await consumer.position(tp) for tp in tps}
+
+    def ids_of(self, username: str) -> set[str]:
+        """Return the ids of all rows that are this user's."""
+        rows = (orjson.loads(r[-1][1] or b"{}") for keys in self.records.values() for r in keys.values())
+        return {row["ecg_id"] for row in rows if row.get("username") == username}
+
+
+@dataclass
+class Comparison:
+    """How many copies were compared, and the faults of those that have some."""
+
+    copies: int = 0
+    faults: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def gaps(self) -> int:
+        """How many rows and index entries are missing, stale or too many, in all copies."""
+        return sum(map(len, self.faults.values()))
+
+    def __str__(self) -> str:
+        return f"{self.gaps} in {len(self.faults)} of {self.copies} copies" if self.gaps else f"0 in {self.copies}"
+
+    def details(self) -> str:
+        """Return the first faults of each copy, a line each."""
+        return "\n".join(f"{copy}: {fault}" for copy, found in self.faults.items() for fault in found[:_SHOWN])
+
+
+async def compare(workers: Sequence[Worker], changelog: Changelog) -> Comparison:
+    """Compare the copies of workers that do not run with the changelog, which has been read."""
+    comparison = Comparison()
+    for worker in workers:
+        for partition, path in copies(worker).items():
+            rows = await asyncio.to_thread(_read, path)
+            comparison.copies += 1
+            if found := faults(rows, changelog.records.get(partition, {})):
+                comparison.faults[f"{worker.name}, partition {partition}"] = found
+    return comparison
+
+
+def copies(worker: Worker) -> dict[int, Path]:
+    """Return the RocksDB directory of each partition of which the worker has a copy."""
+    directories = Path(worker.env["ECG_DATA_DIR"]).rglob("insights-*.db")
+    # Without this file there is no database yet, or no more.
+    found = [path for path in directories if (path / "CURRENT").exists()]
+    return {int(path.stem.rpartition("-")[2]): path for path in sorted(found)}
+
+
+def open_copies(worker: Worker) -> set[Path]:
+    """Return the directories of the copies that a running worker has open."""
+    found = set()
+    with suppress(FileNotFoundError):
+        for link in Path(f"/proc/{worker.running.pid}/fd").iterdir():
+            # Files are closed meanwhile.
+            with suppress(FileNotFoundError):
+                file = link.readlink()
+                if file.name == "LOCK":
+                    found.add(file.parent)
+    return found
+
+
+def position_of(copy: Mapping[bytes, bytes]) -> int | None:
+    """Return the offset before which every record of the changelog is said to be applied, if the copy has one."""
+    position = copy.get(_POSITION)
+    return None if position is None else int(position)
+
+
+def faults(copy: Mapping[bytes, bytes], changelog: Mapping[bytes, Records]) -> list[str]:
+    """Return what a copy lacks, or has wrong or too much, below its position.
+
+    A record beyond the position may be applied already: such a key has the row of its last record before it, or that
+    of any later one.
+    """
+    if (position := position_of(copy)) is None:
+        return ["rows without a position"] if copy else []
+    rows = {key: row for key, row in copy.items() if key != _POSITION and not key.startswith(_ENTRY)}
+    found = [f"{key!r} is not in the changelog" for key in rows.keys() - changelog.keys()]
+    for key, records in changelog.items():
+        below = [row for offset, row in records if offset < position]
+        beyond = [row for offset, row in records if offset >= position]
+        if rows.get(key) not in [*(below[-1:] or [None]), *beyond]:
+            state = "stale" if key in rows else "missing"
+            found.append(f"{key!r} is {state}: offsets {[offset for offset, _ in records]}, position {position}")
+    entries = {key for key in copy if key.startswith(_ENTRY)}
+    expected = {entry for row in rows.values() if (entry := _entry(row))}
+    found += [f"index entry {entry!r} is missing" for entry in expected - entries]
+    found += [f"index entry {entry!r} has no row" for entry in entries - expected]
+    return found
+
+
+def _entry(row: bytes) -> bytes | None:
+    """Return the key that a row has in the index, or None if its ECG is erased."""
+    fields = orjson.loads(row)
+    if not fields["username"]:
+        return None
+    username, ecg_id, accepted = fields["username"], fields["ecg_id"], fields.get("accepted", 0)
+    entry: bytes = _ENTRY + username.encode() + _ENTRY + (_LAST_MS - accepted).to_bytes(8) + ecg_id.encode()
+    return entry
+
+
+def _read(path: Path) -> dict[bytes, bytes]:
+    options = rocksdict.Options(raw_mode=True)
+    db = rocksdict.Rdict(str(path), options=options, access_type=rocksdict.AccessType.read_only())
+    try:
+        return dict(cast("Iterable[tuple[bytes, bytes]]", iter(db.items())))
+    finally:
+        db.close()

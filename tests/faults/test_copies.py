@@ -1,0 +1,65 @@
+"""The comparison of copies sees every kind of gap, and none where there is none."""
+
+import orjson
+import pytest
+
+from tests.faults.copies import Records, faults
+
+POSITION = b"\xffposition"
+
+
+def row(ecg_id: str, accepted: int = 5, username: str = "clinic") -> bytes:
+    return orjson.dumps({"ecg_id": ecg_id, "username": username, "accepted": accepted})
+
+
+def entry(ecg_id: str, accepted: int = 5) -> bytes:
+    return b"\0clinic\0" + (253_402_300_799_999 - accepted).to_bytes(8) + ecg_id.encode()
+
+
+CHANGELOG: dict[bytes, Records] = {
+    b"a": [(0, row("a")), (3, row("a", 6))],
+    b"b": [(1, row("b"))],
+    b"gone": [(2, row("gone")), (4, None)],
+    b"erased": [(5, row("erased", username=""))],
+    b"late": [(7, row("late"))],
+}
+# Below its position it has everything.
+COPY = {
+    POSITION: b"6",
+    b"a": row("a", 6),
+    b"b": row("b"),
+    b"erased": row("erased", username=""),
+    entry("a", 6): b"",
+    entry("b"): b"",
+}
+
+
+def test_a_copy_with_everything_below_its_position_has_no_gap() -> None:
+    assert faults(COPY, CHANGELOG) == []
+
+
+def test_a_copy_may_have_rows_beyond_its_position() -> None:
+    assert faults(COPY | {b"late": row("late"), entry("late"): b""}, CHANGELOG) == []
+
+
+def test_an_empty_copy_promises_nothing() -> None:
+    assert faults({}, CHANGELOG) == []
+
+
+@pytest.mark.parametrize(
+    ("without", "more", "found"),
+    [
+        ([POSITION], {}, "rows without a position"),
+        ([b"b", entry("b")], {}, "b'b' is missing"),
+        ([entry("a", 6)], {b"a": row("a"), entry("a"): b""}, "b'a' is stale"),
+        ([], {b"gone": row("gone"), entry("gone"): b""}, "b'gone' is stale"),
+        ([], {b"never": row("never"), entry("never"): b""}, "b'never' is not in the changelog"),
+        ([entry("b")], {}, f"index entry {entry('b')!r} is missing"),
+        ([], {entry("erased"): b""}, f"index entry {entry('erased')!r} has no row"),
+    ],
+    ids=["no position", "missing", "stale", "tombstone", "unknown", "no entry", "entry of an erased row"],
+)
+def test_a_gap_is_found(without: list[bytes], more: dict[bytes, bytes], found: str) -> None:
+    copy = {key: value for key, value in COPY.items() if key not in without} | more
+    [fault] = faults(copy, CHANGELOG)
+    assert fault.startswith(found)
