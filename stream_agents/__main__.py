@@ -3,7 +3,6 @@
 import asyncio
 
 import faust
-import uvloop
 
 from shared import log
 from shared.memory import keep_freed
@@ -16,9 +15,6 @@ def main() -> None:
     settings = Settings()
     log.configure(settings.log_level, settings.log_format)
     keep_freed()
-    if settings.event_loop == "uvloop":
-        # For the loops of Faust's threads too.
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(create_topics(settings))
     app = create_app(settings)
     worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
