@@ -65,7 +65,7 @@ async def run(run: Run) -> Figures:
             contenders = await _start(stack, pipeline, cluster.bootstrap_servers, directory)
             for contender in contenders.values():
                 # The first requests find cold caches, connections and code.
-                await _load(run, contender, SMALL)
+                await load(run, contender, SMALL)
             for i in range(run.pick(3, 1)):
                 run.say(f"accept: round {i + 1}")
                 await _round(run, contenders, figures)
@@ -139,24 +139,33 @@ async def _round(run: Run, contenders: dict[str, Contender], figures: Figures) -
     for size, rates in RATES.items():
         for name, contender in contenders.items():
             before = contender.cpu()
-            result = await _load(run, contender, size)
+            result = await load(run, contender, size)
             used = contender.cpu() - before
             figures.add(f"accept/{size}/{name}/rate", result.answered / result.seconds)
             figures.add(f"accept/{size}/{name}/p99", percentile(result.latencies, 99))
             figures.add(f"accept/{size}/{name}/cpu_ms", 1000 * used / result.sent)
         for rate in rates:
             for name in _ALONE:
-                result = await _load(run, contenders[name], size, rate)
+                result = await load(run, contenders[name], size, rate)
                 figures.add(f"accept/{size}/{name}/{rate}/unanswered", result.unanswered)
                 for percent in _PERCENTS:
                     figures.add(f"accept/{size}/{name}/{rate}/p{percent}", percentile(result.latencies, percent))
 
 
-async def _load(run: Run, contender: Contender, size: Size, rate: float | None = None) -> Result:
-    requests = [build_post("/ecgs", contender.token, body) for body in bodies(size)]
+async def load(
+    run: Run, contender: Contender, size: Size, rate: float | None = None, requests: str = "accept"
+) -> Result:
+    """Submit ECGs, as many as are accepted or at a rate, until the contender is idle again.
+
+    `requests` names the file of the requests.
+
+    Raises:
+        RuntimeError: if anything else than a 201 is answered.
+    """
+    posts = [build_post("/ecgs", contender.token, body) for body in bodies(size)]
     spec = Spec(
         targets=[("127.0.0.1", service.port) for service in contender.services],
-        requests=run.requests("accept", requests),
+        requests=run.requests(requests, posts),
         connections=CONNECTIONS if rate is None else _OPEN_CONNECTIONS,
         seconds=run.pick(4.0, 1.2),
         warmup=run.pick(0.5, 0.3),

@@ -15,7 +15,7 @@ from benchmarks.markdown import bullets, figure, ratio, table
 from benchmarks.plots import bars
 from benchmarks.recordings import LARGE, SMALL, Messages, Size
 from benchmarks.run import Figures, Run
-from benchmarks.services import SECRET, Pipeline, Service, kafka
+from benchmarks.services import SECRET, Command, Pipeline, Service, kafka
 from benchmarks.topics import Broker
 from shared import topics
 
@@ -127,12 +127,13 @@ class Drains:
     async def measure(self, name: str, load: Load, number: int) -> Drain:
         """Drain a topic from its beginning."""
         if name == OURS:
-            return await self._ours(load, self.directory / f"ours-{load.prefix}-{number}")
+            return await self.ours(load, self.directory / f"ours-{load.prefix}-{number}")
         return await self._peer(name, load, f"peer-{list(CONSUMERS).index(name)}-{load.prefix}-{number}")
 
-    async def _ours(self, load: Load, directory: Path) -> Drain:
+    async def ours(self, load: Load, directory: Path, command: Command | None = None) -> Drain:
+        """Drain a topic with our worker, run by a command."""
         output = f"{load.prefix}.insights"
-        with Pipeline(self.broker.servers, directory, load.prefix) as pipeline:
+        with Pipeline(self.broker.servers, directory, load.prefix, command) as pipeline:
             worker = pipeline.start_worker(self.core)
             drain = await _watch(self.run, worker, load.count, partial(self.broker.records, output))
         # The next round starts from the beginning, with an empty table.

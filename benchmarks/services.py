@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import httpx
 
@@ -28,6 +29,8 @@ ADMIN_TOKEN = secrets.token_hex(32)
 SECRET = "benchmarks-secret-0123456789-0123456789"  # noqa: S105 - signs what is on this machine for the time of a benchmark
 START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 10.0
+
+Command: TypeAlias = Callable[[str], list[str]]
 
 
 class ServiceFailed(Exception):  # noqa: N818 - named for what happened
@@ -117,10 +120,16 @@ class Service:
 
 
 class Pipeline:
-    """Our gateways and workers on a broker; all that run are stopped when its block is left."""
+    """Our gateways and workers on a broker; all that run are stopped when its block is left.
 
-    def __init__(self, servers: str, directory: Path, prefix: str = "ecg", **settings: str) -> None:
+    `command` returns the command that runs a module.
+    """
+
+    def __init__(
+        self, servers: str, directory: Path, prefix: str = "ecg", command: Command | None = None, **settings: str
+    ) -> None:
         self._directory = directory
+        self._command = command or python
         self.gateways: list[Service] = []
         self.workers: list[Service] = []
         self.env = {
@@ -148,7 +157,7 @@ class Pipeline:
         """Start a gateway and wait until it listens."""
         name, port = f"gateway-{len(self.gateways)}", free_port()
         env = {**self.env, "ECG_HTTP_PORT": str(port)}
-        gateway = Service(name, python("ingest_api"), env, self._directory / f"{name}.log", port, core)
+        gateway = Service(name, self._command("ingest_api"), env, self._directory / f"{name}.log", port, core)
         self.gateways.append(gateway)
         gateway.start()
         await gateway.listens()
@@ -159,7 +168,7 @@ class Pipeline:
         name, port = f"worker-{len(self.workers)}", free_port()
         data = data or self._directory / name
         env = {**self.env, "ECG_WORKER_PORT": str(port), "ECG_DATA_DIR": str(data)}
-        worker = Service(name, python("stream_agents"), env, self._directory / f"{name}.log", port, core)
+        worker = Service(name, self._command("stream_agents"), env, self._directory / f"{name}.log", port, core)
         self.workers.append(worker)
         worker.start()
         return worker

@@ -47,7 +47,7 @@ def main() -> None:
         Observed(Shortcut(app), Calls([*router.routes, *app.routes]), settings.access_log, tracing),
         host=settings.http_host,
         port=settings.http_port,
-        loop=settings.event_loop,
+        loop="none",  # asyncio's own: see docs/decisions/0023-event-loop.md
         http=partial(Connection, Clients(settings)),  # type: ignore[arg-type]  # it is called, whatever it is
         ws="none",
         log_config=None,

@@ -14,6 +14,7 @@ from aiokafka.structs import ConsumerRecord
 
 from shared import results
 from shared.kafka import new_reader
+from shared.log import tell
 from shared.settings import MIB, Settings
 from shared.topics import Topic
 
@@ -200,8 +201,8 @@ class Feed:
 
     def _ended(self, reading: asyncio.Task[None]) -> None:
         if not reading.cancelled() and (error := reading.exception()):
-            # Its followers are told, and ask for another consumer. repr() would show bytes that were not decoded.
-            log.error("the insights are not followed", error=f"{type(error).__name__}: {error}")
+            # The next follower begins with another consumer.
+            log.error("the insights are not followed", error=tell(error))
         for follower in itertools.chain.from_iterable(self._live.values()):
             follower.wake()
 

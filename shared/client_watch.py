@@ -11,7 +11,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from traceback import format_exception_only
+from traceback import extract_tb
 from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
 from weakref import WeakSet
 
@@ -20,6 +20,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import OutOfOrderSequenceNumber, ProducerFenced
+
+from shared.log import tell
 
 PRODUCER_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
 """Errors after which a producer is of no more use.
@@ -58,7 +60,7 @@ def ended_tasks(client: Client) -> list[str]:
     An error of a consumer's group waits until the consumer is polled, and the group's coordination with it: a user that
     polls in another way, as Faust does, is never told. It counts as the end of the coordination.
     """
-    # Before the client stops its tasks. A bare AIOKafkaClient knows no such state.
+    # Consumers and producers say so before they stop their tasks.
     if getattr(client, "_closed", False):
         return []
     ended = [f"{name} ({error})" for name, task, may_end in _tasks(client) if (error := _end(task, may_end))]
@@ -68,14 +70,15 @@ def ended_tasks(client: Client) -> list[str]:
 
 def _tasks(client: Client) -> Iterator[_Task]:
     if isinstance(client, AIOKafkaClient):
-        yield _Task("metadata", client._sync_task)
+        # Its `close` cancels the task, and leaves no other trace until that is done.
+        yield _Task("metadata", client._sync_task, may_end=True)
     elif isinstance(client, AIOKafkaProducer):
-        yield from _tasks(client.client)
+        yield _Task("metadata", client.client._sync_task)
         yield _Task("sender", client._sender._sender_task)
     elif isinstance(client, AIOKafkaAdminClient):
         yield from _tasks(client._client)
     else:
-        yield from _tasks(client._client)
+        yield _Task("metadata", client._client._sync_task)
         # Both are made when it starts.
         if client._fetcher is not None:
             yield _Task("fetch", client._fetcher._fetch_task)
@@ -100,8 +103,10 @@ def _end(task: asyncio.Task[Any] | None, may_end: bool) -> str | None:
 
 
 def _text(error: BaseException) -> str:
-    """Return the cause of an error of aiokafka's; repr() would show the bytes that were not decoded."""
-    return format_exception_only(error.__cause__ or error)[-1].strip()
+    """Tell the cause of an error, or the error itself if it has none, and the function that raised it."""
+    cause = error.__cause__ or error
+    frames = extract_tb(cause.__traceback__)
+    return f"{tell(cause)} in {frames[-1].name}" if frames else tell(cause)
 
 
 def watched(thing: T) -> T:
@@ -138,7 +143,12 @@ def _death(thing: Client | asyncio.Task[None]) -> str | None:
         error = _end(thing, may_end=False)
         return f"{thing.get_name()} ({error})" if error else None
     ended = ended_tasks(thing)
-    return f"{type(thing).__name__}: {', '.join(ended)}" if ended else None
+    return f"{_name(thing)}: {', '.join(ended)}" if ended else None
+
+
+def _name(client: Client) -> str:
+    inner = client.client if isinstance(client, AIOKafkaProducer) else getattr(client, "_client", client)
+    return f"{type(client).__name__} of {', '.join(sorted(inner._topics)) or 'no topic'}"
 
 
 class Heartbeats:

@@ -73,6 +73,11 @@ def configure(level: str, form: str) -> None:
         logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
 
 
+def tell(error: BaseException) -> str:
+    """Return an error's class, with its text if it is the system's or Kafka's: others may quote an ECG."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, OSError | KafkaError) else type(error).__name__
+
+
 def _renderer(form: str) -> Processor:
     if form == "json":
         return _json
@@ -91,12 +96,11 @@ def _add_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Say of an exception what and where it was; its text may quote an ECG, unless it is the system's or Kafka's."""
+    """Say of an exception what and where it was."""
     found = event.pop("exc_info", None)
     error = sys.exc_info()[1] if found is True else found[1] if isinstance(found, tuple) else found
     if isinstance(error, BaseException):
-        told = isinstance(error, OSError | KafkaError)
-        event["error"] = f"{type(error).__name__}: {error}" if told else type(error).__name__
+        event["error"] = tell(error)
         event["where"] = _frames(error.__traceback__)
     return event
 

@@ -341,11 +341,6 @@ class Settings(BaseSettings):
         return tls.Files("ECG_INTERNAL", self.internal_ca_file, self.internal_cert_file, self.internal_key_file)
 
     @property
-    def event_loop(self) -> Literal["uvloop", "asyncio"]:
-        """The event loop of a process: uvloop's TLS takes half a minute to close a connection."""
-        return "asyncio" if self.kafka_encrypts or self.internal_files else "uvloop"
-
-    @property
     def worker_name(self) -> str:
         """The host name under which gateways reach this worker."""
         listening = socket.gethostname() if self.worker_host in _ALL_ADDRESSES else self.worker_host

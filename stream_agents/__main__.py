@@ -11,7 +11,6 @@ from typing import TextIO
 
 import faust
 import structlog
-import uvloop
 
 from shared import log
 from shared.memory import keep_freed
@@ -33,9 +32,6 @@ def main() -> None:
         # Until the worker has handlers of its own: it has begun nothing that would have to be ended.
         signal.signal(number, lambda *_: os._exit(0))
     keep_freed()
-    if settings.event_loop == "uvloop":
-        # For the loops of Faust's threads too.
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     lock = _lock(settings.data_dir)
     asyncio.run(create_topics(settings))
     worker = _Worker(create_app(settings), quiet=True, override_logging=False, redirect_stdouts=False)

@@ -203,6 +203,11 @@ class Consumer(driver.Consumer):
         notify(self._waiting_for_ack)
         return first
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Leave the changelog out of Faust's search for partitions of which nothing is fetched."""
+        if not self.is_changelog(tp):
+            super().verify_event_path(now, tp)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget what was stored of partitions that go: they are read again from their committed offset."""
         await super().on_partitions_revoked(revoked)
