@@ -234,8 +234,8 @@ def _dead_letter() -> Message:
     return Message(
         "A message that could not be processed, byte for byte",
         None,
-        {"description": "As received."},
-        {"description": "As received: any bytes, or none."},
+        {"description": "As received, unless it is left out."},
+        {"description": "As received: any bytes, or none; or left out."},
         headers=added | {"description": f"{added['description']} The record's own headers come first."},
         example_headers=msgspec.to_builtins(example),
     )

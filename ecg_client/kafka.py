@@ -54,6 +54,11 @@ class DeadLetter:
         return ":".join(self.header(f"dlq-source-{part}") for part in ("topic", "partition", "offset"))
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the message is in it; one that was too large is only where it was."""
+        return all(name != "dlq-left-out-bytes" for name, _ in self.headers)
+
+    @property
     def original_headers(self) -> list[tuple[str, bytes | None]]:
         """The headers that its producer sent."""
         return [(name, value) for name, value in self.headers if not name.startswith(_PIPELINE_HEADERS)]

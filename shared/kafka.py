@@ -1,6 +1,6 @@
 """Kafka clients with the settings that the pipeline's promises rest on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import OutOfOrderSequenceNumber, ProducerFenced
 from aiokafka.partitioner import murmur2
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from shared.settings import MIB, Settings
 from shared.tls import client_context
@@ -38,6 +39,14 @@ sends nothing more at all.
 def partition_for(key: bytes, partitions: int) -> int:
     """Return the partition that Kafka's default partitioner (murmur2) gives a key."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+def message_size(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]] = ()) -> int:
+    """Return how many bytes a message takes at most of those that its topic's limit counts, if it is not compressed.
+
+    The limit counts them compressed: who compresses may have sent a message of any size.
+    """
+    return int(DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, list(headers)))
 
 
 def worker_group(settings: Settings) -> str:

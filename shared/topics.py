@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from shared import results
 from shared.kafka import admin_client
 from shared.log import configure as configure_logging
 from shared.settings import MIB, Settings
@@ -50,7 +51,8 @@ class Topics:
                 "max.message.bytes": str(largest),
             },
         )
-        self.insights = Topic(f"{prefix}.insights", settings.partitions, compacted)
+        rows = {"max.message.bytes": str(results.MAX_MESSAGE_BYTES)}
+        self.insights = Topic(f"{prefix}.insights", settings.partitions, {**compacted, **rows})
         self.users = Topic(f"{prefix}.users", 1, compacted)
         self.keys = Topic(f"{prefix}.keys", 1, compacted)
         self.workers = Topic(f"{prefix}.workers", 1, compacted)

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
-import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
@@ -30,7 +29,6 @@ from stream_agents.offsets import MessageLost
 from stream_agents.processing import (
     FORWARDED_HEADER,
     FORWARDED_TIMESTAMP_HEADER,
-    DeadLetterHeaders,
     Erased,
     Headers,
     Misplaced,
@@ -40,6 +38,7 @@ from stream_agents.processing import (
     Rejected,
     Stored,
     UserErased,
+    dead_letter,
     erased,
 )
 from stream_agents.table import InsightsTable
@@ -61,6 +60,7 @@ class SubmissionsAgent:
     ) -> None:
         self._app = app
         self._topics = topics
+        self._max_letter_bytes = int(topics.dlq.config["max.message.bytes"])
         self._table = table
         self._batch_size = settings.batch_size
         self._access_log = settings.access_log
@@ -230,9 +230,9 @@ class SubmissionsAgent:
             reason=outcome.reason,
             **_request(record),
         )
-        headers = [*record.headers, *_dead_letter_headers(record, outcome)]
+        key, value, headers = dead_letter(record, outcome, self._max_letter_bytes)
         # Headers may be null, which Faust's types leave out.
-        return await send(self._topics.dlq.name, record.key, record.value, None, None, cast("Any", headers))
+        return await send(self._topics.dlq.name, key, value, None, None, cast("Any", headers))
 
 
 def _parts(records: list[Record]) -> Iterator[list[Record]]:
@@ -308,12 +308,6 @@ def _record(record: ConsumerRecord) -> Record:
         list(record.headers),
         record.timestamp,
     )
-
-
-def _dead_letter_headers(record: Record, rejected: Rejected) -> Headers:
-    source = (record.topic, str(record.partition), str(record.offset))
-    headers = DeadLetterHeaders(*source, rejected.error_class, rejected.reason)
-    return [(name, text.encode()) for name, text in msgspec.to_builtins(headers).items()]
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from shared.erasures import CONTENT_TYPE as ERASURE
 from shared.erasures import Erasures
 from shared.errors import InvalidEcg
 from shared.ids import IdIssuer, is_issued
-from shared.kafka import partition_for
+from shared.kafka import message_size, partition_for
 from shared.listing import position
 from shared.log import REQUEST_ID_HEADER, valid_request_id
 from shared.sealing import Broken
@@ -35,13 +35,18 @@ Headers: TypeAlias = list[tuple[str, bytes | None]]
 
 
 class DeadLetterHeaders(msgspec.Struct, frozen=True, rename=lambda name: "dlq-" + name.replace("_", "-")):
-    """What a dead letter's headers say on top of those that its record had: whence it came, and why it is one."""
+    """What a dead letter's headers say on top of those that its record had: whence it came, and why it is one.
+
+    One that would be larger than its topic takes has these alone, without the record's key, value and headers, and
+    `dlq-left-out-bytes` says how large they are. The record stays where it came from as long as that topic keeps it.
+    """
 
     source_topic: str
     source_partition: str
     source_offset: str
     error_class: str
     error_message: str
+    left_out_bytes: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -169,22 +174,27 @@ class Processor:
         if refusal := self._refuse(record, ecg.id, ecg.username, existing):
             return refusal
         try:
-            leads = compute(ecg)
-        except Exception as error:
-            # Whatever an insight raises is about this ECG only; its text may hold samples, its type may not.
-            problem = InvalidEcg("leads", f"an insight could not be computed ({type(error).__name__})")
-            return self._reject(record, problem, ecg.id, ecg.username, error_class="ComputationError")
-        return _stored(
-            results.Insights(
-                ecg.id,
-                ecg.username,
-                leads,
-                date=ecg.date,
-                number_of_samples=[lead.signal.size for lead in ecg.leads],
-                accepted=_accepted(record, existing),
-                offset=record.offset,
+            return _stored(
+                results.Insights(
+                    ecg.id,
+                    ecg.username,
+                    compute(ecg),
+                    date=ecg.date,
+                    number_of_samples=[lead.signal.size for lead in ecg.leads],
+                    accepted=_accepted(record, existing),
+                    offset=record.offset,
+                )
             )
-        )
+        except KeyboardInterrupt:
+            raise
+        except results.RowTooLarge as error:
+            problem, error_class = InvalidEcg("leads", f"their insights are {error}"), type(error).__name__
+        except BaseException as error:  # what panics in Rust is no Exception
+            # Whatever an insight raises or returns is about this ECG only. The error's text may hold samples, its type
+            # may not.
+            problem = InvalidEcg("leads", f"an insight could not be computed ({type(error).__name__})")
+            error_class = "ComputationError"
+        return self._reject(record, problem, ecg.id, ecg.username, error_class)
 
     def _erase(self, record: Record) -> Outcome:
         try:
@@ -256,7 +266,7 @@ class Processor:
         if record.header(FORWARDED_HEADER) is not None:
             return Rejected("Misplaced", "forwarded once and still not in its key's partition")
         # The topic would never take it with the headers that say whence it came, and the partition would wait for ever.
-        if _size(record) > self._max_bytes + _FORWARDED_ROOM:
+        if message_size(None, record.value, record.headers) > self._max_bytes + _FORWARDED_ROOM:
             return Rejected("Misplaced", "not in its key's partition, and too large with its headers to be forwarded")
         return Misplaced(key)
 
@@ -308,8 +318,25 @@ def erased(row: results.Insights, offset: int) -> Erased:
     return Erased(row.ecg_id.encode(), results.encode(results.erased(row.ecg_id, offset)), entry)
 
 
-def _size(record: Record) -> int:
-    return len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
+def dead_letter(record: Record, rejected: Rejected, max_bytes: int) -> tuple[bytes | None, bytes | None, Headers]:
+    """Return the key, the value and the headers of a rejected record's dead letter, on a topic with this limit.
+
+    It is what the record was, unless that is too large, which the limit of the record's own topic cannot rule out: it
+    counts what is compressed.
+    """
+    source = (record.topic, str(record.partition), str(record.offset))
+    said = DeadLetterHeaders(*source, rejected.error_class, rejected.reason)
+    headers = [*record.headers, *_as_headers(said)]
+    key, value = record.key, record.value
+    if message_size(key, value, headers) > max_bytes:
+        left_out = message_size(key, value, record.headers)
+        key, value, headers = None, None, _as_headers(msgspec.structs.replace(said, left_out_bytes=str(left_out)))
+    # aiokafka refuses to send what has neither, which other clients do not.
+    return (key, b"", headers) if key is None and value is None else (key, value, headers)
+
+
+def _as_headers(said: DeadLetterHeaders) -> Headers:
+    return [(name, text.encode()) for name, text in msgspec.to_builtins(said).items()]
 
 
 def _stored(row: results.Insights) -> Stored:
@@ -328,7 +355,12 @@ def _accepted(record: Record, existing: results.Insights | None) -> int:
 
 
 def compute(ecg: Ecg) -> list[dict[str, object]]:
-    """Compute every insight of every lead, in the order of the leads."""
+    """Compute every insight of every lead, in the order of the leads.
+
+    Raises:
+        BaseException: whatever an insight raises.
+        ValueError: if there is not one value for each lead.
+    """
     signals = [lead.signal for lead in ecg.leads]
     leads: list[dict[str, object]] = [{"name": lead.name} for lead in ecg.leads]
     for field, insight in INSIGHTS.items():

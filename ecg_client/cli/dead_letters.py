@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ecg_client import kafka
 from ecg_client.cli import options, output
-from ecg_client.errors import NotFound
+from ecg_client.errors import ClientError, NotFound
 from ecg_client.kafka import DeadLetter
 from shared.settings import Settings
 
@@ -94,7 +94,8 @@ def replay(
     """Produce dead letters onto the topic of submissions again, once what killed them is put right.
 
     Each is sent as it was: same bytes, key and headers. The dead letter stays
-    where it is; replaying it twice is harmless, as an ECG's id is in it.
+    where it is; replaying it twice is harmless, as an ECG's id is in it. What was
+    too large for a dead letter is not in it, and is not replayed.
 
     Examples:
       ecg dlq replay 3:17 5:2
@@ -108,9 +109,13 @@ def replay(
     async def chosen() -> AsyncIterator[DeadLetter]:
         if every:
             async for letter in kafka.dead_letters(used):
-                yield letter
+                if letter.is_whole:
+                    yield letter
         for partition, offset in places:
-            yield await _get(used, partition, offset)
+            letter = await _get(used, partition, offset)
+            if not letter.is_whole:
+                raise ClientError(f"{letter.reference} was too large to be kept; it may still be at {letter.source}")
+            yield letter
 
     async def run() -> None:
         async with kafka.producer(used) as producer:

@@ -432,6 +432,12 @@ async def test_dead_letters_are_listed_shown_and_replayed_as_they_were_sent(
         raise AssertionError("not replayed")
     async with pipeline.client(token=token) as client:
         await eventually(lambda: _found(client, ecg_id))
+    async with new_producer(pipeline.settings) as producer:
+        source = [("dlq-source-topic", b"x"), ("dlq-source-partition", b"0"), ("dlq-source-offset", b"1")]
+        lost = await producer.send_and_wait(topics.dlq.name, b"", headers=[*source, ("dlq-left-out-bytes", b"99")])
+    done = await cli("dlq", "replay", f"{lost.partition}:{lost.offset}")
+    assert (done.code, done.out) == (1, "")
+    assert "was too large to be kept; it may still be at x:0:1" in done.err
     for arguments in (["replay"], ["replay", letter, "--all"]):
         assert (await cli("dlq", *arguments)).code == 2
     done = await cli("dlq", "show", "0:999999")

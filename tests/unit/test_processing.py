@@ -1,5 +1,9 @@
 """What becomes of a record: every outcome, from its bytes alone."""
 
+import math
+from typing import Any
+
+import msgspec
 import numpy as np
 import orjson
 import pytest
@@ -8,14 +12,15 @@ from hypothesis import strategies as st
 
 from shared import results
 from shared.data_keys import DataKeys
-from shared.ecg import Ecg, Lead
+from shared.ecg import MAX_LEAD_NAME, MAX_LEADS, MAX_USERNAME, Ecg, Lead
 from shared.encoding import packed
 from shared.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.ids import IdIssuer
-from shared.kafka import partition_for
+from shared.kafka import message_size, partition_for
 from shared.settings import Settings
 from shared.topics import Topics
 from stream_agents import processing
+from stream_agents.insights import registry
 from stream_agents.processing import (
     Erased,
     Ignored,
@@ -26,12 +31,14 @@ from stream_agents.processing import (
     Rejected,
     Stored,
     UserErased,
+    dead_letter,
 )
 
 SECRET = "a secret of at least thirty-two characters"
 ISSUER = IdIssuer(SECRET)
 ERASURES = Erasures(SECRET)
-KEYS = DataKeys(Settings.model_validate({"secret": SECRET}), Topics(Settings.model_validate({"secret": SECRET})))
+SETTINGS = Settings.model_validate({"secret": SECRET})
+KEYS = DataKeys(SETTINGS, Topics(SETTINGS))
 rows: dict[bytes, bytes] = {}
 
 
@@ -128,6 +135,98 @@ def test_an_insight_that_raises_rejects_its_ecg_alone(monkeypatch: pytest.Monkey
     assert outcome.error_class == "ComputationError"
     assert outcome.reason == "leads: an insight could not be computed (ArithmeticError)"
     assert insights(outcome).error == outcome.reason
+
+
+class Panic(BaseException):
+    """What an extension in Rust raises."""
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([np.int64(3)], 3),
+        (np.array([0.5]), 0.5),
+        ([np.array([[1, np.nan], [-np.inf, 2]])], [[1.0, None], [None, 2.0]]),
+        ([np.arange(6)[::2]], [0, 2, 4]),
+        ([{"at": (np.int16(7), np.bool_(True), math.inf)}], {"at": [7, True, None]}),
+    ],
+)
+def test_what_numpy_computes_becomes_json(monkeypatch: pytest.MonkeyPatch, values: Any, told: object) -> None:
+    monkeypatch.setattr(processing, "INSIGHTS", {"wild": lambda _: values})
+    assert insights(process(message())).leads == [{"name": "I", "wild": told}]
+
+
+@pytest.mark.parametrize(
+    "values", [None, [], [1, 2], [object()], [1j], [2**64], [b"7777"], [{7777}], [{7777: 1}], ["7777\ud800"]]
+)
+def test_what_is_no_json_rejects_its_ecg_alone(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
+    monkeypatch.setattr(processing, "INSIGHTS", {"wild": lambda _: values})
+    outcome = process(message())
+    assert isinstance(outcome, Rejected)
+    assert outcome.error_class == "ComputationError"
+    assert outcome.reason.startswith("leads: an insight could not be computed (")
+    assert "7777" not in outcome.reason
+    assert insights(outcome).error == outcome.reason
+
+
+def test_an_insight_that_panics_rejects_its_ecg_and_one_that_is_interrupted_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: object) -> Any:
+        raise error("7777")
+
+    monkeypatch.setattr(processing, "INSIGHTS", {"wild": fail})
+    error: type[BaseException] = Panic
+    assert insights(process(message())).error == "leads: an insight could not be computed (Panic)"
+    error = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        process(message())
+
+
+@pytest.mark.parametrize("values", [["x" * results.MAX_BYTES], [np.zeros(results.MAX_BYTES // 2)]])
+def test_a_row_that_its_topic_would_not_take_rejects_its_ecg(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
+    monkeypatch.setattr(processing, "INSIGHTS", {"wild": lambda _: values})
+    outcome = process(message())
+    assert isinstance(outcome, Rejected)
+    assert outcome.error_class == "RowTooLarge"
+    assert insights(outcome).error == f"leads: their insights are larger than {results.MAX_BYTES} bytes"
+
+
+def test_the_most_leads_with_the_longest_names_leave_room_for_insights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the largest key leaves the row room in its message."""
+    leads = tuple(Lead("\N{MUSICAL SYMBOL G CLEF}" * MAX_LEAD_NAME, np.array([1, -1])) for _ in range(MAX_LEADS))
+    ecg = Ecg("e" * 128, "\N{MUSICAL SYMBOL G CLEF}" * MAX_USERNAME, None, leads)
+    monkeypatch.setattr(processing, "INSIGHTS", {"wild": lambda signals: ["x" * 400] * len(signals)})
+    row = results.encode(
+        results.Insights(ecg.id, ecg.username, processing.compute(ecg), number_of_samples=[2**24] * MAX_LEADS)
+    )
+    assert message_size(ecg.id.encode(), row) <= results.MAX_MESSAGE_BYTES
+    assert message_size(ecg.id.encode(), b" " * results.MAX_BYTES) <= results.MAX_MESSAGE_BYTES
+    assert int(Topics(SETTINGS).insights.config["max.message.bytes"]) == results.MAX_MESSAGE_BYTES
+
+
+@pytest.mark.parametrize("name", ["name", "number_of_samples"])
+def test_no_insight_takes_the_name_of_another_field(name: str) -> None:
+    with pytest.raises(ValueError, match=f"has a field '{name}' already"):
+        registry(**{name: lambda signals: [0] * len(signals)})
+
+
+def test_a_dead_letter_is_as_received_unless_its_topic_would_not_take_it() -> None:
+    record = Record("t", 3, 17, b"k", None, [("trace", None)], 1000)
+    said = [
+        ("dlq-source-topic", b"t"),
+        ("dlq-source-partition", b"3"),
+        ("dlq-source-offset", b"17"),
+        ("dlq-error-class", b"InvalidEcg"),
+        ("dlq-error-message", b"value: is empty"),
+    ]
+    rejected = Rejected("InvalidEcg", "value: is empty")
+    whole = (b"k", None, [("trace", None), *said])
+    size = message_size(*whole)
+    assert dead_letter(record, rejected, size) == whole
+    left_out = ("dlq-left-out-bytes", str(message_size(b"k", None, record.headers)).encode())
+    assert dead_letter(record, rejected, size - 1) == (None, b"", [*said, left_out])
+    assert dead_letter(msgspec.structs.replace(record, key=None), rejected, size) == (None, b"", whole[2])
 
 
 def test_an_id_that_was_issued_to_another_user_is_refused() -> None:

@@ -1,0 +1,230 @@
+"""What an insight may return, and that none stops a partition, whatever it returns or raises."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import orjson
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from shared import results
+from shared.kafka import partition_for
+from shared.topics import Topics
+from tests.harness import Pipeline, eventually, insights
+from tests.pipeline.test_direct_produce import found
+from tests.pipeline.test_faults import insights_through_failover
+
+NewPipeline = Callable[..., Pipeline]
+
+# A worker with an insight that does as the ECG's first sample tells it.
+WILD = """
+import numpy as np
+from stream_agents import insights
+from stream_agents.__main__ import main
+
+class Panic(BaseException):
+    pass
+
+def panic():
+    raise Panic("sample 7777")
+
+def endless():
+    while True:
+        yield 1
+
+itself = []
+itself.append(itself)
+KINDS = dict(enumerate([...]))
+
+def wild(signals):
+    return KINDS.get(int(signals[0][0]), lambda signals: [0] * len(signals))(signals)
+
+insights.INSIGHTS["wild"] = wild
+main()
+"""
+
+# What it returns for two leads, and what each lead's answer then says.
+JSON: dict[str, list[Any]] = {
+    "np.arange(2)": [0, 1],
+    "[np.int64(-3), np.uint64(2**64 - 1)]": [-3, 2**64 - 1],
+    "[np.float64(0.5), np.float32(0.25)]": [0.5, 0.25],
+    "[np.bool_(True), np.str_('a')]": [True, "a"],
+    "[float('nan'), np.float64('-inf')]": [None, None],
+    "np.array([[1, np.nan], [np.inf, 2]])": [[1.0, None], [None, 2.0]],
+    "[np.arange(6)[::2], np.zeros(0)]": [[0, 2, 4], []],
+    "[np.array(3), np.ma.masked]": [3, None],
+    "[{'at': [np.int16(7)]}, (1, 'b')]": [{"at": [7]}, [1, "b"]],
+}
+NO_VALUES = [
+    "panic()",
+    "1 // 0",
+    "None",
+    "[]",
+    "[1]",
+    "[1, 2, 3]",
+    "endless()",
+    "[1, object()]",
+    "[1, 1j]",
+    "[1, np.complex128(1)]",
+    "[1, np.longdouble(1)]",
+    "[1, 2**64]",
+    "[1, b'bytes']",
+    "[1, {7777}]",
+    "[1, {7777: 1}]",
+    "[1, chr(0xd800)]",
+    "[1, itself]",
+    "[1, (x for x in [1])]",
+]
+TOO_LARGE = ["['x' * 2**20, 1]", "np.zeros((2, 2**19))"]
+# With what else is in a row of two leads it has a little less than the limit.
+LARGEST = f"['x' * ({results.MAX_BYTES} - 400), 1]"
+KINDS = [*JSON, *NO_VALUES, *TOO_LARGE, LARGEST]
+PROGRAM = WILD.replace("...", ", ".join(f"lambda signals: {kind}" for kind in KINDS))
+
+CLINIC = "clinic"
+DIRECT, HTTP = "produced", "over HTTP"
+BOTH = pytest.mark.parametrize("way", [DIRECT, HTTP])
+
+
+def leads(kind: str | None = None) -> list[dict[str, Any]]:
+    first = KINDS.index(kind) if kind else -1
+    return [{"name": "I", "signal": [first, 7777]}, {"name": "II", "signal": [1]}]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def wild(new_pipeline: NewPipeline) -> AsyncIterator[Pipeline]:
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    pipeline.start_worker(PROGRAM)
+    await pipeline.ready()
+    yield pipeline
+    pipeline.stop()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def token(wild: Pipeline) -> str:
+    return await wild.register(CLINIC)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def producer(wild: Pipeline) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(**wild.kafka, max_request_size=1 << 26, compression_type="gzip")
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+async def produce(pipeline: Pipeline, producer: AIOKafkaProducer, ecg_id: str, of: list[dict[str, Any]]) -> Any:
+    value = orjson.dumps({"id": ecg_id, "username": CLINIC, "leads": of})
+    return await producer.send_and_wait(Topics(pipeline.settings).submissions.name, value, ecg_id.encode())
+
+
+async def submit(pipeline: Pipeline, producer: AIOKafkaProducer, token: str, way: str, kind: str) -> str:
+    """Have an ECG computed on one of the ways in, and return its id."""
+    if way == DIRECT:
+        ecg_id = str(uuid.uuid4())
+        await produce(pipeline, producer, ecg_id, leads(kind))
+        return ecg_id
+    async with pipeline.client(token=token) as client:
+        response = await client.post("/ecgs", json={"leads": leads(kind)})
+    assert response.status_code == 201
+    return str(response.json()["id"])
+
+
+async def failure(pipeline: Pipeline, token: str, ecg_id: str) -> str:
+    """Wait for the reason why an ECG could not be processed."""
+    async with pipeline.client(token=token) as client:
+
+        async def probe() -> str | None:
+            response = await client.get(f"/ecgs/{ecg_id}/insights")
+            assert response.status_code in (202, 404, 422), response.text[:200]
+            return str(response.json()["detail"]) if response.status_code == 422 else None
+
+        return await eventually(probe, what=f"why {ecg_id} failed")
+
+
+async def letter(pipeline: Pipeline, key: str) -> tuple[Any, dict[str, str]]:
+    """Wait for the dead letter of this key; return it and its headers."""
+    consumer = AIOKafkaConsumer(Topics(pipeline.settings).dlq.name, **pipeline.kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        async with asyncio.timeout(20):
+            async for record in consumer:
+                if record.key == key.encode():
+                    return record, {name: value.decode() for name, value in record.headers}
+    finally:
+        await consumer.stop()
+    raise AssertionError("no dead letter")
+
+
+async def goes_on(pipeline: Pipeline, producer: AIOKafkaProducer, token: str, partition: int) -> None:
+    """Return when an ECG that came later to the same partition has its insights, of the worker that there was."""
+    later = next(name for i in range(1000) if partition_for((name := f"{uuid.uuid4()}-{i}").encode(), 12) == partition)
+    await produce(pipeline, producer, later, leads())
+    assert [lead["name"] for lead in await found(pipeline, token, later)] == ["I", "II"]
+    assert pipeline.workers[0].running.poll() is None
+    assert "storing a batch again" not in pipeline.workers[0].log.read_text()
+
+
+@BOTH
+@pytest.mark.parametrize("kind", JSON)
+async def test_what_numpy_computes_is_answered_as_json(
+    wild: Pipeline, token: str, producer: AIOKafkaProducer, way: str, kind: str
+) -> None:
+    ecg_id = await submit(wild, producer, token, way, kind)
+    async with wild.client(token=token) as client:
+
+        async def probe() -> list[Any] | None:
+            response = await client.get(f"/ecgs/{ecg_id}/insights")
+            assert response.status_code in (200, 202, 404), response.text[:200]
+            return [lead["wild"] for lead in response.json()["leads"]] if response.status_code == 200 else None
+
+        assert await eventually(probe, what=f"insights of {ecg_id}") == JSON[kind]
+        listed = (await client.get("/ecgs", params={"limit": 1})).json()["ecgs"][0]
+        assert (listed["id"], [lead["wild"] for lead in listed["leads"]]) == (ecg_id, JSON[kind])
+        assert [lead["name"] for lead in listed["leads"]] == ["I", "II"]
+
+
+@BOTH
+@pytest.mark.parametrize("kind", [*NO_VALUES, *TOO_LARGE])
+async def test_an_insight_that_is_none_fails_its_ecg_and_nothing_else(
+    wild: Pipeline, token: str, producer: AIOKafkaProducer, way: str, kind: str
+) -> None:
+    ecg_id = await submit(wild, producer, token, way, kind)
+    reason = await failure(wild, token, ecg_id)
+    partition = partition_for(ecg_id.encode(), 12)
+    await goes_on(wild, producer, token, partition)
+    async with wild.client(token=token) as client:
+        response = await client.get(f"/ecgs/{ecg_id}")
+        assert response.status_code == 200, "its signals are there still"
+        assert response.json()["leads"][0]["signal"] == leads(kind)[0]["signal"]
+    dead, headers = await letter(wild, ecg_id)
+    assert headers["dlq-error-class"] == ("RowTooLarge" if kind in TOO_LARGE else "ComputationError")
+    assert headers["dlq-error-message"] == reason
+    expected = f"leads: their insights are larger than {results.MAX_BYTES} bytes" if kind in TOO_LARGE else None
+    assert reason == expected or reason.startswith("leads: an insight could not be computed (")
+    assert "7777" not in reason
+    assert "7777" not in wild.workers[0].log.read_text()
+    assert orjson.loads(dead.value)["id"] == ecg_id if way == DIRECT else dead.value
+
+
+async def test_the_largest_row_is_answered_and_recovered(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    worker = pipeline.start_worker(PROGRAM)
+    await pipeline.ready()
+    token = await pipeline.register(CLINIC)
+    async with pipeline.client(token=token) as client:
+        response = await client.post("/ecgs", json={"leads": leads(LARGEST)})
+        ecg_id = response.json()["id"]
+        answer = await insights(client, ecg_id)
+        assert results.MAX_BYTES - 400 < len(answer[0]["wild"]) + 400 <= results.MAX_BYTES
+        worker.stop()
+        pipeline.start_worker()
+        await pipeline.ready()
+        assert await insights_through_failover(client, ecg_id) == answer
+        assert (await client.get("/ecgs")).json()["ecgs"][0]["leads"][0]["wild"] == answer[0]["wild"]
+    pipeline.stop()
