@@ -45,7 +45,7 @@ class Session:
     async def begin(self) -> int:
         """Start it and wait until its pipeline is ready; return the id of the process that runs the test."""
         self.main.start()
-        tester = await eventually(self._tester, what="the pipeline of the other session")
+        tester = await eventually(self._tester, 2 * DEADLINE, what="the pipeline of the other session")
         running = " ".join(self.commands.values())
         assert all(program in running for program in self.programs), running
         assert tester != self.main.running.pid
