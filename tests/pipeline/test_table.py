@@ -1,0 +1,45 @@
+"""A worker's table is its changelog, whoever else has written to that."""
+
+import json
+from collections.abc import Callable
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from shared import results
+from shared.results import Insights
+from shared.topics import Topics
+from tests.faults.test_commit import PARTITION, messages
+from tests.harness import Pipeline
+from tests.pipeline.test_direct_produce import found
+
+
+async def test_records_of_others_on_the_changelog_are_applied_in_their_order(
+    new_pipeline: Callable[..., Pipeline],
+) -> None:
+    """As of a worker that was cut off from the group, and whose last records arrive after its successor's first."""
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline.ready()
+    token = await pipeline.register("clinic")
+    first, foreign, second, third = messages("clinic", 4)
+    topics = Topics(pipeline.settings)
+    async with pipeline.client(token=token) as client, AIOKafkaProducer(**pipeline.kafka) as producer:
+
+        async def produce(message: dict[str, object]) -> None:
+            key = str(message["id"]).encode()
+            await producer.send_and_wait(topics.submissions.name, json.dumps(message).encode(), key)
+
+        await produce(first)
+        await found(pipeline, token, str(first["id"]))
+        leads = [{"name": "foreign", "number_of_zero_crossings": 7}]
+        row = results.encode(Insights(str(foreign["id"]), "clinic", leads))
+        await producer.send_and_wait(topics.insights.name, row, str(foreign["id"]).encode(), PARTITION)
+        await produce(second)
+        await found(pipeline, token, str(second["id"]))
+        response = await client.get(f"/ecgs/{foreign['id']}/insights")
+        assert (response.status_code, response.json()["leads"]) == (httpx.codes.OK, leads)
+        await produce(third)
+        assert await found(pipeline, token, str(third["id"]))
+    pipeline.stop()
