@@ -5,10 +5,8 @@ Not a part of the report: it answers one question, that of docs/decisions/0023-e
 
 import argparse
 import asyncio
-import itertools
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from benchmarks import accept, process
 from benchmarks.machine import cores
@@ -30,18 +28,6 @@ _GATEWAY, _WORKER = "gateway, accepting", "worker"
 _COUNTS = {SMALL: (16_000, 8_000), LARGE: (3_000, 1_500)}
 
 
-@dataclass(frozen=True)
-class _Load(process.Load):
-    """A topic for a worker on one loop."""
-
-    loop: str
-
-    @property
-    def prefix(self) -> str:
-        """The prefix of the topics' names."""
-        return f"{super().prefix}-{self.loop}"
-
-
 async def _accept(run: Run, figures: Figures) -> None:
     """Measure gateways under as many requests as they take, at the same time: what disturbs one disturbs all."""
     async with kafka(run.distribution, run.directory / "kafka", **SHORT_LIVED) as cluster:
@@ -55,7 +41,7 @@ async def _accept(run: Run, figures: Figures) -> None:
                 contenders[loop] = accept.Contender([gateway], pipeline.register(f"{USERNAME}-{loop}"))
             for contender in contenders.values():
                 await accept.load(run, contender, SMALL)
-            for i in range(run.pick(16, 2)):
+            for i in range(run.pick(10, 2)):
                 run.say(f"accepting: round {i + 1}")
                 for size in _COUNTS:
                     used = await asyncio.gather(*(_cpu_ms(run, loop, c, size) for loop, c in contenders.items()))
@@ -70,25 +56,22 @@ async def _cpu_ms(run: Run, loop: str, contender: accept.Contender, size: Size) 
 
 
 async def _process(run: Run, figures: Figures) -> None:
-    """Measure workers on one core at the same time, each draining a topic of its own."""
+    """Measure workers in turn, each draining the same topic; the first of a round is the last of the next."""
     core, broker_core = cores()
     async with kafka(run.distribution, run.directory / "kafka-2", broker_core) as cluster:
         broker = Broker(cluster.bootstrap_servers)
         drains = process.Drains(run, broker, run.directory, core)
-        loads = {
-            size: [_Load(size, True, run.pick(*counts), loop) for loop in _COMMANDS] for size, counts in _COUNTS.items()
-        }
-        for load in itertools.chain.from_iterable(loads.values()):
+        loads = [process.Load(size, True, run.pick(*counts)) for size, counts in _COUNTS.items()]
+        for load in loads:
             await topics.create(Pipeline(broker.servers, run.directory, load.prefix).settings)
             messages = Messages(load.size, load.packed, SECRET)
             broker.fill(load.topic, map(messages, range(load.count)), messages.headers)
-        for i in range(run.pick(6, 1)):
+        for i in range(run.pick(8, 1)):
             run.say(f"processing: round {i + 1}")
-            for size, pair in loads.items():
-                directories = [run.directory / f"{load.prefix}-{i}" for load in pair]
-                drained = await asyncio.gather(*map(drains.ours, pair, directories, _COMMANDS.values()))
-                for load, drain in zip(pair, drained, strict=True):
-                    figures.add(f"{_WORKER}/{size}/{load.loop}", drain.cpu_ms)
+            for load in loads:
+                for loop, command in list(_COMMANDS.items())[:: 1 if i % 2 else -1]:
+                    drain = await drains.ours(load, run.directory / f"{loop}-{load.prefix}-{i}", command)
+                    figures.add(f"{_WORKER}/{load.size}/{loop}", drain.cpu_ms)
 
 
 def _saving(figures: Figures, key: str) -> Spread:
