@@ -19,7 +19,6 @@ from ingest_api.page_files import add_page
 from ingest_api.publisher import Publisher
 from ingest_api.quotas import Quotas
 from ingest_api.records import Records
-from ingest_api.refusals import Refusals
 from ingest_api.streams import Streams
 from ingest_api.submissions import Submissions
 from ingest_api.trail import Trail
@@ -90,7 +89,7 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
             )
             app.state.records = records
             app.state.cursors = Cursors(settings.secret.get_secret_value())
-            audit = await _audit(app, topics, publisher, workers, stack)
+            audit = await _audit(app, topics, publisher, stack)
             app.state.streams = Streams(settings, topics, partitions, users, workers, audit=audit)
             app.state.waiting = Waiting(workers, settings.max_waits)
             app.state.submissions = Submissions(
@@ -132,15 +131,13 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     return app
 
 
-async def _audit(app: FastAPI, topics: Topics, publisher: Publisher, workers: Workers, stack: AsyncExitStack) -> Audit:
-    """Begin to write the audit, and return what does; what looks into refusals and what reads it is the app's too."""
+async def _audit(app: FastAPI, topics: Topics, publisher: Publisher, stack: AsyncExitStack) -> Audit:
+    """Begin to write the audit, and return its writer; it and the audit's reader become the app's."""
     settings: Settings = app.state.settings
     audit = Audit(settings, topics, publisher)
     stack.push_async_callback(audit.stop)
     audit.start()
-    refusals = Refusals(workers, audit)
-    stack.push_async_callback(refusals.stop)
-    app.state.audit, app.state.refusals = audit, refusals
+    app.state.audit = audit
     app.state.trail = Trail(settings, topics, await publisher.partitions(topics.audit.name))
     stack.push_async_callback(app.state.trail.stop)
     return audit
