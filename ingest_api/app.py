@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 
 from ingest_api import errors, metrics, readiness, schemas
 from ingest_api.audit import Audit
@@ -120,13 +119,17 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
         version=VERSION,
         description=_DESCRIPTION,
         lifespan=lifespan,
+        # FastAPI's own pages load scripts from a CDN, on the origin that opens ECGs: `add_page` has one without.
+        docs_url=None,
+        redoc_url=None,
+        # Behind a proxy that ends TLS a redirect would lead to plain HTTP, and have the token sent there.
+        redirect_slashes=False,
     )
     # Set by the server when it stops, before it waits for the requests under way.
     app.state.stopping = asyncio.Event()
     app.include_router(router)
     add_page(app)
-    app.add_exception_handler(errors.ApiError, errors.answer)
-    app.add_exception_handler(RequestValidationError, errors.refuse)
+    errors.add_handlers(app, [*router.routes, *app.routes])
     _correct_document(app)
     return app
 
