@@ -1,6 +1,5 @@
 """Run a gateway: `python -m ingest_api`."""
 
-import asyncio
 import contextlib
 import resource
 import signal
@@ -15,15 +14,13 @@ from ingest_api.clients import Clients
 from ingest_api.connections import Connection
 from ingest_api.endpoints import router
 from ingest_api.observed import Calls, Observed
+from ingest_api.server import REQUEST_SECONDS, Server
 from ingest_api.shortcut import Shortcut
 from shared import log
 from shared.memory import keep_freed
 from shared.settings import Settings
 from shared.tracing import from_environment
 
-# Longer than a publish may take to fail would delay a stop; a submission that is not acknowledged by
-# then is refused as the connection closes, and its client tries again.
-GRACEFUL_SHUTDOWN_SECONDS = 7
 _BACKLOG = 2048
 _START_FAILED = 3
 
@@ -50,27 +47,14 @@ def main() -> None:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
+        timeout_graceful_shutdown=REQUEST_SECONDS,
     )
     shared = [_shared_socket(settings)] if settings.http_shared else None
-    server = _Server(config, app.state.stopping)
+    server = Server(config, app.state.stopping)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(shared)
     if not server.started:
         sys.exit(_START_FAILED)
-
-
-class _Server(uvicorn.Server):
-    """A server that says when it stops: requests that are held end at once, and their clients ask another gateway."""
-
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
-        super().__init__(config)
-        self._stopping = stopping
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop."""
-        self._stopping.set()
-        await super().shutdown(sockets)
 
 
 def _allow_connections() -> None:

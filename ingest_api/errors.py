@@ -111,6 +111,13 @@ async def refuse(request: Request, error: Exception) -> JsonResponse:
     return await answer(request, Unprocessable(f"{field}: {first['msg']}", field=field))
 
 
+async def fail(request: Request, _: BaseException) -> JsonResponse:
+    """Answer for an error that nothing else handles: 503 during a stop, whose cause it may be, else 500."""
+    if request.app.state.stopping.is_set():
+        return await answer(request, Unavailable("The gateway is stopping, try again"))
+    return JsonResponse({"detail": "Internal error"}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 def add_handlers(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
     """Have an app answer all errors alike; it has these routes."""
     methods = [(route.path_regex, route.methods) for route in routes if isinstance(route, Route) and route.methods]
@@ -123,4 +130,5 @@ def add_handlers(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
 
     app.add_exception_handler(ApiError, answer)
     app.add_exception_handler(RequestValidationError, refuse)
+    app.add_exception_handler(Exception, fail)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, refuse_method)
