@@ -1,6 +1,5 @@
 """Run a gateway: `python -m ingest_api`."""
 
-import asyncio
 import contextlib
 import resource
 import signal
@@ -8,7 +7,6 @@ import socket
 import sys
 from functools import partial
 
-import structlog
 import uvicorn
 
 from ingest_api.app import create_app
@@ -16,21 +14,15 @@ from ingest_api.clients import Clients
 from ingest_api.connections import Connection
 from ingest_api.endpoints import router
 from ingest_api.observed import Calls, Observed
+from ingest_api.server import CLIENT_DIED, REQUEST_SECONDS, Server
 from ingest_api.shortcut import Shortcut
 from shared import log
-from shared.client_watch import ClientDied, watch
 from shared.memory import keep_freed
 from shared.settings import Settings
 from shared.tracing import from_environment
 
-logger = structlog.get_logger(__name__)
-
-# Longer than a publish may take to fail would delay a stop; a submission that is not acknowledged by
-# then is refused as the connection closes, and its client tries again.
-GRACEFUL_SHUTDOWN_SECONDS = 7
 _BACKLOG = 2048
 _START_FAILED = 3
-_CLIENT_DIED = 4
 
 
 def main() -> None:
@@ -55,56 +47,16 @@ def main() -> None:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
+        timeout_graceful_shutdown=REQUEST_SECONDS,
     )
     shared = [_shared_socket(settings)] if settings.http_shared else None
-    server = _Server(config, app.state.stopping)
+    server = Server(config, app.state.stopping)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(shared)
     if not server.started:
         sys.exit(_START_FAILED)
     if server.failed:
-        sys.exit(_CLIENT_DIED)
-
-
-class _Server(uvicorn.Server):
-    """A server that says when it stops: requests that are held end at once, and their clients ask another gateway.
-
-    It stops by itself when a Kafka client has died: another process has to take its place.
-    """
-
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
-        super().__init__(config)
-        self._stopping = stopping
-        self.failed = False
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until a signal comes or a Kafka client dies."""
-        serving = asyncio.current_task()
-        assert serving is not None  # noqa: S101 - this is one
-        watching = asyncio.create_task(self._watch(serving))
-        try:
-            await super().serve(sockets)
-        except asyncio.CancelledError:
-            if not self.failed:
-                raise
-        finally:
-            watching.cancel()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop."""
-        self._stopping.set()
-        await super().shutdown(sockets)
-
-    async def _watch(self, serving: asyncio.Task[None]) -> None:
-        try:
-            await watch()
-        except ClientDied as died:
-            logger.error("a Kafka client died: this gateway ends", reason=str(died))
-            self.failed = self.should_exit = True
-            if not self.started:
-                # uvicorn looks at `should_exit` only after the start, which may wait for that client.
-                serving.cancel()
+        sys.exit(CLIENT_DIED)
 
 
 def _allow_connections() -> None:

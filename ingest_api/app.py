@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 
 from ingest_api import errors, metrics, readiness, schemas
 from ingest_api.audit import Audit
@@ -19,7 +18,6 @@ from ingest_api.page_files import add_page
 from ingest_api.publisher import Publisher
 from ingest_api.quotas import Quotas
 from ingest_api.records import Records
-from ingest_api.refusals import Refusals
 from ingest_api.streams import Streams
 from ingest_api.submissions import Submissions
 from ingest_api.trail import Trail
@@ -90,7 +88,7 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
             )
             app.state.records = records
             app.state.cursors = Cursors(settings.secret.get_secret_value())
-            audit = await _audit(app, topics, publisher, workers, stack)
+            audit = await _audit(app, topics, publisher, stack)
             app.state.streams = Streams(settings, topics, partitions, users, workers, audit=audit)
             app.state.waiting = Waiting(workers, settings.max_waits)
             app.state.submissions = Submissions(
@@ -121,26 +119,28 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
         version=VERSION,
         description=_DESCRIPTION,
         lifespan=lifespan,
+        # FastAPI's own pages load scripts from a CDN, on the origin that opens ECGs: `add_page` has one without.
+        docs_url=None,
+        redoc_url=None,
+        # Behind a proxy that ends TLS a redirect would lead to plain HTTP, and have the token sent there.
+        redirect_slashes=False,
     )
     # Set by the server when it stops, before it waits for the requests under way.
     app.state.stopping = asyncio.Event()
     app.include_router(router)
     add_page(app)
-    app.add_exception_handler(errors.ApiError, errors.answer)
-    app.add_exception_handler(RequestValidationError, errors.refuse)
+    errors.add_handlers(app, [*router.routes, *app.routes])
     _correct_document(app)
     return app
 
 
-async def _audit(app: FastAPI, topics: Topics, publisher: Publisher, workers: Workers, stack: AsyncExitStack) -> Audit:
-    """Begin to write the audit, and return what does; what looks into refusals and what reads it is the app's too."""
+async def _audit(app: FastAPI, topics: Topics, publisher: Publisher, stack: AsyncExitStack) -> Audit:
+    """Begin to write the audit, and return its writer; it and the audit's reader become the app's."""
     settings: Settings = app.state.settings
     audit = Audit(settings, topics, publisher)
     stack.push_async_callback(audit.stop)
     audit.start()
-    refusals = Refusals(workers, audit)
-    stack.push_async_callback(refusals.stop)
-    app.state.audit, app.state.refusals = audit, refusals
+    app.state.audit = audit
     app.state.trail = Trail(settings, topics, await publisher.partitions(topics.audit.name))
     stack.push_async_callback(app.state.trail.stop)
     return audit

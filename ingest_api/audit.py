@@ -22,7 +22,8 @@ _EVENTS_IN_A_RECORD = 500
 _MOST_WAITING = 10_000
 # A record that is not acknowledged for so long, as its partition's leader froze, no longer makes the next one wait.
 _PATIENCE_SECONDS = 0.05
-_LAST_SECONDS = 2.0
+# An event that nobody waits for; those of one span make one record.
+_LATER_SECONDS = 1.0
 
 _Waiting = tuple[AuditEvent, asyncio.Future[bool]]
 
@@ -43,20 +44,22 @@ class Audit:
         self._arrived = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._writing: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin to write."""
         self._writing = asyncio.create_task(self._write())
 
     async def stop(self) -> None:
-        """Stop; what is under way is waited for a little."""
+        """Write what waits, and stop."""
         if self._writing:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
-        if self._under_way:
-            _, late = await asyncio.wait(self._under_way, timeout=_LAST_SECONDS)
-            for task in late:
-                task.cancel()
+        if self._later is not None:
+            self._later.cancel()
+        while group := self._next():
+            self._begin(group)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     def note(
         self, action: Action, username: str, ecg_id: str | None = None, who: str | None = None
@@ -71,16 +74,16 @@ class Audit:
             ecg_id: which ECG, if it is about one.
             who: does it, if it is not the user.
         """
-        written = asyncio.get_running_loop().create_future()
-        if not self.on:
-            written.set_result(True)
-        elif len(self._waiting) >= _MOST_WAITING:
-            written.set_result(False)
-        else:
-            event = AuditEvent(datetime.now(UTC), action, who or username, username, ecg_id, request_id.get())
-            self._waiting.append((event, written))
+        written = self._add(action, username, ecg_id, who)
+        if not written.done():
             self._arrived.set()
         return written
+
+    def note_later(self, action: Action, username: str, ecg_id: str, who: str) -> None:
+        """Have an event written within a second, with all that come until then: its cost shows in no answer's time."""
+        self._add(action, username, ecg_id, who)
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_LATER_SECONDS, self._write_later)
 
     async def record(self, action: Action, username: str, ecg_id: str | None = None, who: str | None = None) -> None:
         """Return when an event is on record; see `note`.
@@ -98,15 +101,33 @@ class Audit:
         if not acknowledged:
             raise Unavailable("The request cannot be put on record now, try again", missing="broker")
 
+    def _add(self, action: Action, username: str, ecg_id: str | None, who: str | None) -> asyncio.Future[bool]:
+        written = asyncio.get_running_loop().create_future()
+        if not self.on:
+            written.set_result(True)
+        elif len(self._waiting) >= _MOST_WAITING:
+            written.set_result(False)
+        else:
+            event = AuditEvent(datetime.now(UTC), action, who or username, username, ecg_id, request_id.get())
+            self._waiting.append((event, written))
+        return written
+
+    def _write_later(self) -> None:
+        self._later = None
+        self._arrived.set()
+
     async def _write(self) -> None:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
             while group := self._next():
-                writing = asyncio.create_task(self._publish(group))
-                self._under_way.add(writing)
-                writing.add_done_callback(self._under_way.discard)
-                await asyncio.wait([writing], timeout=_PATIENCE_SECONDS)
+                await asyncio.wait([self._begin(group)], timeout=_PATIENCE_SECONDS)
+
+    def _begin(self, group: list[_Waiting]) -> asyncio.Task[None]:
+        writing = asyncio.create_task(self._publish(group))
+        self._under_way.add(writing)
+        writing.add_done_callback(self._under_way.discard)
+        return writing
 
     def _next(self) -> list[_Waiting]:
         """Return the next events that are still waited for."""

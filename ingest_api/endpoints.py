@@ -432,22 +432,24 @@ async def _find(request: Request, ecg_id: str, user: str, wait: int = 0) -> Insi
         NotFound: if the caller has no such ECG, or not any more.
     """
     state = request.app.state
-    asked = asyncio.get_running_loop().time()
     issued_here = state.issuer.belongs(ecg_id, user)
-    # What a gateway issued to somebody else cannot be the caller's, whatever the table holds.
-    may_exist = issued_here or (ids.is_valid(ecg_id) and not ids.is_issued(ecg_id))
+    # An issued id is signed for its owner; and after its erasure no row names one.
+    owner = None if issued_here else user
     found: Insights | None
-    if not may_exist:
+    if not ids.is_valid(ecg_id):
         found = None
-    elif wait:
-        found = await state.waiting.find(request, ecg_id, user, wait)
+    elif wait and (issued_here or not ids.is_issued(ecg_id)):
+        found = await state.waiting.find(request, ecg_id, owner, wait)
     else:
-        found = await state.workers.find(ecg_id)
+        # What a gateway issued to another user is asked for too, for the audit: it is not worth a wait.
+        found = await state.workers.find(ecg_id, owner)
     if found is not None and found.username == user:
         return found
     if issued_here and not (found is not None and found.erased):
         return None
-    await state.refusals.note(ecg_id, user, asked)
+    if found is not None and not found.erased:
+        # On record after the answer, whose time would otherwise tell that there is such an ECG.
+        state.audit.note_later("refused", found.username, ecg_id, user)
     raise NotFound(f"ECG not found for id {ecg_id}")
 
 

@@ -1,17 +1,19 @@
 """Every error that the gateway answers, with its status; one handler turns them into responses."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.routing import BaseRoute, Route
 
 from ingest_api import metrics
 from ingest_api.responses import JsonResponse
 
 RETRY_AFTER_SECONDS = 1
+_METHODS_OF_FILES = {"GET", "HEAD"}
 
 
 class ApiError(Exception):
@@ -107,3 +109,26 @@ async def refuse(request: Request, error: Exception) -> JsonResponse:
     first = error.errors()[0]
     field = str(first["loc"][-1])
     return await answer(request, Unprocessable(f"{field}: {first['msg']}", field=field))
+
+
+async def fail(request: Request, _: BaseException) -> JsonResponse:
+    """Answer for an error that nothing else handles: 503 during a stop, whose cause it may be, else 500."""
+    if request.app.state.stopping.is_set():
+        return await answer(request, Unavailable("The gateway is stopping, try again"))
+    return JsonResponse({"detail": "Internal error"}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def add_handlers(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
+    """Have an app answer all errors alike; it has these routes."""
+    methods = [(route.path_regex, route.methods) for route in routes if isinstance(route, Route) and route.methods]
+
+    async def refuse_method(request: Request, _: Exception) -> JsonResponse:
+        """Answer 405 with all methods of the path: Starlette names those of the first route that has the path."""
+        allowed = set[str]().union(*(of for regex, of in methods if regex.match(request.scope["path"])))
+        headers = {"allow": ", ".join(sorted(allowed or _METHODS_OF_FILES))}
+        return JsonResponse({"detail": "Method Not Allowed"}, HTTPStatus.METHOD_NOT_ALLOWED, headers)
+
+    app.add_exception_handler(ApiError, answer)
+    app.add_exception_handler(RequestValidationError, refuse)
+    app.add_exception_handler(Exception, fail)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, refuse_method)

@@ -1,17 +1,17 @@
 """What is noted of every request: an id that its log lines carry, how long its answer took, and a line if wanted."""
 
+import asyncio
 from collections.abc import Iterable
 from functools import cache
-from http import HTTPStatus
 from time import perf_counter
 
 import structlog
+from fastapi import Request
 from prometheus_client import Histogram
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ingest_api import metrics
-from ingest_api.responses import JsonResponse
+from ingest_api import errors, metrics
 from shared.log import REQUEST_ID_HEADER, new_request_id, request_id, valid_request_id
 from shared.tracing import Tracing
 
@@ -70,12 +70,12 @@ class Observed:
 
         try:
             await self._app(scope, receive, send_noted)
-        except Exception:
-            log.exception("a request failed")
+        except (Exception, asyncio.CancelledError) as error:
+            # The server cancels only what is still under way when it has to stop.
+            if not isinstance(error, asyncio.CancelledError):
+                log.exception("a request failed")
             if not status:
-                await JsonResponse({"detail": "Internal error"}, HTTPStatus.INTERNAL_SERVER_ERROR)(
-                    scope, receive, send_noted
-                )
+                await (await errors.fail(Request(scope), error))(scope, receive, send_noted)
         finally:
             elapsed = perf_counter() - begun
             call = self._calls.name(scope)

@@ -1,4 +1,4 @@
-"""The page at `/`: static files of this package, with the headers that keep it to itself."""
+"""The page at `/` and the documentation at `/docs`: static files of this package, with headers that isolate them."""
 
 import os
 from pathlib import Path
@@ -34,10 +34,14 @@ class _Page(StaticFiles):
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page at `/`, and its files under `/page`; neither needs a token."""
+    """Serve the page at `/`, the documentation at `/docs`, and the files of both under `/page`; none needs a token."""
     page = _Page(directory=_DIRECTORY)
     app.mount("/page", page, name="page")
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def index(request: Request) -> Response:
         return await page.get_response("index.html", request.scope)
+
+    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return await page.get_response("docs.html", request.scope)

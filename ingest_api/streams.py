@@ -163,8 +163,8 @@ class EventStream(Response):
             ecg_id = results.decode(value).ecg_id
         except ValueError:
             return True
-        found = await self._streams.workers.find(ecg_id)
-        return found is not None and not found.erased
+        found = await self._streams.workers.find(ecg_id, self._username)
+        return found is not None and found.username == self._username
 
     def _id(self, follower: Follower) -> str:
         return f"id: {self._streams.positions.encode(follower.position)}\n"

@@ -1,7 +1,5 @@
 """Queries that wait: answered as soon as the insights are there."""
 
-import asyncio
-
 from fastapi import Request
 
 from ingest_api.holding import hold
@@ -22,25 +20,14 @@ class Waiting:
         """Whether no further query may wait."""
         return self._count >= self._limit
 
-    async def find(self, request: Request, ecg_id: str, username: str, seconds: int) -> Insights | None:
-        """Return the row of a user's ECG as soon as there is one, or what there is after so many seconds.
-
-        What is another's, or erased, takes as long as what is not there, so that nobody can tell one from the other.
+    async def find(self, request: Request, ecg_id: str, owner: str | None, seconds: int) -> Insights | None:
+        """Return what `Workers.wait_for` does, or None once the client has gone or the gateway stops.
 
         Raises:
             Unavailable: if no worker that serves the partition has answered in that time.
         """
         self._count += 1
         try:
-            return await hold(request, self._find(ecg_id, username, seconds))
+            return await hold(request, self._workers.wait_for(ecg_id, owner, seconds))
         finally:
             self._count -= 1
-
-    async def _find(self, ecg_id: str, username: str, seconds: int) -> Insights | None:
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + seconds
-        found = await self._workers.wait_for(ecg_id, seconds)
-        if found is None or found.username == username:
-            return found
-        await asyncio.sleep(deadline - clock())
-        return found

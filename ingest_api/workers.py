@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from http import HTTPStatus
 from ssl import SSLContext
+from urllib.parse import urlencode
 
 import aiohttp
 import structlog
@@ -63,26 +64,31 @@ class Workers:
         if self._session:
             await self._session.close()
 
-    async def find(self, ecg_id: str, hold: float = 0.0) -> results.Insights | None:
+    async def find(self, ecg_id: str, owner: str | None = None, hold: float = 0.0) -> results.Insights | None:
         """Return the insights of an ECG, or None when there are none (yet).
 
         Follows a partition that moves from worker to worker until the deadline. A worker that has none is asked to hold
         the question for so many seconds, in case they come.
+
+        With an owner, workers do not tell another user's insights: of these, only the username is returned.
 
         Raises:
             Unavailable: if no worker that serves the partition answers in time.
         """
         partition = partition_for(ecg_id.encode(), self._partitions)
         path, timeout = f"/rows/{partition}/{ecg_id}", _CALL_TIMEOUT
+        question = {} if owner is None else {"owner": owner}
         if hold:
-            path, timeout = f"{path}?wait={hold:.3f}", aiohttp.ClientTimeout(total=_CALL_SECONDS + hold)
+            question["wait"], timeout = f"{hold:.3f}", aiohttp.ClientTimeout(total=_CALL_SECONDS + hold)
+        if question:
+            path = f"{path}?{urlencode(question)}"
         try:
             async with asyncio.timeout(self._timeout + hold):
                 while True:
                     for url in self._candidates(partition):
                         answered, row = await self._ask(url + path, timeout)
                         if answered:
-                            return results.decode(row) if row is not None else None
+                            return row
                     await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
         except TimeoutError:
             log.warning("no worker serves a partition", partition=partition)
@@ -118,20 +124,22 @@ class Workers:
             raise Unavailable("The list is being moved to another worker, try again") from None
         return pages
 
-    async def wait_for(self, ecg_id: str, seconds: float) -> results.Insights | None:
-        """Return the insights of an ECG as soon as there are any, or None after so many seconds.
+    async def wait_for(self, ecg_id: str, owner: str | None, seconds: float) -> results.Insights | None:
+        """Return what `find` does as soon as there are insights, of this owner, or after so many seconds.
 
         Raises:
             Unavailable: if no worker that serves the partition has answered in that time.
         """
         clock = asyncio.get_running_loop().time
         deadline, answered = clock() + seconds, False
+        found: results.Insights | None = None
         while True:
             asked = clock()
             try:
                 # The last answer comes when the time is over, and a little later where a worker is gone.
                 async with asyncio.timeout_at(deadline + _PAUSE_BETWEEN_ROUNDS if answered else None):
-                    if (found := await self.find(ecg_id, min(deadline - asked, _LONGEST_HOLD))) is not None:
+                    found = await self.find(ecg_id, owner, min(deadline - asked, _LONGEST_HOLD))
+                    if found is not None and owner in (None, found.username):
                         return found
                     answered = True
                     await asyncio.sleep(asked + _PAUSE_IF_NOT_HELD - clock())
@@ -139,9 +147,9 @@ class Workers:
                 if clock() >= deadline:
                     raise
             except TimeoutError:
-                return None
+                return found
             if clock() >= deadline:
-                return None
+                return found
 
     async def any_alive(self) -> bool:
         """Tell whether some worker that serves a partition answers."""
@@ -182,13 +190,16 @@ class Workers:
             log.debug("worker did not answer", url=url, error=repr(error))
             return None
 
-    async def _ask(self, url: str, timeout: aiohttp.ClientTimeout) -> tuple[bool, bytes | None]:
+    async def _ask(self, url: str, timeout: aiohttp.ClientTimeout) -> tuple[bool, results.Insights | None]:
         assert self._session is not None  # noqa: S101 - set by start
         try:
             async with self._session.get(url, timeout=timeout) as response:
                 if response.status == HTTPStatus.OK:
-                    return True, await response.read()
-                return response.status == HTTPStatus.NOT_FOUND, None
+                    return True, results.decode(await response.read())
+                if response.status != HTTPStatus.NOT_FOUND:
+                    return False, None
+                other = results.owner(await response.read())
+                return True, results.Insights("", other) if other is not None else None
         except (aiohttp.ClientError, TimeoutError) as error:
             log.debug("worker did not answer", url=url, error=repr(error))
             return False, None

@@ -54,7 +54,7 @@ _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATETIME |
 
 
 class _Owned(msgspec.Struct):
-    """What a row says of its owner: the rest is skipped."""
+    """A row's owner; its other fields are skipped."""
 
     username: str
 
@@ -98,6 +98,11 @@ def decode(row: bytes) -> Insights:
         msgspec.ValidationError: if it is not a row of ours.
     """
     return _decoder.decode(row)
+
+
+def without_content(ecg_id: str, username: str | None) -> bytes:
+    """Encode that an ECG belongs to a user, or to nobody (None), and nothing else of it."""
+    return _encoder.encode(Insights(ecg_id, username or ""))
 
 
 def owner(row: bytes | None) -> str | None:

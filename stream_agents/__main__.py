@@ -5,7 +5,6 @@ import fcntl
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import TextIO
 
@@ -13,14 +12,13 @@ import faust
 import structlog
 
 from shared import log
+from shared.deadline import end_in_time
 from shared.memory import keep_freed
 from shared.settings import Settings
 from stream_agents.app import create_app, create_topics
 
 logger = structlog.get_logger(__name__)
 
-# A container runtime kills after ten.
-_STOP_SECONDS = 7.0
 _DIRECTORY_IN_USE = 2
 
 
@@ -48,16 +46,8 @@ class _Worker(faust.Worker):
 
     async def stop(self) -> None:
         """Stop."""
-        deadline = threading.Timer(_STOP_SECONDS, self._end)
-        deadline.daemon = True
-        deadline.start()
+        end_in_time(lambda: 1 if self.app.crash_reason else 0)
         await super().stop()
-
-    def _end(self) -> None:
-        logger.warning("ending without what the stop waits for", seconds=_STOP_SECONDS)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1 if self.app.crash_reason else 0)
 
 
 def _lock(directory: Path) -> TextIO:

@@ -6,14 +6,19 @@ from aiohttp.typedefs import Handler, Middleware
 from faust.types import AppT
 from faust.web import Request, Response, View
 
+from shared import results
 from shared.internal import InternalAuth
 from shared.listing import decode_query
+from shared.results import Insights
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 from stream_agents.waits import Moved
 
 # For probes, which know no secret.
 _OPEN = ("/health", "/health/ready")
+
+# Read where there is no row, so that this takes as long as to read whose row it is: a row as of an ECG of twelve leads.
+_NO_ROW = results.encode(Insights("", "", [{"name": "aVR", "number_of_zero_crossings": 1000}] * 12, accepted=1))
 
 
 def gateways_only(auth: InternalAuth) -> Middleware:
@@ -44,21 +49,27 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
     async def row(view: View, request: Request, partition: str, ecg_id: str) -> Response:
         """Answer 200 with the row, 404 when there is none, 421 when this worker cannot know.
 
-        That is known only to who serves the partition, or has a copy of it that is not behind: elsewhere an erased ECG
-        might be found. With `?wait=seconds` such a worker answers as soon as it has the row, and 404
+        That is known only to a worker that serves the partition, or has a copy of it that is not behind: elsewhere an
+        erased ECG might be found. With `?wait=seconds` such a worker answers as soon as it has the row, and 404
         after that time, or at once where too many wait; and 421 when partitions are assigned anew.
+
+        With `?owner=username` only that user's row is a row: another user's is answered, and waited for, like none, and
+        at the same cost. The 404 names the owner, for the audit.
         """
         number, key = int(partition), ecg_id.encode()
+        wait, asking = request.query.get("wait"), request.query.get("owner")
         if not await serving.knows(number):
             return view.text("not served here", status=421)
         found = table.find(number, key)
-        if found is None and (wait := request.query.get("wait")):
+        owner = results.owner(found or _NO_ROW)
+        if wait and (found is None or asking not in (None, owner)):
             try:
-                found = await table.waits.row(key, float(wait))
+                found = await table.waits.row(key, float(wait), asking) or table.find(number, key)
             except Moved:
                 return view.text("not served here any more", status=421)
-        if found is None:
-            return view.text("no such row", status=404)
+            owner = results.owner(found or _NO_ROW)
+        if found is None or asking not in (None, owner):
+            return view.bytes(results.without_content(ecg_id, owner), status=404, content_type="application/json")
         return view.bytes(found, content_type="application/json")
 
     @app.page("/listing", name="listing")

@@ -4,6 +4,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 
+from shared import results
+
 
 class Moved(Exception):  # noqa: N818 - named for what happened
     """The row may be stored by another worker now."""
@@ -21,8 +23,10 @@ class Waits:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    async def row(self, key: bytes, seconds: float) -> bytes | None:
+    async def row(self, key: bytes, seconds: float, owner: str | None) -> bytes | None:
         """Return the row as soon as it is stored, or None after so many seconds, and at once when too many wait.
+
+        With an owner, another user's row does not end the wait.
 
         Raises:
             Moved: as soon as waiting here may be of no more use.
@@ -31,16 +35,25 @@ class Waits:
             raise Moved
         if self._count >= self._limit:
             return None
-        stored: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting[key].add(stored)
         self._count += 1
         try:
             async with asyncio.timeout(seconds):
-                return await stored
+                while True:
+                    row = await self._next(key)
+                    if owner in (None, results.owner(row)):
+                        return row
         except TimeoutError:
             return None
         finally:
             self._count -= 1
+
+    async def _next(self, key: bytes) -> bytes:
+        """Return the next row of a key that is stored."""
+        stored: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[key].add(stored)
+        try:
+            return await stored
+        finally:
             if waiting := self._waiting.get(key):
                 waiting.discard(stored)
                 if not waiting:

@@ -25,7 +25,7 @@ def security(directory: Path) -> Security | None:
 
 
 class Broker(Protocol):
-    """A broker that a test may pause; `embedded` says that it is the one of the local stack."""
+    """A broker that a test may pause or kill; `embedded` says that it is the one of the local stack."""
 
     bootstrap_servers: str
     embedded: bool
@@ -34,6 +34,8 @@ class Broker(Protocol):
     def pause(self) -> None: ...
 
     def resume(self) -> None: ...
+
+    def kill(self) -> None: ...
 
     async def stop(self) -> None: ...
 
@@ -56,6 +58,9 @@ class EmbeddedBroker:
     def resume(self) -> None:
         self._process.resume()
 
+    def kill(self) -> None:
+        self._process.kill()
+
     async def stop(self) -> None:
         self._process.stop()
 
@@ -77,6 +82,10 @@ class KafkaBroker:
     def resume(self) -> None:
         for node in self._cluster.nodes:
             node.resume()
+
+    def kill(self) -> None:
+        for node in self._cluster.nodes:
+            node.kill()
 
     async def stop(self) -> None:
         await self._cluster.stop()
@@ -102,6 +111,9 @@ class DockerBroker:
     def resume(self) -> None:
         self._container.get_wrapped_container().unpause()
 
+    def kill(self) -> None:
+        self._container.get_wrapped_container().kill()
+
     async def stop(self) -> None:
         await asyncio.to_thread(self._container.stop)
 
@@ -118,6 +130,9 @@ class ForeignBroker:
         pytest.skip(f"{self.bootstrap_servers} is not the tests' to pause")
 
     def resume(self) -> None: ...
+
+    def kill(self) -> None:
+        pytest.skip(f"{self.bootstrap_servers} is not the tests' to kill")
 
     async def stop(self) -> None: ...
 

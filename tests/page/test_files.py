@@ -14,7 +14,7 @@ FILES = sorted(
 )
 
 
-@pytest.mark.parametrize("path", ["/", *(f"/{path.as_posix()}" for path in FILES)])
+@pytest.mark.parametrize("path", ["/", "/docs", *(f"/{path.as_posix()}" for path in FILES)])
 async def test_files_need_no_token_and_are_asked_for_again_each_time(pipeline: Pipeline, path: str) -> None:
     async with pipeline.client() as client:
         answer = await client.get(path)

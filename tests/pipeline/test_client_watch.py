@@ -15,7 +15,8 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError, OutOfOrderSequenceNumber
 
-from ingest_api.__main__ import _CLIENT_DIED, _START_FAILED
+from ingest_api.__main__ import _START_FAILED
+from ingest_api.server import CLIENT_DIED
 from shared import topics
 from shared.client_watch import Heartbeats, ended_tasks
 from shared.kafka import new_producer, new_reader
@@ -178,7 +179,7 @@ async def test_a_gateway_without_a_working_client_ends_and_says_why(
         # To be read. A gateway that has lost the task already does not answer.
         with contextlib.suppress(httpx.HTTPError):
             await client.post("/users", json={"username": "after"}, headers={"x-admin-token": ADMIN_TOKEN}, timeout=5)
-    assert await asyncio.to_thread(gateway.running.wait, DEADLINE) == _CLIENT_DIED
+    assert await asyncio.to_thread(gateway.running.wait, DEADLINE) == CLIENT_DIED
     assert "a Kafka client died" in gateway.log.read_text()
     # Others may have died with it.
     assert reason.format(pipeline.prefix) in gateway.log.read_text()

@@ -217,6 +217,30 @@ async def test_the_documentation_describes_every_answer(client: httpx.AsyncClien
     assert (await client.get("/docs")).status_code == 200
 
 
+async def test_a_slash_too_many_is_not_redirected(client: httpx.AsyncClient) -> None:
+    """Behind a proxy that ends TLS the redirect would lead to plain HTTP, with the token and the ECG."""
+    for method, path in (("POST", "/ecgs/"), ("GET", "/ecgs/"), ("GET", "/health/ping/"), ("GET", "/page")):
+        response = await client.request(method, path, json=ECG)
+        assert response.status_code == 404
+        assert "location" not in response.headers
+
+
+async def test_a_method_that_is_not_allowed_is_told_all_that_are(client: httpx.AsyncClient) -> None:
+    for path, allowed in {
+        "/ecgs": "GET, POST",
+        "/ecgs/x": "DELETE, GET",
+        "/ecgs/x/insights": "GET",
+        "/users": "GET, POST",
+        "/users/x": "DELETE",
+        "/": "GET, HEAD",
+        "/docs": "GET, HEAD",
+        "/page/main.js": "GET, HEAD",
+    }.items():
+        response = await client.put(path)
+        assert (response.status_code, response.json()) == (405, {"detail": "Method Not Allowed"})
+        assert response.headers["allow"] == allowed
+
+
 async def test_concurrent_first_uses_of_a_token_are_all_known(pipeline: Pipeline) -> None:
     token = await pipeline.register("stampede", 0)
     async with pipeline.client(1, token) as client:

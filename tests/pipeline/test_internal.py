@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,16 +10,20 @@ from typing import Any
 
 import aiohttp
 import httpx
+import orjson
 import pytest
+from aiohttp import web
+from aiokafka import AIOKafkaProducer
 
 from local_stack.certificates import Authority
-from shared import announcements
+from shared import announcements, results
 from shared.announcements import Announcement
 from shared.internal import InternalAuth
-from shared.kafka import new_producer
+from shared.kafka import new_producer, partition_for
 from shared.listing import Query, encode_query
 from shared.topics import Topics
 from tests.harness import SECRET, Pipeline, Worker, insights
+from tests.pipeline.test_direct_produce import found, message
 
 NewPipeline = Callable[..., Pipeline]
 PROBES = ("/health", "/health/ready")
@@ -75,6 +80,66 @@ async def test_a_worker_tells_nothing_to_whoever_is_no_gateway(pipeline: Pipelin
     assert await statuses(worker, ("/rows/0/x",), **{OURS.header: OURS.token}) <= {404, 421}
     # Faust's own pages are not there for anybody.
     assert await statuses(worker, ("/table/insights/", "/router/", "/graph/"), **{OURS.header: OURS.token}) == {404}
+
+
+async def test_a_worker_gives_a_row_to_its_owner_alone_and_holds_a_question_for_it_as_for_none(
+    pipeline: Pipeline,
+) -> None:
+    name, ecg_id = "ä&owner=x+y %2B/?#€😀", str(uuid.uuid4())
+    token = await pipeline.register(name)
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
+        topic = Topics(pipeline.settings).submissions.name
+        await producer.send_and_wait(topic, orjson.dumps(message(name, ecg_id)), ecg_id.encode())
+    assert await found(pipeline, token, ecg_id) == [{"name": "I", "number_of_zero_crossings": 1}]
+    headers, nothing = {OURS.header: OURS.token}, str(uuid.uuid4())
+
+    async def ask(asked: str, **question: str) -> tuple[int, Any]:
+        path = f"/rows/{partition_for(asked.encode(), 12)}/{asked}"
+        for worker in pipeline.workers:
+            async with httpx.AsyncClient(base_url=worker.url, headers=headers) as client:
+                answer = await client.get(path, params=question)
+            if answer.status_code != 421:
+                break
+        return answer.status_code, answer.json()
+
+    assert (await ask(ecg_id, owner=name)) == (await ask(ecg_id)) != (404, {"ecg_id": ecg_id, "username": name})
+    for question in ({}, {"wait": "0.1"}):
+        assert await ask(ecg_id, owner="stranger", **question) == (404, {"ecg_id": ecg_id, "username": name})
+        assert await ask(nothing, owner="stranger", **question) == (404, {"ecg_id": nothing, "username": ""})
+    waits = [asyncio.create_task(ask(ecg_id, owner="stranger", wait="2")), asyncio.create_task(ask(nothing, wait="1"))]
+    await waits[1]
+    assert not waits[0].done()
+    assert (await waits[0])[0] == 404
+
+
+async def test_a_gateway_shows_nothing_of_another_user_whatever_a_worker_answers(new_pipeline: NewPipeline) -> None:
+    """Workers of an older version do not read the owner in the question."""
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    await pipeline.alive()
+    row = results.encode(results.Insights("old", "owner", [{"name": "I", "number_of_zero_crossings": 1}]))
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=row) if request.path.endswith("/old") else web.Response(text="no such row", status=404)
+
+    app = web.Application()
+    app.router.add_get("/rows/{partition}/{ecg_id}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with new_producer(pipeline.settings) as producer:
+        value = announcements.encode(Announcement(url, list(range(12)), []))
+        await producer.send_and_wait(Topics(pipeline.settings).workers.name, value, url.encode())
+    owner, stranger = await pipeline.register("owner"), await pipeline.register("stranger")
+    assert await found(pipeline, owner, "old") == [{"name": "I", "number_of_zero_crossings": 1}]
+    async with pipeline.client(token=stranger) as client:
+        for ecg_id in ("old", "nothing"):
+            refused = await client.get(f"/ecgs/{ecg_id}/insights")
+            assert (refused.status_code, refused.json()) == (404, {"detail": f"ECG not found for id {ecg_id}"})
+    await runner.cleanup()
+    pipeline.stop()
 
 
 async def test_with_certificates_gateways_and_workers_know_each_other_by_them(

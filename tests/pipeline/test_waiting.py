@@ -89,15 +89,19 @@ async def test_what_is_not_there_in_time_is_still_being_processed(client: httpx.
 
 
 async def test_waiting_tells_nobody_that_anothers_ecg_is_there(pipeline: Pipeline, client: httpx.AsyncClient) -> None:
-    mine = str(uuid.uuid4())
+    mine, next_of_mine = str(uuid.uuid4()), str(uuid.uuid4())
     await publish(pipeline, "waiting", mine)
     assert_answered(await wait(client, mine))
     async with pipeline.client(token=await pipeline.register("waiting-stranger")) as stranger:
-        anothers, unknown = wait(stranger, mine, 2), wait(stranger, str(uuid.uuid4()), 1)
+        # Longer than a gateway has a worker hold a question.
+        anothers = [wait(stranger, ecg_id, 4) for ecg_id in (mine, next_of_mine)]
+        unknown = wait(stranger, str(uuid.uuid4()), 3)
+        await publish(pipeline, "waiting", next_of_mine)
+        assert_answered(await wait(client, next_of_mine))
         assert (await unknown).status_code == 404
-        assert not anothers.done()
-        response = await anothers
-        assert (response.status_code, response.json()) == (404, {"detail": f"ECG not found for id {mine}"})
+        assert not any(call.done() for call in anothers)
+        for ecg_id, response in zip((mine, next_of_mine), await asyncio.gather(*anothers), strict=True):
+            assert (response.status_code, response.json()) == (404, {"detail": f"ECG not found for id {ecg_id}"})
         # Who issued an id can tell whose it is, without looking.
         issued = IdIssuer(SECRET).issue("waiting")
         assert (await wait(stranger, issued)).status_code == 404

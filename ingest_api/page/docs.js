@@ -1,0 +1,145 @@
+/** The API's documentation, made from its OpenAPI document. */
+
+import { element, find } from "./dom.js";
+
+const json = (value) => element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
+
+/** Return text with its `code` as such. */
+function prose(text) {
+  const parts = text.split(/`([^`]*)`/);
+  return parts.map((part, number) => (number % 2 ? element("code", {}, part) : part));
+}
+
+/** Return the paragraphs of a text; lines that begin with a number are the items of a list. */
+function paragraphs(text) {
+  return text
+    .trim()
+    .split(/\n\n+/)
+    .map((part) => {
+      const items = part.split(/\n(?=\d+\. )/);
+      return items[0].match(/^\d+\. /)
+        ? element("ol", {}, ...items.map((item) => element("li", {}, ...prose(item.replace(/^\d+\. /, "")))))
+        : element("p", {}, ...prose(part));
+    });
+}
+
+/** Return the name of a schema's type; the types that it refers to are links. */
+function type(schema) {
+  if (schema.$ref) {
+    const name = schema.$ref.split("/").at(-1);
+    return [element("a", { href: `#${name}` }, name)];
+  }
+  if (schema.anyOf) return schema.anyOf.flatMap((one, number) => [...(number ? [" or "] : []), ...type(one)]);
+  if (schema.type === "array") return ["array of ", ...type(schema.items ?? {})];
+  return [schema.type ?? "anything"];
+}
+
+/** Return what a schema says beside its type, in words. */
+function limits(schema) {
+  const named = Object.entries(schema).filter(
+    ([name, value]) => !["$ref", "anyOf", "type", "title", "description"].includes(name) && typeof value !== "object",
+  );
+  return named.map(([name, value]) => `${name}: ${value}`).join(", ");
+}
+
+function row(name, required, schema, description) {
+  return element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, element("code", {}, name), required ? " (required)" : null),
+    element("td", {}, ...type(schema)),
+    element("td", {}, ...prose(description ?? schema.description ?? ""), element("p", { class: "hint" }, limits(schema))),
+  );
+}
+
+function table(caption, rows) {
+  const heads = ["Name", "Type", "Meaning"].map((text) => element("th", { scope: "col" }, text));
+  return element(
+    "div",
+    { class: "scrolled", tabindex: "0", role: "region", "aria-label": caption },
+    element(
+      "table",
+      {},
+      element("caption", {}, caption),
+      element("thead", {}, element("tr", {}, ...heads)),
+      element("tbody", {}, ...rows),
+    ),
+  );
+}
+
+function fields(schema, caption) {
+  const required = schema.required ?? [];
+  return table(
+    caption,
+    Object.entries(schema.properties ?? {}).map(([name, field]) => row(name, required.includes(name), field)),
+  );
+}
+
+/** Return a command that makes the call. */
+function command(method, path, parameters, body) {
+  const needed = parameters.filter(({ name }) => name.endsWith("-token"));
+  const headers = needed.map(({ name }) => ` \\\n  -H "${name}: $TOKEN"`);
+  const data = body ? ` \\\n  -H "content-type: application/json" -d '${JSON.stringify(body)}'` : "";
+  return `curl -X ${method} "${location.origin}${path}"${headers.join("")}${data}`;
+}
+
+function answer(status, { description, content = {} }) {
+  const examples = Object.entries(content).map(([media, { example }]) =>
+    media === "application/json" ? json(example) : element("pre", { tabindex: "0" }, example),
+  );
+  return element("li", {}, element("p", {}, element("strong", {}, status), " ", ...prose(description)), ...examples);
+}
+
+function call(method, path, operation) {
+  const { parameters = [], requestBody, responses } = operation;
+  const body = requestBody?.content["application/json"].schema;
+  const name = `${method.toUpperCase()} ${path}`;
+  const id = operation.operationId;
+  find("#contents").append(element("li", {}, element("a", { href: `#${id}` }, element("code", {}, name))));
+  return element(
+    "section",
+    { id, class: "call", "aria-labelledby": `${id}-title` },
+    element("h2", { id: `${id}-title` }, element("code", {}, name), ` ${operation.summary}`),
+    ...paragraphs(operation.description ?? ""),
+    element("pre", { tabindex: "0" }, command(method.toUpperCase(), path, parameters, body?.examples?.[0])),
+    parameters.length
+      ? table(
+          `Parameters of ${name}`,
+          parameters.map((one) => row(`${one.name} in ${one.in}`, one.required, one.schema, one.description)),
+        )
+      : null,
+    body ? fields(body, `Fields of the body of ${name}`) : null,
+    element("h3", {}, "Answers"),
+    element("ul", {}, ...Object.entries(responses).map(([status, response]) => answer(status, response))),
+  );
+}
+
+function show(api) {
+  find("#title").textContent = `${api.info.title} ${api.info.version}`;
+  find("#introduction").append(...paragraphs(api.info.description));
+  for (const [path, operations] of Object.entries(api.paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      find("#calls").append(call(method, path, operation));
+    }
+  }
+  for (const [name, schema] of Object.entries(api.components.schemas)) {
+    find("#schemas").append(
+      element(
+        "section",
+        { id: name, class: "call", "aria-label": name },
+        element("h3", {}, name),
+        ...paragraphs(schema.description ?? ""),
+        fields(schema, `Fields of ${name}`),
+      ),
+    );
+  }
+  find(location.hash || "body")?.scrollIntoView();
+}
+
+try {
+  const response = await fetch("/openapi.json");
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  show(await response.json());
+} catch (error) {
+  find("#failure").textContent = `The document cannot be read: ${error.message}`;
+}

@@ -1,0 +1,33 @@
+"""One deadline over the whole stop of a process, whatever hangs: what was accepted is durable by then."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 7.0
+"""From the signal to the end of the process: container runtimes kill it after ten."""
+
+
+def end_in_time(code: Callable[[], int] = lambda: 0) -> None:
+    """End the process after `STOP_SECONDS`, with this exit code, if it has not ended by itself.
+
+    In a thread: it holds for a blocked event loop too, and for what comes after the loop's end.
+    """
+    deadline = threading.Timer(STOP_SECONDS, lambda: end("the stop took too long", code()))
+    # It must not keep the process.
+    deadline.daemon = True
+    deadline.start()
+
+
+def end(reason: str, code: int = 0) -> NoReturn:
+    """End the process at once."""
+    log.warning("the process ends", reason=reason)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,125 @@
+"""A gateway that is told to stop ends in time, whatever state it and the brokers are in, and refuses politely."""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+
+from shared.ids import IdIssuer
+from tests.brokers import Broker
+from tests.harness import SECRET, Gateway, Pipeline, eventually
+from tests.pipeline.test_faults import LEADS
+
+pytestmark = pytest.mark.slow
+
+NewPipeline = Callable[..., Pipeline]
+NewBroker = Callable[[], Awaitable[Broker]]
+
+# Container runtimes kill after ten.
+LIMIT = 8.0
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+# What a user does all the time while the gateway stops: calls of FastAPI's routes, and those that have a shortcut.
+CLIENTS = 4
+
+
+class Load:
+    """Requests of every kind, one after the other on many connections, until there is no gateway any more."""
+
+    def __init__(self, pipeline: Pipeline, token: str) -> None:
+        self.answers: Counter[int] = Counter()
+        self._pipeline = pipeline
+        self._token = token
+        self._under_way: list[asyncio.Task[None]] = []
+
+    async def begin(self) -> None:
+        """Return when the gateway is busy with all of it."""
+        issued = [IdIssuer(SECRET).issue("clinic") for _ in range(CLIENTS)]
+        body = {"leads": LEADS}
+        for ecg_id in issued:
+            self._repeat("POST", "/ecgs", json=body)
+            self._repeat("GET", f"/ecgs/{ecg_id}/insights")
+            self._repeat("GET", "/ecgs")
+            self._repeat("GET", f"/ecgs/{ecg_id}/insights", headers={"prefer": "wait=30"})
+            self._repeat("GET", "/events")
+        await eventually(self._busy, what="answers")
+
+    async def end(self) -> None:
+        """Return when nothing is under way."""
+        async with asyncio.timeout(15):
+            await asyncio.gather(*self._under_way)
+
+    async def _busy(self) -> bool | None:
+        return True if self.answers[201] > CLIENTS and self.answers[202] > CLIENTS else None
+
+    def _repeat(self, method: str, path: str, **options: object) -> None:
+        self._under_way.append(asyncio.create_task(self._call(method, path, options)))
+
+    async def _call(self, method: str, path: str, options: dict[str, object]) -> None:
+        async with self._pipeline.client(token=self._token) as client:
+            while True:
+                try:
+                    answer = await client.request(method, path, **options)  # type: ignore[arg-type]
+                except httpx.TransportError:
+                    return
+                self.answers[answer.status_code] += 1
+                if answer.status_code == 503:
+                    assert int(answer.headers["retry-after"]) >= 1
+
+
+async def stopped(gateway: Gateway, number: int, state: str) -> None:
+    """Stop a gateway, and print how long it took."""
+    begun = time.monotonic()
+    gateway.signal(number)
+    code = await asyncio.to_thread(gateway.running.wait, 30)
+    seconds = time.monotonic() - begun
+    print(f"\n{state}, {signal.Signals(number).name}: the gateway ended after {seconds:.1f} s")
+    assert (code, seconds <= LIMIT) == (0, True), f"{code} after {seconds:.1f} s:\n{gateway.tail()}"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("state", ["broker there", "broker killed", "broker frozen"])
+async def test_a_busy_gateway_ends_in_time_and_answers_503(
+    new_broker: NewBroker, new_pipeline: NewPipeline, state: str, number: int
+) -> None:
+    broker = await new_broker()
+    pipeline = new_pipeline(broker)
+    gateway = pipeline.start_gateway()
+    worker = pipeline.start_worker()
+    await pipeline.ready()
+    load = Load(pipeline, await pipeline.register("clinic"))
+    await load.begin()
+    try:
+        if state == "broker killed":
+            broker.kill()
+        if state == "broker frozen":
+            broker.pause()
+        await stopped(gateway, number, state)
+        await load.end()
+    finally:
+        worker.kill()
+        broker.resume()
+    print(f"answers: {dict(load.answers)}")
+    assert set(load.answers) <= {200, 201, 202, 503}
+    if state != "broker there":
+        assert load.answers[503] >= CLIENTS
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_a_gateway_whose_broker_is_mute_at_the_start_ends_in_time(new_pipeline: NewPipeline, number: int) -> None:
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        gateway = new_pipeline().start_gateway(ECG_BOOTSTRAP_SERVERS=f"127.0.0.1:{port}")
+        async with asyncio.timeout(60):
+            await asked.wait()
+        await stopped(gateway, number, "broker mute at the start")
