@@ -16,7 +16,7 @@ from ingest_api.connections import Connection
 from ingest_api.endpoints import router
 from ingest_api.observed import Calls, Observed
 from ingest_api.shortcut import Shortcut
-from shared import log
+from shared import log, topics
 from shared.memory import keep_freed
 from shared.settings import Settings
 from shared.tracing import from_environment
@@ -52,10 +52,10 @@ def main() -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
     )
-    shared = [_shared_socket(settings)] if settings.http_shared else None
     server = _Server(config, app.state.stopping)
     with contextlib.suppress(KeyboardInterrupt):
-        server.run(shared)
+        topics.prepare_or_exit(settings)
+        server.run([_shared_socket(settings)] if settings.http_shared else None)
     if not server.started:
         sys.exit(_START_FAILED)
 

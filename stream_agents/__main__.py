@@ -5,10 +5,10 @@ import asyncio
 import faust
 import uvloop
 
-from shared import log
+from shared import log, topics
 from shared.memory import keep_freed
 from shared.settings import Settings
-from stream_agents.app import create_app, create_topics
+from stream_agents.app import create_app
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     if settings.event_loop == "uvloop":
         # For the loops of Faust's threads too.
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    asyncio.run(create_topics(settings))
+    topics.prepare_or_exit(settings)
     app = create_app(settings)
     worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
     # It writes to the terminal also where there is none, among the lines of the log.
