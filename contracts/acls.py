@@ -43,8 +43,7 @@ def page(settings: Settings) -> str:
 
 def _section(role: Role, user: str, granted: list[Acl]) -> str:
     rows = [
-        f"| {acl.resource.name.lower()} | `{acl.name}` | {acl.operation.name.title()} | {acl.purpose} |"
-        for acl in granted
+        f"| {acl.resource.name.lower()} | `{acl.name}` | {acl.operation.title} | {acl.purpose} |" for acl in granted
     ]
     head = ["| resource | name | operation | to |", "| --- | --- | --- | --- |"]
     return "\n".join([f"## {role.title()}: `{user}`", "", _ABOUT[role], "", *head, *rows, ""])

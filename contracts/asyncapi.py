@@ -194,4 +194,6 @@ def _message(name: str, message: Message) -> dict[str, Any]:
 
 
 def _setting(name: str, text: str) -> Any:
-    return [text] if name == "cleanup.policy" else int(text)
+    if name == "cleanup.policy":
+        return [text]
+    return int(text) if text.isdecimal() else text

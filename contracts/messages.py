@@ -26,7 +26,6 @@ from stream_agents.insights import INSIGHTS
 from stream_agents.processing import (
     CONTENT_TYPE_HEADER,
     FORWARDED_HEADER,
-    FORWARDED_TIMESTAMP_HEADER,
     USERNAME_HEADER,
     DeadLetterHeaders,
 )
@@ -251,7 +250,6 @@ def _submission_headers(media_type: Schema) -> Schema:
             REQUEST_ID_HEADER: _text("The request that submitted it, named in the log lines about it."),
             **{name: _text("W3C Trace Context, while traces are on.") for name in ("traceparent", "tracestate")},
             FORWARDED_HEADER: _text(origin, pattern="^.+-[0-9]+-[0-9]+$"),
-            FORWARDED_TIMESTAMP_HEADER: _text("When it came first, in milliseconds of Unix time.", pattern="^[0-9]+$"),
         }
     )
 

@@ -16,7 +16,8 @@ from ingest_api.endpoints import router
 from ingest_api.observed import Calls, Observed
 from ingest_api.server import CLIENT_DIED, REQUEST_SECONDS, Server
 from ingest_api.shortcut import Shortcut
-from shared import log
+from shared import log, topics
+from shared.deadline import stop_at_once
 from shared.memory import keep_freed
 from shared.settings import Settings
 from shared.tracing import from_environment
@@ -31,8 +32,7 @@ def main() -> None:
     log.configure(settings.log_level, settings.log_format)
     keep_freed()
     _allow_connections()
-    # uvicorn raises the signal again after its graceful stop; a wanted stop is a success.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    stop_at_once()
     tracing = from_environment("gateway")
     app = create_app(settings, tracing)
     config = uvicorn.Config(
@@ -49,10 +49,13 @@ def main() -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=REQUEST_SECONDS,
     )
-    shared = [_shared_socket(settings)] if settings.http_shared else None
     server = Server(config, app.state.stopping)
     with contextlib.suppress(KeyboardInterrupt):
-        server.run(shared)
+        topics.prepare_or_exit(settings)
+        # uvicorn raises the signal again after its graceful stop; a wanted stop is a success.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        server.run([_shared_socket(settings)] if settings.http_shared else None)
     if not server.started:
         sys.exit(_START_FAILED)
     if server.failed:

@@ -26,7 +26,6 @@ from ingest_api.waiting import Waiting
 from ingest_api.workers import Workers
 from shared import VERSION
 from shared.ids import IdIssuer
-from shared.kafka import admin_client
 from shared.metrics import exported
 from shared.settings import Settings
 from shared.topics import Topics
@@ -61,17 +60,14 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            async with admin_client(settings) as admin:
-                await topics.create(admin)
             publisher = Publisher(settings)
             await publisher.start()
             # It stops last, and sends what it still holds.
             stack.push_async_callback(publisher.stop)
-            partitions = await publisher.partitions(topics.submissions.name)
             users = Users(settings, topics, publisher)
             keys = UserKeys(settings, topics, publisher)
-            workers = Workers(settings, topics, partitions)
-            records = Records(settings, topics, partitions)
+            workers = Workers(settings, topics)
+            records = Records(settings, topics)
             stack.push_async_callback(records.stop)
             for service in (users, keys, workers):
                 stack.push_async_callback(service.stop)
@@ -83,13 +79,11 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
             app.state.failures = Failures(settings.auth_failures_per_minute)
             app.state.workers = workers
             app.state.keys = keys
-            app.state.erasing = Erasing(
-                settings, topics, partitions, publisher=publisher, users=users, keys=keys, workers=workers
-            )
+            app.state.erasing = Erasing(settings, topics, publisher=publisher, users=users, keys=keys, workers=workers)
             app.state.records = records
             app.state.cursors = Cursors(settings.secret.get_secret_value())
-            audit = await _audit(app, topics, publisher, stack)
-            app.state.streams = Streams(settings, topics, partitions, users, workers, audit=audit)
+            audit = _audit(app, topics, publisher, stack)
+            app.state.streams = Streams(settings, topics, users, workers, audit=audit)
             app.state.waiting = Waiting(workers, settings.max_waits)
             app.state.submissions = Submissions(
                 settings,
@@ -103,7 +97,7 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
                 tracing=tracing,
             )
             if settings.metrics_port is not None:
-                cluster = Cluster(settings, topics, partitions)
+                cluster = Cluster(settings, topics)
                 stack.push_async_callback(cluster.stop)
                 await cluster.start()
 
@@ -134,14 +128,14 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     return app
 
 
-async def _audit(app: FastAPI, topics: Topics, publisher: Publisher, stack: AsyncExitStack) -> Audit:
+def _audit(app: FastAPI, topics: Topics, publisher: Publisher, stack: AsyncExitStack) -> Audit:
     """Begin to write the audit, and return its writer; it and the audit's reader become the app's."""
     settings: Settings = app.state.settings
     audit = Audit(settings, topics, publisher)
     stack.push_async_callback(audit.stop)
     audit.start()
     app.state.audit = audit
-    app.state.trail = Trail(settings, topics, await publisher.partitions(topics.audit.name))
+    app.state.trail = Trail(settings, topics)
     stack.push_async_callback(app.state.trail.stop)
     return audit
 

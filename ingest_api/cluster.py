@@ -25,10 +25,10 @@ class Cluster:
     A gateway does so although the lag is the workers': when no worker is left, nobody else could tell.
     """
 
-    def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
+    def __init__(self, settings: Settings, topics: Topics) -> None:
         self._topics = topics
         self._group = worker_group(settings)
-        self._partitions = [TopicPartition(topics.submissions.name, number) for number in range(partitions)]
+        self._partitions = topics.submissions.all_partitions()
         self._reader = new_reader(settings)
         self._admin = new_admin(settings, request_timeout_ms=_REQUEST_TIMEOUT_MS)
         metrics.min_insync_replicas.set(settings.min_insync_replicas)

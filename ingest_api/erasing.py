@@ -26,7 +26,6 @@ class Erasing:
         self,
         settings: Settings,
         topics: Topics,
-        partitions: int,
         *,
         publisher: Publisher,
         users: Users,
@@ -35,7 +34,7 @@ class Erasing:
     ) -> None:
         self._erasures = Erasures(settings.secret.get_secret_value())
         self._topic = topics.submissions.name
-        self._partitions = partitions
+        self._partitions = topics.submissions.partitions
         self._publish_timeout = settings.publish_timeout
         self._query_timeout = settings.query_timeout
         self._publisher = publisher

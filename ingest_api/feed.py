@@ -108,9 +108,9 @@ class Feed:
     come to where the consumer is.
     """
 
-    def __init__(self, settings: Settings, topic: Topic, partitions: int) -> None:
+    def __init__(self, settings: Settings, topic: Topic) -> None:
         self._settings = settings
-        self._partitions = [TopicPartition(topic.name, number) for number in range(partitions)]
+        self._partitions = topic.all_partitions()
         self._live: dict[str, set[Follower]] = defaultdict(set)
         self._followers = 0
         self._changing = asyncio.Lock()

@@ -49,14 +49,6 @@ class Publisher:
         await self._producer.stop()
         await self._leaving.end()
 
-    async def partitions(self, topic: str) -> int:
-        """Return how many partitions a topic has.
-
-        Raises:
-            KafkaError: if the brokers cannot be asked.
-        """
-        return len(await self._producer.partitions_for(topic))
-
     async def publish(
         self,
         topic: str,

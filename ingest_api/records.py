@@ -35,10 +35,10 @@ class Message(NamedTuple):
 class Records:
     """Reads ECGs' records by their offsets, a few at a time, each by a consumer that is kept for the next one."""
 
-    def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
+    def __init__(self, settings: Settings, topics: Topics) -> None:
         self._settings = settings
         self._timeout = settings.query_timeout
-        self._partitions = [TopicPartition(topics.submissions.name, number) for number in range(partitions)]
+        self._partitions = topics.submissions.all_partitions()
         self._turns = asyncio.Semaphore(_READERS)
         self._idle: list[AIOKafkaConsumer] = []
         self._leaving = Background()

@@ -130,7 +130,7 @@ class LeadSummary(LeadInsights):
     number_of_samples: Annotated[int, Field(ge=0, examples=[5000])]
 
 
-_ACCEPTED_AT = "When it was accepted first, by the timestamp of its record."
+_ACCEPTED_AT = "When it was accepted first, by the clock of the broker: no client has a say in it."
 
 
 class EcgSummary(BaseModel):

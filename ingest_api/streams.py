@@ -35,15 +35,13 @@ _FAREWELL_SECONDS = 0.5
 class Streams:
     """Serves events, to so many streams at a time at most."""
 
-    def __init__(
-        self, settings: Settings, topics: Topics, partitions: int, users: Users, workers: Workers, *, audit: Audit
-    ) -> None:
+    def __init__(self, settings: Settings, topics: Topics, users: Users, workers: Workers, *, audit: Audit) -> None:
         self.users = users
         self.workers = workers
         self.audit = audit
         self.keep_alive = settings.keep_alive
-        self.positions = Positions(settings, topics.insights, partitions)
-        self.feed = Feed(settings, topics.insights, partitions)
+        self.positions = Positions(settings, topics.insights, topics.insights.partitions)
+        self.feed = Feed(settings, topics.insights)
         self._limit = settings.max_streams
         self._limit_per_user = settings.max_streams_per_user
         self._open: Counter[str] = Counter()

@@ -48,14 +48,14 @@ class Selection(NamedTuple):
 class Trail:
     """Reads what is on the topic, from its begin or from where the page before ended."""
 
-    def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
+    def __init__(self, settings: Settings, topics: Topics) -> None:
         self._settings = settings
         self._timeout = settings.query_timeout
         # Between an event and its record: as long as a request may wait for it.
         self._delay_ms = 1000 * (settings.publish_timeout + settings.query_timeout)
-        self._partitions = [TopicPartition(topics.audit.name, number) for number in range(partitions)]
+        self._partitions = topics.audit.all_partitions()
         # Of each partition, the next record and how many of its events were in the page before.
-        self._cursors = Positions(settings, topics.audit, 2 * partitions)
+        self._cursors = Positions(settings, topics.audit, 2 * topics.audit.partitions)
         self._turns = asyncio.Semaphore(_PAGES_AT_A_TIME)
         self._leaving = Background()
 

@@ -35,8 +35,8 @@ _PAUSE_IF_NOT_HELD = 1.0
 class Workers:
     """Asks the worker that serves an ECG's partition for the ECG's row."""
 
-    def __init__(self, settings: Settings, topics: Topics, partitions: int) -> None:
-        self._partitions = partitions
+    def __init__(self, settings: Settings, topics: Topics) -> None:
+        self._partitions = topics.submissions.partitions
         self._timeout = settings.query_timeout
         # Without certificates there is no TLS to check.
         self._tls = client_context(settings.internal_files) if settings.internal_files else True

@@ -44,6 +44,12 @@ class Operation(IntEnum):
     WRITE = 4
     CREATE = 5
     DESCRIBE = 8
+    DESCRIBE_CONFIGS = 10
+
+    @property
+    def title(self) -> str:
+        """The name in Kafka's tools: `DescribeConfigs`."""
+        return self.name.title().replace("_", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,9 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
     def topic(named: str, operation: Operation, purpose: str) -> Acl:
         return Acl(Resource.TOPIC, named, operation, purpose)
 
+    compare = [
+        topic(each.name, Operation.DESCRIBE_CONFIGS, "compare its configuration with the settings") for each in topics
+    ]
     match role:
         case Role.GATEWAY:
             return [
@@ -77,6 +86,7 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                 topic(topics.audit.name, Operation.READ, "show the record to the administrator"),
                 topic(topics.workers.name, Operation.READ, "find workers"),
                 topic(topics.dlq.name, Operation.DESCRIBE, "start without creating it, and measure its copies"),
+                *compare,
                 Acl(Resource.GROUP, group, Operation.DESCRIBE, "measure the lag of the workers"),
             ]
         case Role.WORKER:
@@ -92,6 +102,7 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                     topic(each.name, Operation.DESCRIBE, "start without creating it")
                     for each in (topics.users, topics.audit)
                 ),
+                *compare,
                 Acl(Resource.GROUP, group, Operation.READ, "share the partitions, and commit offsets"),
             ]
         case Role.PRODUCER:
@@ -101,6 +112,13 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
         case Role.OPERATOR:
             return [
                 *(topic(each.name, Operation.CREATE, "create it") for each in topics),
+                *(
+                    topic(each.name, Operation.DESCRIBE, "compare its partitions and copies with the settings")
+                    for each in topics
+                    # Reading or writing these permits it.
+                    if each not in (topics.submissions, topics.dlq)
+                ),
+                *compare,
                 topic(topics.dlq.name, Operation.READ, "look at dead letters"),
                 topic(topics.submissions.name, Operation.WRITE, "replay dead letters"),
             ]
@@ -142,7 +160,7 @@ def commands(settings: Settings, named: Mapping[Role, str]) -> list[str]:
         shlex.join(
             [
                 *("kafka-acls.sh", "--bootstrap-server", settings.bootstrap_servers, "--add"),
-                *("--allow-principal", f"User:{user}", "--operation", acl.operation.name.title()),
+                *("--allow-principal", f"User:{user}", "--operation", acl.operation.title),
                 *(f"--{acl.resource.name.lower()}", acl.name),
             ]
         )

@@ -1,6 +1,7 @@
 """One deadline over the whole stop of a process, whatever hangs: what was accepted is durable by then."""
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -23,6 +24,12 @@ def end_in_time(code: Callable[[], int] = lambda: 0) -> None:
     # It must not keep the process.
     deadline.daemon = True
     deadline.start()
+
+
+def stop_at_once() -> None:
+    """Have SIGINT and SIGTERM end the process at once, until it has handlers of its own: it has begun nothing yet."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
 
 
 def end(reason: str, code: int = 0) -> NoReturn:

@@ -26,8 +26,9 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     `leads` holds one object per lead in the order submitted: `name`, and every insight under its field's name; NaN
     and infinities are null.
     `error` is the reason why the ECG could not be processed; it then has no leads. `number_of_samples` holds those
-    of each lead, `date` is that of the ECG. `accepted` is when the ECG came first, in milliseconds of Unix time by the
-    timestamp of its record, and `offset` that of its last record on the submissions topic, in the partition of its id.
+    of each lead, `date` is that of the ECG. `accepted` is when the ECG came first to the partition of its id, in
+    milliseconds of Unix time by the broker's clock, and `offset` that of its last record on the submissions topic, in
+    that partition.
 
     Of an ECG that is `erased` the id remains, and the offset of the erasure, so that no message before it brings the
     ECG back; its username is empty.

@@ -59,12 +59,10 @@ class Settings(BaseSettings):
     partitions: int = Field(
         default=12,
         ge=1,
-        description="Partitions of the submissions and insights topics when they are created: the upper "
-        "bound of workers that share the load. Twelve divides evenly among 2, 3, 4, 6 and 12.",
+        description="Partitions of the topics for submissions, insights, dead letters and the audit: the upper bound "
+        "of workers that share the load. Twelve divides evenly among 2, 3, 4, 6 and 12.",
     )
-    replication_factor: int = Field(
-        default=1, ge=1, description="Copies of every topic's data when it is created. Use 3 in production."
-    )
+    replication_factor: int = Field(default=1, ge=1, description="Copies of every topic's data. Use 3 in production.")
     min_insync_replicas: int = Field(
         default=1,
         ge=1,
@@ -284,6 +282,15 @@ class Settings(BaseSettings):
     def _set_or_not(cls, value: Any, field: ValidationInfo) -> Any:
         # Compose files and shells set what they do not have to nothing.
         return cls.model_fields[field.field_name or ""].default if value == "" else value
+
+    @model_validator(mode="after")
+    def _can_acknowledge(self) -> Self:
+        if self.min_insync_replicas > self.replication_factor:
+            raise ValueError(
+                f"ECG_MIN_INSYNC_REPLICAS={self.min_insync_replicas} asks for more copies than there are with "
+                f"ECG_REPLICATION_FACTOR={self.replication_factor}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _suit_each_other(self) -> Self:

@@ -1,9 +1,6 @@
 """Run a worker: `python -m stream_agents`."""
 
-import asyncio
 import fcntl
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -11,11 +8,11 @@ from typing import TextIO
 import faust
 import structlog
 
-from shared import log
-from shared.deadline import end_in_time
+from shared import log, topics
+from shared.deadline import end_in_time, stop_at_once
 from shared.memory import keep_freed
 from shared.settings import Settings
-from stream_agents.app import create_app, create_topics
+from stream_agents.app import create_app
 
 logger = structlog.get_logger(__name__)
 
@@ -26,12 +23,10 @@ def main() -> None:
     """Run a worker until SIGINT or SIGTERM."""
     settings = Settings()
     log.configure(settings.log_level, settings.log_format)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Until the worker has handlers of its own: it has begun nothing that would have to be ended.
-        signal.signal(number, lambda *_: os._exit(0))
+    stop_at_once()
     keep_freed()
     lock = _lock(settings.data_dir)
-    asyncio.run(create_topics(settings))
+    topics.prepare_or_exit(settings)
     worker = _Worker(create_app(settings), quiet=True, override_logging=False, redirect_stdouts=False)
     # It writes to the terminal also where there is none, among the lines of the log.
     worker.spinner = None

@@ -29,7 +29,6 @@ from stream_agents import listing, metrics
 from stream_agents.offsets import MessageLost
 from stream_agents.processing import (
     FORWARDED_HEADER,
-    FORWARDED_TIMESTAMP_HEADER,
     Erased,
     Headers,
     Misplaced,
@@ -51,6 +50,8 @@ log = structlog.get_logger(__name__)
 _IDLE = 5.0
 # Of a user's rows that are erased together.
 _ERASED_AT_A_TIME = 1000
+# Of a record's timestamp, in Kafka's protocol: set by the broker, and not by the producer.
+_LOG_APPEND_TIME = 1
 
 
 class SubmissionsAgent:
@@ -222,11 +223,7 @@ class SubmissionsAgent:
         if isinstance(outcome, Misplaced):
             topic = self._topics.submissions
             partition = partition_for(outcome.key, topic.partitions)
-            headers: Headers = [
-                *record.headers,
-                (FORWARDED_HEADER, origin.encode()),
-                (FORWARDED_TIMESTAMP_HEADER, str(record.timestamp).encode()),
-            ]
+            headers: Headers = [*record.headers, (FORWARDED_HEADER, origin.encode())]
             return await send(topic.name, outcome.key, record.value, partition, None, cast("Any", headers))
         log.warning(
             "dead letter",
@@ -311,8 +308,17 @@ def _record(record: ConsumerRecord) -> Record:
         record.key,
         record.value,
         list(record.headers),
-        record.timestamp,
+        _appended(record),
     )
+
+
+def _appended(record: ConsumerRecord) -> int:
+    """Return when a record was appended, by the broker's clock, or else read, by this machine's.
+
+    The embedded broker keeps the producer's time, and so do records from before the topic had the broker's: a producer
+    must not choose where its ECG stands in a list.
+    """
+    return record.timestamp if record.timestamp_type == _LOG_APPEND_TIME else time.time_ns() // 1_000_000
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from mode.supervisors import CrashingSupervisor
 from yarl import URL
 
 from shared.internal import InternalAuth
-from shared.kafka import admin_client, worker_group
+from shared.kafka import worker_group
 from shared.settings import MIB, Settings
 from shared.tls import server_context
 from shared.topics import Topics
@@ -114,9 +114,3 @@ def create_app(settings: Settings) -> faust.App:
         await agent.run(stream)
 
     return app
-
-
-async def create_topics(settings: Settings) -> None:
-    """Create the topics that do not exist."""
-    async with admin_client(settings) as admin:
-        await Topics(settings).create(admin)

@@ -1,6 +1,5 @@
 """What becomes of one record of the submissions topic: a pure function from record to outcome."""
 
-import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -25,11 +24,9 @@ from stream_agents.insights import INSIGHTS
 CONTENT_TYPE_HEADER = "content-type"
 USERNAME_HEADER = "username"
 FORWARDED_HEADER = "forwarded-from"
-FORWARDED_TIMESTAMP_HEADER = "forwarded-timestamp"
 
 # A message may be so much larger than the largest ECG, and still grow a little: the topic takes a MiB more.
 _FORWARDED_ROOM = MIB // 2
-_TIMESTAMP = re.compile(r"[0-9]{1,15}")
 
 Headers: TypeAlias = list[tuple[str, bytes | None]]
 
@@ -50,7 +47,10 @@ class DeadLetterHeaders(msgspec.Struct, frozen=True, rename=lambda name: "dlq-" 
 
 
 class Record(msgspec.Struct, frozen=True):
-    """A record as received: where it stood, its bytes, and its timestamp in milliseconds of Unix time."""
+    """A record as received: where it stood, its bytes, and the time in milliseconds of Unix time.
+
+    The time is the broker's, of when it appended the record, or else the worker's, of when it read it.
+    """
 
     topic: str
     partition: int
@@ -348,10 +348,8 @@ def _accepted(record: Record, existing: results.Insights | None) -> int:
     """Return when the ECG came first: one that comes again stays where it is in its owner's list."""
     if existing is not None and not existing.erased:
         return existing.accepted
-    forwarded = record.header(FORWARDED_TIMESTAMP_HEADER)
-    timestamp = int(forwarded) if forwarded and _TIMESTAMP.fullmatch(forwarded) else record.timestamp
-    # Producers may say what they like.
-    return min(max(timestamp, 0), results.MAX_ACCEPTED)
+    # A clock may be wrong, but no row may hold what is no date.
+    return min(max(record.timestamp, 0), results.MAX_ACCEPTED)
 
 
 def compute(ecg: Ecg) -> list[dict[str, object]]:

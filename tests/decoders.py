@@ -28,7 +28,7 @@ CURSORS = Cursors(SECRET)
 _SETTINGS = Settings.model_validate({"secret": SECRET})
 POSITIONS = Positions(_SETTINGS, Topic("insights", 12), 12)
 _KEYS = DataKeys(_SETTINGS, Topics(_SETTINGS))
-_HEADERS = ("content-type", "username", "forwarded-from", "forwarded-timestamp", "x-request-id", "traceparent")
+_HEADERS = ("content-type", "username", "forwarded-from", "x-request-id", "traceparent")
 
 
 def processor(max_bytes: int) -> Processor:

@@ -34,9 +34,10 @@ async def create_topics(cluster: KafkaCluster, pipeline: Pipeline) -> int:
     """Put the only copy of one partition of the changelog on a node of its own; return the node's number.
 
     The group's coordinator and the submissions are on the two others: while that node is frozen, offsets can be
-    committed and rows can't be written.
+    committed and rows can't be written. All other topics survive it: they are replicated.
     """
-    topics = Topics(pipeline.settings)
+    replicated = pipeline.settings.model_copy(update={"replication_factor": 3, "min_insync_replicas": 2})
+    topics = Topics(replicated)
     coordinator = await cluster.coordinator(f"{pipeline.prefix}-stream-agents")
     lonely, *others = [node.node_id for node in cluster.nodes if node is not coordinator] + [coordinator.node_id]
     async with admin_client(pipeline.settings) as admin:
@@ -44,9 +45,11 @@ async def create_topics(cluster: KafkaCluster, pipeline: Pipeline) -> int:
             assignment = dict.fromkeys(range(topic.partitions), others[-1:])
             if topic is topics.insights:
                 assignment[PARTITION] = [lonely]
-            new = NewTopic(topic.name, -1, -1, replica_assignments=assignment, topic_configs=topic.config)
+            config = {**topic.config, "min.insync.replicas": "1"}
+            new = NewTopic(topic.name, -1, -1, replica_assignments=assignment, topic_configs=config)
             response = await admin.create_topics([new])
             assert [error[1] for error in response.topic_errors] == [0], response
+        await topics.create(admin)
     return lonely
 
 
@@ -71,8 +74,7 @@ async def test_a_worker_killed_while_its_rows_cannot_be_written_has_committed_no
     kafka: Distribution, tmp_path: Path
 ) -> None:
     async with KafkaCluster(kafka, tmp_path / "kafka", nodes=3, security=security(tmp_path / "security")) as cluster:
-        replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2", "ECG_SESSION_TIMEOUT": "3"}
-        pipeline = Pipeline(KafkaBroker(cluster), tmp_path, "commit", replicated)
+        pipeline = Pipeline(KafkaBroker(cluster), tmp_path, "commit", {"ECG_SESSION_TIMEOUT": "3"})
         lonely = cluster.nodes[await create_topics(cluster, pipeline) - 1]
         topic = Topics(pipeline.settings).submissions.name
         try:

@@ -331,7 +331,8 @@ async def test_nothing_is_answered_while_only_the_audit_is_not_written(
     topics = Topics(pipeline.settings)
     async with admin_client(pipeline.settings) as admin:
         # There before a gateway makes it: no record fits.
-        await admin.create_topics([NewTopic(topics.audit.name, 12, 1, topic_configs={"max.message.bytes": "10"})])
+        config = {**topics.audit.config, "max.message.bytes": "10"}
+        await admin.create_topics([NewTopic(topics.audit.name, 12, 1, topic_configs=config)])
     pipeline.start_gateway(ECG_AUDIT="false")
     pipeline.start_gateway()
     pipeline.start_worker()

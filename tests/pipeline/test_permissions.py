@@ -116,8 +116,7 @@ async def join(settings: Settings) -> None:
 
 
 async def start(settings: Settings) -> None:
-    async with admin_client(settings) as admin:
-        await Topics(settings).create(admin)
+    await topics.prepare(settings)
 
 
 async def create(settings: Settings, topic: str) -> None:
@@ -141,7 +140,7 @@ async def use(settings: Settings, acl: Acl) -> None:
             await produce(settings, acl.name)
         case Resource.TOPIC, Operation.READ:
             await read(settings, acl.name)
-        case Resource.TOPIC, Operation.DESCRIBE:
+        case Resource.TOPIC, Operation.DESCRIBE | Operation.DESCRIBE_CONFIGS:
             await start(settings)
         case Resource.TOPIC, Operation.CREATE:
             await create(settings, acl.name)
@@ -331,6 +330,51 @@ async def test_a_process_with_a_wrong_password_ends_and_says_why_but_not_the_pas
     assert done.returncode not in {0, None}
     assert "uthentication" in done.stderr, done.stderr
     assert "a-wrong-password" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("role", "program", "operation", "told"),
+    [
+        (Role.GATEWAY, "ingest_api", Operation.DESCRIBE, "is not there, or may not be seen, and cannot be created"),
+        (Role.WORKER, "stream_agents", Operation.DESCRIBE_CONFIGS, "describing the configuration of topic"),
+    ],
+)
+async def test_a_process_that_may_not_see_a_topic_ends_and_says_which(
+    permitted: Permitted, role: Role, program: str, operation: Operation, told: str
+) -> None:
+    env = {**os.environ, **permitted.pipeline.env_of(role)}
+    acl = next(acl for acl in acls.acls(role, permitted.settings(role)) if acl.operation is operation)
+
+    async def refused() -> str | None:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", program],
+            env=env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.stderr if done.returncode == 1 else None
+
+    async def is_refused() -> bool | None:
+        try:
+            await start(permitted.settings(role))
+        except TopicAuthorizationFailedError:
+            return True
+        return None
+
+    await permitted.change(DeleteAclsRequest, role, acl)
+    try:
+        await eventually(is_refused, what="a refusal")
+        log = await refused()
+    finally:
+        await permitted.change(CreateAclsRequest, role, acl)
+    assert log is not None
+    assert "Traceback" not in log
+    assert "a permission is missing, see docs/kafka-acls.md" in log
+    assert told in log
+    assert acl.name in log
 
 
 async def test_brokers_that_ask_for_a_certificate_get_one(cluster: KafkaCluster) -> None:

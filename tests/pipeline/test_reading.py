@@ -1,9 +1,9 @@
 """Reading ECGs back: the list of a user's ECGs, and each one's signals."""
 
 import asyncio
-import random
 import re
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -273,24 +273,32 @@ async def produce(pipeline: Pipeline, value: bytes, key: bytes, **options: Any) 
         await producer.send_and_wait(Topics(pipeline.settings).submissions.name, value, key, **options)
 
 
-async def test_a_produced_ecg_is_listed_by_the_timestamp_of_its_record_wherever_it_was_produced(
-    pipeline: Pipeline,
-) -> None:
+async def test_no_producer_decides_when_its_ecg_was_accepted_wherever_it_is_produced(pipeline: Pipeline) -> None:
+    """Neither by the record's timestamp nor by a header that workers once added when they forwarded a record."""
     async with pipeline.client(token=await pipeline.register("timed")) as client:
-        ids = [f"timed-{number}" for number in range(8)]
-        times = random.Random(0).sample(range(1_700_000_000_000, 1_700_000_009_999), len(ids))
+        ids = [f"timed-{number}" for number in range(4)]
+        # A time in microseconds, and one that is long gone.
+        times = [1_795_514_400_007_000, 86_400_000, 1_795_514_400_007_000, 86_400_000]
+        begun = datetime.now(UTC)
         for number, (ecg_id, timestamp) in enumerate(zip(ids, times, strict=True)):
             message = orjson.dumps({"id": ecg_id, "username": "timed", "sampling_rate": 250, **ECG})
             # In the partition of its id, or in another one: then a worker passes it on.
-            partition = (partition_for(ecg_id.encode(), 12) + number % 2) % 12
-            await produce(pipeline, message, ecg_id.encode(), partition=partition, timestamp_ms=timestamp)
+            partition = (partition_for(ecg_id.encode(), 12) + number // 2) % 12
+            forged = [("forwarded-timestamp", str(timestamp).encode())]
+            await produce(
+                pipeline, message, ecg_id.encode(), partition=partition, timestamp_ms=timestamp, headers=forged
+            )
 
-        async def all_there() -> list[dict[str, Any]] | None:
-            listed = await pages(client, 3)
-            return listed if len(listed) == len(ids) else None
+            async def listed(count: int = number + 1) -> bool | None:
+                return True if len(await pages(client, 3)) == count else None
 
-        listed = await eventually(all_there, what="eight ECGs in the list")
-        assert [ecg["id"] for ecg in listed] == [i for _, i in sorted(zip(times, ids, strict=True), reverse=True)]
+            await eventually(listed, what="the ECG in the list")
+
+        last_first = await pages(client, 3)
+        assert [ecg["id"] for ecg in last_first] == ids[::-1]
+        for ecg in last_first:
+            accepted = datetime.fromisoformat(ecg["accepted_at"])
+            assert begun - timedelta(seconds=1) < accepted < datetime.now(UTC) + timedelta(seconds=1)
         for ecg_id in ids:
             assert (await client.get(f"/ecgs/{ecg_id}")).json()["sampling_rate"] == 250
 

@@ -264,11 +264,6 @@ def test_an_ecg_that_comes_again_stays_in_its_place_and_is_read_where_it_came_la
     assert (insights(again).accepted, insights(again).offset) == (1000, 9)
 
 
-def test_a_forwarded_ecg_was_accepted_where_it_came_first() -> None:
-    assert insights(process(message(), timestamp=5000, forwarded_timestamp=b"4000")).accepted == 4000
-    assert insights(process(message(), timestamp=5000, forwarded_timestamp=b"-1")).accepted == 5000
-
-
 @pytest.mark.parametrize(("timestamp", "accepted"), [(-1, 0), (2**63 - 1, results.MAX_ACCEPTED)])
 def test_a_timestamp_that_is_no_date_is_the_nearest_one(timestamp: int, accepted: int) -> None:
     assert insights(process(message(), timestamp=timestamp)).accepted == accepted
@@ -289,7 +284,7 @@ def test_a_gateways_unreadable_message_still_tells_its_owner() -> None:
     st.integers(0, 11),
     st.lists(
         st.tuples(
-            st.sampled_from(["content-type", "username", "forwarded-from", "forwarded-timestamp", "data-key", "x"]),
+            st.sampled_from(["content-type", "username", "forwarded-from", "data-key", "x"]),
             st.none()
             | st.binary(max_size=10)
             | st.integers().map(lambda number: str(number).encode())

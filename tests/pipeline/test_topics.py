@@ -1,0 +1,163 @@
+"""Processes on topics that are not what the settings say."""
+
+import asyncio
+import itertools
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from local_stack.broker import free_port
+from shared.kafka import admin_client
+from shared.topics import Topic, Topics
+from tests.brokers import Broker
+from tests.harness import Pipeline, Process
+
+NewPipeline = Callable[..., Pipeline]
+
+pytestmark = pytest.mark.slow
+
+
+def wrong(topics: Topics) -> list[Topic]:
+    """Return topics each of which is wrong in another way."""
+    small, compacted = {"max.message.bytes": "1048588"}, {"cleanup.policy": "compact"}
+    return [
+        replace(topics.submissions, config={**topics.submissions.config, "message.timestamp.type": "CreateTime"}),
+        replace(topics.insights, config={**topics.insights.config, "cleanup.policy": "delete"}),
+        replace(topics.users, min_insync_replicas=2),
+        replace(topics.dlq, config={**topics.dlq.config, **small}),
+        replace(topics.audit, config={**topics.audit.config, **compacted, "retention.ms": "3600000"}),
+    ]
+
+
+SENTENCES = [
+    "submissions has message.timestamp.type=CreateTime, but the pipeline needs LogAppendTime",
+    "insights has cleanup.policy=delete, but the pipeline needs compact",
+    "users has min.insync.replicas=2 and replicas=1, but ECG_MIN_INSYNC_REPLICAS says 1",
+    "submissions.dlq has max.message.bytes=1048588, but ECG_MAX_BODY_BYTES says 18874368",
+    "audit has cleanup.policy=compact, but the pipeline needs delete",
+    "audit has retention.ms=3600000, but ECG_AUDIT_RETENTION_HOURS says 63072000000",
+]
+
+
+def config_of(topic: Topic) -> dict[str, str]:
+    return {"min.insync.replicas": str(topic.min_insync_replicas), **topic.config}
+
+
+async def create(pipeline: Pipeline, *topics: Topic) -> None:
+    """Create topics, before the pipeline creates the rest of them."""
+    async with admin_client(pipeline.settings) as admin:
+        for topic in topics:
+            new = NewTopic(topic.name, topic.partitions, topic.replicas, topic_configs=config_of(topic))
+            response = await admin.create_topics([new])
+            assert [error[1] for error in response.topic_errors] == [0], response
+
+
+async def ended(process: Process) -> str:
+    """Wait for a process to end by itself, unsuccessfully, and return its log."""
+    code = await asyncio.to_thread(process.running.wait, 60)
+    log = process.log.read_text()
+    assert code == 1, log
+    assert "Traceback" not in log
+    return log
+
+
+@pytest.mark.parametrize("partitions", [3, 6, 24])
+async def test_nothing_starts_on_other_partitions(new_pipeline: NewPipeline, partitions: int) -> None:
+    pipeline = new_pipeline()
+    other = Topics(pipeline.settings.model_copy(update={"partitions": partitions}))
+    await create(pipeline, *other)
+    for process in (pipeline.start_gateway(), pipeline.start_worker()):
+        log = await ended(process)
+        for topic in (other.submissions, other.insights, other.dlq, other.audit):
+            assert f"topic {topic.name} has partitions={partitions}, but ECG_PARTITIONS says 12" in log
+
+
+async def test_nothing_starts_when_only_the_table_has_other_partitions(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline()
+    topics = Topics(pipeline.settings)
+    await create(pipeline, replace(topics.insights, partitions=6))
+    for process in (pipeline.start_gateway(), pipeline.start_worker()):
+        assert f"topic {topics.insights.name} has partitions=6, but ECG_PARTITIONS says 12" in await ended(process)
+
+
+async def test_every_difference_is_told_by_every_process(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline()
+    await create(pipeline, *wrong(Topics(pipeline.settings)))
+    creating = Process(
+        "topics", [sys.executable, "-m", "shared.topics"], pipeline.env, pipeline.directory / "topics.log"
+    )
+    gateway, worker = pipeline.start_gateway(), pipeline.start_worker()
+    creating.start()
+    for process in (gateway, worker, creating):
+        log = await ended(process)
+        told = [line for line in log.splitlines() if "level=error" in line]
+        assert len(told) == len(SENTENCES), log
+        assert [sentence for sentence in SENTENCES if f"topic {pipeline.prefix}.{sentence}" not in log] == []
+
+
+async def test_a_longer_retention_is_a_warning(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline()
+    topics = Topics(pipeline.settings)
+    config = {**topics.submissions.config, "retention.ms": "2592000000"}
+    await create(pipeline, replace(topics.submissions, config=config))
+    processes = (pipeline.start_gateway(), pipeline.start_worker())
+    await pipeline.ready()
+    for process in processes:
+        [warning] = [line for line in process.log.read_text().splitlines() if "retention.ms" in line]
+        assert "level=warning" in warning
+        assert "ECG_SUBMISSIONS_RETENTION_HOURS says 604800000" in warning
+    pipeline.stop()
+
+
+@pytest.mark.kafka
+async def test_a_topic_of_the_brokers_own_defaults_is_refused(broker: Broker, new_pipeline: NewPipeline) -> None:
+    if broker.embedded:
+        pytest.skip("the embedded broker does not tell its defaults")
+    pipeline = new_pipeline()
+    topics = Topics(pipeline.settings)
+    await create(pipeline, Topic(topics.submissions.name, 12), Topic(topics.keys.name, 1))
+    log = await ended(pipeline.start_worker())
+    for told in ("max.message.bytes=", "message.timestamp.type=CreateTime"):
+        assert f"topic {topics.submissions.name} has {told}" in log
+    for told in ("cleanup.policy=delete", "max.compaction.lag.ms=9223372036854775807"):
+        assert f"topic {topics.keys.name} has {told}" in log
+
+
+@pytest.mark.kafka
+async def test_the_commands_that_the_log_names_mend_it(broker: Broker, new_pipeline: NewPipeline) -> None:
+    if broker.embedded:
+        pytest.skip("the embedded broker alters no topic")
+    pipeline = new_pipeline()
+    topics = wrong(Topics(pipeline.settings))
+    await create(pipeline, *topics)
+    log = await ended(pipeline.start_gateway())
+    configs = {topic.name: config_of(topic) for topic in topics}
+    commands = re.findall(r"run kafka-configs\.sh ([^\"\n]*)", log)
+    assert len(commands) == len(SENTENCES)
+    for command in commands:
+        options = dict(itertools.pairwise(shlex.split(command)))
+        assert options["--bootstrap-server"] == pipeline.bootstrap_servers
+        name, value = options["--add-config"].split("=")
+        configs[options["--entity-name"]][name] = value
+    async with admin_client(pipeline.settings) as admin:
+        # Unlike Kafka's tool this replaces all that a topic has.
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name, config) for name, config in configs.items()]
+        for response in await admin.alter_configs(resources):
+            assert [code for code, *_ in response.resources] == [0] * len(topics), response
+    pipeline.gateways.clear()
+    pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline.ready()
+    pipeline.stop()
+
+
+async def test_a_broker_that_is_not_there_is_told_in_one_line(new_pipeline: NewPipeline) -> None:
+    pipeline, nowhere = new_pipeline(), f"127.0.0.1:{free_port()}"
+    for start in (pipeline.start_gateway, pipeline.start_worker):
+        assert "the topics cannot be prepared" in await ended(start(ECG_BOOTSTRAP_SERVERS=nowhere))
