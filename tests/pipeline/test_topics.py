@@ -11,12 +11,13 @@ from dataclasses import replace
 import pytest
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError
 
 from local_stack.broker import free_port
 from shared.kafka import admin_client
 from shared.topics import Topic, Topics
 from tests.brokers import Broker
-from tests.harness import Pipeline, Process
+from tests.harness import Pipeline, Process, eventually
 
 NewPipeline = Callable[..., Pipeline]
 
@@ -51,6 +52,15 @@ def config_of(topic: Topic) -> dict[str, str]:
 
 async def create(pipeline: Pipeline, *topics: Topic) -> None:
     """Create topics, before the pipeline creates the rest of them."""
+
+    async def reached() -> bool | None:
+        try:
+            async with admin_client(pipeline.settings):
+                return True
+        except KafkaConnectionError:
+            return None
+
+    await eventually(reached, what="the broker")
     async with admin_client(pipeline.settings) as admin:
         for topic in topics:
             new = NewTopic(topic.name, topic.partitions, topic.replicas, topic_configs=config_of(topic))
