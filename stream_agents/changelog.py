@@ -11,13 +11,14 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import AppT
 from mode import Service
 
-from shared.kafka import fetch_max_wait_ms, new_reader
+from shared.kafka import new_reader
 from shared.settings import Settings
 from stream_agents.store import Store
 
 log = structlog.get_logger(__name__)
 
 _POLL_MS = 1000
+# A fetch that waits delays the first one after an assignment, and with it a hand-over.
 _FETCH_MAX_WAIT_MS = 100
 _RECORDS_AT_A_TIME = 1024
 _PAUSE_AFTER_ERROR = 0.5
@@ -95,9 +96,8 @@ class ChangelogReader(Service):
         while not self.should_stop:
             try:
                 # Where a copy is ahead of its changelog, the changelog is not the one that it was made from.
-                async with new_reader(
-                    self._settings, auto_offset_reset="none", fetch_max_wait_ms=_fetch_max_wait_ms(self._settings)
-                ) as consumer:
+                options = {"auto_offset_reset": "none", "fetch_max_wait_ms": _FETCH_MAX_WAIT_MS}
+                async with new_reader(self._settings, **options) as consumer:
                     while not self.should_stop:
                         await self._read(consumer, self._wanted())
             except KafkaError as error:
@@ -147,8 +147,3 @@ class ChangelogReader(Service):
                 task.cancel()
             await asyncio.wait({polling})
         return {} if polling.cancelled() else polling.result()
-
-
-def _fetch_max_wait_ms(settings: Settings) -> int:
-    # A fetch that waits delays the first one after an assignment, and with it a hand-over.
-    return min(fetch_max_wait_ms(settings), _FETCH_MAX_WAIT_MS)

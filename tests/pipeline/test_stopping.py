@@ -45,7 +45,7 @@ class Load:
             self._repeat("GET", "/ecgs")
             self._repeat("GET", f"/ecgs/{ecg_id}/insights", headers={"prefer": "wait=30"})
             self._repeat("GET", "/events")
-        await eventually(self._busy, what="answers")
+        await eventually(self._busy, 60, what="answers")
 
     async def end(self) -> None:
         """Return when nothing is under way."""
