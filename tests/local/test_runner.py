@@ -100,7 +100,7 @@ async def test_the_printed_lines_work_and_a_signal_stops_everything(runner: Proc
     pids = children(runner.running.pid)
     assert len(pids) == 3
     runner.signal(number)
-    assert await exited(runner, 10) == 0
+    assert await exited(runner) == 0
     await all_gone(pids)
 
 
@@ -130,7 +130,7 @@ async def test_gateways_share_the_port_and_workers_the_load(runner: Process) -> 
     os.kill(gateway, signal.SIGCONT)
     assert 0 < sum(answered) < 30
     runner.signal(signal.SIGINT)
-    assert await exited(runner, 10) == 0
+    assert await exited(runner) == 0
     await all_gone(pids)
 
 
@@ -147,7 +147,7 @@ async def test_the_command_line_starts_the_stack_and_finds_it(runner: Process, t
     assert done.returncode == 0, done
     assert re.search(r"a.csv +│ +1 │ +2 │ [0-9a-f-]{36} +│ I: 1", done.stdout)
     runner.signal(signal.SIGINT)
-    assert await exited(runner, 10) == 0
+    assert await exited(runner) == 0
 
 
 @pytest.mark.parametrize(("name", "program"), [("worker", "stream_agents"), ("gateway", "ingest_api")])
@@ -169,7 +169,7 @@ async def test_a_killed_process_starts_again_each_time_after_a_longer_pause(
     assert len(set(pids) & set(children(runner.running.pid))) == 2
     pids = children(runner.running.pid)
     runner.signal(signal.SIGINT)
-    assert await exited(runner, 10) == 0
+    assert await exited(runner) == 0
     await all_gone(pids)
 
 
@@ -180,7 +180,7 @@ async def test_a_stop_during_the_pause_starts_nothing_again(runner: Process) -> 
     os.kill(worker, signal.SIGKILL)
     await eventually(partial(said, runner, "it starts again in 1 s\n"), interval=0.01)
     runner.signal(signal.SIGINT)
-    assert await exited(runner, 10) == 0
+    assert await exited(runner) == 0
     await all_gone(pids)
 
 
@@ -189,7 +189,7 @@ async def test_the_end_of_the_broker_is_named_and_ends_the_rest(runner: Process)
     pids = children(runner.running.pid)
     [broker] = [pid for pid in pids if "memory://tansu/" in command_of(pid)]
     os.kill(broker, signal.SIGKILL)
-    assert await exited(runner, 10) == 1
+    assert await exited(runner) == 1
     assert "\nbroker ended unexpectedly with exit code -9. Its last lines:\n" in runner.log.read_text()
     await all_gone(pids)
 
