@@ -8,15 +8,12 @@ from functools import partial
 from typing import Any, cast
 
 import structlog
-from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
-from faust.exceptions import ProducerSendError
 from faust.streams import Stream
 from faust.types import TP, AppT, EventT, StreamT
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
 from shared import results
-from shared.client_watch import PRODUCER_BROKEN
 from shared.data_keys import DataKeys
 from shared.erasures import Erasures
 from shared.ids import IdIssuer
@@ -42,7 +39,7 @@ from stream_agents.processing import (
     erased,
 )
 from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer, Poll, poll_of, polled
+from stream_agents.transport import Consumer, Poll, may_pass, poll_of, polled
 
 log = structlog.get_logger(__name__)
 
@@ -160,7 +157,7 @@ class SubmissionsAgent:
     async def _until_done(self, act: Callable[[], Awaitable[None]], generation: int) -> None:
         """Do it again after errors that may pass, as long as the partitions are assigned as they were."""
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception(_may_pass),
+            retry=retry_if_exception(may_pass),
             wait=wait_exponential(multiplier=0.1, max=5),
             # After a rebalance the partitions' owners start from the committed offsets, without this batch.
             stop=lambda _: self._app.consumer_generation_id != generation,
@@ -319,11 +316,6 @@ def _appended(record: ConsumerRecord) -> int:
     must not choose where its ECG stands in a list.
     """
     return record.timestamp if record.timestamp_type == _LOG_APPEND_TIME else time.time_ns() // 1_000_000
-
-
-def _may_pass(error: BaseException) -> bool:
-    # With a producer of no more use the worker ends: a new worker has a new one.
-    return isinstance(error, KafkaError | ProducerSendError) and not isinstance(error, PRODUCER_BROKEN)
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -8,7 +8,7 @@ import asyncio
 from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.types import TP, AppT
 from mode import Service
@@ -65,7 +65,10 @@ class Recovery(Service):
         ends = await self._ends_of(actives)
         await asyncio.gather(*(self._reader.reach(tp.partition, end) for tp, end in ends.items()))
         await self._app.on_rebalance_complete.send()
-        await self._app.consumer.perform_seek()
+        try:
+            await self._app.consumer.perform_seek()
+        except IllegalStateError:
+            return  # a partition is not ours any more: the next assignment is on its way
         # The next rebalance may have begun, and stopped the flow.
         if rebalances == self._app.rebalancing_count:
             await self._resume()

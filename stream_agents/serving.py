@@ -9,6 +9,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.exceptions import ProducerSendError
 from faust.types import TP, AppT
+from tenacity import AsyncRetrying, retry_if_exception, wait_fixed
 
 from shared import announcements
 from shared.announcements import Announcement
@@ -16,7 +17,7 @@ from shared.settings import Settings
 from shared.topics import Topics
 from stream_agents.ends import Ends
 from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer
+from stream_agents.transport import Consumer, may_pass
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 _CATCH_UP_TIMEOUT = 0.7
 # With no broker to tell, a worker still has to stop.
 _FAREWELL_TIMEOUT = 2.0
+_PAUSE_AFTER_ERROR = 0.5
 
 
 class Serving:
@@ -102,7 +104,10 @@ class Serving:
     async def _on_recovered(self, *_: Any, **__: Any) -> None:
         self._partitions = self._active()
         announcement = Announcement(self._url, sorted(self._partitions), sorted(self.standbys))
-        await self._publish(announcements.encode(announcement))
+        # In an outage this waits for the brokers, or for the next rebalance, which ends it.
+        async for attempt in AsyncRetrying(retry=retry_if_exception(may_pass), wait=wait_fixed(_PAUSE_AFTER_ERROR)):
+            with attempt:
+                await self._publish(announcements.encode(announcement))
         self._ready = True
         log.info("serving", partitions=sorted(self._partitions))
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
+from faust.exceptions import ProducerSendError
 from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, EventT, Message
@@ -23,7 +24,7 @@ from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
 from yarl import URL
 
-from shared.client_watch import Heartbeats, watched
+from shared.client_watch import PRODUCER_BROKEN, Heartbeats, watched
 from shared.kafka import client_options, fetch_max_wait_ms, producer_options
 from shared.settings import Settings
 from stream_agents.offsets import Offsets
@@ -238,6 +239,14 @@ class Producer(driver.Producer):
     def client(self) -> AIOKafkaProducer:
         """The client itself, which sends batches."""
         return self._ensure_producer()
+
+
+def may_pass(error: BaseException) -> bool:
+    """Return True if a send that failed may succeed later.
+
+    With a producer of no more use the worker ends: a new worker has a new one.
+    """
+    return isinstance(error, KafkaError | ProducerSendError) and not isinstance(error, PRODUCER_BROKEN)
 
 
 def credentials(settings: Settings) -> Credentials | None:
