@@ -391,18 +391,18 @@ async def read_ecg(request: Request, ecg_id: str, user: User) -> JsonResponse:
     found = await _find(request, ecg_id, user)
     if found is None:
         return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED)
-    message = await request.app.state.records.read(ecg_id, found.offset)
-    try:
-        ecg = await _opened(request, ecg_id, message) if message is not None else None
-    except (InvalidEcg, Broken):
-        if found.error is not None:
-            raise Unprocessable(found.error) from None
-        ecg = None
-    # Whatever the offset leads to is shown only if it is this ECG of this user.
-    if ecg is None or (ecg.id, ecg.username) != (found.ecg_id, user):
-        raise Gone(_GONE)
-    await request.app.state.audit.record("signals_read", user, ecg_id)
-    return JsonResponse(answers.stored_ecg(found, ecg))
+    async with request.app.state.records.reading(ecg_id, found.offset) as message:
+        try:
+            ecg = await _opened(request, ecg_id, message) if message is not None else None
+        except (InvalidEcg, Broken):
+            if found.error is not None:
+                raise Unprocessable(found.error) from None
+            ecg = None
+        # Whatever the offset leads to is shown only if it is this ECG of this user.
+        if ecg is None or (ecg.id, ecg.username) != (found.ecg_id, user):
+            raise Gone(_GONE)
+        await request.app.state.audit.record("signals_read", user, ecg_id)
+        return JsonResponse(answers.stored_ecg(found, ecg))
 
 
 async def _opened(request: Request, ecg_id: str, message: Message) -> Ecg | None:

@@ -1,6 +1,8 @@
 """Reading single records of the submissions topic: no second copy of the signals is kept."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import structlog
@@ -20,6 +22,7 @@ log = structlog.get_logger(__name__)
 # Each may hold a record of the largest size.
 _READERS = 4
 _POLL_MS = 500
+_TRY_AGAIN = "The signals cannot be read now, try again"
 # A broker sends the batch that holds the offset, whatever its size, and nothing more.
 _ONE_BATCH: dict[str, Any] = {"max_partition_fetch_bytes": 1, "auto_offset_reset": "none"}
 
@@ -49,17 +52,30 @@ class Records:
             self._leaving.begin(self._idle.pop().stop())
         await self._leaving.end()
 
-    async def read(self, ecg_id: str, offset: int) -> Message | None:
-        """Return the record at an offset of an ECG's partition, or None if there is none, or no longer.
+    @asynccontextmanager
+    async def reading(self, ecg_id: str, offset: int) -> AsyncIterator[Message | None]:
+        """Yield the record at an offset of an ECG's partition, or None if there is none, or no longer.
+
+        A few ECGs at a time: until the block ends, which waits for the audit too, memory holds one of the largest size.
 
         Raises:
-            Unavailable: if the broker does not answer in time.
+            Unavailable: if the broker does not answer in time, or too many are read.
         """
-        if offset < 0:
-            return None
+        until = asyncio.get_running_loop().time() + self._timeout
+        try:
+            async with asyncio.timeout_at(until):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unavailable(_TRY_AGAIN) from None
+        try:
+            yield await self._read_until(until, ecg_id, offset) if offset >= 0 else None
+        finally:
+            self._turns.release()
+
+    async def _read_until(self, until: float, ecg_id: str, offset: int) -> Message | None:
         partition = self._partitions[partition_for(ecg_id.encode(), len(self._partitions))]
         try:
-            async with asyncio.timeout(self._timeout), self._turns:
+            async with asyncio.timeout_at(until):
                 reader = self._idle.pop() if self._idle else new_reader(self._settings, **_ONE_BATCH)
                 try:
                     if not reader.assignment():
@@ -73,7 +89,7 @@ class Records:
                 return _message(record) if record is not None else None
         except (KafkaError, TimeoutError) as error:
             log.warning("a record was not read", partition=partition.partition, offset=offset, error=repr(error))
-            raise Unavailable("The signals cannot be read now, try again") from None
+            raise Unavailable(_TRY_AGAIN) from None
 
     async def _start(self, reader: AIOKafkaConsumer) -> None:
         await reader.start()
