@@ -113,7 +113,9 @@ async def refuse(request: Request, error: Exception) -> JsonResponse:
 
 async def fail(request: Request, _: BaseException) -> JsonResponse:
     """Answer for an error that nothing else handles: 503 during a stop, whose cause it may be, else 500."""
-    if request.app.state.stopping.is_set():
+    # What fails before it reaches the app has none.
+    app = request.scope.get("app")
+    if app is not None and app.state.stopping.is_set():
         return await answer(request, Unavailable("The gateway is stopping, try again"))
     return JsonResponse({"detail": "Internal error"}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
