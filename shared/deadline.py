@@ -11,7 +11,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-STOP_SECONDS = 7.0
+STOP_SECONDS = 6.0
 """From the signal to the end of the process: container runtimes kill it after ten."""
 
 
