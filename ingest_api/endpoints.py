@@ -442,7 +442,13 @@ async def _find(request: Request, ecg_id: str, user: str, wait: int = 0) -> Insi
         found = await state.waiting.find(request, ecg_id, owner, wait)
     else:
         # What a gateway issued to another user is asked for too, for the audit: it is not worth a wait.
-        found = await state.workers.find(ecg_id, owner)
+        try:
+            found = await state.workers.find(ecg_id, owner)
+        except Unavailable:
+            # The answer to such an id is known without a worker.
+            if issued_here or not ids.is_issued(ecg_id):
+                raise
+            found = None
     if found is not None and found.username == user:
         return found
     if issued_here and not (found is not None and found.erased):
