@@ -1,14 +1,12 @@
 """Reading the table's changelog into its local copies."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
-from faust.types import AppT
 from mode import Service
 
 from shared.kafka import new_reader
@@ -32,7 +30,6 @@ class ChangelogReader(Service):
     whatever happened in between.
 
     Args:
-        app: the worker's app.
         settings: where Kafka is.
         topic: the changelog's name.
         store: the local copies.
@@ -41,20 +38,17 @@ class ChangelogReader(Service):
 
     def __init__(
         self,
-        app: AppT,
         settings: Settings,
         topic: str,
         store: Store,
         on_applied: Callable[[Sequence[ConsumerRecord]], None],
     ) -> None:
         super().__init__()
-        self._app = app
         self._settings = settings
         self._topic = topic
         self._store = store
         self._on_applied = on_applied
         self._followed: frozenset[int] = frozenset()
-        self._asked: Counter[int] = Counter()
         self._waiting: dict[asyncio.Future[None], tuple[int, int]] = {}
         self._changed = asyncio.Event()
 
@@ -70,13 +64,11 @@ class ChangelogReader(Service):
             return
         reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[reached] = (partition, offset)
-        self._asked[partition] += 1
         self._changed.set()
         try:
             await reached
         finally:
             del self._waiting[reached]
-            self._asked[partition] -= 1
             self._changed.set()
 
     def _is_behind(self, partition: int, offset: int) -> bool:
@@ -88,7 +80,7 @@ class ChangelogReader(Service):
                 reached.set_result(None)
 
     def _wanted(self) -> frozenset[int]:
-        asked = {partition for partition, count in self._asked.items() if count}
+        asked = {partition for partition, _ in self._waiting.values()}
         return frozenset(p for p in self._followed | asked if self._store.holds(p))
 
     @Service.task

@@ -35,7 +35,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         self.waits = Waits(settings.max_waits)
         self.rows = Store(app, self, app.conf.tabledir, settings.table_memory_bytes)
         self.reader = ChangelogReader(
-            app, settings, self.changelog_topic.get_topic_name(), self.rows, on_applied=self._applied
+            settings, self.changelog_topic.get_topic_name(), self.rows, on_applied=self._applied
         )
 
     @property
