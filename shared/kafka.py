@@ -74,13 +74,13 @@ def producer_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def fetch_max_wait_ms(settings: Settings) -> int:
+def fetch_max_wait_ms(settings: Settings, embedded: int) -> int:
     """Return how long a broker may wait for new records before it answers a fetch with none.
 
     Apache Kafka answers as soon as there is a record; the embedded broker looks again only after a good part
-    of the wait.
+    of the wait. On that one `embedded` milliseconds weigh a record's delay against what an idle pipeline costs.
     """
-    return 20 if settings.embedded_broker else 500
+    return embedded if settings.embedded_broker else 500
 
 
 def new_producer(settings: Settings) -> AIOKafkaProducer:
@@ -96,7 +96,7 @@ def new_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
             enable_auto_commit=False,
             isolation_level="read_committed",
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
-            **{"auto_offset_reset": "earliest", "fetch_max_wait_ms": fetch_max_wait_ms(settings), **options},
+            **{"auto_offset_reset": "earliest", "fetch_max_wait_ms": fetch_max_wait_ms(settings, 100), **options},
         )
     )
 

@@ -267,7 +267,7 @@ def new_transport(app: AppT, settings: Settings) -> driver.Transport:
     """Return the transport of a worker."""
 
     class ConfiguredThread(ConsumerThread):
-        wait_ms = fetch_max_wait_ms(settings)
+        wait_ms = fetch_max_wait_ms(settings, 50)
         # A join is answered when the members that are gone have missed their session.
         request_timeout_ms = int(max(5.0, 1.5 * settings.session_timeout) * 1000)
 

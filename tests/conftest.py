@@ -4,12 +4,13 @@ import itertools
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import pytest_asyncio
 
 from local_stack.kafka import Distribution, ToolMissingError, install
-from tests.brokers import Broker, starter
+from tests.brokers import Broker, StartBroker, starter
 from tests.harness import Pipeline
 
 _prefixes = itertools.count()
@@ -35,27 +36,34 @@ def kafka() -> Distribution:
         pytest.skip(str(missing))
 
 
+@pytest.fixture(scope="session")
+def start_broker(request: pytest.FixtureRequest) -> StartBroker:
+    """Start a broker of the kind that the run is on."""
+    return starter(request.config.getoption("--broker"), lambda: request.getfixturevalue("kafka"))
+
+
 @pytest_asyncio.fixture(scope="session")
+async def broker(start_broker: StartBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    """One broker for the whole run; every pipeline has topics of its own on it."""
+    broker = await start_broker(tmp_path_factory.mktemp("broker"))
+    yield broker
+    await broker.stop()
+
+
+@pytest_asyncio.fixture
 async def new_broker(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    start_broker: StartBroker, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Callable[[], Awaitable[Broker]]]:
-    """Start brokers; each runs until the end, so that what a test broke can be looked at."""
-    start = starter(request.config.getoption("--broker"), lambda: request.getfixturevalue("kafka"))
+    """Start brokers that a test may break; they end with it."""
     started: list[Broker] = []
 
     async def new() -> Broker:
-        started.append(await start(tmp_path_factory.mktemp("broker")))
+        started.append(await start_broker(tmp_path_factory.mktemp("broker")))
         return started[-1]
 
     yield new
     for broker in started:
         await broker.stop()
-
-
-@pytest_asyncio.fixture(scope="session")
-async def broker(new_broker: Callable[[], Awaitable[Broker]]) -> Broker:
-    """One broker for the whole run; every pipeline has topics of its own on it."""
-    return await new_broker()
 
 
 @pytest.fixture(scope="session")
@@ -64,15 +72,14 @@ def bootstrap_servers(broker: Broker) -> str:
     return broker.bootstrap_servers
 
 
-@pytest.fixture(scope="session")
-def new_pipeline(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pipeline]]:
-    """Make pipelines without processes; whatever they started is stopped at the end."""
+@contextmanager
+def _pipelines(broker: Broker, directories: pytest.TempPathFactory) -> Iterator[Callable[..., Pipeline]]:
     made: list[Pipeline] = []
 
     def make(on: Broker = broker, **overrides: str) -> Pipeline:
         # A broker that stays has the topics of earlier runs too.
         prefix = f"t{next(_prefixes)}-{uuid.uuid4().hex[:8]}"
-        made.append(Pipeline(on, tmp_path_factory.mktemp(prefix), prefix, overrides))
+        made.append(Pipeline(on, directories.mktemp(prefix), prefix, overrides))
         return made[-1]
 
     yield make
@@ -80,13 +87,31 @@ def new_pipeline(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> It
         pipeline.stop()
 
 
+@pytest.fixture
+def new_pipeline(
+    broker: Broker,
+    tmp_path_factory: pytest.TempPathFactory,
+    new_broker: Callable[[], Awaitable[Broker]],
+) -> Iterator[Callable[..., Pipeline]]:
+    """Make pipelines without processes; whatever they started is stopped with the test, before its brokers are."""
+    with _pipelines(broker, tmp_path_factory) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def new_module_pipeline(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pipeline]]:
+    """Do the same for all tests of a file."""
+    with _pipelines(broker, tmp_path_factory) as make:
+        yield make
+
+
 @pytest_asyncio.fixture(scope="session")
-async def pipeline(new_pipeline: Callable[..., Pipeline]) -> AsyncIterator[Pipeline]:
+async def pipeline(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pipeline]:
     """Two gateways and two workers that share a broker, for every test that breaks nothing."""
-    pipeline = new_pipeline()
-    for _ in range(2):
-        pipeline.start_gateway()
-        pipeline.start_worker()
-    await pipeline.ready(workers=2)
-    yield pipeline
-    pipeline.stop()
+    with _pipelines(broker, tmp_path_factory) as make:
+        pipeline = make()
+        for _ in range(2):
+            pipeline.start_gateway()
+            pipeline.start_worker()
+        await pipeline.ready(workers=2)
+        yield pipeline

@@ -13,10 +13,10 @@ MAX_INFLIGHT = 64 * MIB
 MAX_UNREAD = 32 * MIB
 
 
-@pytest_asyncio.fixture(scope="session")
-async def target(new_pipeline: Callable[..., Pipeline]) -> AsyncIterator[Pipeline]:
+@pytest_asyncio.fixture(scope="module")
+async def target(new_module_pipeline: Callable[..., Pipeline]) -> AsyncIterator[Pipeline]:
     """One gateway and one worker."""
-    pipeline = new_pipeline(
+    pipeline = new_module_pipeline(
         ECG_CLIENT_TIMEOUT=str(CLIENT_TIMEOUT),
         ECG_MAX_INFLIGHT_BYTES=str(MAX_INFLIGHT),
         ECG_MAX_UNREAD_BYTES=str(MAX_UNREAD),
@@ -26,4 +26,3 @@ async def target(new_pipeline: Callable[..., Pipeline]) -> AsyncIterator[Pipelin
     pipeline.start_worker()
     await pipeline.ready()
     yield pipeline
-    pipeline.stop()

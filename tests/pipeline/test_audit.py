@@ -252,7 +252,6 @@ async def test_a_page_reads_a_bounded_piece_of_the_topic(new_pipeline: NewPipeli
         assert nothing == []
         assert following is not None
         assert {event["ecg_id"] for event in await events(client)} == {f"ecg-{number}" for number in range(count)}
-    pipeline.stop()
 
 
 async def test_what_comes_at_a_time_is_one_record(pipeline: Pipeline) -> None:
@@ -318,7 +317,6 @@ async def test_what_cannot_be_put_on_record_is_not_answered(
         after = Counter(await actions(client)) - Counter(before)
         assert after["insights_read"] >= 1
         assert after["ecgs_listed"] >= 1
-    pipeline.stop()
 
 
 @pytest.mark.kafka
@@ -354,7 +352,6 @@ async def test_nothing_is_answered_while_only_the_audit_is_not_written(
         # Nor was it done.
         assert [ecg["id"] for ecg in (await unaudited.get("/ecgs")).json()["ecgs"]].count(ecg_id) == 1
     assert await raw(pipeline) == []
-    pipeline.stop()
 
 
 @pytest.mark.parametrize("kind", [EcgClient, AsyncEcgClient])

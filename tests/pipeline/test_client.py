@@ -157,7 +157,6 @@ async def test_an_erasure_that_waits_for_a_worker_is_told(
     client = connect(url, await pipeline.register("client-erasing"))
     assert await client("erase", await client("submit", RECORDING)) is False
     assert await client("delete_user", "client-erasing", ADMIN_TOKEN) is False
-    pipeline.stop()
 
 
 async def test_the_administrator_lists_and_deletes_users(pipeline: Pipeline, connect: Callable[..., Call]) -> None:
@@ -186,7 +185,6 @@ async def test_all_pages_of_users_are_read(new_pipeline: Callable[..., Pipeline]
     await asyncio.gather(*map(pipeline.register, names))
     listed = await connect(pipeline.gateways[0].url)("users", ADMIN_TOKEN)
     assert [user.username for user in listed] == names
-    pipeline.stop()
 
 
 async def test_every_refusal_has_its_error_and_names_the_field(
@@ -460,4 +458,3 @@ async def test_a_frozen_broker_delays_a_submission_and_loses_none(
         broker.resume()
         assert await submitting == ecg_id
         assert (await client.wait_for_insights(ecg_id)).leads[0].number_of_zero_crossings == 3
-    pipeline.stop()

@@ -37,9 +37,9 @@ TASKS = [
 
 
 @pytest_asyncio.fixture(scope="module")
-async def pipeline(new_pipeline: Callable[[], Pipeline]) -> Pipeline:
+async def pipeline(new_module_pipeline: Callable[[], Pipeline]) -> Pipeline:
     """Topics, and no processes."""
-    pipeline = new_pipeline()
+    pipeline = new_module_pipeline()
     await topics.create(pipeline.settings)
     return pipeline
 

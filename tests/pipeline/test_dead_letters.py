@@ -24,13 +24,12 @@ BOMB = b" " * (LARGEST_BODY + 3 * MIB)
 
 
 @pytest_asyncio.fixture(scope="module")
-async def small(new_pipeline: Callable[..., Pipeline]) -> AsyncIterator[Pipeline]:
-    pipeline = new_pipeline(ECG_MAX_BODY_BYTES=str(LARGEST_BODY))
+async def small(new_module_pipeline: Callable[..., Pipeline]) -> AsyncIterator[Pipeline]:
+    pipeline = new_module_pipeline(ECG_MAX_BODY_BYTES=str(LARGEST_BODY))
     pipeline.start_gateway()
     pipeline.start_worker()
     await pipeline.ready()
     yield pipeline
-    pipeline.stop()
 
 
 @pytest_asyncio.fixture(scope="module")

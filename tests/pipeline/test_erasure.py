@@ -135,7 +135,6 @@ async def test_an_ecg_that_is_not_processed_yet_is_erased_as_soon_as_it_is(new_p
         await submit(client, 24)
         assert {(await client.get(f"/ecgs/{ecg_id}{path}")).status_code for path in ("", "/insights")} == {404}
         assert ecg_id not in {ecg["id"] for ecg in (await client.get("/ecgs")).json()["ecgs"]}
-    pipeline.stop()
 
 
 async def test_a_resumed_stream_leaves_out_what_is_erased(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
@@ -172,7 +171,6 @@ async def test_messages_that_come_again_bring_nothing_back(new_pipeline: NewPipe
         await submit(client)
         await processed()
         assert seen <= {404, 503}
-    pipeline.stop()
 
 
 async def test_a_retry_after_the_erasure_is_a_new_submission(owner: httpx.AsyncClient) -> None:
@@ -245,7 +243,6 @@ async def test_sealed_submissions_are_read_like_any(new_pipeline: NewPipeline) -
     sealed = await records(pipeline, Topics(pipeline.settings).submissions)
     assert len(sealed) == 20
     assert all(DATA_KEY_HEADER in dict(record.headers) for record in sealed)
-    pipeline.stop()
 
 
 async def test_a_submission_whose_user_is_deleted_is_lost_to_everybody(new_pipeline: NewPipeline) -> None:
@@ -264,7 +261,6 @@ async def test_a_submission_whose_user_is_deleted_is_lost_to_everybody(new_pipel
         assert await statuses(successor, ecg_id) == [404, 404]
         # Nor does who came after them use the key that is gone.
         await insights(successor, (await successor.post("/ecgs", json=SECRET_ECG)).json()["id"])
-    pipeline.stop()
 
 
 async def traces(pipeline: Pipeline) -> list[str]:
@@ -333,4 +329,3 @@ async def test_compaction_removes_rows_and_keys_from_the_brokers_disks(new_pipel
         return True if len(rows) == 1 and not keys else None
 
     await eventually(gone, interval=2, what="compaction")
-    pipeline.stop()

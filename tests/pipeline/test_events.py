@@ -126,7 +126,6 @@ async def test_a_stream_is_resumed_on_another_gateway_after_its_own_was_killed(n
         assert seen | set(resumed.ids) == {*begin, *rest, *late}
         # What came before the id does not come again.
         assert not set(begin) & set(resumed.ids)
-    pipeline.stop()
 
 
 async def _reached(events: Stream, count: int) -> bool | None:
@@ -176,7 +175,6 @@ async def test_a_quiet_stream_gives_signs_of_life_and_moves_on(new_pipeline: New
         assert events.events == []
         response = await client.get("/events")
         assert (response.status_code, response.json()) == (401, {"detail": "Invalid user token"})
-    pipeline.stop()
 
 
 async def _alive(events: Stream, count: int) -> bool | None:
@@ -193,7 +191,6 @@ async def test_streams_end_when_their_gateway_stops(new_pipeline: NewPipeline) -
         # To its proper end: a stream that is cut off raises.
         await events.start()
         assert await stopping == 0
-    pipeline.stop()
 
 
 async def test_streams_are_limited_for_a_user_and_for_all(new_pipeline: NewPipeline) -> None:
@@ -217,7 +214,6 @@ async def test_streams_are_limited_for_a_user_and_for_all(new_pipeline: NewPipel
                 return True if {one.status_code, two.status_code} == {200} else None
 
         await eventually(room, what="room for streams")
-    pipeline.stop()
 
 
 @pytest.mark.parametrize("token", ["", "ecg_unknown"])

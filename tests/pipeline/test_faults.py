@@ -60,7 +60,6 @@ async def test_a_worker_killed_in_mid_stream_loses_nothing(new_pipeline: NewPipe
         assert len(accepted) == 1500
         for ecg_id in accepted:
             assert await insights_through_failover(client, ecg_id) == EXPECTED
-    pipeline.stop()
 
 
 async def test_queries_are_answered_while_a_worker_is_dead(new_pipeline: NewPipeline) -> None:
@@ -81,7 +80,6 @@ async def test_queries_are_answered_while_a_worker_is_dead(new_pipeline: NewPipe
         assert set(statuses) == {200, 202}
         for ecg_id in waiting:
             assert await insights_through_failover(client, ecg_id) == EXPECTED
-    pipeline.stop()
 
 
 async def test_every_answer_holds_after_a_full_stop_and_restart(new_pipeline: NewPipeline) -> None:
@@ -121,7 +119,6 @@ async def test_every_answer_holds_after_a_full_stop_and_restart(new_pipeline: Ne
             assert await insights_through_failover(client, ecg_id) == EXPECTED
     async with pipeline.client(token=stranger) as client:
         assert (await client.get(f"/ecgs/{done[0]}/insights")).status_code == 404
-    pipeline.stop()
 
 
 async def test_a_stopping_gateway_answers_what_it_has_accepted(new_pipeline: NewPipeline) -> None:
@@ -161,7 +158,6 @@ async def test_a_stopping_gateway_answers_what_it_has_accepted(new_pipeline: New
     async with pipeline.client(1, token) as client:
         for ecg_id in accepted:
             assert await insights(client, ecg_id) == EXPECTED
-    pipeline.stop()
 
 
 async def test_submissions_are_refused_while_the_broker_does_not_answer(
@@ -197,7 +193,6 @@ async def test_submissions_are_refused_while_the_broker_does_not_answer(
             return str(response.json()["id"]) if response.status_code == 201 else None
 
         await insights_through_failover(client, await eventually(accepted))
-    pipeline.stop()
 
 
 async def test_topics_are_created_once_with_their_settings(pipeline: Pipeline) -> None:

@@ -85,7 +85,6 @@ async def test_messages_that_arrive_before_recovery_has_ended_are_processed(new_
     await joining
     await all_have_insights(pipeline, token, accepted)
     assert all(worker.running.poll() is None for worker in pipeline.workers)
-    pipeline.stop()
 
 
 @pytest.mark.parametrize("offset", [0, 10], ids=["the only one", "one among others"])
@@ -103,4 +102,3 @@ async def test_a_worker_that_lost_a_message_ends_and_the_next_one_processes_it(
     assert "MessageLost" in lossy.log.read_text()
     pipeline.start_worker()
     await all_have_insights(pipeline, token, accepted)
-    pipeline.stop()

@@ -95,13 +95,12 @@ def leads(kind: str | None = None) -> list[dict[str, Any]]:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def wild(new_pipeline: NewPipeline) -> AsyncIterator[Pipeline]:
-    pipeline = new_pipeline()
+async def wild(new_module_pipeline: NewPipeline) -> AsyncIterator[Pipeline]:
+    pipeline = new_module_pipeline()
     pipeline.start_gateway()
     pipeline.start_worker(PROGRAM)
     await pipeline.ready()
     yield pipeline
-    pipeline.stop()
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -227,4 +226,3 @@ async def test_the_largest_row_is_answered_and_recovered(new_pipeline: NewPipeli
         await pipeline.ready()
         assert await insights_through_failover(client, ecg_id) == answer
         assert (await client.get("/ecgs")).json()["ecgs"][0]["leads"][0]["wild"] == answer[0]["wild"]
-    pipeline.stop()

@@ -139,7 +139,6 @@ async def test_a_gateway_shows_nothing_of_another_user_whatever_a_worker_answers
             refused = await client.get(f"/ecgs/{ecg_id}/insights")
             assert (refused.status_code, refused.json()) == (404, {"detail": f"ECG not found for id {ecg_id}"})
     await runner.cleanup()
-    pipeline.stop()
 
 
 async def test_with_certificates_gateways_and_workers_know_each_other_by_them(
@@ -175,7 +174,6 @@ async def test_with_certificates_gateways_and_workers_know_each_other_by_them(
             await status(f"{secure}/health", context, **token)
     with pytest.raises(aiohttp.ClientError):
         await status(f"{worker.url}/health", member, **token)
-    pipeline.stop()
 
 
 @asynccontextmanager

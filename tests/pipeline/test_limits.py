@@ -58,7 +58,6 @@ async def test_wrong_tokens_are_limited_by_address_and_right_ones_are_not(new_pi
         assert (await client.get("/users", headers={"x-admin-token": ADMIN_TOKEN})).status_code == 200
         assert (await client.get("/ecgs/x/insights")).status_code == 401
         assert await ask(other, tokens.new()) == 401
-    pipeline.stop()
 
 
 async def test_wrong_admin_tokens_are_limited_too(new_pipeline: NewPipeline) -> None:
@@ -71,7 +70,6 @@ async def test_wrong_admin_tokens_are_limited_too(new_pipeline: NewPipeline) -> 
             for number in range(LIMIT + 1)
         ]
     assert statuses == [401] * LIMIT + [429]
-    pipeline.stop()
 
 
 async def test_an_address_is_believed_from_a_trusted_proxy_alone(new_pipeline: NewPipeline) -> None:
@@ -98,7 +96,6 @@ async def test_an_address_is_believed_from_a_trusted_proxy_alone(new_pipeline: N
             assert await status(proxy, f"2001:db8::{number}") == 401
         assert await status(proxy, "2001:db8::ffff") == 429
         assert await status(proxy, "2001:db8:0:1::") == 401
-    pipeline.stop()
 
 
 @pytest.mark.slow
@@ -123,7 +120,6 @@ async def test_neither_a_malformed_token_nor_one_over_the_limit_costs_the_broker
             assert await ask(client, token) == ACCEPTED
         finally:
             broker.resume()
-    pipeline.stop()
 
 
 async def test_a_users_ecgs_are_limited_and_other_users_are_not(new_pipeline: NewPipeline) -> None:
@@ -144,7 +140,6 @@ async def test_a_users_ecgs_are_limited_and_other_users_are_not(new_pipeline: Ne
         assert await ask(client, token) == ACCEPTED
     async with pipeline.client(token=other) as client:
         assert (await client.post("/ecgs", json=ECG)).status_code == 201
-    pipeline.stop()
 
 
 async def test_a_users_bytes_are_limited_however_they_come(new_pipeline: NewPipeline) -> None:
@@ -166,7 +161,6 @@ async def test_a_users_bytes_are_limited_however_they_come(new_pipeline: NewPipe
                 statuses.append((await client.post("/ecgs", content=content, headers=headers)).status_code)
             # The third is the last for which there is room, though not enough.
             assert (username, statuses) == (username, [201, 201, 201, 429])
-    pipeline.stop()
 
 
 @pytest.mark.slow
@@ -181,4 +175,3 @@ async def test_the_client_waits_for_its_quota(new_pipeline: NewPipeline) -> None
             return {client.submit(Recording.of([("I", [number])])) for number in range(32)}
 
     assert len(await asyncio.to_thread(submit_all)) == 32
-    pipeline.stop()

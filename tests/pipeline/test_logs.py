@@ -60,13 +60,12 @@ async def line(process: Process, **fields: object) -> dict[str, Any]:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def logged(new_pipeline: NewPipeline) -> AsyncIterator[Pipeline]:
-    pipeline = new_pipeline(ECG_LOG_FORMAT="json", ECG_ACCESS_LOG="true")
+async def logged(new_module_pipeline: NewPipeline) -> AsyncIterator[Pipeline]:
+    pipeline = new_module_pipeline(ECG_LOG_FORMAT="json", ECG_ACCESS_LOG="true")
     pipeline.start_gateway()
     pipeline.start_worker(QUOTING)
     await pipeline._ready(pipeline.gateways[0])
     yield pipeline
-    pipeline.stop()
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -71,14 +71,15 @@ class Measured:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def measured(new_pipeline: NewPipeline, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Measured]:
-    pipeline, hold = new_pipeline(), tmp_path_factory.mktemp("measured") / "hold"
+async def measured(
+    new_module_pipeline: NewPipeline, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Measured]:
+    pipeline, hold = new_module_pipeline(), tmp_path_factory.mktemp("measured") / "hold"
     gateway, worker = free_port(), free_port()
     pipeline.start_gateway(ECG_METRICS_PORT=str(gateway))
     pipeline.start_worker(HELD.format(hold=str(hold)), ECG_METRICS_PORT=str(worker))
     await pipeline.ready()
     yield Measured(pipeline, gateway, worker, hold)
-    pipeline.stop()
 
 
 @pytest_asyncio.fixture
@@ -290,7 +291,6 @@ async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
     assert found(REQUESTS, call="POST /ecgs", status="503") == 10
     assert found("ecg_metrics_refresh_failures_total") >= 1
     assert not found.by("partition", "ecg_group_lag_records")
-    pipeline.stop()
 
 
 async def test_without_a_port_nothing_is_served_and_never_on_the_public_one(pipeline: Pipeline) -> None:

@@ -59,4 +59,3 @@ async def test_a_worker_ends_and_the_next_one_goes_on(new_pipeline: NewPipeline)
     assert worker.running.returncode != 0
     pipeline.start_worker()
     await all_have_insights(pipeline, token, accepted)
-    pipeline.stop()

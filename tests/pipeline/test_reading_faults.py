@@ -52,7 +52,6 @@ async def test_a_worker_without_its_table_recovers_the_same_list(new_pipeline: N
         # What comes now is on top, the rest stays where it is.
         [newest] = await submit(client)
         assert [ecg["id"] for ecg in await pages(client, 7)] == [newest, *(ecg["id"] for ecg in before)]
-    pipeline.stop()
 
 
 async def test_lists_and_signals_are_read_while_a_worker_is_dead(new_pipeline: NewPipeline) -> None:
@@ -76,7 +75,6 @@ async def test_lists_and_signals_are_read_while_a_worker_is_dead(new_pipeline: N
         assert waiting
         assert listed.isdisjoint(waiting)
         assert list(waiting.values()) == [{"detail": "Insights are still being processed"}] * len(waiting)
-    pipeline.stop()
 
 
 async def test_signals_cannot_be_read_while_the_broker_is_silent_and_can_be_afterwards(
@@ -103,7 +101,6 @@ async def test_signals_cannot_be_read_while_the_broker_is_silent_and_can_be_afte
         finally:
             broker.resume()
         assert (await through_failover(client, f"/ecgs/{ecg_id}")).status_code == 200
-    pipeline.stop()
 
 
 async def test_an_offset_that_leads_to_another_ecg_shows_nothing_of_it(new_pipeline: NewPipeline) -> None:
@@ -139,7 +136,6 @@ async def test_an_offset_that_leads_to_another_ecg_shows_nothing_of_it(new_pipel
                 response = await owner.get(f"/ecgs/{forgery.ecg_id}")
                 assert response.status_code == 410
                 assert 'signal":' not in response.text
-    pipeline.stop()
 
 
 @pytest.mark.kafka
@@ -171,7 +167,6 @@ async def test_signals_that_retention_took_are_gone_and_all_else_stays(
         assert {(await client.get(f"/ecgs/{ecg_id}")).status_code for ecg_id in fresh} == {200}
         # Another record has taken no ECG's place.
         assert {(await client.get(f"/ecgs/{ecg_id}")).status_code for ecg_id in old} == {410}
-    pipeline.stop()
 
 
 async def ends_of(pipeline: Pipeline, topic: str, partitions: int) -> dict[Any, int]:

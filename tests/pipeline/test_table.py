@@ -42,4 +42,3 @@ async def test_records_of_others_on_the_changelog_are_applied_in_their_order(
         assert (response.status_code, response.json()["leads"]) == (httpx.codes.OK, leads)
         await produce(third)
         assert await found(pipeline, token, str(third["id"]))
-    pipeline.stop()

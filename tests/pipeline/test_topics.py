@@ -122,7 +122,6 @@ async def test_a_longer_retention_is_a_warning(new_pipeline: NewPipeline) -> Non
         [warning] = [line for line in process.log.read_text().splitlines() if "retention.ms" in line]
         assert "level=warning" in warning
         assert "ECG_SUBMISSIONS_RETENTION_HOURS says 604800000" in warning
-    pipeline.stop()
 
 
 @pytest.mark.kafka
@@ -164,7 +163,6 @@ async def test_the_commands_that_the_log_names_mend_it(broker: Broker, new_pipel
     pipeline.start_gateway()
     pipeline.start_worker()
     await pipeline.ready()
-    pipeline.stop()
 
 
 async def test_a_broker_that_is_not_there_is_told_in_one_line(new_pipeline: NewPipeline) -> None:

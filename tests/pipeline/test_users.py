@@ -78,7 +78,6 @@ async def test_a_deleted_user_is_gone_everywhere_and_for_good(new_pipeline: NewP
         assert await ask(later, token) == 401
         fresh = await pipeline.register("leaving", 2)
         assert [await ask(later, t) for t in (fresh, token)] == [ACCEPTED, 401]
-    pipeline.stop()
 
 
 @pytest.mark.parametrize("name", ["a/b", "a//b/", "Ünïcode + space", "100%", "?#&", "%2F"])
@@ -130,7 +129,6 @@ async def test_the_list_has_every_user_once_with_times_and_nothing_of_tokens(new
         for limit in ("0", "1001", "x"):
             refusal = await here.get("/users", params={"limit": limit}, headers=ADMIN)
             assert (refusal.status_code, refusal.json()["field"]) == (422, "limit")
-    pipeline.stop()
 
 
 async def test_an_expired_token_is_a_wrong_one(pipeline: Pipeline) -> None:
@@ -241,7 +239,6 @@ async def test_a_gateway_without_a_broker_accepts_known_tokens_only_for_a_while(
             return await ask(client, token) == ACCEPTED or None
 
         await eventually(accepted, what="the token being accepted again")
-    pipeline.stop()
 
 
 @pytest.mark.kafka
@@ -371,4 +368,3 @@ async def test_a_gateway_that_is_cut_off_accepts_a_revoked_token_no_longer_than_
                 return [await ask(cut_off, token) for token in (old, deleted, new)] == [401, 401, ACCEPTED] or None
 
             await eventually(knows, what="the gateway knowing what happened meanwhile")
-    pipeline.stop()

@@ -68,7 +68,6 @@ async def test_a_call_waits_for_a_worker_that_is_still_to_start(new_pipeline: Ne
         pipeline.start_worker()
         for response in await asyncio.gather(*waiting):
             assert_answered(response)
-    pipeline.stop()
 
 
 async def test_insights_that_are_there_are_answered_at_once_and_the_time_is_capped(client: httpx.AsyncClient) -> None:
@@ -120,7 +119,6 @@ async def test_waits_survive_the_death_of_the_worker_that_holds_them(new_pipelin
         await publish(pipeline, "clinic", *ids)
         for response in await asyncio.gather(*waiting):
             assert_answered(response)
-    pipeline.stop()
 
 
 async def test_waits_follow_partitions_to_a_worker_that_joins(new_pipeline: NewPipeline) -> None:
@@ -137,7 +135,6 @@ async def test_waits_follow_partitions_to_a_worker_that_joins(new_pipeline: NewP
         await publish(pipeline, "clinic", *ids)
         for response in await asyncio.gather(*waiting):
             assert_answered(response)
-    pipeline.stop()
 
 
 async def test_more_waits_than_a_gateway_holds_are_answered_at_once_and_ended_ones_make_room(
@@ -167,7 +164,6 @@ async def test_more_waits_than_a_gateway_holds_are_answered_at_once_and_ended_on
         await eventually(room, what="room for another wait")
         await publish(pipeline, "clinic", ids[1])
         assert_answered(await polled)
-    pipeline.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -183,4 +179,3 @@ async def test_a_gateway_that_stops_answers_who_waits(new_pipeline: NewPipeline,
         response = await waiting
         assert (response.status_code, response.json()) == (202, PENDING)
     assert await asyncio.to_thread(gateway.stop) == 0
-    pipeline.stop()

@@ -46,7 +46,6 @@ async def test_a_worker_stops_in_time_whatever_it_waits_for(
         assert await stopped(fresh, number) in (0, -number)
     finally:
         broker.resume()
-    pipeline.stop()
 
 
 async def test_a_second_worker_in_a_directory_says_so_and_ends(new_pipeline: NewPipeline) -> None:
@@ -64,4 +63,3 @@ async def test_a_second_worker_in_a_directory_says_so_and_ends(new_pipeline: New
     assert "another worker uses this directory: give each its own with ECG_DATA_DIR" in second.log.read_text()
     assert first.running.poll() is None
     pipeline.workers.remove(second)
-    pipeline.stop()
