@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import httpx
-import jsonschema
+import jsonschema_rs
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
@@ -80,7 +80,7 @@ def haproxy() -> str:
 class TestFile:
     def test_it_conforms_to_the_compose_specification(self, compose_go: Path) -> None:
         schema = json.loads((compose_go / "schema" / "compose-spec.json").read_text())
-        jsonschema.validate(load(SECRETS), schema)
+        jsonschema_rs.validate(schema, load(SECRETS))
 
     def test_composes_own_loader_reads_in_it_what_these_tests_do(self, compose_go: Path) -> None:
         loaded = go("run", ".", str(FILE), **SECRETS)
