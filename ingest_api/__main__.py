@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from functools import partial
+from typing import NoReturn
 
 import uvicorn
 
@@ -17,7 +18,7 @@ from ingest_api.observed import Calls, Observed
 from ingest_api.server import CLIENT_DIED, REQUEST_SECONDS, Server
 from ingest_api.shortcut import Shortcut
 from shared import log, topics
-from shared.deadline import stop_at_once
+from shared.deadline import ignore_signals, stop_at_once
 from shared.memory import keep_freed
 from shared.settings import Settings
 from shared.tracing import from_environment
@@ -50,16 +51,21 @@ def main() -> None:
         timeout_graceful_shutdown=REQUEST_SECONDS,
     )
     server = Server(config, app.state.stopping)
-    with contextlib.suppress(KeyboardInterrupt):
-        topics.prepare_or_exit(settings)
-        # uvicorn raises the signal again after its graceful stop; a wanted stop is a success.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        server.run([_shared_socket(settings)] if settings.http_shared else None)
+    topics.prepare_or_exit(settings)
+    # uvicorn raises the signal again after its graceful stop.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stopped)
+    server.run([_shared_socket(settings)] if settings.http_shared else None)
     if not server.started:
         sys.exit(_START_FAILED)
     if server.failed:
         sys.exit(CLIENT_DIED)
+
+
+def _stopped(*_: object) -> NoReturn:
+    """End: a wanted stop is a success."""
+    ignore_signals()
+    sys.exit(0)
 
 
 def _allow_connections() -> None:

@@ -32,6 +32,15 @@ def stop_at_once() -> None:
         signal.signal(number, lambda *_: os._exit(0))
 
 
+def ignore_signals() -> None:
+    """Have further signals change nothing: a process that stops has a deadline, and its own exit code.
+
+    Python's end gives signals their defaults back, but for those that are ignored.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def end(reason: str, code: int = 0) -> NoReturn:
     """End the process at once."""
     log.warning("the process ends", reason=reason)

@@ -1,6 +1,7 @@
 """Run a worker: `python -m stream_agents`."""
 
 import fcntl
+import signal
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -9,7 +10,7 @@ import faust
 import structlog
 
 from shared import log, topics
-from shared.deadline import end_in_time, stop_at_once
+from shared.deadline import end_in_time, ignore_signals, stop_at_once
 from shared.memory import keep_freed
 from shared.settings import Settings
 from stream_agents.app import create_app
@@ -42,6 +43,9 @@ class _Worker(faust.Worker):
     async def stop(self) -> None:
         """Stop."""
         end_in_time(lambda: 1 if self.app.crash_reason else 0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.loop.remove_signal_handler(number)
+        ignore_signals()
         await super().stop()
 
 

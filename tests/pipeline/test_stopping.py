@@ -1,6 +1,7 @@
 """A gateway that is told to stop ends in time, whatever state it and the brokers are in, and refuses politely."""
 
 import asyncio
+import itertools
 import signal
 import time
 from collections import Counter
@@ -123,3 +124,16 @@ async def test_a_gateway_whose_broker_is_mute_at_the_start_ends_in_time(new_pipe
         async with asyncio.timeout(60):
             await asked.wait()
         await stopped(gateway, number, "broker mute at the start")
+
+
+async def test_signals_that_come_again_while_a_process_stops_change_nothing(new_pipeline: NewPipeline) -> None:
+    """Supervisors, and people, send more than one; the exit code stays that of a wanted stop."""
+    pipeline = new_pipeline()
+    processes = [pipeline.start_gateway(), pipeline.start_worker()]
+    await pipeline.ready()
+    for process in processes:
+        numbers = itertools.cycle(SIGNALS)
+        while process.running.poll() is None:
+            process.signal(next(numbers))
+            await asyncio.sleep(0.002)
+        assert process.running.returncode == 0, process.tail()
