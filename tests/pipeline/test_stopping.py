@@ -32,6 +32,7 @@ class Load:
 
     def __init__(self, pipeline: Pipeline, token: str) -> None:
         self.answers: Counter[int] = Counter()
+        self._asked: Counter[str] = Counter()
         self._pipeline = pipeline
         self._token = token
         self._under_way: list[asyncio.Task[None]] = []
@@ -53,6 +54,15 @@ class Load:
         async with asyncio.timeout(15):
             await asyncio.gather(*self._under_way)
 
+    async def stuck(self) -> None:
+        """Return when every client that submits waits for the broker."""
+        await eventually(self._still, what="every submission waiting")
+
+    async def _still(self) -> bool | None:
+        before = self.answers.total()
+        await asyncio.sleep(0.5)
+        return (self._asked["POST"] == CLIENTS and self.answers.total() == before) or None
+
     async def _busy(self) -> bool | None:
         return True if self.answers[201] > CLIENTS and self.answers[202] > CLIENTS else None
 
@@ -62,10 +72,13 @@ class Load:
     async def _call(self, method: str, path: str, options: dict[str, object]) -> None:
         async with self._pipeline.client(token=self._token) as client:
             while True:
+                self._asked[method] += 1
                 try:
                     answer = await client.request(method, path, **options)  # type: ignore[arg-type]
                 except httpx.TransportError:
                     return
+                finally:
+                    self._asked[method] -= 1
                 self.answers[answer.status_code] += 1
                 if answer.status_code == 503:
                     assert int(answer.headers["retry-after"]) >= 1
@@ -98,6 +111,8 @@ async def test_a_busy_gateway_ends_in_time_and_answers_503(
             broker.kill()
         if state == "broker frozen":
             broker.pause()
+        if state != "broker there":
+            await load.stuck()
         await stopped(gateway, number, state)
         await load.end()
     finally:
