@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -28,18 +29,40 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+@asynccontextmanager
+async def new_context(browser: Browser) -> AsyncIterator[BrowserContext]:
     context = await browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="UTC")
     context.set_default_timeout(30_000)
-    yield context
-    await context.close()
+    try:
+        yield context
+    finally:
+        await context.close()
 
 
-@pytest_asyncio.fixture
-async def tab(context: BrowserContext, pipeline: Pipeline) -> AsyncIterator[Tab]:
-    tab = Tab(await context.new_page(), pipeline.gateways[0].url)
+@asynccontextmanager
+async def new_tab(context: BrowserContext, url: str) -> AsyncIterator[Tab]:
+    tab = Tab(await context.new_page(), url)
     tab.watch()
     yield tab
     assert tab.problems == []
     assert all(url.startswith((tab.url, "blob:", "data:")) for url in tab.requests)
+
+
+@pytest_asyncio.fixture
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    async with new_context(browser) as context:
+        yield context
+
+
+@pytest_asyncio.fixture
+async def tab(context: BrowserContext, pipeline: Pipeline) -> AsyncIterator[Tab]:
+    async with new_tab(context, pipeline.gateways[0].url) as tab:
+        yield tab
+
+
+@pytest_asyncio.fixture(scope="module")
+async def modules(browser: Browser, pipeline: Pipeline) -> AsyncIterator[Tab]:
+    """An open page for all tests of a file that call its modules and touch nothing else of it."""
+    async with new_context(browser) as context, new_tab(context, pipeline.gateways[0].url) as tab:
+        await tab.open()
+        yield tab

@@ -4,19 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 
 from stream_agents.insights.zero_crossings import count_zero_crossings
 from tests.page.tab import Tab
 
 TWELVE = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
 RANDOM = np.random.default_rng(12)
-
-
-@pytest_asyncio.fixture
-async def modules(tab: Tab) -> Tab:
-    await tab.open()
-    return tab
 
 
 async def layouts(tab: Tab, names: list[str]) -> Any:

@@ -9,7 +9,6 @@ import edfio
 import numpy as np
 import orjson
 import pytest
-import pytest_asyncio
 import wfdb
 from numpy.typing import NDArray
 
@@ -44,12 +43,6 @@ ADC = {"unit": "adc", "samplingRate": None}
 RANDOM = np.random.default_rng(11)
 
 
-@pytest_asyncio.fixture
-async def reader(tab: Tab) -> Tab:
-    await tab.open()
-    return tab
-
-
 async def read_in(tab: Tab, *paths: Path, csv: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     files = [{"name": path.name, "content": base64.b64encode(path.read_bytes()).decode()} for path in paths]
     return list(await tab.run(READ, {"files": files, "csv": csv or ADC}))
@@ -65,14 +58,14 @@ async def check_same(tab: Tab, main: Path, *others: Path) -> dict[str, Any]:
     return found
 
 
-async def test_real_records_are_read_alike(reader: Tab) -> None:
+async def test_real_records_are_read_alike(modules: Tab) -> None:
     for record in recordings():
-        found = await check_same(reader, record.with_suffix(".hea"), record.with_suffix(".dat"))
+        found = await check_same(modules, record.with_suffix(".hea"), record.with_suffix(".dat"))
         assert bool(found["notes"]) == (record.name == "s0010_re")
 
 
 @pytest.mark.parametrize("code", ["16", "24", "32", "61", "80", "160", "212"])
-async def test_storage_formats_of_wfdb_are_read_alike(reader: Tab, tmp_path: Path, code: str) -> None:
+async def test_storage_formats_of_wfdb_are_read_alike(modules: Tab, tmp_path: Path, code: str) -> None:
     # Those that wfdb reads and does not write are made of format 16.
     written = "16" if code in ("61", "160", "212") else code
     bits = {"24": 24, "32": 31, "80": 8, "212": 12}.get(code, 16)
@@ -94,7 +87,7 @@ async def test_storage_formats_of_wfdb_are_read_alike(reader: Tab, tmp_path: Pat
         header, stored = tmp_path / "rec.hea", np.fromfile(tmp_path / "rec.dat", "<i2")
         header.write_text(header.read_text().replace("rec.dat 16", f"rec.dat {code}"))
         (tmp_path / "rec.dat").write_bytes(stored_as(code, stored))
-    await check_same(reader, tmp_path / "rec.hea", tmp_path / "rec.dat")
+    await check_same(modules, tmp_path / "rec.hea", tmp_path / "rec.dat")
 
 
 def stored_as(code: str, samples: NDArray[np.int16]) -> bytes:
@@ -108,10 +101,10 @@ def stored_as(code: str, samples: NDArray[np.int16]) -> bytes:
     return packed.tobytes()
 
 
-async def test_missing_samples_of_a_record_are_told_alike(reader: Tab, tmp_path: Path) -> None:
+async def test_missing_samples_of_a_record_are_told_alike(modules: Tab, tmp_path: Path) -> None:
     (tmp_path / "rec.hea").write_text("rec 2 100 3\nrec.dat 16 100 16 7 0 0 0 I\nrec.dat 16 0 16 0 0 0 0 II\n")
     np.array([[1, 2], [-(2**15), 4], [5, 6]], "<i2").tofile(tmp_path / "rec.dat")
-    found = await check_same(reader, tmp_path / "rec.hea", tmp_path / "rec.dat")
+    found = await check_same(modules, tmp_path / "rec.hea", tmp_path / "rec.dat")
     assert found["notes"] == ["I: 1 missing samples became 0"]
 
 
@@ -136,7 +129,7 @@ def edf_signals(kind: str, labels: tuple[str, ...], unit: str = "uV") -> list[An
 @pytest.mark.parametrize("annotated", [False, True])
 @pytest.mark.parametrize("unit", ["uV", "mV", ""])
 async def test_edf_and_bdf_files_are_read_alike(
-    reader: Tab, tmp_path: Path, kind: str, annotated: bool, unit: str
+    modules: Tab, tmp_path: Path, kind: str, annotated: bool, unit: str
 ) -> None:
     file_class = edfio.Bdf if kind == "bdf" else edfio.Edf
     file: Any = file_class(
@@ -150,28 +143,28 @@ async def test_edf_and_bdf_files_are_read_alike(
         file.starttime = datetime.time(10, 30, 1, 250000)
     path = tmp_path / f"sleep.{kind}"
     file.write(path)
-    found = await check_same(reader, path)
+    found = await check_same(modules, path)
     assert found["notes"] == ["left out, as they are no ECGs: EEG C3"]
 
 
-async def test_edf_files_that_are_cut_short_or_anonymised_are_read_alike(reader: Tab, tmp_path: Path) -> None:
+async def test_edf_files_that_are_cut_short_or_anonymised_are_read_alike(modules: Tab, tmp_path: Path) -> None:
     file = edfio.Edf(edf_signals("edf", ("I", "II")), data_record_duration=1)
     file.write(tmp_path / "whole.edf")
     content = (tmp_path / "whole.edf").read_bytes()
     (tmp_path / "cut.edf").write_bytes(content[:-600])
-    found = await check_same(reader, tmp_path / "cut.edf")
+    found = await check_same(modules, tmp_path / "cut.edf")
     assert "header" in found["notes"][0]
     file.anonymize()
     file.write(tmp_path / "nobody.edf")
-    assert orjson.loads((await check_same(reader, tmp_path / "nobody.edf"))["body"])["date"] is None
+    assert orjson.loads((await check_same(modules, tmp_path / "nobody.edf"))["body"])["date"] is None
 
 
-async def test_an_edf_file_with_gaps_is_refused_by_both(reader: Tab, tmp_path: Path) -> None:
+async def test_an_edf_file_with_gaps_is_refused_by_both(modules: Tab, tmp_path: Path) -> None:
     file = edfio.Edf(edf_signals("edf", ("I",)), annotations=(), data_record_duration=1)
     file.write(tmp_path / "x.edf")
     content = (tmp_path / "x.edf").read_bytes().replace(b"EDF+C", b"EDF+D").replace(b"+1\x14\x14", b"+5\x14\x14")
     (tmp_path / "x.edf").write_bytes(content)
-    assert await errors_of(reader, tmp_path / "x.edf") == "the recording has gaps (EDF+D), which would be joined"
+    assert await errors_of(modules, tmp_path / "x.edf") == "the recording has gaps (EDF+D), which would be joined"
 
 
 async def errors_of(tab: Tab, path: Path) -> str:
@@ -194,9 +187,9 @@ async def errors_of(tab: Tab, path: Path) -> str:
         '"V1, chest",II\n1,2\n',
     ],
 )
-async def test_csv_files_are_read_alike(reader: Tab, tmp_path: Path, text: str) -> None:
+async def test_csv_files_are_read_alike(modules: Tab, tmp_path: Path, text: str) -> None:
     (tmp_path / "x.csv").write_bytes(text.encode())
-    await check_same(reader, tmp_path / "x.csv")
+    await check_same(modules, tmp_path / "x.csv")
 
 
 @pytest.mark.parametrize(
@@ -212,24 +205,24 @@ async def test_csv_files_are_read_alike(reader: Tab, tmp_path: Path, text: str) 
         " ,II\n1,2\n",
     ],
 )
-async def test_broken_csv_files_are_told_alike(reader: Tab, tmp_path: Path, text: str) -> None:
+async def test_broken_csv_files_are_told_alike(modules: Tab, tmp_path: Path, text: str) -> None:
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(UnreadableRecording) as error:
         read(tmp_path / "x.csv")
-    assert await errors_of(reader, tmp_path / "x.csv") == str(error.value)
+    assert await errors_of(modules, tmp_path / "x.csv") == str(error.value)
 
 
-async def test_millivolts_and_microvolts_become_microvolts(reader: Tab, tmp_path: Path) -> None:
+async def test_millivolts_and_microvolts_become_microvolts(modules: Tab, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("I\n0.0125\n-1.0005\n0.0005\nnan\n")
-    [found] = await read_in(reader, tmp_path / "x.csv", csv={"unit": "mv", "samplingRate": 250})
+    [found] = await read_in(modules, tmp_path / "x.csv", csv={"unit": "mv", "samplingRate": 250})
     document = orjson.loads(found["body"])
     calibrated = read(tmp_path / "x.csv", Calibration(scale=1000))
     assert document["leads"][0]["signal"] == calibrated.leads[0].signal.tolist()
     assert (document["sampling_rate"], document["leads"][0]["adc_gain"]) == (250, 1000)
     assert "1 missing" in found["notes"][0]
-    [found] = await read_in(reader, tmp_path / "x.csv", csv={"unit": "uv", "samplingRate": None})
+    [found] = await read_in(modules, tmp_path / "x.csv", csv={"unit": "uv", "samplingRate": None})
     assert orjson.loads(found["body"])["leads"][0]["signal"] == [0, -1, 0, 0]
-    assert "fractions" in await errors_of(reader, tmp_path / "x.csv")
+    assert "fractions" in await errors_of(modules, tmp_path / "x.csv")
 
 
 @pytest.mark.parametrize(
@@ -246,9 +239,9 @@ async def test_millivolts_and_microvolts_become_microvolts(reader: Tab, tmp_path
         },
     ],
 )
-async def test_json_files_are_read_alike(reader: Tab, tmp_path: Path, document: dict[str, Any]) -> None:
+async def test_json_files_are_read_alike(modules: Tab, tmp_path: Path, document: dict[str, Any]) -> None:
     (tmp_path / "x.json").write_bytes(orjson.dumps(document))
-    await check_same(reader, tmp_path / "x.json")
+    await check_same(modules, tmp_path / "x.json")
 
 
 @pytest.mark.parametrize(
@@ -269,24 +262,24 @@ async def test_json_files_are_read_alike(reader: Tab, tmp_path: Path, document: 
         '{"leads": [{"name": "I", "adc_gain": "2", "signal": [1]}]}',
     ],
 )
-async def test_json_that_breaks_the_schema_is_refused_by_both(reader: Tab, tmp_path: Path, text: str) -> None:
+async def test_json_that_breaks_the_schema_is_refused_by_both(modules: Tab, tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(UnreadableRecording) as error:
         read(tmp_path / "x.json")
     # The field is the same, the words need not be.
-    assert (await errors_of(reader, tmp_path / "x.json")).partition(": ")[0] == str(error.value).partition(": ")[0]
+    assert (await errors_of(modules, tmp_path / "x.json")).partition(": ")[0] == str(error.value).partition(": ")[0]
 
 
 @pytest.mark.parametrize("suffix", ["hea", "edf", "bdf", "csv", "json", "dat", "xml"])
 @pytest.mark.parametrize("content", [b"", b"\xff\x00 777 nothing of the kind", b"[1, 2", b"0       " + b"x" * 300])
 async def test_a_broken_file_is_told_whatever_its_format(
-    reader: Tab, tmp_path: Path, suffix: str, content: bytes
+    modules: Tab, tmp_path: Path, suffix: str, content: bytes
 ) -> None:
     (tmp_path / f"x.{suffix}").write_bytes(content)
-    assert "777" not in await errors_of(reader, tmp_path / f"x.{suffix}")
+    assert "777" not in await errors_of(modules, tmp_path / f"x.{suffix}")
 
 
-async def test_files_are_grouped_into_recordings(reader: Tab, tmp_path: Path) -> None:
+async def test_files_are_grouped_into_recordings(modules: Tab, tmp_path: Path) -> None:
     for stem in ("a", "b"):
         (tmp_path / f"{stem}.hea").write_text(f"{stem} 1 100 2\n{stem}.dat 16 100 16 0 0 0 0 I\n")
     (tmp_path / "c.hea").write_text("c 1 100 1\nother.dat 16 100 16 0 0 0 0 I\n")
@@ -295,7 +288,7 @@ async def test_files_are_grouped_into_recordings(reader: Tab, tmp_path: Path) ->
     for name in ("a.atr", "notes.txt"):
         (tmp_path / name).write_text("?")
     paths = sorted(tmp_path.iterdir())
-    results = {result["name"]: result for result in await read_in(reader, *paths)}
+    results = {result["name"]: result for result in await read_in(modules, *paths)}
     assert set(results) == {"a.hea", "b.hea", "c.hea", "lonely.dat", "notes.txt"}
     assert {name for name, result in results.items() if "error" not in result} == {"a.hea", "c.hea"}
     assert "b.dat is not among the files" in results["b.hea"]["error"]
