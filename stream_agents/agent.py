@@ -11,7 +11,7 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 from faust.streams import Stream
 from faust.types import TP, AppT, EventT, StreamT
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
+from tenacity import RetryCallState, wait_exponential
 
 from shared import results
 from shared.data_keys import DataKeys
@@ -39,7 +39,7 @@ from stream_agents.processing import (
     erased,
 )
 from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer, Poll, may_pass, poll_of, polled
+from stream_agents.transport import Consumer, Poll, poll_of, polled, sending
 
 log = structlog.get_logger(__name__)
 
@@ -156,12 +156,12 @@ class SubmissionsAgent:
 
     async def _until_done(self, act: Callable[[], Awaitable[None]], generation: int) -> None:
         """Do it again after errors that may pass, as long as the partitions are assigned as they were."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(may_pass),
+        async for attempt in sending(
+            self._app,
+            _tell_retry,
             wait=wait_exponential(multiplier=0.1, max=5),
             # After a rebalance the partitions' owners start from the committed offsets, without this batch.
             stop=lambda _: self._app.consumer_generation_id != generation,
-            before_sleep=_log_retry,
             retry_error_callback=lambda _: None,
         ):
             with attempt:
@@ -318,7 +318,7 @@ def _appended(record: ConsumerRecord) -> int:
     return record.timestamp if record.timestamp_type == _LOG_APPEND_TIME else time.time_ns() // 1_000_000
 
 
-def _log_retry(state: RetryCallState) -> None:
+def _tell_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     metrics.store_retries.inc()
     log.warning("storing a batch again", attempt=state.attempt_number, error=repr(error))

@@ -9,7 +9,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.exceptions import ProducerSendError
 from faust.types import TP, AppT
-from tenacity import AsyncRetrying, retry_if_exception, wait_fixed
+from tenacity import wait_fixed
 
 from shared import announcements
 from shared.announcements import Announcement
@@ -17,7 +17,7 @@ from shared.settings import Settings
 from shared.topics import Topics
 from stream_agents.ends import Ends
 from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer, may_pass
+from stream_agents.transport import Consumer, sending
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,7 @@ class Serving:
         self._partitions = self._active()
         announcement = Announcement(self._url, sorted(self._partitions), sorted(self.standbys))
         # In an outage this waits for the brokers, or for the next rebalance, which ends it.
-        async for attempt in AsyncRetrying(retry=retry_if_exception(may_pass), wait=wait_fixed(_PAUSE_AFTER_ERROR)):
+        async for attempt in sending(self._app, wait=wait_fixed(_PAUSE_AFTER_ERROR)):
             with attempt:
                 await self._publish(announcements.encode(announcement))
         self._ready = True

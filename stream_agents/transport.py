@@ -6,11 +6,12 @@ and a producer that is idempotent. See docs/decisions/0006-no-commit-before-chan
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
@@ -22,12 +23,15 @@ from faust.types import TP, AppT, EventT, Message
 from faust.types.transports import TPorTopicSet
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from yarl import URL
 
 from shared.client_watch import PRODUCER_BROKEN, Heartbeats, watched
 from shared.kafka import client_options, fetch_max_wait_ms, producer_options
 from shared.settings import Settings
 from stream_agents.offsets import Offsets
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)  # Faust logs what it handles
@@ -240,13 +244,38 @@ class Producer(driver.Producer):
         """The client itself, which sends batches."""
         return self._ensure_producer()
 
+    async def mend(self, error: BaseException | None) -> None:
+        """Go on with another client if a send has failed with an error after which this one is of no more use."""
+        if not any(isinstance(one, PRODUCER_BROKEN) for one in (error, getattr(error, "__cause__", None))):
+            return
+        broken, fresh = self.client, self._new_producer()
+        try:
+            await fresh.start()
+        except KafkaError as failed:
+            # The next attempt fails like this one, and comes here again.
+            log.warning("the producer cannot be replaced", error=repr(failed))
+            await fresh.stop()
+            return
+        log.warning("replacing the producer", error=repr(error))
+        self._producer = watched(fresh)
+        self.add_future(broken.stop())
 
-def may_pass(error: BaseException) -> bool:
-    """Return True if a send that failed may succeed later.
 
-    With a producer of no more use the worker ends: a new worker has a new one.
+def sending(app: AppT, tell: Callable[[RetryCallState], None] = lambda _: None, **options: Any) -> AsyncRetrying:
+    """Give attempts to send something until it is acknowledged, each with a client that can send.
+
+    Args:
+        app: whose producer sends.
+        tell: is told of an attempt that failed.
+        options: of tenacity, when to try again and when no more.
     """
-    return isinstance(error, KafkaError | ProducerSendError) and not isinstance(error, PRODUCER_BROKEN)
+
+    async def prepare(state: RetryCallState) -> None:
+        tell(state)
+        await cast("Producer", app.producer).mend(state.outcome.exception() if state.outcome else None)
+
+    may_pass = retry_if_exception_type((KafkaError, ProducerSendError))
+    return AsyncRetrying(retry=may_pass, before_sleep=prepare, **options)
 
 
 def credentials(settings: Settings) -> Credentials | None:

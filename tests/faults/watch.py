@@ -133,6 +133,8 @@ class LagWatch:
             except (KafkaError, OSError):  # a TimeoutError is an OSError
                 lag = _UNKNOWN
             else:
-                lag = sum(end - max(committed[tp].offset, 0) for tp, end in ends.items())
+                # A coordinator that has just begun may leave partitions out.
+                known = committed.keys() >= ends.keys()
+                lag = sum(end - max(committed[tp].offset, 0) for tp, end in ends.items()) if known else _UNKNOWN
             self.samples.append((time.monotonic(), lag))
             await asyncio.sleep(_PAUSE)
