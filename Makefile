@@ -19,15 +19,17 @@ SUPPLY := build/supply
 SUPPLY_READY := $(SUPPLY)/.ready
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
-# The longest files first. What is about HTTP, the terminal or logs is the same on any broker: ALL=1 runs it here too.
-KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py lifetime.py) \
+# The longest files first. What is the same on any broker (HTTP, the terminal, logs, computing) runs on the embedded one, and
+# here with ALL=1; how processes stop is tried on three nodes, by the fault suite.
+SAME_ANYWHERE := cli client http_contract limits load_generator logs traces reading waiting insights internal messages stopping worker_stops
+KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py) \
 	tests/faults/test_commit.py tests/pipeline/test_users.py tests/pipeline \
-	$(if $(ALL),,$(patsubst %,--ignore=tests/pipeline/test_%.py,cli client http_contract limits load_generator logs traces))
+	$(if $(ALL),tests/local/test_lifetime.py,$(SAME_ANYWHERE:%=--ignore=tests/pipeline/test_%.py))
 
 SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-kafka test-faults test-chaos safeguards fuzz bench check contracts docs sbom audit-dependencies lock clean
+.PHONY: help run demo test test-kafka test-compose test-faults test-chaos safeguards fuzz bench check contracts docs sbom audit-dependencies lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,11 +43,14 @@ demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running 
 
 test: $(DEV_READY) ## run the tests
 	@echo "Running the tests on the embedded broker (about ten minutes on two cores)"
-	@exec $(PYTEST) -m "not kafka"
+	@exec $(PYTEST) -m "not kafka and not docker"
 
 test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [ALL=1: also what is the same on any broker] [SECURE=1: with TLS, passwords and permissions]
 	@echo "Running the pipeline's tests on Apache Kafka (about ten minutes on two cores; once, Maven downloads it)"
 	@$(SECURED) exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
+
+test-compose: $(DEV_READY) ## build the image, and use and break the cluster of docker-compose.yml on a Docker engine (fifteen minutes)
+	@exec $(BIN)/python -m pytest tests/compose tests/pipeline/test_http_contract.py --broker compose
 
 test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (35 minutes; SHORT=1: seven; ONLY=coordinator: those named so; SECURE=1: with TLS, passwords and permissions)
 	@$(SECURED) $(if $(SHORT),ECG_FAULTS_SHORT=1) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py tests/faults/test_chaos.py \

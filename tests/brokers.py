@@ -2,18 +2,23 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 
 from local_stack import broker
 from local_stack.broker import free_port
 from local_stack.kafka import Distribution, KafkaCluster, Security
+from local_stack.kafka.configuration import properties
 from shared import acls
-from tests.harness import Process
+from tests.harness import Process, eventually
 
 # Every Apache Kafka that the tests start encrypts, knows its users, and permits them what `shared.acls` says.
 SECURE = bool(os.environ.get("ECG_TEST_SECURE"))
@@ -92,18 +97,43 @@ class KafkaBroker:
 
 
 class DockerBroker:
-    """Apache Kafka in a container."""
+    """Apache Kafka in a container, configured as its image documents: one variable for each setting of Kafka."""
 
     embedded = False
     security: Security | None = None
     image = "apache/kafka:4.4.0"
 
     def __init__(self) -> None:
-        from testcontainers.kafka import KafkaContainer  # noqa: PLC0415 - looks for a Docker engine
+        from testcontainers.core.config import testcontainers_config  # noqa: PLC0415
+        from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - looks for a Docker engine
 
-        self._container = KafkaContainer(self.image).with_kraft()
-        self._container.start()
-        self.bootstrap_servers = str(self._container.get_bootstrap_server())
+        testcontainers_config.ryuk_disabled = True
+        port, inside, controller = free_port(), 9092, 9093
+        self._container = DockerContainer(self.image).with_bind_ports(inside, port)
+        # Clients are told this address by the broker, which cannot know it.
+        self.bootstrap_servers = f"{self._container.get_docker_client().host()}:{port}"
+        settings = properties(1, [(inside, controller)], Path("/var/lib/kafka/data")) | {
+            "listeners": f"PLAINTEXT://:{inside},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+        }
+        for name, value in settings.items():
+            self._container.with_env(f"KAFKA_{name.upper().replace('.', '_')}", str(value))
+
+    async def start(self) -> None:
+        """Start it, and wait until it answers."""
+        await asyncio.to_thread(self._container.start)
+        self._end = at_our_end(_REMOVE, self._container.get_container_id())
+        await eventually(self._answers, interval=0.2, what=f"{self.image} answering")
+
+    async def _answers(self) -> bool | None:
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap_servers)
+        try:
+            await client.bootstrap()
+        except KafkaError:
+            return None
+        finally:
+            await client.close()
+        return True
 
     def pause(self) -> None:
         self._container.get_wrapped_container().pause()
@@ -115,7 +145,17 @@ class DockerBroker:
         self._container.get_wrapped_container().kill()
 
     async def stop(self) -> None:
-        await asyncio.to_thread(self._container.stop)
+        await asyncio.to_thread(self._end.communicate)
+
+
+# In place of testcontainers' reaper, which is one more image.
+_REMOVE = "import docker; docker.from_env().containers.get(sys.argv[1]).remove(force=True, v=True)"
+
+
+def at_our_end(program: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    """Run a Python program when this process ends, whatever ends it, or when the program's input is closed."""
+    argv = [sys.executable, "-c", f"import sys\nsys.stdin.read()\n{program}", *arguments]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True)
 
 
 @dataclass
@@ -149,7 +189,9 @@ def starter(kind: str, kafka: Callable[[], Distribution]) -> StartBroker:
         if kind == "embedded":
             return EmbeddedBroker(directory)
         if kind == "docker":
-            return await asyncio.to_thread(DockerBroker)
+            container = DockerBroker()
+            await container.start()
+            return container
         if kind == "kafka":
             cluster = KafkaCluster(kafka(), directory, security=security(directory / "security"))
             await cluster.start()

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from local_stack.kafka import Distribution, ToolMissingError, install
 from tests.brokers import Broker, StartBroker, starter
+from tests.compose.cluster import Cluster, find_engine
 from tests.harness import Pipeline
 
 _prefixes = itertools.count()
@@ -20,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--broker",
         default="embedded",
-        metavar="embedded|kafka|docker|HOST:PORT",
+        metavar="embedded|kafka|docker|compose|HOST:PORT",
         help="the broker under the pipeline's tests (default: embedded)",
     )
 
@@ -106,8 +107,19 @@ def new_module_pipeline(broker: Broker, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest_asyncio.fixture(scope="session")
-async def pipeline(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pipeline]:
-    """Two gateways and two workers that share a broker, for every test that breaks nothing."""
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """The cluster of docker-compose.yml, built and up from nothing."""
+    find_engine()
+    cluster = Cluster(tmp_path_factory.mktemp("compose"))
+    await cluster.compose("build")
+    await cluster.up()
+    yield cluster
+    await cluster.remove()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def processes(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pipeline]:
+    """Two gateways and two workers as processes of this machine, which share a broker."""
     with _pipelines(broker, tmp_path_factory) as make:
         pipeline = make()
         for _ in range(2):
@@ -115,3 +127,13 @@ async def pipeline(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> 
             pipeline.start_worker()
         await pipeline.ready(workers=2)
         yield pipeline
+
+
+@pytest.fixture(scope="session")
+def pipeline(request: pytest.FixtureRequest) -> Pipeline:
+    """Whatever has gateways and workers, for every test that breaks nothing."""
+    if request.config.getoption("--broker") == "compose":
+        cluster: Cluster = request.getfixturevalue("cluster")
+        return cluster.pipeline()
+    processes: Pipeline = request.getfixturevalue("processes")
+    return processes

@@ -29,7 +29,12 @@ async def scrape(port: int) -> Metrics:
     async with httpx.AsyncClient(timeout=10) as client:
         response = await client.get(f"http://127.0.0.1:{port}/metrics")
     assert response.status_code == 200, response.text
-    families = list(text_string_to_metric_families(response.text))
+    return parse(response.text)
+
+
+def parse(text: str) -> Metrics:
+    """Read what a process answers to a scrape."""
+    families = list(text_string_to_metric_families(text))
     return Metrics(
         {
             (sample.name, frozenset(sample.labels.items())): sample.value

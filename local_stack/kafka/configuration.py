@@ -10,6 +10,9 @@ MIB = 1024 * 1024
 _MAX_REPLICAS = 3
 
 
+Properties = dict[str, str | int]
+
+
 def server_properties(
     node_id: int,
     ports: Sequence[tuple[int, int]],
@@ -17,22 +20,30 @@ def server_properties(
     settings: Mapping[str, str | int],
     security: Security | None = None,
 ) -> str:
-    """Write the properties of one node, broker and controller in one.
+    """Write the properties of one node as a file.
 
     Args:
         node_id: the node's id, from 1.
         ports: of every node in the order of their ids, the port for clients and the controllers' port.
         data: the directory of the node's logs.
-        settings: Kafka settings that replace those chosen here.
+        settings: Kafka settings that replace those of `properties`.
         security: whom the node lets in; everybody if it is None.
     """
     if "," in str(data):
         raise ValueError(f"Kafka would read {data} as several directories: its path must have no comma.")
+    chosen = {**properties(node_id, ports, data, security), **settings}
+    return "".join(f"{name}={_escape(str(value))}\n" for name, value in chosen.items())
+
+
+def properties(
+    node_id: int, ports: Sequence[tuple[int, int]], data: Path, security: Security | None = None
+) -> Properties:
+    """Return the properties of one node, broker and controller in one; arguments as of `server_properties`."""
     port, controller_port = ports[node_id - 1]
     clients = "SASL_SSL" if security else "PLAINTEXT"
     replicas = min(len(ports), _MAX_REPLICAS)
     in_sync = max(1, replicas - 1)
-    properties: dict[str, str | int] = {
+    return {
         "process.roles": "broker,controller",
         "node.id": node_id,
         "listeners": f"{clients}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
@@ -74,9 +85,8 @@ def server_properties(
         # Requests beyond these bytes wait in the clients' sockets instead of the heap. It is the largest that one
         # request may have, and the least that Kafka accepts here.
         "queued.max.request.bytes": 100 * MIB,
+        **(security.properties() if security else {}),
     }
-    chosen = {**properties, **(security.properties() if security else {}), **settings}
-    return "".join(f"{name}={_escape(str(value))}\n" for name, value in chosen.items())
 
 
 def _escape(value: str) -> str:

@@ -1,0 +1,167 @@
+"""The cluster of docker-compose.yml on a Docker engine: its own project, on free ports, of a copy of the sources."""
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_stack.kafka.cluster import free_ports
+from local_stack.lifetime import dies_with_parent
+from tests.brokers import ForeignBroker, at_our_end
+from tests.harness import ADMIN_TOKEN, ROOT, SECRET, Gateway, Pipeline, eventually, missing
+
+# What `docker compose up --build` reads.
+_SOURCES = (
+    *("docker-compose.yml", "Dockerfile", ".dockerignore", "requirements-service.lock"),
+    *("ingest_api", "shared", "stream_agents", "observability", "local_stack/haproxy.cfg"),
+)
+_IMAGE = "ecg-stream-pipeline"
+# Seconds: an image is built in one or two minutes, a cluster is up in one.
+_TIMEOUT = 600.0
+_REMOVE = """
+import subprocess
+directory, project, image = sys.argv[1:]
+for command in (
+    ["compose", "-p", project, "--profile", "*", "down", "--volumes", "--timeout", "1"],
+    ["image", "rm", "--force", image],
+    ["image", "prune", "--force", "--filter", f"label=com.docker.compose.project={project}"],
+):
+    subprocess.run(["docker", *command], cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+"""
+KAFKA = ("kafka-1", "kafka-2", "kafka-3")
+
+
+def find_engine() -> None:
+    """Skip where no Docker engine with Compose answers; CI has one."""
+    for command in (["docker", "info"], ["docker", "compose", "version"]):
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+            reason = answer.stderr.strip() if answer.returncode else ""
+        except FileNotFoundError as error:
+            reason = str(error)
+        if reason:
+            missing(f"The cluster needs a Docker engine with Compose; `{' '.join(command)}`: {reason}")
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of the cluster."""
+
+    id: str
+
+    def inspect(self) -> dict[str, Any]:
+        """Return what the engine knows of it."""
+        [found] = json.loads(docker("inspect", self.id))
+        return dict(found)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return dict(self.inspect()["State"])
+
+    @property
+    def health(self) -> str:
+        return str(self.state["Health"]["Status"])
+
+    @property
+    def main_process(self) -> int:
+        """The id on this machine, which runs the engine too, of the process that the container is for."""
+        found = self.inspect()
+        pid = int(found["State"]["Pid"])
+        if found["HostConfig"]["Init"]:
+            [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            return int(child)
+        return pid
+
+    def python(self, program: str, *arguments: str) -> str:
+        """Run a program in it, if it is of our image; return what that printed."""
+        return docker("exec", self.id, "python", "-c", program, *arguments)
+
+    def fetch(self, url: str) -> str:
+        """Ask an address that only the cluster's network knows."""
+        return self.python("import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())", url)
+
+    def crash(self) -> None:
+        """End its process from inside: a container that is killed from outside is not started again."""
+        os.kill(self.main_process, signal.SIGKILL)
+
+
+class Cluster:
+    """The cluster, and what its engine does with it.
+
+    Everything of it is removed when this process ends, whatever ends it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        for source in _SOURCES:
+            copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+            (directory / source).parent.mkdir(exist_ok=True)
+            copy(ROOT / source, directory / source)
+        # Where the engine's own network reaches no package registry, this machine's may.
+        ours = {name: {"build": {"network": "host"}} for name in ("topics", "gateway", "stream-agents")}
+        (directory / "docker-compose.override.yml").write_text(json.dumps({"services": ours}))
+        self.project = f"ecg-test-{secrets.token_hex(4)}"
+        http, prometheus, *kafka = free_ports(5)
+        self.url, self.prometheus = f"http://127.0.0.1:{http}", f"http://127.0.0.1:{prometheus}"
+        self.bootstrap_servers = f"localhost:{kafka[0]}"
+        self.env = {
+            "ECG_SECRET": SECRET,
+            "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
+            "ECG_IMAGE": f"{_IMAGE}:{self.project}",
+            "ECG_HTTP_PORT": str(http),
+            "ECG_PROMETHEUS_PORT": str(prometheus),
+            **{f"ECG_KAFKA_PORT_{number}": str(port) for number, port in enumerate(kafka, 1)},
+        }
+        (directory / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.env.items()))
+        self._end = at_our_end(_REMOVE, str(directory), self.project, self.env["ECG_IMAGE"])
+
+    async def compose(self, *arguments: str) -> str:
+        """Run `docker compose` to its end; return what it printed."""
+        return await asyncio.to_thread(docker, "compose", "-p", self.project, *arguments, directory=self.directory)
+
+    async def up(self, *arguments: str) -> None:
+        """Do what the README says, with more arguments."""
+        await self.compose("up", "-d", "--wait", *arguments)
+
+    def containers(self, service: str) -> list[Container]:
+        """Return the containers of a service, those that have ended too."""
+        own, of = f"label=com.docker.compose.project={self.project}", f"label=com.docker.compose.service={service}"
+        return [Container(line) for line in docker("ps", "-aq", "--no-trunc", "--filter", own, "--filter", of).split()]
+
+    async def healthy(self, container: Container) -> None:
+        """Return when a container's health check succeeds."""
+
+        async def probe() -> bool | None:
+            return container.health == "healthy" or None
+
+        await eventually(probe, interval=0.5, what=f"{container.inspect()['Name']} healthy")
+
+    def pipeline(self) -> Pipeline:
+        """Return it as what tests know: two gateways, which are both the proxy."""
+        pipeline = Pipeline(ForeignBroker(self.bootstrap_servers), self.directory)
+        pipeline.gateways += [Gateway("proxy", [], {}, self.directory / "proxy.log", url=self.url)] * 2
+        return pipeline
+
+    async def remove(self) -> None:
+        await asyncio.to_thread(self._end.communicate)
+
+
+def docker(*arguments: str, directory: Path | None = None) -> str:
+    """Run `docker`; return what it printed."""
+    done = subprocess.run(
+        ["docker", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_TIMEOUT,
+        preexec_fn=dies_with_parent(),
+    )
+    assert done.returncode == 0, f"docker {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+    return done.stdout

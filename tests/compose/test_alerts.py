@@ -1,0 +1,51 @@
+"""Prometheus beside the cluster: it finds every process, and says so when one is gone."""
+
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.compose.cluster import Cluster, docker
+from tests.harness import ROOT, eventually
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+
+RULES = ROOT / "observability" / "prometheus" / "alerts.yml"
+
+
+async def ask(cluster: Cluster, path: str) -> Any:
+    async with httpx.AsyncClient(base_url=f"{cluster.prometheus}/api/v1", timeout=30) as client:
+        answer = await client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+async def test_it_scrapes_every_process_knows_every_rule_and_tells_of_one_that_is_gone(whole: Cluster) -> None:
+    await whole.compose("--profile", "observability", "up", "-d", "--wait", "prometheus")
+
+    async def all_up() -> bool | None:
+        found = Counter((t["labels"]["job"], t["health"]) for t in (await ask(whole, "targets"))["activeTargets"])
+        return found == {("gateway", "up"): 2, ("worker", "up"): 3} or None
+
+    await eventually(all_up, interval=1, what="every target up")
+    [group] = (await ask(whole, "rules"))["groups"]
+    [written] = yaml.safe_load(RULES.read_text())["groups"]
+    assert [rule["name"] for rule in group["rules"]] == [rule["alert"] for rule in written["rules"]]
+    assert {rule["health"] for rule in group["rules"]} <= {"ok", "unknown"}
+
+    for service in ("gateway", "stream-agents"):
+        docker("stop", whole.containers(service)[0].id)
+
+    async def firing() -> bool | None:
+        alerts = (await ask(whole, "alerts"))["alerts"]
+        gone = {
+            a["labels"]["job"]
+            for a in alerts
+            if a["labels"]["alertname"] == "EcgProcessGone" and a["state"] == "firing"
+        }
+        return gone == {"gateway", "worker"} or None
+
+    await eventually(firing, timeout=300, interval=5, what="the alert of a gateway and a worker that are gone")
+    await whole.compose("--profile", "observability", "rm", "--stop", "--force", "prometheus")

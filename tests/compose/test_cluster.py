@@ -1,0 +1,155 @@
+"""The cluster of docker-compose.yml while it is scaled, broken, stopped, updated and started again."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.compose.cluster import KAFKA, Cluster, docker
+from tests.compose.load import Load
+from tests.harness import eventually
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+
+# What the engine waits for until it kills, where the file says nothing else.
+_GRACE = 10.0
+_KILLED = 137
+
+
+async def restarted(cluster: Cluster, service: str) -> None:
+    """Crash one container of a service, and return when the engine has it healthy again."""
+    container = cluster.containers(service)[0]
+    before = container.inspect()["RestartCount"]
+    container.crash()
+
+    async def probe() -> bool | None:
+        return container.inspect()["RestartCount"] == before + 1 or None
+
+    await eventually(probe, what=f"{service} started again")
+    await cluster.healthy(container)
+
+
+async def test_everything_is_healthy_and_topics_were_created_once(cluster: Cluster) -> None:
+    for service, count in {"proxy": 1, "gateway": 2, "stream-agents": 3, **dict.fromkeys(KAFKA, 1)}.items():
+        containers = cluster.containers(service)
+        assert [container.health for container in containers] == ["healthy"] * count
+        assert all(container.inspect()["RestartCount"] == 0 for container in containers)
+    [topics] = cluster.containers("topics")
+    assert (topics.state["Status"], topics.state["ExitCode"]) == ("exited", 0)
+
+
+async def test_it_is_scaled_up_and_down_without_an_error(whole: Cluster, load: Load) -> None:
+    async with load:
+        await whole.up("--no-recreate", "--scale", "gateway=3", "--scale", "stream-agents=5")
+        assert [len(whole.containers(service)) for service in ("gateway", "stream-agents")] == [3, 5]
+        await whole.up("--no-recreate", "--scale", "gateway=2", "--scale", "stream-agents=3")
+        assert [len(whole.containers(service)) for service in ("gateway", "stream-agents")] == [2, 3]
+    assert load.failures == []
+    await load.all_have_insights()
+
+
+@pytest.mark.parametrize("service", ["gateway", "stream-agents", "kafka-1", "proxy"])
+async def test_what_crashes_is_started_again_and_nothing_is_lost(whole: Cluster, load: Load, service: str) -> None:
+    async with load:
+        await restarted(whole, service)
+    await load.all_have_insights()
+
+
+@pytest.mark.parametrize("service", ["gateway", "stream-agents", "proxy"])
+@pytest.mark.parametrize("kafka", ["running", "stopped", "paused"])
+async def test_a_stop_ends_by_itself(whole: Cluster, service: str, kafka: str) -> None:
+    if kafka != "running":
+        await whole.compose("stop" if kafka == "stopped" else "pause", *KAFKA)
+    try:
+        container = whole.containers(service)[0]
+        began = time.monotonic()
+        await asyncio.to_thread(docker, "stop", container.id)
+        # Not by the engine, which kills then: that is its exit code.
+        assert (container.state["ExitCode"] != _KILLED, time.monotonic() - began < _GRACE) == (True, True)
+    finally:
+        if kafka == "paused":
+            await whole.compose("unpause", *KAFKA)
+
+
+async def test_a_node_of_kafka_stops_by_itself(whole: Cluster) -> None:
+    [node] = whole.containers("kafka-1")
+    await asyncio.to_thread(docker, "stop", node.id)
+    assert node.state["ExitCode"] != _KILLED
+
+
+async def test_a_frozen_node_loses_nothing(whole: Cluster, load: Load) -> None:
+    async with load:
+        await whole.compose("pause", "kafka-2")
+        try:
+            await asyncio.sleep(15)
+        finally:
+            await whole.compose("unpause", "kafka-2")
+    await load.all_have_insights()
+
+
+async def test_health_checks_tell_the_truth(whole: Cluster, load: Load) -> None:
+    """A gateway without a broker, and a worker that has not recovered, are not healthy; afterwards they are."""
+    [gateway, *_] = whole.containers("gateway")
+
+    async def ill() -> bool | None:
+        return gateway.health == "unhealthy" or None
+
+    await whole.compose("pause", *KAFKA)
+    try:
+        await eventually(ill, interval=1, what="a gateway that is not healthy")
+        await whole.compose("up", "-d", "--no-deps", "--no-recreate", "--scale", "stream-agents=4", "stream-agents")
+        new = whole.containers("stream-agents")[0]
+        await asyncio.sleep(10)
+        assert new.health != "healthy"
+    finally:
+        await whole.compose("unpause", *KAFKA)
+    for container in (gateway, *whole.containers("stream-agents")):
+        await whole.healthy(container)
+    async with load:
+        pass
+    await load.all_have_insights()
+
+
+async def test_an_update_fails_no_request(whole: Cluster, load: Load) -> None:
+    before = {c.id for service in ("gateway", "stream-agents") for c in whole.containers(service)}
+    for package in ("ingest_api", "stream_agents"):
+        with (whole.directory / package / "__init__.py").open("a") as file:
+            file.write("# changed\n")
+    # Compose itself would replace both gateways at the same time.
+    async with load:
+        await whole.compose("build")
+        await whole.up("--no-recreate", "--scale", "gateway=4", "--scale", "stream-agents=6")
+        await whole.up()
+    assert not before & {c.id for service in ("gateway", "stream-agents") for c in whole.containers(service)}
+    assert load.failures == []
+    await load.all_have_insights()
+
+
+async def test_down_and_up_keep_everything_and_without_volumes_nothing(whole: Cluster, load: Load) -> None:
+    async with load:
+        pass
+    await load.all_have_insights()
+    await whole.compose("down")
+    assert not whole.containers("gateway")
+    await whole.up()
+    await load.all_have_insights()
+    await whole.compose("down", "--volumes")
+    assert docker("volume", "ls", "-q", "--filter", f"label=com.docker.compose.project={whole.project}") == ""
+    await whole.up()
+    async with httpx.AsyncClient(base_url=whole.url, headers={"x-user-token": await register(whole)}) as client:
+        assert (await client.get("/ecgs")).json() == {"ecgs": [], "next": None}
+        assert (await client.get(f"/ecgs/{load.accepted[0]}/insights")).status_code == 404
+
+
+async def register(cluster: Cluster) -> str:
+    return await cluster.pipeline().register("clinic")
+
+
+@pytest.mark.parametrize("name", ["ECG_SECRET", "ECG_ADMIN_TOKEN"])
+async def test_a_missing_secret_is_said_by_name(cluster: Cluster, tmp_path: Path, name: str) -> None:
+    left = {other: value for other, value in cluster.env.items() if other != name}
+    (tmp_path / ".env").write_text("".join(f"{other}={value}\n" for other, value in left.items()))
+    with pytest.raises(AssertionError, match=f"copy .env.example to .env and fill in {name}"):
+        await cluster.compose("--env-file", str(tmp_path / ".env"), "up", "-d")
