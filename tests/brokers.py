@@ -116,6 +116,8 @@ class DockerBroker:
             "listeners": f"PLAINTEXT://:{inside},CONTROLLER://127.0.0.1:{controller}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
         }
+        # What the data belongs to: the image's own scripts have one, not the class that they run.
+        self._container.with_env("CLUSTER_ID", "kz_AzSJDNxm3x532qvNe6A")
         for name, value in settings.items():
             self._container.with_env(f"KAFKA_{name.upper().replace('.', '_')}", str(value))
 
@@ -126,6 +128,9 @@ class DockerBroker:
         await eventually(self._answers, interval=0.2, what=f"{self.image} answering")
 
     async def _answers(self) -> bool | None:
+        container = self._container.get_wrapped_container()
+        container.reload()
+        assert container.status != "exited", container.logs(tail=20).decode()
         client = AIOKafkaClient(bootstrap_servers=self.bootstrap_servers)
         try:
             await client.bootstrap()

@@ -59,6 +59,8 @@ class Stack:
     stops: list[Stop] = field(default_factory=list)
     # Processes that nobody had killed or stopped, with the end of their logs.
     ended: list[str] = field(default_factory=list)
+    # Names of processes that lack what they cannot run without: that they end is right.
+    may_end: set[str] = field(default_factory=set)
     # Processes that are down on purpose.
     held_down: set[str] = field(default_factory=set)
     # Where the log of a process's present life begins.
@@ -160,6 +162,8 @@ class Stack:
         return all(numbers) and sorted(itertools.chain(*numbers)) == everything
 
     def _note_end(self, process: Process, code: int) -> None:
+        if process.name in self.may_end:
+            return
         lines = self.log(process).splitlines()
         errors = [line for line in lines if "level=error" in line or "level=critical" in line]
         shown = "\n".join(f"    {line[:_SHOWN]}" for line in (errors or lines)[-_ERROR_LINES:])
