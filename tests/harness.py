@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import httpx
 import pytest
@@ -51,7 +51,7 @@ async def eventually(
     raise AssertionError(f"{what} did not happen within {timeout} s")
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skip where a tool cannot be had; CI has all of them."""
     if os.environ.get("CI") == "true":
         pytest.fail(what)

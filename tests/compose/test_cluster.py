@@ -18,6 +18,11 @@ _GRACE = 10.0
 _KILLED = 137
 
 
+def updated(cluster: Cluster) -> set[str]:
+    """Return the ids of the containers that an update replaces."""
+    return {container.id for service in ("gateway", "stream-agents") for container in cluster.containers(service)}
+
+
 async def restarted(cluster: Cluster, service: str) -> None:
     """Crash one container of a service, and return when the engine has it healthy again."""
     container = cluster.containers(service)[0]
@@ -113,7 +118,7 @@ async def test_health_checks_tell_the_truth(whole: Cluster, load: Load) -> None:
 
 
 async def test_an_update_fails_no_request(whole: Cluster, load: Load) -> None:
-    before = {c.id for service in ("gateway", "stream-agents") for c in whole.containers(service)}
+    before = updated(whole)
     for package in ("ingest_api", "stream_agents"):
         with (whole.directory / package / "__init__.py").open("a") as file:
             file.write("# changed\n")
@@ -122,7 +127,7 @@ async def test_an_update_fails_no_request(whole: Cluster, load: Load) -> None:
         await whole.compose("build")
         await whole.up("--no-recreate", "--scale", "gateway=4", "--scale", "stream-agents=6")
         await whole.up()
-    assert not before & {c.id for service in ("gateway", "stream-agents") for c in whole.containers(service)}
+    assert not before & updated(whole)
     assert load.failures == []
     await load.all_have_insights()
 
@@ -138,13 +143,11 @@ async def test_down_and_up_keep_everything_and_without_volumes_nothing(whole: Cl
     await whole.compose("down", "--volumes")
     assert docker("volume", "ls", "-q", "--filter", f"label=com.docker.compose.project={whole.project}") == ""
     await whole.up()
-    async with httpx.AsyncClient(base_url=whole.url, headers={"x-user-token": await register(whole)}) as client:
+    async with httpx.AsyncClient(
+        base_url=whole.url, headers={"x-user-token": await whole.pipeline().register("clinic")}
+    ) as client:
         assert (await client.get("/ecgs")).json() == {"ecgs": [], "next": None}
         assert (await client.get(f"/ecgs/{load.accepted[0]}/insights")).status_code == 404
-
-
-async def register(cluster: Cluster) -> str:
-    return await cluster.pipeline().register("clinic")
 
 
 @pytest.mark.parametrize("name", ["ECG_SECRET", "ECG_ADMIN_TOKEN"])

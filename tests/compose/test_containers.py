@@ -42,7 +42,7 @@ async def test_no_process_is_root_or_may_become_it(cluster: Cluster, service: st
     ("service", "writable"),
     [("gateway", ["/tmp"]), ("stream-agents", ["/tmp", "/data"])],  # noqa: S108 - the container's own
 )
-async def test_they_write_nowhere_else(cluster: Cluster, service: str, writable: list[str], refused: list[str]) -> None:
+async def test_they_write_nowhere_else(cluster: Cluster, service: str, writable: list[str]) -> None:
     [container, *_] = cluster.containers(service)
     container.python(_WRITE, *writable)
     for path in ("/", "/app", "/opt/venv"):

@@ -195,13 +195,15 @@ async def disk_full(stack: Stack) -> None:
     ballast = directory / "ballast"
     # It cannot write its table: the others take over, from their copies.
     stack.may_end.add(worker.name)
-    with suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-    await asyncio.sleep(2 * _OUTAGE)
-    ballast.unlink()
-    await stack.ready()
-    stack.may_end.clear()
+    try:
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        await asyncio.sleep(2 * _OUTAGE)
+        ballast.unlink()
+        await stack.ready()
+    finally:
+        stack.may_end.clear()
 
 
 def mount_small_disk(directory: Path, cleanup: ExitStack) -> None:

@@ -24,7 +24,7 @@ from local_stack.kafka import Distribution
 from shared.settings import Settings
 from shared.topics import Topics
 from tests.brokers import DockerBroker
-from tests.harness import ADMIN_TOKEN, ROOT, SECRET, crossings, eventually, insights
+from tests.harness import ADMIN_TOKEN, ROOT, SECRET, crossings, eventually, insights, missing
 from tests.local.compose import FILE, HAPROXY_CFG, SYSTEM_PATH, ComposeCluster, Container, environment, load
 from tests.metrics import scrape
 
@@ -37,13 +37,6 @@ NOBODYS = "00000000-0000-8000-8000-000000000000"
 SIGNAL = [1, 0, -1, 0, 1, 0, 0, 1]
 TOPICS = ("submissions", "insights", "users", "keys", "workers", "submissions.dlq", "audit")
 LEADS = [{"name": "I", "signal": SIGNAL}, {"name": "II", "signal": [1, 0, -1]}]
-
-
-def missing(what: str) -> None:
-    """Skip where a tool cannot be had; CI has all of them."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 def go(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -74,7 +67,7 @@ def haproxy() -> str:
     found = shutil.which("haproxy", path=SYSTEM_PATH)
     if found is None:
         missing("The proxy's tests need HAProxy; no `haproxy` was found in PATH.")
-    return str(found)
+    return found
 
 
 class TestFile:

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from local_stack.broker import free_port
-from tests.harness import ROOT
+from tests.harness import ROOT, missing
 from tests.local.compose import load
-from tests.local.test_compose import SECRETS, missing
+from tests.local.test_compose import SECRETS
 from tests.metrics import scrape
 from tests.pipeline.test_faults import NewPipeline
 
@@ -74,7 +74,7 @@ def test_prometheus_takes_them(command: list[str]) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         missing("The rules are checked by Prometheus's own tool; no `promtool` was found in PATH.")
-    checked = subprocess.run([str(promtool), *command], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
+    checked = subprocess.run([promtool, *command], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

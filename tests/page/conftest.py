@@ -1,15 +1,13 @@
 """A browser for the page, and tabs in which nothing may go wrong unnoticed."""
 
-import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
-from tests.harness import Pipeline
+from tests.harness import Pipeline, missing
 from tests.page.tab import Tab
 
 
@@ -18,9 +16,7 @@ async def browser() -> AsyncIterator[Browser]:
     """Debian's Chromium; a machine without it skips, CI fails."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        if os.environ.get("CI") == "true":
-            raise FileNotFoundError("chromium")
-        pytest.skip("there is no chromium")
+        missing("there is no chromium")
     async with async_playwright() as playwright:
         # Its own sandbox needs rights that containers do not have; it opens nothing but the page.
         args = ["--no-sandbox", "--host-resolver-rules=MAP far-away.test 127.0.0.1"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.kafka import Distribution
-from tests.harness import ROOT, Pipeline
+from tests.harness import ROOT, Pipeline, missing
 from tests.pipeline.test_direct_produce import found
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -65,7 +65,7 @@ def run(pipeline: Pipeline, kafka: Distribution, tmp_path: Path) -> Callable[[st
         section = SECTIONS[title]
         for tool in {"kcat", "java", "go"} & set(section.script.split()):
             if shutil.which(tool) is None:
-                (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no `{tool}` was found in PATH")
+                missing(f"no `{tool}` was found in PATH")
         for name, code in section.files.items():
             (tmp_path / name).write_text(here(code))
         (tmp_path / "lib").symlink_to(kafka.jars)
