@@ -24,7 +24,7 @@ from tests.harness import SECRET, Pipeline, insights
 from tests.hostile.test_json_bombs import dead_letters, found
 from tests.pipeline.test_direct_produce import message
 
-TRIES = int(os.environ.get("ECG_HOSTILE_TRIES", "10000"))
+TRIES = int(os.environ.get("ECG_HOSTILE_TRIES", "2000"))
 CONNECTIONS = 32
 LEADS = [{"name": "I", "signal": [1, -1, 1]}]
 
@@ -68,9 +68,9 @@ def guesses(victim: Victim) -> Iterator[str]:
         for bit in range(128):
             yield str(uuid.UUID(int=number ^ (1 << bit)))
         yield from (ecg_id.upper(), ecg_id.replace("-", ""), f"{{{ecg_id}}}", f"{ecg_id}%00", f"{ecg_id}.")
-    yield from (IdIssuer(secrets.token_hex(16)).issue("guesser") for _ in range(500))
-    yield from map(str, range(2, 500))
-    yield from (f"ecg-{number}" for number in range(2, 500))
+    yield from (IdIssuer(secrets.token_hex(16)).issue("guesser") for _ in range(100))
+    yield from map(str, range(2, 100))
+    yield from (f"ecg-{number}" for number in range(2, 100))
     while True:
         raw = bytearray(random.randbytes(16))
         raw[6], raw[8] = raw[6] & 0x0F | 0x80, raw[8] & 0x3F | 0x80
@@ -89,7 +89,7 @@ def shape(response: httpx.Response, ecg_id: str) -> tuple[int, frozenset[tuple[s
 
 
 @pytest.mark.slow
-async def test_ten_thousand_guesses_hit_nothing_and_are_answered_alike(target: Pipeline, victim: Victim) -> None:
+async def test_thousands_of_guesses_hit_nothing_and_are_answered_alike(target: Pipeline, victim: Victim) -> None:
     tried = itertools.islice(guesses(victim), TRIES // 2)
     waiting = ((path, guess) for guess in tried for path in ("/ecgs/{}/insights", "/ecgs/{}"))
     shapes: dict[Any, int] = {}

@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from ecg_client import read
 from local_stack.broker import free_port, is_free
@@ -51,11 +52,26 @@ def alive(pid: int) -> bool:
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Process]:
-    env = {"ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port()), "ECG_DATA_DIR": str(tmp_path)}
-    process = Process("runner", [sys.executable, "-m", "local_stack", "up"], env, tmp_path / "runner.log")
+    """A runner that is not started yet."""
+    with new_runner(tmp_path) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def new_runner(directory: Path) -> Iterator[Process]:
+    env = {"ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port()), "ECG_DATA_DIR": str(directory)}
+    process = Process("runner", [sys.executable, "-m", "local_stack", "up"], env, directory / "runner.log")
     yield process
     if process.popen and process.popen.poll() is None:
         process.kill()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
+    """A runner that is ready, for the tests that break nothing."""
+    with new_runner(tmp_path_factory.mktemp("running")) as process:
+        await ready(process)
+        yield process
 
 
 async def ready(runner: Process) -> str:
@@ -237,14 +253,14 @@ async def test_a_taken_port_is_named_and_nothing_is_started(runner: Process, var
     assert runner.log.read_text() == f"Port {runner.env[variable]} is taken; choose another one with {variable}=PORT\n"
 
 
-async def test_a_directory_in_use_is_named_and_not_touched(runner: Process, tmp_path: Path) -> None:
-    await ready(runner)
-    env = {**runner.env, "ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port())}
-    other = Process("other", runner.argv, env, tmp_path / "other.log")
+async def test_a_directory_in_use_is_named_and_not_touched(running: Process, tmp_path: Path) -> None:
+    env = {**running.env, "ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port())}
+    other = Process("other", running.argv, env, tmp_path / "other.log")
     other.start()
     assert await exited(other) == 2
-    assert other.log.read_text() == f"A stack runs in {tmp_path}; choose another directory with ECG_DATA_DIR=PATH\n"
-    code, text = await demo(runner)
+    directory = running.env["ECG_DATA_DIR"]
+    assert other.log.read_text() == f"A stack runs in {directory}; choose another directory with ECG_DATA_DIR=PATH\n"
+    code, text = await demo(running)
     assert code == 0, text
 
 
@@ -326,28 +342,29 @@ async def demo_succeeds(runner: Process) -> bool | None:
     return code == 0 or None
 
 
-async def test_the_demo_shows_synthetic_and_recorded_ecgs(runner: Process) -> None:
+async def test_without_a_stack_the_demo_says_how_to_start_one(runner: Process) -> None:
     code, text = await demo(runner)
     assert code == 1
     assert text.endswith("No stack runs here: start one with `make run`, in another terminal\n")
-    await ready(runner)
-    code, text = await demo(runner)
+
+
+async def test_the_demo_shows_synthetic_and_recorded_ecgs(running: Process) -> None:
+    code, text = await demo(running)
     assert code == 0, text
     assert re.search(r"aVR .* 5,000 ", text)
-    code, text = await demo(runner, "no-such-record")
+    code, text = await demo(running, "no-such-record")
     assert code == 1
     assert text.splitlines()[-1].startswith("no-such-record: ")
     for path in recordings():
-        code, text = await demo(runner, str(path))
+        code, text = await demo(running, str(path))
         assert code == 0, text
         shown = [int(count.replace(",", "")) for count in re.findall(r"│ +[\d,]+ │ +([\d,]+) │", text)]
         assert shown == [crossings(lead.signal.tolist()) for lead in read(path).leads]
 
 
-async def test_the_gateway_is_reachable_only_from_this_machine(runner: Process) -> None:
-    await ready(runner)
-    port = int(runner.env["ECG_HTTP_PORT"])
-    listening = subprocess.run(["cat", "/proc/net/tcp"], capture_output=True, text=True, check=True).stdout
+async def test_the_gateway_is_reachable_only_from_this_machine(running: Process) -> None:
+    port = int(running.env["ECG_HTTP_PORT"])
+    listening = Path("/proc/net/tcp").read_text()
     addresses = [line.split()[1] for line in listening.splitlines()[1:] if line.split()[1].endswith(f":{port:04X}")]
     assert addresses
     assert all(address.startswith("0100007F:") for address in addresses)

@@ -166,8 +166,6 @@ async def test_users_are_listed_and_deleted_by_the_administrator(cli: Cli, pipel
         assert (await client.get("/ecgs/none/insights")).status_code == 401
     done = await cli("users", "rm", "cli-leaving/[red]")
     assert (done.code, done.out, done.err) == (1, "", "ecg: User not found: cli-leaving/[red]\n")
-    for wrong in ("90", "d", "1w", "-1d", "1.5h"):
-        assert (await cli("users", "add", "cli-staying", f"--expires-in={wrong}")).code == 2
     done = await cli("users", "add", "cli-staying", "--expires-in", "9999d")
     assert done.code == 1
     assert re.fullmatch(r"ecg: expires_in: .+\n", done.err)
@@ -187,8 +185,6 @@ async def test_the_audit_is_listed_for_the_administrator(cli: Cli, tmp_path: Pat
     done = await cli("audit", "--ecg", ecg_id, "--limit", "1", "--since", "1h", "--until", "0s")
     assert re.search(r"ecg_submitted +│ cli-audited/\[red\] +│ cli-audited/\[red\] +│", done.out)
     assert (await cli("audit", "--ecg", ecg_id, "--since", "2999-01-01", "--json")).lines == []
-    for wrong in ("yesterday", "1w", "999999999d"):
-        assert (await cli("audit", "--since", wrong)).code == 2
     done = await cli("audit", ECG_ADMIN_TOKEN="wrong-admin-token")
     assert (done.code, done.err) == (1, "ecg: Invalid admin token\n")
 

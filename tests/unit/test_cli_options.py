@@ -1,0 +1,23 @@
+"""Options of the command line that are refused before anything is asked."""
+
+import pytest
+from typer.testing import CliRunner
+
+from ecg_client.cli import app
+
+ENV = {"ECG_URL": "http://127.0.0.1:1", "ECG_ADMIN_TOKEN": "admin", "COLUMNS": "200"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["users", "add", "me", f"--expires-in={wrong}"] for wrong in ("90", "d", "1w", "-1d", "1.5h")),
+        *(["audit", f"--since={wrong}"] for wrong in ("yesterday", "1w", "999999999d")),
+        ["audit", "--until=tomorrow"],
+    ],
+    ids=" ".join,
+)
+def test_a_time_that_is_none_is_wrong_usage_and_named(arguments: list[str]) -> None:
+    done = CliRunner().invoke(app, arguments, env=ENV)
+    option = arguments[-1].partition("=")[0]
+    assert (done.exit_code, f"Invalid value for '{option}'" in done.output) == (2, True), done.output
