@@ -18,9 +18,9 @@ python -m shared.acls --apply                        # or grant them
 python -m shared.acls --apply --user gateway=CN=gw   # users of other names
 ```
 
-Then have the operator create the topics (`python -m shared.topics`) before anything else starts: nobody else may. The
-names below begin with `ECG_TOPIC_PREFIX`; the group is the workers'. Whoever may read or write a topic or a group may
-describe it too, and whoever may write to a topic may produce idempotently. Permissions that were granted and are no
+Then have the operator create the topics (`python -m shared.kafka.topics`) before anything else starts: nobody else may.
+The names below begin with `ECG_TOPIC_PREFIX`; the group is the workers'. Whoever may read or write a topic or a group
+may describe it too, and whoever may write to a topic may produce idempotently. Permissions that were granted and are no
 longer listed here stay until you remove them.
 """
 
@@ -31,7 +31,7 @@ _ABOUT = {
     "names its owner itself: whoever has this permission submits for everybody.",
     Role.READER: "Services that read insights from Kafka, and `ecg watch --username`. They read everybody's. Those "
     "that join a consumer group need `Read` on that group too.",
-    Role.OPERATOR: "`python -m shared.topics` and `ecg dlq`. Dead letters hold signals.",
+    Role.OPERATOR: "`python -m shared.kafka.topics` and `ecg dlq`. Dead letters hold signals.",
 }
 
 

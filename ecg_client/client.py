@@ -19,7 +19,7 @@ from ecg_client.errors import ClientError, NotFound, StillProcessing, Unauthoriz
 from ecg_client.events import Event, Following
 from ecg_client.recordings import Recording
 from ecg_client.results import AuditEvent, EcgSummary, Insights, RegisteredUser, StoredEcg, User
-from shared.ids import is_issued
+from shared.security.ids import is_issued
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # A submission of 16 MiB over a slow line takes minutes; a gateway that is gone is noticed sooner.

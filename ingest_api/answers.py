@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.ecg import Ecg
 from shared.encoding import plain
-from shared.results import Insights
+from shared.messages.insights import Insights
 
 
 def summary(row: Insights) -> dict[str, Any]:

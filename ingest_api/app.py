@@ -25,10 +25,10 @@ from ingest_api.users import Users
 from ingest_api.waiting import Waiting
 from ingest_api.workers import Workers
 from shared import VERSION
-from shared.ids import IdIssuer
+from shared.kafka.topics import Topics
 from shared.metrics import exported
+from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from shared.topics import Topics
 from shared.tracing import Tracing
 
 _DESCRIPTION = """

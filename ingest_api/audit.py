@@ -9,10 +9,10 @@ from aiokafka.errors import KafkaError
 from ingest_api import metrics
 from ingest_api.errors import Unavailable
 from ingest_api.publisher import Publisher
-from shared.audit import Action, AuditEvent, AuditRecord, encode
-from shared.log import request_id
+from shared.kafka.topics import Topics
+from shared.logging_setup import request_id
+from shared.messages.audit import Action, AuditEvent, AuditRecord, encode
 from shared.settings import Settings
-from shared.topics import Topics
 
 log = structlog.get_logger(__name__)
 

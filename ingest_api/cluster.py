@@ -7,9 +7,9 @@ from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from ingest_api import metrics
-from shared.kafka import new_admin, new_reader, worker_group
+from shared.kafka.clients import new_admin, new_reader, worker_group
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
 
 # A question goes to any broker, also to one that is down until the client has noticed: an alert about it must not be
 # without its metric at every third scrape.

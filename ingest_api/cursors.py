@@ -3,7 +3,7 @@
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from shared.listing import Position
+from shared.worker_protocol.listing import Position
 
 _TAG_BYTES = 16
 _TIME_BYTES = 8

@@ -4,9 +4,9 @@ import asyncio
 from datetime import datetime
 
 from ingest_api.publisher import Publisher
-from shared.data_keys import DataKeys
+from shared.kafka.topics import Topics
+from shared.security.data_keys import DataKeys
 from shared.settings import Settings
-from shared.topics import Topics
 
 
 class UserKeys:

@@ -20,14 +20,15 @@ from ingest_api.schemas import problem, success, too_many, unavailable
 from ingest_api.streams import MEDIA_TYPE, EventStream, Streams
 from ingest_api.submissions import announced_length, check_media_type, read_body
 from ingest_api.trail import Selection
-from shared import encoding, ids
-from shared.audit import ADMIN, Action
-from shared.data_keys import KeyDestroyed
+from shared import encoding
 from shared.ecg import Ecg, check_username
 from shared.errors import InvalidEcg
-from shared.listing import merge, position
-from shared.results import Insights
-from shared.sealing import Broken
+from shared.messages.audit import ADMIN, Action
+from shared.messages.insights import Insights
+from shared.security import ids
+from shared.security.data_keys import KeyDestroyed
+from shared.security.sealing import Broken
+from shared.worker_protocol.listing import merge, position
 
 _MAX_USER_BODY = 4096
 _MAX_PAGE = 200

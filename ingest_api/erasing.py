@@ -11,9 +11,9 @@ from ingest_api.errors import Unavailable
 from ingest_api.publisher import Publisher, headers_of
 from ingest_api.users import Users
 from ingest_api.workers import Workers
-from shared.erasures import CONTENT_TYPE, Erasure, Erasures
+from shared.kafka.topics import Topics
+from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.settings import Settings
-from shared.topics import Topics
 
 _PAUSE = 0.02
 _NOT_ACKNOWLEDGED = "The erasure was not acknowledged by the broker, try again"

@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
-from shared import results
-from shared.kafka import new_reader
-from shared.log import tell
+from shared.kafka.clients import new_reader
+from shared.kafka.topics import Topic
+from shared.logging_setup import tell
+from shared.messages import insights
 from shared.settings import MIB, Settings
-from shared.topics import Topic
 
 log = structlog.get_logger(__name__)
 
@@ -237,7 +237,7 @@ class Feed:
                 self._reached[partition.partition] = records[-1].offset + 1
 
     def _hand_over(self, record: ConsumerRecord) -> None:
-        owner = results.owner(record.value)
+        owner = insights.owner(record.value)
         if owner is None:
             for follower in itertools.chain.from_iterable(self._live.values()):
                 follower.forget(record.key)
@@ -266,7 +266,7 @@ class Feed:
                 while behind and not follower.is_full and clock() < end_of_turn:
                     polled = await consumer.getmany(*behind, timeout_ms=_POLL_MS, max_records=_RECORDS_AT_A_TIME)
                     for record in itertools.chain.from_iterable(polled.values()):
-                        if results.owner(record.value) != follower.username:
+                        if insights.owner(record.value) != follower.username:
                             continue
                         if not follower.put(
                             Row(record.partition, record.offset, record.key, record.value, is_new=False)

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingest_api import errors, metrics
-from shared.log import REQUEST_ID_HEADER, new_request_id, request_id, valid_request_id
+from shared.logging_setup import REQUEST_ID_HEADER, new_request_id, request_id, valid_request_id
 from shared.tracing import Tracing
 
 log = structlog.get_logger(__name__)

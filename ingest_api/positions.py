@@ -5,8 +5,8 @@ import hmac
 
 import msgspec
 
+from shared.kafka.topics import Topic
 from shared.settings import Settings
-from shared.topics import Topic
 
 _TAG_BYTES = 8
 

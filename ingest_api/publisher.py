@@ -11,9 +11,9 @@ from prometheus_client import Counter, Histogram
 
 from ingest_api import metrics
 from ingest_api.background import Background
-from shared.client_watch import PRODUCER_BROKEN
-from shared.kafka import new_producer
-from shared.log import REQUEST_ID_HEADER, request_id
+from shared.kafka.client_watch import PRODUCER_BROKEN
+from shared.kafka.clients import new_producer
+from shared.logging_setup import REQUEST_ID_HEADER, request_id
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)

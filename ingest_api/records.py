@@ -12,10 +12,10 @@ from aiokafka.structs import ConsumerRecord
 
 from ingest_api.background import Background
 from ingest_api.errors import Unavailable
-from shared.data_keys import HEADER as DATA_KEY_HEADER
-from shared.kafka import new_reader, partition_for
+from shared.kafka.clients import new_reader, partition_for
+from shared.kafka.topics import Topics
+from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.settings import Settings
-from shared.topics import Topics
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from types import FrameType
 import structlog
 import uvicorn
 
-from shared.client_watch import ClientDied, watch
 from shared.deadline import end, end_in_time
+from shared.kafka.client_watch import ClientDied, watch
 
 log = structlog.get_logger(__name__)
 

@@ -19,9 +19,9 @@ from ingest_api.holding import hold
 from ingest_api.positions import Positions
 from ingest_api.users import Users
 from ingest_api.workers import Workers
-from shared import results
+from shared.kafka.topics import Topics
+from shared.messages.insights import decode
 from shared.settings import Settings
-from shared.topics import Topics
 
 log = structlog.get_logger(__name__)
 
@@ -158,7 +158,7 @@ class EventStream(Response):
             Unavailable: if nobody knows at the moment.
         """
         try:
-            ecg_id = results.decode(value).ecg_id
+            ecg_id = decode(value).ecg_id
         except ValueError:
             return True
         found = await self._streams.workers.find(ecg_id, self._username)
@@ -171,7 +171,7 @@ class EventStream(Response):
 def _event(row: bytes) -> str:
     """Return what a row says as the fields of an event, or as a comment if it says nothing."""
     try:
-        insights = results.decode(row)
+        insights = decode(row)
     except ValueError:
         return ": unreadable\n"
     if insights.error is not None:

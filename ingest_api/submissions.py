@@ -18,13 +18,13 @@ from ingest_api.inflight import Inflight
 from ingest_api.publisher import Headers, Publisher, headers_of
 from ingest_api.quotas import Quotas
 from ingest_api.users import Users
-from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.ecg import Content, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
-from shared.ids import IdIssuer
+from shared.kafka.topics import Topics
+from shared.security.data_keys import HEADER as DATA_KEY_HEADER
+from shared.security.ids import IdIssuer
 from shared.settings import MIB, Settings
-from shared.topics import Topics
 from shared.tracing import Tracing
 
 log = structlog.get_logger(__name__)

@@ -13,10 +13,10 @@ from aiokafka.structs import ConsumerRecord
 from ingest_api.background import Background
 from ingest_api.errors import Unavailable
 from ingest_api.positions import Positions
-from shared.audit import AuditEvent, decode
-from shared.kafka import new_reader
+from shared.kafka.clients import new_reader
+from shared.kafka.topics import Topics
+from shared.messages.audit import AuditEvent, decode
 from shared.settings import MIB, Settings
-from shared.topics import Topics
 
 log = structlog.get_logger(__name__)
 

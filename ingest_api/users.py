@@ -13,10 +13,10 @@ from aiokafka.errors import KafkaError
 
 from ingest_api import tokens
 from ingest_api.publisher import Publisher
-from shared.client_watch import end, watched
+from shared.kafka.client_watch import end, watched
+from shared.kafka.compacted_view import TopicView
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
-from shared.view import TopicView
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ from fastapi import Request
 
 from ingest_api.holding import hold
 from ingest_api.workers import Workers
-from shared.results import Insights
+from shared.messages.insights import Insights
 
 
 class Waiting:

@@ -10,15 +10,16 @@ import aiohttp
 import structlog
 
 from ingest_api.errors import Unavailable
-from shared import announcements, results
-from shared.announcements import Announcement
-from shared.internal import InternalAuth
-from shared.kafka import partition_for
-from shared.listing import Page, Position, Query, decode_page, encode_query
+from shared.kafka.clients import partition_for
+from shared.kafka.compacted_view import TopicView
+from shared.kafka.topics import Topics
+from shared.messages import insights
+from shared.security.tls import client_context
 from shared.settings import Settings
-from shared.tls import client_context
-from shared.topics import Topics
-from shared.view import TopicView
+from shared.worker_protocol import announcements
+from shared.worker_protocol.announcements import Announcement
+from shared.worker_protocol.auth import InternalAuth
+from shared.worker_protocol.listing import Page, Position, Query, decode_page, encode_query
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +65,7 @@ class Workers:
         if self._session:
             await self._session.close()
 
-    async def find(self, ecg_id: str, owner: str | None = None, hold: float = 0.0) -> results.Insights | None:
+    async def find(self, ecg_id: str, owner: str | None = None, hold: float = 0.0) -> insights.Insights | None:
         """Return the insights of an ECG, or None when there are none (yet).
 
         Follows a partition that moves from worker to worker until the deadline. A worker that has none is asked to hold
@@ -124,7 +125,7 @@ class Workers:
             raise Unavailable("The list is being moved to another worker, try again") from None
         return pages
 
-    async def wait_for(self, ecg_id: str, owner: str | None, seconds: float) -> results.Insights | None:
+    async def wait_for(self, ecg_id: str, owner: str | None, seconds: float) -> insights.Insights | None:
         """Return what `find` does as soon as there are insights, of this owner, or after so many seconds.
 
         Raises:
@@ -132,7 +133,7 @@ class Workers:
         """
         clock = asyncio.get_running_loop().time
         deadline, answered = clock() + seconds, False
-        found: results.Insights | None = None
+        found: insights.Insights | None = None
         while True:
             asked = clock()
             try:
@@ -190,16 +191,16 @@ class Workers:
             log.debug("worker did not answer", url=url, error=repr(error))
             return None
 
-    async def _ask(self, url: str, timeout: aiohttp.ClientTimeout) -> tuple[bool, results.Insights | None]:
+    async def _ask(self, url: str, timeout: aiohttp.ClientTimeout) -> tuple[bool, insights.Insights | None]:
         assert self._session is not None  # noqa: S101 - set by start
         try:
             async with self._session.get(url, timeout=timeout) as response:
                 if response.status == HTTPStatus.OK:
-                    return True, results.decode(await response.read())
+                    return True, insights.decode(await response.read())
                 if response.status != HTTPStatus.NOT_FOUND:
                     return False, None
-                other = results.owner(await response.read())
-                return True, results.Insights("", other) if other is not None else None
+                other = insights.owner(await response.read())
+                return True, insights.Insights("", other) if other is not None else None
         except (aiohttp.ClientError, TimeoutError) as error:
             log.debug("worker did not answer", url=url, error=repr(error))
             return False, None

@@ -11,9 +11,9 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from shared.kafka import client_options, worker_group
+from shared.kafka.clients import client_options, worker_group
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
 
 _LITERAL = 3
 _ALLOW = 3

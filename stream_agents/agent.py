@@ -13,15 +13,15 @@ from faust.streams import Stream
 from faust.types import TP, AppT, EventT, StreamT
 from tenacity import RetryCallState, wait_exponential
 
-from shared import results
-from shared.data_keys import DataKeys
-from shared.erasures import Erasures
-from shared.ids import IdIssuer
-from shared.kafka import partition_for
-from shared.listing import Position, position
+from shared.kafka.clients import partition_for
+from shared.kafka.topics import Topics
+from shared.messages import insights
+from shared.messages.erasures import Erasures
+from shared.security.data_keys import DataKeys
+from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from shared.topics import Topics
 from shared.tracing import Tracing
+from shared.worker_protocol.listing import Position, position
 from stream_agents import listing, metrics
 from stream_agents.offsets import MessageLost
 from stream_agents.processing import (
@@ -210,9 +210,9 @@ class SubmissionsAgent:
             gone = [(record.partition, erased(row, record.offset)) for row in rows if row.offset < record.offset]
             await self._table.store(gone)
 
-    def _rows_of(self, username: str, partition: int, after: Position | None) -> list[results.Insights]:
+    def _rows_of(self, username: str, partition: int, after: Position | None) -> list[insights.Insights]:
         found = listing.rows_of(self._table.rows, partition, username, after)
-        return [results.decode(row) for _, row in itertools.islice(found, _ERASED_AT_A_TIME)]
+        return [insights.decode(row) for _, row in itertools.islice(found, _ERASED_AT_A_TIME)]
 
     async def _reroute(self, record: Record, outcome: Misplaced | Rejected) -> Awaitable[Any]:
         origin = f"{record.topic}-{record.partition}-{record.offset}"

@@ -7,12 +7,12 @@ from faust.types import StreamT
 from mode.supervisors import CrashingSupervisor
 from yarl import URL
 
-from shared.internal import InternalAuth
-from shared.kafka import worker_group
+from shared.kafka.clients import worker_group
+from shared.kafka.topics import Topics
+from shared.security.tls import server_context
 from shared.settings import MIB, Settings
-from shared.tls import server_context
-from shared.topics import Topics
 from shared.tracing import from_environment
+from shared.worker_protocol.auth import InternalAuth
 from stream_agents.agent import SubmissionsAgent
 from stream_agents.ends import Ends
 from stream_agents.observation import Exporter, Sensor

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 from mode import Service
 
-from shared.kafka import new_reader
+from shared.kafka.clients import new_reader
 from shared.settings import Settings
 from stream_agents.store import Store
 

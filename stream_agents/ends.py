@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from aiokafka import AIOKafkaConsumer
 from faust.types import TP
 
-from shared.kafka import new_reader
+from shared.kafka.clients import new_reader
 from shared.settings import Settings
 
 

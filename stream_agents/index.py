@@ -8,8 +8,8 @@ from typing import Annotated
 
 import msgspec
 
-from shared.listing import Position
-from shared.results import MAX_ACCEPTED
+from shared.messages.insights import MAX_ACCEPTED
+from shared.worker_protocol.listing import Position
 
 _MARK = b"\0"
 _TIME_BYTES = 8

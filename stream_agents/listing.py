@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterator, Sequence
 
-from shared.listing import Position, Query
+from shared.worker_protocol.listing import Position, Query
 from stream_agents import index
 from stream_agents.store import Store
 

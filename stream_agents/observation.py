@@ -10,10 +10,10 @@ from faust.types import AppT
 from faust.types.transports import ConsumerT
 from mode import Service
 
-from shared.kafka import new_reader
+from shared.kafka.clients import new_reader
+from shared.kafka.topics import Topics
 from shared.metrics import exported
 from shared.settings import Settings
-from shared.topics import Topics
 from stream_agents import metrics
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable

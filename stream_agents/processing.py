@@ -5,19 +5,20 @@ from typing import TypeAlias
 
 import msgspec
 
-from shared import encoding, results
-from shared.data_keys import HEADER as DATA_KEY_HEADER
-from shared.data_keys import DataKeys, KeyDestroyed
+from shared import encoding
 from shared.ecg import Ecg
-from shared.erasures import CONTENT_TYPE as ERASURE
-from shared.erasures import Erasures
 from shared.errors import InvalidEcg
-from shared.ids import IdIssuer, is_issued
-from shared.kafka import message_size, partition_for
-from shared.listing import position
-from shared.log import REQUEST_ID_HEADER, valid_request_id
-from shared.sealing import Broken
+from shared.kafka.clients import message_size, partition_for
+from shared.logging_setup import REQUEST_ID_HEADER, valid_request_id
+from shared.messages import insights
+from shared.messages.erasures import CONTENT_TYPE as ERASURE
+from shared.messages.erasures import Erasures
+from shared.security.data_keys import HEADER as DATA_KEY_HEADER
+from shared.security.data_keys import DataKeys, KeyDestroyed
+from shared.security.ids import IdIssuer, is_issued
+from shared.security.sealing import Broken
 from shared.settings import MIB
+from shared.worker_protocol.listing import position
 from stream_agents import index
 from stream_agents.insights import INSIGHTS
 
@@ -175,7 +176,7 @@ class Processor:
             return refusal
         try:
             return _stored(
-                results.Insights(
+                insights.Insights(
                     ecg.id,
                     ecg.username,
                     compute(ecg),
@@ -187,7 +188,7 @@ class Processor:
             )
         except KeyboardInterrupt:
             raise
-        except results.RowTooLarge as error:
+        except insights.RowTooLarge as error:
             problem, error_class = InvalidEcg("leads", f"their insights are {error}"), type(error).__name__
         except BaseException as error:  # what panics in Rust is no Exception
             # Whatever an insight raises or returns is about this ECG only. The error's text may hold samples, its type
@@ -214,7 +215,7 @@ class Processor:
             owned = existing.username == erasure.username
         if not owned or (existing is not None and existing.offset > record.offset):
             return Ignored()
-        return erased(existing or results.Insights(erasure.ecg_id, erasure.username), record.offset)
+        return erased(existing or insights.Insights(erasure.ecg_id, erasure.username), record.offset)
 
     def _decode(self, record: Record) -> Ecg:
         value = record.value
@@ -249,7 +250,7 @@ class Processor:
         if ecg_id is None or username is None or self._is_misplaced(record, ecg_id.encode()):
             return rejected
         return Rejected(
-            rejected.error_class, rejected.reason, erased(results.Insights(ecg_id, username), record.offset)
+            rejected.error_class, rejected.reason, erased(insights.Insights(ecg_id, username), record.offset)
         )
 
     def _identity(self, record: Record) -> dict[str, str | None]:
@@ -270,12 +271,12 @@ class Processor:
             return Rejected("Misplaced", "not in its key's partition, and too large with its headers to be forwarded")
         return Misplaced(key)
 
-    def _existing(self, partition: int, key: bytes) -> results.Insights | None:
+    def _existing(self, partition: int, key: bytes) -> insights.Insights | None:
         row = self._find_row(partition, key)
-        return results.decode(row) if row is not None else None
+        return insights.decode(row) if row is not None else None
 
     def _refuse(
-        self, record: Record, ecg_id: str, username: str, existing: results.Insights | None
+        self, record: Record, ecg_id: str, username: str, existing: insights.Insights | None
     ) -> Rejected | Ignored | None:
         """Refuse what was erased behind it, and an id that is somebody else's; its owner's row stays as it is."""
         if existing is not None and existing.erased:
@@ -308,14 +309,14 @@ class Processor:
         if existing is not None and not existing.erased and existing.error is None:
             return rejected
         accepted = _accepted(record, existing)
-        failure = results.Insights(ecg_id, username, error=str(error), accepted=accepted, offset=record.offset)
+        failure = insights.Insights(ecg_id, username, error=str(error), accepted=accepted, offset=record.offset)
         return Rejected(rejected.error_class, rejected.reason, _stored(failure))
 
 
-def erased(row: results.Insights, offset: int) -> Erased:
+def erased(row: insights.Insights, offset: int) -> Erased:
     """Return what becomes of a row by an erasure at an offset."""
     entry = index.key(row.username, position(row))
-    return Erased(row.ecg_id.encode(), results.encode(results.erased(row.ecg_id, offset)), entry)
+    return Erased(row.ecg_id.encode(), insights.encode(insights.erased(row.ecg_id, offset)), entry)
 
 
 def dead_letter(record: Record, rejected: Rejected, max_bytes: int) -> tuple[bytes | None, bytes | None, Headers]:
@@ -339,17 +340,17 @@ def _as_headers(said: DeadLetterHeaders) -> Headers:
     return [(name, text.encode()) for name, text in msgspec.to_builtins(said).items()]
 
 
-def _stored(row: results.Insights) -> Stored:
+def _stored(row: insights.Insights) -> Stored:
     entry = index.key(row.username, position(row))
-    return Stored(row.ecg_id.encode(), results.encode(row), entry)
+    return Stored(row.ecg_id.encode(), insights.encode(row), entry)
 
 
-def _accepted(record: Record, existing: results.Insights | None) -> int:
+def _accepted(record: Record, existing: insights.Insights | None) -> int:
     """Return when the ECG came first: one that comes again stays where it is in its owner's list."""
     if existing is not None and not existing.erased:
         return existing.accepted
     # A clock may be wrong, but no row may hold what is no date.
-    return min(max(record.timestamp, 0), results.MAX_ACCEPTED)
+    return min(max(record.timestamp, 0), insights.MAX_ACCEPTED)
 
 
 def compute(ecg: Ecg) -> list[dict[str, object]]:

@@ -11,10 +11,10 @@ from faust.exceptions import ProducerSendError
 from faust.types import TP, AppT
 from tenacity import wait_fixed
 
-from shared import announcements
-from shared.announcements import Announcement
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
+from shared.worker_protocol import announcements
+from shared.worker_protocol.announcements import Announcement
 from stream_agents.ends import Ends
 from stream_agents.table import InsightsTable
 from stream_agents.transport import Consumer, sending

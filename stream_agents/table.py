@@ -10,8 +10,8 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP, AppT
 from faust.types.tuples import RecordMetadata
 
-from shared.listing import Query, encode_page
 from shared.settings import Settings
+from shared.worker_protocol.listing import Query, encode_page
 from stream_agents import listing, metrics
 from stream_agents.changelog import ChangelogReader
 from stream_agents.ends import Ends

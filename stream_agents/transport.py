@@ -26,8 +26,8 @@ from mode.utils.futures import notify
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from yarl import URL
 
-from shared.client_watch import PRODUCER_BROKEN, Heartbeats, watched
-from shared.kafka import client_options, fetch_max_wait_ms, producer_options
+from shared.kafka.client_watch import PRODUCER_BROKEN, Heartbeats, watched
+from shared.kafka.clients import client_options, fetch_max_wait_ms, producer_options
 from shared.settings import Settings
 from stream_agents.offsets import Offsets
 

@@ -2,8 +2,8 @@
 
 from mode import Service
 
-from shared.client_watch import watch
-from shared.data_keys import DataKeys
+from shared.kafka.client_watch import watch
+from shared.security.data_keys import DataKeys
 from shared.settings import Settings
 from stream_agents.table import InsightsTable
 

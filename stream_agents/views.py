@@ -6,10 +6,10 @@ from aiohttp.typedefs import Handler, Middleware
 from faust.types import AppT
 from faust.web import Request, Response, View
 
-from shared import results
-from shared.internal import InternalAuth
-from shared.listing import decode_query
-from shared.results import Insights
+from shared.messages import insights
+from shared.messages.insights import Insights
+from shared.worker_protocol.auth import InternalAuth
+from shared.worker_protocol.listing import decode_query
 from stream_agents.serving import Serving
 from stream_agents.table import InsightsTable
 from stream_agents.waits import Moved
@@ -18,7 +18,7 @@ from stream_agents.waits import Moved
 _OPEN = ("/health", "/health/ready")
 
 # Read where there is no row, so that this takes as long as to read whose row it is: a row as of an ECG of twelve leads.
-_NO_ROW = results.encode(Insights("", "", [{"name": "aVR", "number_of_zero_crossings": 1000}] * 12, accepted=1))
+_NO_ROW = insights.encode(Insights("", "", [{"name": "aVR", "number_of_zero_crossings": 1000}] * 12, accepted=1))
 
 
 def gateways_only(auth: InternalAuth) -> Middleware:
@@ -61,15 +61,15 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
         if not await serving.knows(number):
             return view.text("not served here", status=421)
         found = table.find(number, key)
-        owner = results.owner(found or _NO_ROW)
+        owner = insights.owner(found or _NO_ROW)
         if wait and (found is None or asking not in (None, owner)):
             try:
                 found = await table.waits.row(key, float(wait), asking) or table.find(number, key)
             except Moved:
                 return view.text("not served here any more", status=421)
-            owner = results.owner(found or _NO_ROW)
+            owner = insights.owner(found or _NO_ROW)
         if found is None or asking not in (None, owner):
-            return view.bytes(results.without_content(ecg_id, owner), status=404, content_type="application/json")
+            return view.bytes(insights.without_content(ecg_id, owner), status=404, content_type="application/json")
         return view.bytes(found, content_type="application/json")
 
     @app.page("/listing", name="listing")

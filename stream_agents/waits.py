@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 
-from shared import results
+from shared.messages import insights
 
 
 class Moved(Exception):  # noqa: N818 - named for what happened
@@ -40,7 +40,7 @@ class Waits:
             async with asyncio.timeout(seconds):
                 while True:
                     row = await self._next(key)
-                    if owner in (None, results.owner(row)):
+                    if owner in (None, insights.owner(row)):
                         return row
         except TimeoutError:
             return None

@@ -10,14 +10,14 @@ from ingest_api import preferences, tokens
 from ingest_api.cursors import Cursors
 from ingest_api.positions import Positions
 from shared import encoding
-from shared.data_keys import DataKeys
 from shared.encoding import packed, plain
-from shared.erasures import Erasures
 from shared.errors import InvalidEcg
-from shared.ids import IdIssuer
-from shared.log import valid_request_id
+from shared.kafka.topics import Topic, Topics
+from shared.logging_setup import valid_request_id
+from shared.messages.erasures import Erasures
+from shared.security.data_keys import DataKeys
+from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from shared.topics import Topic, Topics
 from stream_agents.processing import Misplaced, Processor, Record, Rejected, Stored
 
 SECRET = "a secret of at least thirty-two characters"

@@ -21,8 +21,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from pydantic import SecretStr
 
 from local_stack.kafka import Distribution
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
 from tests.brokers import DockerBroker
 from tests.harness import ADMIN_TOKEN, ROOT, SECRET, crossings, eventually, insights, missing
 from tests.local.compose import FILE, HAPROXY_CFG, SYSTEM_PATH, ComposeCluster, Container, environment, load
@@ -206,10 +206,12 @@ class TestImage:
         for step in steps:
             command = step.replace("/opt/venv", str(venv)).replace("python -m", f"{python} -m").split()
             subprocess.run(command, cwd=app, check=True)
-        entries = "import ingest_api.__main__, stream_agents.__main__, shared.topics as topics; print(topics.__file__)"
+        entries = (
+            "import ingest_api.__main__, stream_agents.__main__, shared.kafka.topics as topics; print(topics.__file__)"
+        )
         argv = [str(venv / "bin" / "python"), "-c", entries]
         answer = subprocess.run(argv, cwd=app, capture_output=True, text=True, check=False)
-        assert answer.stdout.strip() == str(app / "shared" / "topics.py"), answer.stderr
+        assert answer.stdout.strip() == str(app / "shared" / "kafka" / "topics.py"), answer.stderr
         assert not [path.name for path in (venv / "bin").iterdir() if re.match("pip|easy_install|wheel", path.name)]
 
 

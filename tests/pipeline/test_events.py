@@ -13,8 +13,8 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
 from tests.harness import Pipeline, eventually, insights
 from tests.pipeline.test_faults import EXPECTED, submit
 

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
 from ingest_api import tokens
-from shared.kafka import new_reader
-from shared.topics import Topics
+from shared.kafka.clients import new_reader
+from shared.kafka.topics import Topics
 from stream_agents.transport import Poll
 from tests.brokers import Broker
 from tests.harness import ADMIN_TOKEN, ROOT, SECRET, Pipeline, Process, eventually

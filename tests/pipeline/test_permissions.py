@@ -29,11 +29,12 @@ from aiokafka.protocol.admin import ApiVersionRequest, CreateAclsRequest, Delete
 from local_stack.broker import free_port
 from local_stack.certificates import Authority
 from local_stack.kafka import Distribution, KafkaCluster, Security
-from shared import acls, topics
+from shared import acls
 from shared.acls import Acl, Operation, Resource, Role
-from shared.kafka import admin_client, client_options, new_producer, new_reader, worker_group
+from shared.kafka import topics
+from shared.kafka.clients import admin_client, client_options, new_producer, new_reader, worker_group
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
 from tests.brokers import KafkaBroker
 from tests.harness import ADMIN_TOKEN, DEADLINE, ROOT, Pipeline, eventually, insights
 from tests.metrics import scrape
@@ -188,8 +189,8 @@ async def test_the_whole_pipeline_works_with_the_permissions_of_its_roles(
     )
     # The operator and its own permissions come first, as everywhere.
     await acls.apply(pipeline.settings, acls.users())
-    await run(operator, "-m", "shared.topics")
-    await run(operator, "-m", "shared.topics")
+    await run(operator, "-m", "shared.kafka.topics")
+    await run(operator, "-m", "shared.kafka.topics")
     pipeline._prepared = True
     metrics = free_port()
     try:

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from ingest_api import answers
 from ingest_api.cursors import Cursors
-from shared import results
-from shared.listing import Page, Position, merge, position
-from shared.results import Insights
+from shared.messages import insights
+from shared.messages.insights import Insights
+from shared.worker_protocol.listing import Page, Position, merge, position
 from stream_agents import index
 
 SECRET = "a secret of at least thirty-two characters"
-_times = st.integers(0, 3) | st.integers(0, results.MAX_ACCEPTED)
+_times = st.integers(0, 3) | st.integers(0, insights.MAX_ACCEPTED)
 _ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,8}", fullmatch=True)
 _names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
 _positions = st.builds(Position, _times, _ids)
@@ -54,7 +54,7 @@ def test_keys_of_the_index_are_in_the_order_of_the_list_and_keep_users_apart(
     assert index.key(name, one).startswith(index.owner(other_name)) == (name == other_name)
     assert index.ecg_id(index.key(name, one), index.owner(name)) == one.ecg_id.encode()
     assert (index.first_after(name, one) <= index.key(name, other)) == (one.rank < other.rank)
-    assert index.key_of(results.encode(row(one))) == index.key("u", one)
+    assert index.key_of(insights.encode(row(one))) == index.key("u", one)
 
 
 @pytest.mark.parametrize("value", [b"", b"?", b"{}", b'{"ecg_id": "e", "username": "u", "accepted": -1}'])
@@ -84,7 +84,7 @@ def test_nothing_else_is_a_cursor(name: str, at: Position, text: str, other: str
     [
         (0, "1970-01-01T00:00:00.000Z"),
         (1_795_514_400_007, "2026-11-24T10:00:00.007Z"),
-        (results.MAX_ACCEPTED, "9999-12-31T23:59:59.999Z"),
+        (insights.MAX_ACCEPTED, "9999-12-31T23:59:59.999Z"),
     ],
 )
 def test_moments_are_told_to_the_millisecond(milliseconds: int, text: str) -> None:

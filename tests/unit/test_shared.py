@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from ingest_api import tokens
-from shared.internal import InternalAuth
-from shared.kafka import partition_for, producer_options
+from shared.kafka.clients import partition_for, producer_options
 from shared.settings import Settings
+from shared.worker_protocol.auth import InternalAuth
 from tests.harness import ROOT
 
 

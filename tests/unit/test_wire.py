@@ -12,9 +12,9 @@ from ecg_client import kafka
 from ecg_client.errors import ClientError
 from local_stack.certificates import Authority
 from shared.acls import Role, acls, users
-from shared.kafka import client_options
+from shared.kafka.clients import client_options
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
 from stream_agents.transport import credentials
 
 USER = {"kafka_username": "ecg-gateway", "kafka_password": "of nobody's business"}

@@ -9,10 +9,10 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.client_watch import end, watched
-from shared.kafka import new_reader
+from shared.kafka.client_watch import end, watched
+from shared.kafka.clients import new_reader
+from shared.kafka.topics import Topic
 from shared.settings import Settings
-from shared.topics import Topic
 
 log = structlog.get_logger(__name__)
 

@@ -15,10 +15,10 @@ from typing import Final
 import msgspec
 import structlog
 
-from shared.sealing import KEY_BYTES, Broken, Cipher
+from shared.kafka.compacted_view import TopicView
+from shared.kafka.topics import Topics
+from shared.security.sealing import KEY_BYTES, Broken, Cipher
 from shared.settings import Settings
-from shared.topics import Topics
-from shared.view import TopicView
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shared.topics import Topic
+    from shared.kafka.topics import Topic
 
 _MIN_INSYNC_REPLICAS = "min.insync.replicas"
 _UNLIMITED = "-1"
@@ -69,7 +69,7 @@ def _partitions(topic: "Topic", found: Found) -> Iterator[Difference]:
     if variable := topic.variables.get("partitions"):
         remedy = (
             f"set {variable}={found.partitions} for all gateways and workers, or, if nothing on the topic is needed, "
-            "delete it and run python -m shared.topics"
+            "delete it and run python -m shared.kafka.topics"
         )
     else:
         remedy = (

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.results import Insights
+from shared.messages.insights import Insights
 
 
 class Position(NamedTuple):

@@ -21,7 +21,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import OutOfOrderSequenceNumber, ProducerFenced
 
-from shared.log import tell
+from shared.logging_setup import tell
 
 PRODUCER_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
 """Errors after which a producer is of no more use.

@@ -9,9 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from shared.client_watch import watched
+from shared.kafka.client_watch import watched
+from shared.security.tls import client_context
 from shared.settings import MIB, Settings
-from shared.tls import client_context
 
 _EMBEDDED_BROKER_OPTIONS = {
     # It fails InitProducerId: a record that is sent again may be stored twice.

@@ -1,4 +1,4 @@
-"""The pipeline's topics, created where they are missing and compared with the settings: `python -m shared.topics`."""
+"""The pipeline's topics, created where missing and compared with the settings: `python -m shared.kafka.topics`."""
 
 import asyncio
 import sys
@@ -18,11 +18,11 @@ from aiokafka.errors import (
 )
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from shared import results
-from shared.kafka import admin_client
-from shared.log import configure as configure_logging
+from shared.kafka.clients import admin_client
+from shared.kafka.topic_differences import Found, differences
+from shared.logging_setup import configure as configure_logging
+from shared.messages import insights
 from shared.settings import MIB, Settings
-from shared.topic_differences import Found, differences
 
 log = structlog.get_logger(__name__)
 
@@ -110,7 +110,7 @@ class Topics:
             {**_OF_PARTITIONS, **size, "retention.ms": "ECG_SUBMISSIONS_RETENTION_HOURS"},
         )
         # Of as many partitions as the submissions: a row is in its submission's.
-        rows = {"max.message.bytes": str(results.MAX_MESSAGE_BYTES)}
+        rows = {"max.message.bytes": str(insights.MAX_MESSAGE_BYTES)}
         self.insights = topic("insights", settings.partitions, {**compacted, **rows}, {**_OF_PARTITIONS, **hours})
         self.users = topic("users", 1, compacted, hours)
         self.keys = topic("keys", 1, compacted, hours)
