@@ -15,6 +15,7 @@ RUN rm -r /usr/local/bin/pip* /usr/local/lib/python3.11/ensurepip /usr/local/lib
 COPY --from=dependencies /opt/venv /opt/venv
 WORKDIR /app
 COPY shared shared
+COPY contracts contracts
 COPY ingest_api ingest_api
 COPY stream_agents stream_agents
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 ECG_DATA_DIR=/data ECG_LOG_FORMAT=json

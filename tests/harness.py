@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import httpx
 import pytest
 
+from contracts import acls
+from contracts.acls import Role
 from local_stack.broker import free_port
 from local_stack.lifetime import dies_with_parent
-from shared import acls
-from shared.acls import Role
 from shared.kafka import topics
 from shared.kafka.clients import client_options
 from shared.settings import Settings

@@ -19,7 +19,7 @@ from tests.harness import ADMIN_TOKEN, ROOT, SECRET, Gateway, Pipeline, eventual
 # What `docker compose up --build` reads.
 _SOURCES = (
     *("docker-compose.yml", "Dockerfile", ".dockerignore", "requirements-service.lock"),
-    *("ingest_api", "shared", "stream_agents", "observability", "local_stack/haproxy.cfg"),
+    *("contracts", "ingest_api", "shared", "stream_agents", "observability", "local_stack/haproxy.cfg"),
 )
 _IMAGE = "ecg-stream-pipeline"
 # Seconds: an image is built in one or two minutes, a cluster is up in one.

@@ -22,7 +22,7 @@ _WRITE = "import pathlib, sys; [pathlib.Path(p, 'written').write_text('') for p 
 
 async def test_the_image_is_what_runs_and_nothing_else(cluster: Cluster) -> None:
     [gateway, *_] = cluster.containers("gateway")
-    assert gateway.python(_LIST, "/app").split() == ["ingest_api", "shared", "stream_agents"]
+    assert gateway.python(_LIST, "/app").split() == ["contracts", "ingest_api", "shared", "stream_agents"]
     # What installs and compiles is in another stage.
     tools = gateway.python(_LIST, "/opt/venv/bin", "/usr/local/bin", "/usr/bin").split()
     assert not [tool for tool in tools if re.match(r"pip|easy_install|wheel|gcc|cc$|apt-key", tool)]

@@ -26,11 +26,11 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.admin import ApiVersionRequest, CreateAclsRequest, DeleteAclsRequest
 
+from contracts import acls
+from contracts.acls import Acl, Operation, Resource, Role
 from local_stack.broker import free_port
 from local_stack.certificates import Authority
 from local_stack.kafka import Distribution, KafkaCluster, Security
-from shared import acls
-from shared.acls import Acl, Operation, Resource, Role
 from shared.kafka import topics
 from shared.kafka.clients import admin_client, client_options, new_producer, new_reader, worker_group
 from shared.kafka.topics import Topics
@@ -287,7 +287,7 @@ async def test_dead_letters_that_one_may_not_see_are_not_taken_for_none(permitte
 
 async def test_what_is_printed_is_what_is_granted(permitted: Permitted) -> None:
     granting = permitted.pipeline.env_of(Role.GATEWAY) | os.environ
-    printed = (await run(granting, "-m", "shared.acls", "--user", "reader=lab")).splitlines()
+    printed = (await run(granting, "-m", "contracts.acls", "--user", "reader=lab")).splitlines()
     assert len(printed) == len(EVERY)
     servers = permitted.pipeline.bootstrap_servers
     assert printed[0] == (
@@ -296,7 +296,7 @@ async def test_what_is_printed_is_what_is_granted(permitted: Permitted) -> None:
     )
     assert "User:lab --operation Read --topic permitted.insights" in "\n".join(printed)
     # To print is everybody's; to grant is not.
-    assert "ClusterAuthorizationFailedError" in await run(granting, "-m", "shared.acls", "--apply", code=1)
+    assert "ClusterAuthorizationFailedError" in await run(granting, "-m", "contracts.acls", "--apply", code=1)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
