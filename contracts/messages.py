@@ -10,7 +10,7 @@ import msgspec
 from pydantic import Field
 
 from ingest_api.schemas import EXAMPLE_EVENT, EXAMPLE_ID, EXAMPLE_INSIGHTS, EcgIn
-from ingest_api.users import UserRecord
+from ingest_api.users.registry import UserRecord
 from shared.ecg import JSON_SCHEMA
 from shared.encoding import packed, plain
 from shared.encoding.packed import PackedEcg

@@ -11,11 +11,11 @@ from typing import NoReturn
 import uvicorn
 
 from ingest_api.app import create_app
-from ingest_api.clients import Clients
-from ingest_api.connections import Connection
 from ingest_api.endpoints import router
-from ingest_api.observed import Calls, Observed
-from ingest_api.server import CLIENT_DIED, REQUEST_SECONDS, Server
+from ingest_api.http.instrumentation import Calls, Observed
+from ingest_api.http.protocol import Connection
+from ingest_api.http.server import CLIENT_DIED, REQUEST_SECONDS, Server
+from ingest_api.http.slow_clients import Clients
 from ingest_api.shortcut import Shortcut
 from shared import logging_setup
 from shared.deadline import ignore_signals, stop_at_once

@@ -6,9 +6,10 @@ The property tests and the fuzzer try the same functions.
 from collections.abc import Callable
 from contextlib import suppress
 
-from ingest_api import preferences, tokens
-from ingest_api.cursors import Cursors
-from ingest_api.positions import Positions
+from ingest_api.http import prefer_header
+from ingest_api.kafka.offset_cursor import Positions
+from ingest_api.queries.list_cursor import Cursors
+from ingest_api.users import tokens
 from shared import encoding
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
@@ -96,7 +97,7 @@ def ecg_id(data: bytes) -> None:
 def header(data: bytes) -> None:
     """The headers that are read by hand."""
     text = data.decode("latin-1")
-    assert 0 <= preferences.wait_seconds([text]) <= preferences.MAX_WAIT_SECONDS
+    assert 0 <= prefer_header.wait_seconds([text]) <= prefer_header.MAX_WAIT_SECONDS
     assert valid_request_id(text) in (text, None)
     assert not tokens.is_well_formed(text)
 

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 
 from ecg_client import AsyncEcgClient, AuditEvent, EcgClient
-from ingest_api.audit import Audit
-from ingest_api.publisher import Publisher
+from ingest_api.audit.writer import Audit
+from ingest_api.kafka.publisher import Publisher
 from shared.kafka.clients import admin_client, new_reader
 from shared.kafka.topics import Topics
 from shared.messages import audit

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError, OutOfOrderSequenceNumber
 
 from ingest_api.__main__ import _START_FAILED
-from ingest_api.server import CLIENT_DIED
+from ingest_api.http.server import CLIENT_DIED
 from shared.kafka import topics
 from shared.kafka.client_watch import Heartbeats, ended_tasks
 from shared.kafka.clients import new_producer, new_reader
@@ -148,7 +148,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from ingest_api.__main__ import main
-from shared.view import TopicView
+from shared.kafka.compacted_view import TopicView
 
 def fail(*_):
     raise RuntimeError("of the loop")

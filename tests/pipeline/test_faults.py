@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from ingest_api import tokens
+from ingest_api.users import tokens
 from shared.kafka.topics import Topics
 from tests.brokers import Broker
 from tests.harness import Pipeline, eventually, insights

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka import TopicPartition
 
-from ingest_api.publisher import Publisher
+from ingest_api.kafka.publisher import Publisher
 from shared.kafka.topics import Topics
 from tests.brokers import Broker
 from tests.harness import Pipeline

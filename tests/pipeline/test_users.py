@@ -13,7 +13,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from ingest_api import tokens
+from ingest_api.users import tokens
 from local_stack.kafka import Distribution, KafkaCluster
 from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_api import answers
-from ingest_api.cursors import Cursors
+from ingest_api.queries import answers
+from ingest_api.queries.list_cursor import Cursors
 from shared.messages import insights
 from shared.messages.insights import Insights
 from shared.worker_protocol.listing import Page, Position, merge, position

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from ingest_api import tokens
+from ingest_api.users import tokens
 from shared.kafka.clients import partition_for, producer_options
 from shared.settings import Settings
 from shared.worker_protocol.auth import InternalAuth

@@ -6,9 +6,10 @@ from typing import Annotated
 from aiokafka.errors import KafkaError
 from fastapi import Depends, Header, Request
 
-from ingest_api import metrics, tokens
-from ingest_api.errors import TooManyRequests, Unauthorized, Unavailable
-from ingest_api.limits import Limiter, network
+from ingest_api import metrics
+from ingest_api.http.errors import TooManyRequests, Unauthorized, Unavailable
+from ingest_api.users import tokens
+from ingest_api.users.rate_limiter import Limiter, network
 
 TOO_MANY_FAILURES = "Too many wrong tokens from your address, try again later"
 

@@ -1,7 +1,7 @@
 """Quotas: how much a user may submit."""
 
-from ingest_api.errors import TooManyRequests
-from ingest_api.limits import Limiter
+from ingest_api.http.errors import TooManyRequests
+from ingest_api.users.rate_limiter import Limiter
 from shared.settings import Settings
 
 # About 16 MB each. Of more users than this, those that were silent for the longest time begin anew.

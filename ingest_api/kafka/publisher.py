@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Histogram
 
 from ingest_api import metrics
-from ingest_api.background import Background
+from ingest_api.kafka.closing import Background
 from shared.kafka.client_watch import PRODUCER_BROKEN
 from shared.kafka.clients import new_producer
 from shared.logging_setup import REQUEST_ID_HEADER, request_id

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.routing import BaseRoute, Route
 
 from ingest_api import metrics
-from ingest_api.responses import JsonResponse
+from ingest_api.http.responses import JsonResponse
 
 RETRY_AFTER_SECONDS = 1
 _METHODS_OF_FILES = {"GET", "HEAD"}

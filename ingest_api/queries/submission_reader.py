@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
-from ingest_api.background import Background
-from ingest_api.errors import Unavailable
+from ingest_api.http.errors import Unavailable
+from ingest_api.kafka.closing import Background
 from shared.kafka.clients import new_reader, partition_for
 from shared.kafka.topics import Topics
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-_DIRECTORY = Path(__file__).with_name("page")
+_DIRECTORY = Path(__file__).parents[1] / "page"
 _HEADERS = {
     # Nothing inline, nothing from elsewhere, no HTML made of text, and in no other page's frame.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

@@ -2,8 +2,8 @@
 
 from fastapi import Request
 
-from ingest_api.holding import hold
-from ingest_api.workers import Workers
+from ingest_api.http.disconnect import hold
+from ingest_api.queries.worker_client import Workers
 from shared.messages.insights import Insights
 
 

@@ -11,7 +11,8 @@ from prometheus_client import Histogram
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ingest_api import errors, metrics
+from ingest_api import metrics
+from ingest_api.http import errors
 from shared.logging_setup import REQUEST_ID_HEADER, new_request_id, request_id, valid_request_id
 from shared.tracing import Tracing
 

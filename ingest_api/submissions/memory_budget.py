@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ingest_api.errors import Unavailable
+from ingest_api.http.errors import Unavailable
 
 
 class Inflight:

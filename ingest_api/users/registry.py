@@ -11,8 +11,8 @@ import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
-from ingest_api import tokens
-from ingest_api.publisher import Publisher
+from ingest_api.kafka.publisher import Publisher
+from ingest_api.users import tokens
 from shared.kafka.client_watch import end, watched
 from shared.kafka.compacted_view import TopicView
 from shared.kafka.topics import Topics

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import aiohttp
 import structlog
 
-from ingest_api.errors import Unavailable
+from ingest_api.http.errors import Unavailable
 from shared.kafka.clients import partition_for
 from shared.kafka.compacted_view import TopicView
 from shared.kafka.topics import Topics

@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
-from ingest_api.background import Background
-from ingest_api.errors import Unavailable
-from ingest_api.positions import Positions
+from ingest_api.http.errors import Unavailable
+from ingest_api.kafka.closing import Background
+from ingest_api.kafka.offset_cursor import Positions
 from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics
 from shared.messages.audit import AuditEvent, decode

@@ -10,7 +10,7 @@ import orjson
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from ingest_api.clients import Awaited, Clients
+from ingest_api.http.slow_clients import Awaited, Clients
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a request's line and its headers together."""

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 
-from ingest_api.publisher import Publisher
+from ingest_api.kafka.publisher import Publisher
 from shared.kafka.topics import Topics
 from shared.security.data_keys import DataKeys
 from shared.settings import Settings

@@ -12,13 +12,13 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ingest_api.audit import Audit
-from ingest_api.errors import RETRY_AFTER_SECONDS, TooManyRequests, Unavailable, Unprocessable
-from ingest_api.feed import Feed, Follower
-from ingest_api.holding import hold
-from ingest_api.positions import Positions
-from ingest_api.users import Users
-from ingest_api.workers import Workers
+from ingest_api.audit.writer import Audit
+from ingest_api.events.fanout import Feed, Follower
+from ingest_api.http.disconnect import hold
+from ingest_api.http.errors import RETRY_AFTER_SECONDS, TooManyRequests, Unavailable, Unprocessable
+from ingest_api.kafka.offset_cursor import Positions
+from ingest_api.queries.worker_client import Workers
+from ingest_api.users.registry import Users
 from shared.kafka.topics import Topics
 from shared.messages.insights import decode
 from shared.settings import Settings

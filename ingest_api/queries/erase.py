@@ -6,11 +6,11 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from ingest_api.data_keys import UserKeys
-from ingest_api.errors import Unavailable
-from ingest_api.publisher import Publisher, headers_of
-from ingest_api.users import Users
-from ingest_api.workers import Workers
+from ingest_api.http.errors import Unavailable
+from ingest_api.kafka.publisher import Publisher, headers_of
+from ingest_api.queries.worker_client import Workers
+from ingest_api.users.data_keys import UserKeys
+from ingest_api.users.registry import Users
 from shared.kafka.topics import Topics
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.settings import Settings

@@ -7,8 +7,8 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from ingest_api import metrics
-from ingest_api.errors import Unavailable
-from ingest_api.publisher import Publisher
+from ingest_api.http.errors import Unavailable
+from ingest_api.kafka.publisher import Publisher
 from shared.kafka.topics import Topics
 from shared.logging_setup import request_id
 from shared.messages.audit import Action, AuditEvent, AuditRecord, encode

@@ -11,13 +11,13 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from ingest_api import metrics
-from ingest_api.audit import Audit
-from ingest_api.data_keys import UserKeys
-from ingest_api.errors import TooLarge, Unauthorized, Unavailable, Unprocessable, UnsupportedMediaType
-from ingest_api.inflight import Inflight
-from ingest_api.publisher import Headers, Publisher, headers_of
-from ingest_api.quotas import Quotas
-from ingest_api.users import Users
+from ingest_api.audit.writer import Audit
+from ingest_api.http.errors import TooLarge, Unauthorized, Unavailable, Unprocessable, UnsupportedMediaType
+from ingest_api.kafka.publisher import Headers, Publisher, headers_of
+from ingest_api.submissions.memory_budget import Inflight
+from ingest_api.submissions.quotas import Quotas
+from ingest_api.users.data_keys import UserKeys
+from ingest_api.users.registry import Users
 from shared.ecg import Content, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
