@@ -23,7 +23,7 @@ from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.security.data_keys import KeyRecord
 from shared.worker_protocol.announcements import Announcement
 from stream_agents.insights import INSIGHTS
-from stream_agents.processing import (
+from stream_agents.processing.processor import (
     CONTENT_TYPE_HEADER,
     FORWARDED_HEADER,
     USERNAME_HEADER,

@@ -22,9 +22,10 @@ from shared.security.ids import IdIssuer
 from shared.settings import Settings
 from shared.tracing import Tracing
 from shared.worker_protocol.listing import Position, position
-from stream_agents import listing, metrics
-from stream_agents.offsets import MessageLost
-from stream_agents.processing import (
+from stream_agents import metrics
+from stream_agents.faust_fixes.offsets import MessageLost
+from stream_agents.faust_fixes.transport import Consumer, Poll, poll_of, polled, sending
+from stream_agents.processing.processor import (
     FORWARDED_HEADER,
     Erased,
     Headers,
@@ -38,8 +39,8 @@ from stream_agents.processing import (
     dead_letter,
     erased,
 )
-from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer, Poll, poll_of, polled, sending
+from stream_agents.table import owner_pages
+from stream_agents.table.insights_table import InsightsTable
 
 log = structlog.get_logger(__name__)
 
@@ -211,7 +212,7 @@ class SubmissionsAgent:
             await self._table.store(gone)
 
     def _rows_of(self, username: str, partition: int, after: Position | None) -> list[insights.Insights]:
-        found = listing.rows_of(self._table.rows, partition, username, after)
+        found = owner_pages.rows_of(self._table.rows, partition, username, after)
         return [insights.decode(row) for _, row in itertools.islice(found, _ERASED_AT_A_TIME)]
 
     async def _reroute(self, record: Record, outcome: Misplaced | Rejected) -> Awaitable[Any]:

@@ -19,7 +19,7 @@ from shared.messages.erasures import Erasures
 from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from stream_agents.processing import Misplaced, Processor, Record, Rejected, Stored
+from stream_agents.processing.processor import Misplaced, Processor, Record, Rejected, Stored
 
 SECRET = "a secret of at least thirty-two characters"
 LONGEST_REASON = 1000

@@ -26,7 +26,7 @@ NewPipeline = Callable[..., Pipeline]
 HELD = """
 import asyncio, pathlib
 from stream_agents.__main__ import main
-from stream_agents.table import InsightsTable
+from stream_agents.table.insights_table import InsightsTable
 
 store = InsightsTable.store
 

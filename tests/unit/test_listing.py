@@ -9,7 +9,7 @@ from ingest_api.queries.list_cursor import Cursors
 from shared.messages import insights
 from shared.messages.insights import Insights
 from shared.worker_protocol.listing import Page, Position, merge, position
-from stream_agents import index
+from stream_agents.table import owner_index
 
 SECRET = "a secret of at least thirty-two characters"
 _times = st.integers(0, 3) | st.integers(0, insights.MAX_ACCEPTED)
@@ -50,16 +50,16 @@ def test_pages_of_several_workers_are_one_list(held: dict[str, tuple[int, int]],
 def test_keys_of_the_index_are_in_the_order_of_the_list_and_keep_users_apart(
     name: str, one: Position, other_name: str, other: Position
 ) -> None:
-    assert (index.key(name, one) < index.key(name, other)) == (one.rank < other.rank)
-    assert index.key(name, one).startswith(index.owner(other_name)) == (name == other_name)
-    assert index.ecg_id(index.key(name, one), index.owner(name)) == one.ecg_id.encode()
-    assert (index.first_after(name, one) <= index.key(name, other)) == (one.rank < other.rank)
-    assert index.key_of(insights.encode(row(one))) == index.key("u", one)
+    assert (owner_index.key(name, one) < owner_index.key(name, other)) == (one.rank < other.rank)
+    assert owner_index.key(name, one).startswith(owner_index.owner(other_name)) == (name == other_name)
+    assert owner_index.ecg_id(owner_index.key(name, one), owner_index.owner(name)) == one.ecg_id.encode()
+    assert (owner_index.first_after(name, one) <= owner_index.key(name, other)) == (one.rank < other.rank)
+    assert owner_index.key_of(insights.encode(row(one))) == owner_index.key("u", one)
 
 
 @pytest.mark.parametrize("value", [b"", b"?", b"{}", b'{"ecg_id": "e", "username": "u", "accepted": -1}'])
 def test_what_is_no_row_has_no_key(value: bytes) -> None:
-    assert index.key_of(value) is None
+    assert owner_index.key_of(value) is None
 
 
 @given(_names, _positions)

@@ -19,9 +19,9 @@ from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from stream_agents import processing
 from stream_agents.insights import registry
-from stream_agents.processing import (
+from stream_agents.processing import processor as processing
+from stream_agents.processing.processor import (
     Erased,
     Ignored,
     Misplaced,

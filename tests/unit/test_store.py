@@ -16,11 +16,12 @@ from shared.messages.insights import Insights
 from shared.settings import Settings
 from shared.worker_protocol import listing
 from shared.worker_protocol.listing import Position, Query
-from stream_agents import index, processing
 from stream_agents.app import create_app
-from stream_agents.processing import Stored
-from stream_agents.store import PositionError, Store
-from stream_agents.table import InsightsTable
+from stream_agents.processing import processor
+from stream_agents.processing.processor import Stored
+from stream_agents.table import owner_index
+from stream_agents.table.insights_table import InsightsTable
+from stream_agents.table.rocksdb import PositionError, Store
 
 PARTITION = 3
 
@@ -59,7 +60,7 @@ def row(ecg_id: str, accepted: int, username: str = "u") -> Insights:
 
 def stored(found: Insights) -> Stored:
     at = Position(found.accepted, found.ecg_id)
-    return Stored(found.ecg_id.encode(), insights.encode(found), index.key(found.username, at))
+    return Stored(found.ecg_id.encode(), insights.encode(found), owner_index.key(found.username, at))
 
 
 def test_stored_and_recovered_rows_are_listed_alike(table: InsightsTable, tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ async def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable,
     recover(table.rows, [(found.ecg_id, found) for found in (here, elsewhere, stays)])
     await table.rows.compact(PARTITION)
     assert files_with(tmp_path, leads["a"]), "or this test proves nothing"
-    table.rows.put_rows(PARTITION, [processing.erased(here, 7)], 4)
+    table.rows.put_rows(PARTITION, [processor.erased(here, 7)], 4)
     recover(table.rows, [("b", insights.erased("b", 8))])
     assert [listed(table, f"user-{ecg_id}") for ecg_id in "abc"] == [[], [], ["c"]]
     assert len(entries(table)) == 1

@@ -15,7 +15,7 @@ from local_stack.certificates import Authority
 from shared.kafka.clients import client_options
 from shared.kafka.topics import Topics
 from shared.settings import Settings
-from stream_agents.transport import credentials
+from stream_agents.faust_fixes.transport import credentials
 
 USER = {"kafka_username": "ecg-gateway", "kafka_password": "of nobody's business"}
 

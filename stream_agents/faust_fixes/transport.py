@@ -29,7 +29,7 @@ from yarl import URL
 from shared.kafka.client_watch import PRODUCER_BROKEN, Heartbeats, watched
 from shared.kafka.clients import client_options, fetch_max_wait_ms, producer_options
 from shared.settings import Settings
-from stream_agents.offsets import Offsets
+from stream_agents.faust_fixes.offsets import Offsets
 
 log = structlog.get_logger(__name__)
 

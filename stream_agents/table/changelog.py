@@ -11,7 +11,7 @@ from mode import Service
 
 from shared.kafka.clients import new_reader
 from shared.settings import Settings
-from stream_agents.store import Store
+from stream_agents.table.rocksdb import Store
 
 log = structlog.get_logger(__name__)
 

@@ -17,8 +17,9 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP, AppT, CollectionT
 from mode import Service
 
-from stream_agents import index, metrics
-from stream_agents.processing import Erased, Stored
+from stream_agents import metrics
+from stream_agents.processing.processor import Erased, Stored
+from stream_agents.table import owner_index
 
 log = structlog.get_logger(__name__)
 
@@ -235,13 +236,13 @@ class Store(Service):
             key, row = record.key, record.value
             old = before[key] if key in before else self.get_row(partition, key)
             before[key] = row
-            if old is not None and (entry := index.key_of(old)):
+            if old is not None and (entry := owner_index.key_of(old)):
                 batch.delete(entry)
             if row is None:
                 batch.delete(key)
                 continue
             batch.put(key, row)
-            if entry := index.key_of(row):
+            if entry := owner_index.key_of(row):
                 batch.put(entry, b"")
         self._write(partition, batch, end)
 

@@ -4,8 +4,8 @@ import heapq
 from collections.abc import Iterator, Sequence
 
 from shared.worker_protocol.listing import Position, Query
-from stream_agents import index
-from stream_agents.store import Store
+from stream_agents.table import owner_index
+from stream_agents.table.rocksdb import Store
 
 # A page of rows with a thousand leads each ends early: a gateway holds a page of every worker at a time.
 _PAGE_BYTES = 1 << 20
@@ -35,9 +35,9 @@ def rows_of(
     Raises:
         KeyError: if the partition is not open here.
     """
-    prefix = index.owner(username)
-    for entry in store.keys_from(partition, prefix, index.first_after(username, after)):
-        row = store.get_row(partition, index.ecg_id(entry, prefix))
+    prefix = owner_index.owner(username)
+    for entry in store.keys_from(partition, prefix, owner_index.first_after(username, after)):
+        row = store.get_row(partition, owner_index.ecg_id(entry, prefix))
         # The row decides: what the index said before a row was replaced counts for nothing.
-        if row is not None and index.key_of(row) == entry:
+        if row is not None and owner_index.key_of(row) == entry:
             yield entry, row

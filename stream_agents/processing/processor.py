@@ -19,8 +19,8 @@ from shared.security.ids import IdIssuer, is_issued
 from shared.security.sealing import Broken
 from shared.settings import MIB
 from shared.worker_protocol.listing import position
-from stream_agents import index
 from stream_agents.insights import INSIGHTS
+from stream_agents.table import owner_index
 
 CONTENT_TYPE_HEADER = "content-type"
 USERNAME_HEADER = "username"
@@ -315,7 +315,7 @@ class Processor:
 
 def erased(row: insights.Insights, offset: int) -> Erased:
     """Return what becomes of a row by an erasure at an offset."""
-    entry = index.key(row.username, position(row))
+    entry = owner_index.key(row.username, position(row))
     return Erased(row.ecg_id.encode(), insights.encode(insights.erased(row.ecg_id, offset)), entry)
 
 
@@ -341,7 +341,7 @@ def _as_headers(said: DeadLetterHeaders) -> Headers:
 
 
 def _stored(row: insights.Insights) -> Stored:
-    entry = index.key(row.username, position(row))
+    entry = owner_index.key(row.username, position(row))
     return Stored(row.ecg_id.encode(), insights.encode(row), entry)
 
 

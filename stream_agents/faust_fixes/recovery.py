@@ -13,8 +13,8 @@ from faust.tables.manager import TableManager as FaustTableManager
 from faust.types import TP, AppT
 from mode import Service
 
-from stream_agents.changelog import ChangelogReader
-from stream_agents.ends import Ends
+from stream_agents.serving.end_offsets import Ends
+from stream_agents.table.changelog import ChangelogReader
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from mode import Service
 from shared.kafka.client_watch import watch
 from shared.security.data_keys import DataKeys
 from shared.settings import Settings
-from stream_agents.table import InsightsTable
+from stream_agents.table.insights_table import InsightsTable
 
 _HOUR = 3600.0
 

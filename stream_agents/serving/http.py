@@ -10,9 +10,9 @@ from shared.messages import insights
 from shared.messages.insights import Insights
 from shared.worker_protocol.auth import InternalAuth
 from shared.worker_protocol.listing import decode_query
-from stream_agents.serving import Serving
-from stream_agents.table import InsightsTable
-from stream_agents.waits import Moved
+from stream_agents.serving.assignment import Serving
+from stream_agents.serving.waiters import Moved
+from stream_agents.table.insights_table import InsightsTable
 
 # For probes, which know no secret.
 _OPEN = ("/health", "/health/ready")

@@ -12,13 +12,14 @@ from faust.types.tuples import RecordMetadata
 
 from shared.settings import Settings
 from shared.worker_protocol.listing import Query, encode_page
-from stream_agents import listing, metrics
-from stream_agents.changelog import ChangelogReader
-from stream_agents.ends import Ends
-from stream_agents.processing import Erased, Stored
-from stream_agents.store import Store
-from stream_agents.transport import Producer
-from stream_agents.waits import Waits
+from stream_agents import metrics
+from stream_agents.faust_fixes.transport import Producer
+from stream_agents.processing.processor import Erased, Stored
+from stream_agents.serving.end_offsets import Ends
+from stream_agents.serving.waiters import Waits
+from stream_agents.table import owner_pages
+from stream_agents.table.changelog import ChangelogReader
+from stream_agents.table.rocksdb import Store
 
 _POLL = 0.01
 
@@ -54,7 +55,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
     def page(self, query: Query, partitions: Sequence[int]) -> bytes:
         """Return the first rows of a user's list in those of the partitions that are open here, encoded."""
         open_here = [partition for partition in partitions if self.rows.holds(partition)]
-        return encode_page(open_here, *listing.page(self.rows, query, open_here))
+        return encode_page(open_here, *owner_pages.page(self.rows, query, open_here))
 
     async def catch_up(self, partitions: Sequence[int], ends: Ends) -> list[int]:
         """Return partitions once their local copies have every record that their changelogs had at the call.

@@ -15,9 +15,9 @@ from shared.kafka.topics import Topics
 from shared.settings import Settings
 from shared.worker_protocol import announcements
 from shared.worker_protocol.announcements import Announcement
-from stream_agents.ends import Ends
-from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer, sending
+from stream_agents.faust_fixes.transport import Consumer, sending
+from stream_agents.serving.end_offsets import Ends
+from stream_agents.table.insights_table import InsightsTable
 
 log = structlog.get_logger(__name__)
 

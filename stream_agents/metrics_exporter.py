@@ -15,9 +15,9 @@ from shared.kafka.topics import Topics
 from shared.metrics import exported
 from shared.settings import Settings
 from stream_agents import metrics
-from stream_agents.serving import Serving
-from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer
+from stream_agents.faust_fixes.transport import Consumer
+from stream_agents.serving.assignment import Serving
+from stream_agents.table.insights_table import InsightsTable
 
 
 class Sensor(faust.Sensor):
