@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ecg_client.batch import Outcome, Send
 from ecg_client.errors import ClientError, InvalidEcg, Unavailable
 from ecg_client.events import Event
-from ecg_client.identity import ecg_id
+from ecg_client.idempotency import ecg_id
 from ecg_client.local import running_stack
 from ecg_client.recordings import Recording
 from ecg_client.results import parse_insights

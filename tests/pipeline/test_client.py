@@ -31,7 +31,7 @@ from ecg_client import (
     Unavailable,
     UnexpectedAnswer,
 )
-from ecg_client.calls import encode
+from ecg_client.requests import encode
 from local_stack.broker import free_port
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer

@@ -3,8 +3,8 @@
 import uuid
 from hashlib import sha256
 
-from ecg_client.calls import encode
 from ecg_client.recordings import Recording
+from ecg_client.requests import encode
 
 _IDS = uuid.UUID("0f5c3c1e-6c0b-5d2c-9f1f-3f3b6a1d7e52")
 
