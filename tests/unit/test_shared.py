@@ -64,7 +64,10 @@ def test_an_admin_token_that_nobody_guesses_is_taken() -> None:
 
 EXAMPLES = [
     match[1]
-    for name in ("README.md", "docs/cli.md", ".env.example", "docker-compose.yml", "local_stack/stack.py")
+    for name in (
+        *("README.md", "docs/getting-started.md", "docs/http-api.md", "docs/cli.md"),
+        *(".env.example", "docker-compose.yml", "local_stack/stack.py"),
+    )
     for match in re.finditer(r"(?:ADMIN(?:_TOKEN)?=|x-admin-token: )([^\s'\"]*)", (ROOT / name).read_text())
 ]
 
