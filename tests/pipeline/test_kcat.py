@@ -19,9 +19,9 @@ import pytest
 
 from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
-from shared.ids import IdIssuer
-from shared.kafka import partition_for
-from shared.topics import Topic, Topics
+from shared.kafka.clients import partition_for
+from shared.kafka.topics import Topic, Topics
+from shared.security.ids import IdIssuer
 from tests.harness import SECRET, Pipeline, crossings, eventually, insights, missing
 from tests.pipeline.test_direct_produce import found, message
 
