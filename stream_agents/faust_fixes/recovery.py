@@ -1,7 +1,7 @@
 """What happens between an assignment of partitions and their first message: their tables catch up.
 
 Stands in the place of Faust's recovery, which shares the consumer of the messages, pauses and seeks in it, and so loses
-records of the changelog, of messages, or of both: see docs/decisions/0025-own-recovery.md.
+records of the changelog, of messages, or of both: see docs/decisions/0026-own-recovery.md.
 """
 
 import asyncio
