@@ -28,8 +28,8 @@ from ingest_api.submissions.services import SubmissionServices
 from ingest_api.submissions.submit import Submissions
 from ingest_api.users.administration import Administration
 from ingest_api.users.authentication import Authenticator
-from ingest_api.users.data_keys import UserKeys
 from ingest_api.users.registry import Users
+from ingest_api.users.user_keys import UserKeys
 from shared.kafka.topics import Topics
 from shared.metrics import exported
 from shared.security.ids import IdIssuer

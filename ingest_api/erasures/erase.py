@@ -12,8 +12,8 @@ from ingest_api.http.errors import NotFound, Unavailable
 from ingest_api.kafka.publisher import Publisher, headers_of
 from ingest_api.queries.lookup import Lookup
 from ingest_api.queries.worker_client import Workers
-from ingest_api.users.data_keys import UserKeys
 from ingest_api.users.registry import Users
+from ingest_api.users.user_keys import UserKeys
 from shared.kafka.topics import Topics
 from shared.messages.audit import ADMIN
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from ingest_api.http.errors import Gone, Unavailable, Unprocessable
 from ingest_api.queries.submission_reader import Message, Records
-from ingest_api.users.data_keys import UserKeys
+from ingest_api.users.user_keys import UserKeys
 from shared import encoding
 from shared.ecg import Ecg
 from shared.errors import InvalidEcg

@@ -15,8 +15,8 @@ from ingest_api.http.errors import Unauthorized, Unavailable, Unprocessable
 from ingest_api.kafka.publisher import Headers, Publisher, headers_of
 from ingest_api.submissions.memory_budget import Inflight
 from ingest_api.submissions.quotas import Quotas
-from ingest_api.users.data_keys import UserKeys
 from ingest_api.users.registry import Users
+from ingest_api.users.user_keys import UserKeys
 from shared.ecg import Content, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
