@@ -4,13 +4,13 @@ import asyncio
 
 from aiokafka.errors import KafkaError
 
-from ingest_api.queries.worker_client import Workers
-from ingest_api.users.registry import Users
+from ingest_api.queries.worker_client import WorkerClient
+from ingest_api.users.registry import UserRegistry
 
 _TIMEOUT = 2.0
 
 
-async def missing(users: Users, workers: Workers) -> list[str]:
+async def missing(users: UserRegistry, workers: WorkerClient) -> list[str]:
     """Return what is not there of `broker`, `users` (its view of them caught up) and `worker` (one that answers)."""
     found = []
     try:

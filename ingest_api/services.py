@@ -6,29 +6,29 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from ingest_api import metrics, readiness
-from ingest_api.audit.reader import Trail
+from ingest_api.audit.reader import AuditReader
 from ingest_api.audit.services import AuditServices
-from ingest_api.audit.writer import Audit
+from ingest_api.audit.writer import AuditWriter
 from ingest_api.erasures.erase import Eraser
 from ingest_api.erasures.services import ErasureServices
 from ingest_api.events.services import EventServices
 from ingest_api.events.sse import Streams
-from ingest_api.kafka.cluster_metrics import Cluster
+from ingest_api.kafka.cluster_metrics import ClusterMetrics
 from ingest_api.kafka.publisher import Publisher
 from ingest_api.queries.ecg_list import EcgList
-from ingest_api.queries.list_cursor import Cursors
-from ingest_api.queries.long_poll import Waiting
+from ingest_api.queries.list_cursor import ListCursors
+from ingest_api.queries.long_poll import LongPolls
 from ingest_api.queries.lookup import Lookup
 from ingest_api.queries.services import QueryServices
 from ingest_api.queries.stored_ecgs import StoredEcgs
-from ingest_api.queries.submission_reader import Records
-from ingest_api.queries.worker_client import Workers
+from ingest_api.queries.submission_reader import SubmissionReader
+from ingest_api.queries.worker_client import WorkerClient
 from ingest_api.submissions.quotas import Quotas
 from ingest_api.submissions.services import SubmissionServices
 from ingest_api.submissions.submit import Submissions
 from ingest_api.users.administration import Administration
 from ingest_api.users.authentication import Authenticator
-from ingest_api.users.registry import Users
+from ingest_api.users.registry import UserRegistry
 from ingest_api.users.user_keys import UserKeys
 from shared.kafka.topics import Topics
 from shared.metrics import exported
@@ -56,22 +56,22 @@ async def running(settings: Settings, stopping: asyncio.Event, tracing: Tracing 
         await publisher.start()
         # It stops last, and sends what it still holds.
         stack.push_async_callback(publisher.stop)
-        users = Users(settings, topics, publisher)
+        users = UserRegistry(settings, topics, publisher)
         keys = UserKeys(settings, topics, publisher)
-        workers = Workers(settings, topics)
-        records = Records(settings, topics)
+        workers = WorkerClient(settings, topics)
+        records = SubmissionReader(settings, topics)
         stack.push_async_callback(records.stop)
         for service in (users, keys, workers):
             stack.push_async_callback(service.stop)
             await service.start()
-        audit = Audit(settings, topics, publisher)
+        audit = AuditWriter(settings, topics, publisher)
         stack.push_async_callback(audit.stop)
         audit.start()
-        trail = Trail(settings, topics)
-        stack.push_async_callback(trail.stop)
+        audit_reader = AuditReader(settings, topics)
+        stack.push_async_callback(audit_reader.stop)
         issuer = IdIssuer(settings.secret.get_secret_value())
-        waiting = Waiting(workers, settings.max_waits)
-        lookup = Lookup(issuer, workers, waiting, audit)
+        long_polls = LongPolls(workers, settings.max_waits)
+        lookup = Lookup(issuer, workers, long_polls, audit)
         services = Services(
             stopping=stopping,
             users=users,
@@ -90,9 +90,9 @@ async def running(settings: Settings, stopping: asyncio.Event, tracing: Tracing 
             ),
             audit=audit,
             workers=workers,
-            waiting=waiting,
+            long_polls=long_polls,
             lookup=lookup,
-            ecg_list=EcgList(workers, Cursors(settings.secret.get_secret_value())),
+            ecg_list=EcgList(workers, ListCursors(settings.secret.get_secret_value())),
             stored_ecgs=StoredEcgs(settings, records, keys),
             streams=Streams(settings, topics, users, workers, audit=audit),
             eraser=Eraser(
@@ -106,10 +106,10 @@ async def running(settings: Settings, stopping: asyncio.Event, tracing: Tracing 
                 issuer=issuer,
                 audit=audit,
             ),
-            trail=trail,
+            audit_reader=audit_reader,
         )
         if settings.metrics_port is not None:
-            cluster = Cluster(settings, topics)
+            cluster = ClusterMetrics(settings, topics)
             stack.push_async_callback(cluster.stop)
             await cluster.start()
 

@@ -45,7 +45,7 @@ async def read_audit(
     follows `next` to its end sees each event that was there at the beginning once.
     """
     try:
-        events, following = await services.trail.page(Selection(username, ecg_id, since, until), limit, cursor)
+        events, following = await services.audit_reader.page(Selection(username, ecg_id, since, until), limit, cursor)
     except ValueError:
         raise Unprocessable("cursor: must be the `next` of a page", field="cursor") from None
     return JsonResponse({"events": msgspec.to_builtins(events), "next": following})

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends
 
-from ingest_api.audit.reader import Trail
+from ingest_api.audit.reader import AuditReader
 from ingest_api.http.services import GatewayServices, provided
 
 
@@ -13,7 +13,7 @@ from ingest_api.http.services import GatewayServices, provided
 class AuditServices(GatewayServices):
     """What reading the audit needs."""
 
-    trail: Trail
+    audit_reader: AuditReader
 
 
 Services: TypeAlias = Annotated[AuditServices, Depends(provided(AuditServices))]

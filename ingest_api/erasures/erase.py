@@ -7,12 +7,12 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from fastapi import Request
 
-from ingest_api.audit.writer import Audit
+from ingest_api.audit.writer import AuditWriter
 from ingest_api.http.errors import NotFound, Unavailable
 from ingest_api.kafka.publisher import Publisher, headers_of
 from ingest_api.queries.lookup import Lookup
-from ingest_api.queries.worker_client import Workers
-from ingest_api.users.registry import Users
+from ingest_api.queries.worker_client import WorkerClient
+from ingest_api.users.registry import UserRegistry
 from ingest_api.users.user_keys import UserKeys
 from shared.kafka.topics import Topics
 from shared.messages.audit import ADMIN
@@ -34,12 +34,12 @@ class Eraser:
         topics: Topics,
         *,
         publisher: Publisher,
-        users: Users,
+        users: UserRegistry,
         keys: UserKeys,
-        workers: Workers,
+        workers: WorkerClient,
         lookup: Lookup,
         issuer: IdIssuer,
-        audit: Audit,
+        audit: AuditWriter,
     ) -> None:
         self._erasures = Erasures(settings.secret.get_secret_value())
         self._topic = topics.submissions.name

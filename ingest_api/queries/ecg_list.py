@@ -1,8 +1,8 @@
 """The list of a user's processed ECGs, in pages."""
 
 from ingest_api.http.errors import Unprocessable
-from ingest_api.queries.list_cursor import Cursors
-from ingest_api.queries.worker_client import Workers
+from ingest_api.queries.list_cursor import ListCursors
+from ingest_api.queries.worker_client import WorkerClient
 from shared.messages.insights import Insights
 from shared.worker_protocol.listing import merge, position
 
@@ -10,7 +10,7 @@ from shared.worker_protocol.listing import merge, position
 class EcgList:
     """Reads pages of a user's ECGs, the latest accepted first."""
 
-    def __init__(self, workers: Workers, cursors: Cursors) -> None:
+    def __init__(self, workers: WorkerClient, cursors: ListCursors) -> None:
         self._workers = workers
         self._cursors = cursors
 

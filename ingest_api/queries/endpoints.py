@@ -43,7 +43,7 @@ router = APIRouter(tags=["ecgs"])
 async def read_insights(request: Request, ecg_id: str, user: User) -> JsonResponse:
     """Answer the insights of the caller's ECG, its leads in the order submitted."""
     queries = services_of(request, QueryServices)
-    wait = 0 if queries.waiting.full else wait_seconds(request.headers.getlist("prefer"))
+    wait = 0 if queries.long_polls.full else wait_seconds(request.headers.getlist("prefer"))
     applied = {"preference-applied": f"wait={wait}"} if wait else None
     found = await queries.lookup.find(request, ecg_id, user, wait)
     if found is None:

@@ -2,10 +2,10 @@
 
 from fastapi import Request
 
-from ingest_api.audit.writer import Audit
+from ingest_api.audit.writer import AuditWriter
 from ingest_api.http.errors import NotFound, Unavailable
-from ingest_api.queries.long_poll import Waiting
-from ingest_api.queries.worker_client import Workers
+from ingest_api.queries.long_poll import LongPolls
+from ingest_api.queries.worker_client import WorkerClient
 from shared.messages.insights import Insights
 from shared.security.ids import IdIssuer, is_issued, is_valid
 
@@ -13,10 +13,10 @@ from shared.security.ids import IdIssuer, is_issued, is_valid
 class Lookup:
     """Finds rows by the ids of ECGs, for the users who own them."""
 
-    def __init__(self, issuer: IdIssuer, workers: Workers, waiting: Waiting, audit: Audit) -> None:
+    def __init__(self, issuer: IdIssuer, workers: WorkerClient, long_polls: LongPolls, audit: AuditWriter) -> None:
         self._issuer = issuer
         self._workers = workers
-        self._waiting = waiting
+        self._long_polls = long_polls
         self._audit = audit
 
     async def find(self, request: Request, ecg_id: str, user: str, wait: int = 0) -> Insights | None:
@@ -50,7 +50,7 @@ class Lookup:
         owner = None if issued_here else user
         another_users = is_issued(ecg_id) and not issued_here
         if wait and not another_users:
-            return await self._waiting.find(request, ecg_id, owner, wait)
+            return await self._long_polls.find(request, ecg_id, owner, wait)
         # What a gateway issued to another user is asked for too, for the audit: it is not worth a wait.
         try:
             return await self._workers.find(ecg_id, owner)

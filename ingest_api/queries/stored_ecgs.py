@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from aiokafka.errors import KafkaError
 
 from ingest_api.http.errors import Gone, Unavailable, Unprocessable
-from ingest_api.queries.submission_reader import Message, Records
+from ingest_api.queries.submission_reader import Message, SubmissionReader
 from ingest_api.users.user_keys import UserKeys
 from shared import encoding
 from shared.ecg import Ecg
@@ -23,7 +23,7 @@ GONE = "The signals are no longer kept, the insights are"
 class StoredEcgs:
     """Reads ECGs, and opens those that are sealed."""
 
-    def __init__(self, settings: Settings, records: Records, keys: UserKeys) -> None:
+    def __init__(self, settings: Settings, records: SubmissionReader, keys: UserKeys) -> None:
         self._timeout = settings.query_timeout
         self._records = records
         self._keys = keys

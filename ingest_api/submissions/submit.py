@@ -9,13 +9,13 @@ from aiokafka.errors import KafkaError
 from fastapi import Request
 
 from ingest_api import metrics
-from ingest_api.audit.writer import Audit
+from ingest_api.audit.writer import AuditWriter
 from ingest_api.http.body import announced_length, check_media_type, read_body
 from ingest_api.http.errors import Unauthorized, Unavailable, Unprocessable
 from ingest_api.kafka.publisher import Headers, Publisher, headers_of
-from ingest_api.submissions.memory_budget import Inflight
+from ingest_api.submissions.memory_budget import MemoryBudget
 from ingest_api.submissions.quotas import Quotas
-from ingest_api.users.registry import Users
+from ingest_api.users.registry import UserRegistry
 from ingest_api.users.user_keys import UserKeys
 from shared.ecg import Content, Ecg
 from shared.encoding import packed, plain
@@ -42,9 +42,9 @@ class Submissions:
         issuer: IdIssuer,
         quotas: Quotas,
         *,
-        users: Users,
+        users: UserRegistry,
         keys: UserKeys,
-        audit: Audit,
+        audit: AuditWriter,
         tracing: Tracing | None,
     ) -> None:
         self._publisher = publisher
@@ -57,8 +57,8 @@ class Submissions:
         self._topic = topics.submissions.name
         self._max_body = settings.max_body_bytes
         self._timeout = settings.publish_timeout
-        self._inflight = Inflight(settings.max_inflight_bytes, settings.client_timeout)
-        metrics.inflight.set_function(lambda: self._inflight.held)
+        self._budget = MemoryBudget(settings.max_inflight_bytes, settings.client_timeout)
+        metrics.inflight.set_function(lambda: self._budget.held)
 
     async def accept(self, request: Request, username: str) -> str:
         """Accept a submission and return the ECG's id; the ECG is durable then.
@@ -69,7 +69,7 @@ class Submissions:
         check_media_type(request)
         key = idempotency_key(request)
         announced = announced_length(request, self._max_body)
-        with self._inflight.submission() as held:
+        with self._budget.submission() as held:
             held.check(announced or 0)
             # What comes in chunks counts as the largest ECG until its size is known.
             expected = self._max_body if announced is None else announced

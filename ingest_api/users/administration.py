@@ -5,9 +5,9 @@ from datetime import datetime
 
 from aiokafka.errors import KafkaError
 
-from ingest_api.audit.writer import Audit
+from ingest_api.audit.writer import AuditWriter
 from ingest_api.http.errors import Unavailable
-from ingest_api.users.registry import Account, Users
+from ingest_api.users.registry import Account, UserRegistry
 from shared.messages.audit import ADMIN, Action
 from shared.settings import Settings
 
@@ -15,7 +15,7 @@ from shared.settings import Settings
 class Administration:
     """Registers users, on record, and lists them, each within the time that a request has."""
 
-    def __init__(self, settings: Settings, users: Users, audit: Audit) -> None:
+    def __init__(self, settings: Settings, users: UserRegistry, audit: AuditWriter) -> None:
         self._publish_timeout = settings.publish_timeout
         self._query_timeout = settings.query_timeout
         self._users = users

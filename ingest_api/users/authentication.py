@@ -8,8 +8,8 @@ from fastapi import Request
 from ingest_api import metrics
 from ingest_api.http.errors import TooManyRequests, Unauthorized, Unavailable
 from ingest_api.users import tokens
-from ingest_api.users.rate_limiter import Limiter, network
-from ingest_api.users.registry import Users
+from ingest_api.users.rate_limiter import RateLimiter, network
+from ingest_api.users.registry import UserRegistry
 from shared.settings import Settings
 
 USER_HEADER = "x-user-token"
@@ -31,7 +31,7 @@ class Authenticator:
         ValueError: if there is no admin token.
     """
 
-    def __init__(self, settings: Settings, users: Users) -> None:
+    def __init__(self, settings: Settings, users: UserRegistry) -> None:
         if settings.admin_token is None:
             raise ValueError("ECG_ADMIN_TOKEN must be set")
         self._users = users
@@ -83,7 +83,7 @@ class _Failures:
     """Wrong tokens: limited for each source address, and counted by the header that they came in."""
 
     def __init__(self, per_minute: int) -> None:
-        self._limiter = Limiter(per_minute, _SOURCES)
+        self._limiter = RateLimiter(per_minute, _SOURCES)
 
     def check(self, request: Request, header: str) -> None:
         """Let an unknown token be looked at, unless too many from there were wrong.

@@ -18,7 +18,7 @@ from ingest_api.users.services import UserServices
 class DirectRoute(APIRoute):
     """A user's call whose handler is called directly, with the request, the user and the path's parameters.
 
-    FastAPI documents it like any other. Its middleware, routing and dependencies would be a tenth of the work of
+    FastAPI documents it like any other. Its middleware, routing and dependencies would be a third of the work of
     answering it: see docs/decisions/0010-hot-path.md.
     """
 

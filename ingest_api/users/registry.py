@@ -38,7 +38,7 @@ class Account(msgspec.Struct, frozen=True):
     expires: float
 
 
-class Users:
+class UserRegistry:
     """Registers users and authenticates them by token, in constant time.
 
     A token that is replaced or deleted is refused here at once, and by other replicas as soon as the record reaches

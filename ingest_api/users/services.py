@@ -8,14 +8,14 @@ from fastapi import Depends, Header, Request
 from ingest_api.http.services import GatewayServices, provided
 from ingest_api.users.administration import Administration
 from ingest_api.users.authentication import ADMIN_HEADER, USER_HEADER, Authenticator
-from ingest_api.users.registry import Users
+from ingest_api.users.registry import UserRegistry
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserServices(GatewayServices):
     """What calls need that a user or the administrator makes."""
 
-    users: Users
+    users: UserRegistry
     authenticator: Authenticator
     administration: Administration
 
