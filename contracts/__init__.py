@@ -1,1 +1,1 @@
-"""The pipeline's contracts as documents, made from the types of the code: OpenAPI, AsyncAPI, JSON Schemas."""
+"""The pipeline's contracts as documents, generated from the code: OpenAPI, AsyncAPI, JSON Schemas, permissions."""

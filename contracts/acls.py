@@ -1,36 +1,36 @@
-"""The page about Kafka's permissions, from those that the code knows."""
+"""The page about Kafka's permissions, generated from the permissions in the code."""
 
 from shared.acls import Acl, Role, acls, users
 from shared.settings import Settings
 
 _PAGE = """# Kafka's permissions
 
-What each part of the pipeline may do on a cluster with access control, and no more: with exactly these permissions all
-of it works, and without any one of them something does not; the tests try both on Apache Kafka. This page is written by
-`make contracts`.
+The permissions that each part of the pipeline needs on a cluster with access control. They are minimal: the whole
+pipeline works with exactly these, and fails somewhere without any one of them. Tests check both on Apache Kafka.
+`make contracts` generates this page.
 
-The users are yours to create, with passwords or certificates. As a user who may change permissions (`Alter` on the
-cluster), and with the pipeline's other settings as they are:
+Create the users yourself, with passwords or certificates. Then run the following with the pipeline's other settings, as
+a user who may change permissions (`Alter` on the cluster):
 
 ```sh
-python -m shared.acls                                # print Kafka's own commands
-python -m shared.acls --apply                        # or grant them
-python -m shared.acls --apply --user gateway=CN=gw   # users of other names
+python -m shared.acls                                # print the kafka-acls.sh commands
+python -m shared.acls --apply                        # or grant the permissions
+python -m shared.acls --apply --user gateway=CN=gw   # with another user name
 ```
 
-Then have the operator create the topics (`python -m shared.topics`) before anything else starts: nobody else may. The
-names below begin with `ECG_TOPIC_PREFIX`; the group is the workers'. Whoever may read or write a topic or a group may
-describe it too, and whoever may write to a topic may produce idempotently. Permissions that were granted and are no
-longer listed here stay until you remove them.
+Next, run `python -m shared.topics` as the operator to create the topics, before anything else starts: no other role may
+create them. The names below begin with `ECG_TOPIC_PREFIX`; the group is that of the workers. `Read` or `Write` on a
+topic or a group implies `Describe`, and `Write` on a topic permits idempotent producing. Permissions that were granted
+earlier and are no longer listed here stay until you remove them.
 """
 
 _ABOUT = {
     Role.GATEWAY: "`python -m ingest_api`.",
     Role.WORKER: "`python -m stream_agents`.",
-    Role.PRODUCER: "Devices and labs that produce straight onto Kafka ([how](kafka.md)), and `ecg produce`. A record "
-    "names its owner itself: whoever has this permission submits for everybody.",
-    Role.READER: "Services that read insights from Kafka, and `ecg watch --username`. They read everybody's. Those "
-    "that join a consumer group need `Read` on that group too.",
+    Role.PRODUCER: "Devices and labs that produce directly to Kafka ([how](kafka.md)), and `ecg produce`. The record "
+    "names its owner, so this permission allows submitting for any user.",
+    Role.READER: "Services that read insights from Kafka, and `ecg watch --username`. They read the insights of all "
+    "users. A service that joins a consumer group also needs `Read` on that group.",
     Role.OPERATOR: "`python -m shared.topics` and `ecg dlq`. Dead letters hold signals.",
 }
 
