@@ -1,4 +1,4 @@
-"""The C library's allocator, set up for messages of some hundred kilobytes."""
+"""A setting of the C library's allocator for messages of some hundred kilobytes."""
 
 import ctypes
 import sys

@@ -1,4 +1,4 @@
-"""How a topic on the cluster differs from the settings, and what to do about it: pure functions."""
+"""Differences between a topic on the cluster and the settings, with their remedies: pure functions."""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping

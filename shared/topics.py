@@ -136,7 +136,7 @@ class Topics:
         """Create missing topics; existing ones are not changed.
 
         Raises:
-            KafkaError: if the broker refuses one for another reason.
+            KafkaError: if the broker refuses to create one.
         """
         existing = set(await admin.list_topics())
         missing = [topic for topic in self if topic.name not in existing]

@@ -30,7 +30,7 @@ class ChangelogReader(Service):
     whatever happened in between.
 
     Args:
-        settings: where Kafka is.
+        settings: hold the options of the Kafka consumer.
         topic: the changelog's name.
         store: the local copies.
         on_applied: is called with the records that were applied.

@@ -70,7 +70,8 @@ def decode(value: bytes) -> Ecg:
     """Decode a packed message; the signals are read-only views of it.
 
     Raises:
-        InvalidEcg: if it is not MessagePack or breaks the schema; it carries id and username where they are valid.
+        InvalidEcg: if it is not MessagePack or breaks the schema; it carries id and username if it
+            could be decoded and both are valid.
     """
     try:
         message = _decoder.decode(value)

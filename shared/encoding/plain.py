@@ -44,7 +44,8 @@ def decode(value: bytes) -> Ecg:
     """Decode a JSON message.
 
     Raises:
-        InvalidEcg: if it is not JSON or breaks the schema; it carries id and username where they are valid.
+        InvalidEcg: if it is not JSON or breaks the schema; it carries id and username if they
+            could be read and are valid.
     """
     document = _parse(value)
     # Rejects duplicate fields before any is read: with two ids or two usernames, the owner would be ambiguous.
