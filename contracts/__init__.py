@@ -1,1 +1,1 @@
-"""The pipeline's contracts as documents, generated from the code: OpenAPI, AsyncAPI, JSON Schemas, permissions."""
+"""The pipeline's contracts with the outside: documents generated from the code's types, and permissions on Kafka."""

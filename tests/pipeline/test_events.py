@@ -13,8 +13,8 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
 from tests.harness import Pipeline, eventually, insights
 from tests.pipeline.test_faults import EXPECTED, submit
 
@@ -243,7 +243,7 @@ async def _has_id(events: Stream) -> bool | None:
 
 async def test_a_position_beyond_the_topic_begins_anew(pipeline: Pipeline) -> None:
     """As of a topic that was lost and made again: what is there comes, instead of nothing until it has grown so far."""
-    from ingest_api.positions import Positions  # noqa: PLC0415
+    from ingest_api.kafka.offset_cursor import Positions  # noqa: PLC0415
 
     settings: Settings = pipeline.settings
     position = Positions(settings, Topics(settings).insights, 12).encode([1_000_000] * 12)

@@ -7,9 +7,9 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from ingest_api.errors import Unavailable
-from ingest_api.inflight import Inflight
-from ingest_api.submissions import read_body
+from ingest_api.http.errors import Unavailable
+from ingest_api.submissions.memory_budget import Inflight
+from ingest_api.submissions.submit import read_body
 
 
 async def test_what_has_come_counts_and_what_is_announced_does_not() -> None:

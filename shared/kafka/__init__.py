@@ -1,0 +1,1 @@
+"""Kafka: the pipeline's topics, clients with the options that its guarantees need, and views of compacted topics."""

@@ -1,0 +1,1 @@
+"""The messages on the pipeline's topics, besides submissions: insights, erasures and audit records."""

@@ -1,0 +1,1 @@
+"""Secrets and their uses: ids, sealing, data keys, TLS."""

@@ -1,0 +1,1 @@
+"""The internal protocol between gateways and workers."""

@@ -1,0 +1,1 @@
+"""Overrides of Faust and aiokafka, and the reasons for them."""

@@ -1,0 +1,1 @@
+"""Processing: from a message to its outcome."""

@@ -1,0 +1,1 @@
+"""Serving: a worker's answers to gateways."""
