@@ -1,4 +1,4 @@
-# Every target sets up what it needs, on a fresh clone too.
+# Every target installs its own dependencies, so that it works on a fresh clone.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,21 +6,22 @@ RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
 BENCH_READY := $(VENV)/.ready-bench
 FUZZ_READY := $(VENV)/.ready-fuzz
-# What the benchmarks compare with needs other versions than ours.
+# The benchmarks' peers need other versions of some dependencies.
 PEERS := build/peers
 PEERS_READY := $(PEERS)/.ready
 DOCS := build/docs
 DOCS_READY := $(DOCS)/.ready
-# Most tests wait for processes to start or to notice that another one died. Files go out as they are collected, the quick
-# ones last: pytest-xdist would begin with those of many tests, and end with a few long ones, one after the other.
+# Most tests wait for processes to start or to notice that another one died. Files run in the order of collection, with
+# quick ones last: by default pytest-xdist starts with the files of many tests, and ends with a few long ones, one after
+# the other.
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 SUPPLY := build/supply
 SUPPLY_READY := $(SUPPLY)/.ready
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
-# The longest files first. What is the same on any broker (HTTP, the terminal, logs, computing) runs on the embedded one, and
-# here with ALL=1; how processes stop is tried on three nodes, by the fault suite.
+# The longest files first. Tests of HTTP, the command line, logs and computing do not depend on the broker: they run on
+# the embedded one, and here only with ALL=1. The fault suite tests on three nodes how processes stop.
 SAME_ANYWHERE := cli client http_contract limits load_generator logs traces reading waiting insights internal messages stopping worker_stops
 KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py) \
 	tests/faults/test_commit.py tests/pipeline/test_users.py tests/pipeline \
@@ -34,7 +35,7 @@ SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: $(RUN_READY) ## run the whole pipeline here, Ctrl-C stops it: make run [BROKER=kafka to keep everything] [WORKERS=n] [GATEWAYS=m]
+run: $(RUN_READY) ## run the whole pipeline until Ctrl-C: make run [BROKER=kafka: keep all data] [WORKERS=n] [GATEWAYS=m]
 	@exec $(BIN)/python -m local_stack up $(if $(BROKER),--broker "$(BROKER)") \
 		$(if $(WORKERS),--workers "$(WORKERS)") $(if $(GATEWAYS),--gateways "$(GATEWAYS)")
 
@@ -45,29 +46,29 @@ test: $(DEV_READY) ## run the tests
 	@echo "Running the tests on the embedded broker (about ten minutes on two cores)"
 	@exec $(PYTEST) -m "not kafka and not docker"
 
-test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [ALL=1: also what is the same on any broker] [SECURE=1: with TLS, passwords and permissions]
-	@echo "Running the pipeline's tests on Apache Kafka (about ten minutes on two cores; once, Maven downloads it)"
+test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [ALL=1: also tests that do not depend on the broker] [SECURE=1: with TLS, passwords and permissions]
+	@echo "Running the pipeline's tests on Apache Kafka (about ten minutes on two cores; Maven downloads it the first time)"
 	@$(SECURED) exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
 
-test-compose: $(DEV_READY) ## build the image, and use and break the cluster of docker-compose.yml on a Docker engine (fifteen minutes)
+test-compose: $(DEV_READY) ## build the image, and test the cluster of docker-compose.yml and its failures on a Docker engine (fifteen minutes)
 	@exec $(BIN)/python -m pytest tests/compose tests/pipeline/test_http_contract.py --broker compose
 
-test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/reliability.md (35 minutes; SHORT=1: seven; ONLY=coordinator: those named so; SECURE=1: with TLS, passwords and permissions)
+test-faults: $(DEV_READY) ## inject faults into a replicated stack under load, and write docs/reliability.md (35 minutes; SHORT=1: seven; ONLY=coordinator: tests with this name; SECURE=1: with TLS, passwords and permissions)
 	@$(SECURED) $(if $(SHORT),ECG_FAULTS_SHORT=1) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py tests/faults/test_chaos.py \
 		-s --show-capture=no $(if $(ONLY),-k "$(ONLY)")
 
 test-chaos: $(DEV_READY) ## kill, freeze and restart all processes at random: make test-chaos [SECONDS=600] [SEED=n] [SECURE=1]
 	@$(SECURED) ECG_CHAOS_SECONDS=$(or $(SECONDS),600) ECG_CHAOS_SEED=$(SEED) exec $(BIN)/python -m pytest tests/faults/test_chaos.py -s --show-capture=no
 
-safeguards: $(DEV_READY) ## take each safeguard of docs/security.md away, and see its tests fail (half an hour, as long again with a Docker engine; ONLY=erasure: those named so)
+safeguards: $(DEV_READY) ## remove each safeguard of docs/security.md in turn, and check that its tests fail (half an hour, as long again with a Docker engine; ONLY=erasure: those with this name)
 	@exec $(BIN)/python -m tests.safeguards $(ONLY)
 
-fuzz: $(FUZZ_READY) ## throw bytes at every decoder, guided by what they reach: make fuzz [SECONDS=600]
+fuzz: $(FUZZ_READY) ## fuzz every decoder, guided by coverage: make fuzz [SECONDS=600]
 	@mkdir -p build/fuzz
 	@exec $(BIN)/python -m tests.hostile.fuzz build/fuzz -artifact_prefix=build/fuzz- -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
 		-max_total_time=$(or $(SECONDS),600)
 
-bench: $(BENCH_READY) $(PEERS_READY) ## measure beside peers on Apache Kafka (Java 17, Maven), and write docs/benchmarks.md (half an hour; QUICK=1: five minutes; ONLY=process: a part)
+bench: $(BENCH_READY) $(PEERS_READY) ## compare the pipeline with its peers on Apache Kafka (Java 17, Maven), and write docs/benchmarks.md (half an hour; QUICK=1: five minutes; ONLY=process: one part)
 	@exec $(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 
 check: $(DEV_READY) ## lint, formatting, types
@@ -75,22 +76,22 @@ check: $(DEV_READY) ## lint, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-contracts: $(DEV_READY) ## write docs/openapi.json, docs/asyncapi.yaml, docs/schemas/ and docs/kafka-acls.md anew from the code
+contracts: $(DEV_READY) ## generate docs/openapi.json, docs/asyncapi.yaml, docs/schemas/ and docs/kafka-acls.md from the code
 	@exec $(BIN)/python -m contracts
 
-docs: $(DOCS_READY) ## build the documentation as a site that needs no network, into build/site
+docs: $(DOCS_READY) ## build the documentation into build/site, a site that needs no network
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --config-file docs_site/mkdocs.yml
 	@echo "Built build/site/index.html"
 
-sbom: $(SUPPLY_READY) ## write build/sbom.json, what the image is made of (CycloneDX)
+sbom: $(SUPPLY_READY) ## write build/sbom.json, the image's bill of materials (CycloneDX)
 	@PYTHONWARNINGS=ignore $(SUPPLY)/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --spec-version 1.6 \
 		--output-format JSON --output-reproducible --validate --output-file build/sbom.json requirements-service.lock
 	@echo "Written: build/sbom.json"
 
-audit-dependencies: $(SUPPLY_READY) ## ask for known vulnerabilities of what the image is made of (asks a service in the network)
+audit-dependencies: $(SUPPLY_READY) ## check the image's dependencies for known vulnerabilities (asks an online service)
 	@exec $(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-service.lock
 
-lock: $(DEV_READY) ## write the lock files anew
+lock: $(DEV_READY) ## update the lock files to the newest versions
 	$(BIN)/pip install -q uv
 	$(COMPILE) pyproject.toml --extra otel -o requirements-service.lock
 	$(COMPILE) pyproject.toml --extra local --extra otel -o requirements.lock
@@ -101,7 +102,7 @@ lock: $(DEV_READY) ## write the lock files anew
 	$(COMPILE) --group peers -o requirements-peers.lock
 	$(COMPILE) --group supply -o requirements-supply.lock
 
-clean: ## remove what the targets made, but not what data/ keeps
+clean: ## remove everything that the targets created, except data/ (of it, only data/embedded goes)
 	rm -rf $(VENV) data/embedded build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
@@ -111,12 +112,12 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(RUN_READY): requirements.lock | $(BIN)/python
-	@echo "Installing what the pipeline needs into $(VENV) (once, about half a minute)"
+	@echo "Installing the pipeline's dependencies into $(VENV) (once, about half a minute)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 $(DEV_READY): requirements-dev.lock | $(BIN)/python
-	@echo "Installing what the tests need into $(VENV) (once, about a minute)"
+	@echo "Installing the tests' dependencies into $(VENV) (once, about a minute)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
 	@touch $@ $(RUN_READY)
@@ -130,19 +131,19 @@ $(FUZZ_READY): requirements-fuzz.lock $(DEV_READY)
 	@touch $@
 
 $(PEERS_READY): requirements-peers.lock | $(BIN)/python
-	@echo "Installing what the benchmarks compare with into $(PEERS) (once, about half a minute)"
+	@echo "Installing the benchmarks' peers into $(PEERS) (once, about half a minute)"
 	@$(BIN)/python -m venv --clear $(PEERS)
 	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-peers.lock
 	@touch $@
 
 $(SUPPLY_READY): requirements-supply.lock | $(BIN)/python
-	@echo "Installing what looks at the dependencies into $(SUPPLY) (once, about ten seconds)"
+	@echo "Installing the checkers of dependencies into $(SUPPLY) (once, about ten seconds)"
 	@$(BIN)/python -m venv --clear $(SUPPLY)
 	@$(SUPPLY)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-supply.lock
 	@touch $@
 
 $(DOCS_READY): requirements-docs.lock | $(BIN)/python
-	@echo "Installing what builds the site into $(DOCS) (once, about ten seconds)"
+	@echo "Installing the builder of the site into $(DOCS) (once, about ten seconds)"
 	@$(BIN)/python -m venv --clear $(DOCS)
 	@$(DOCS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-docs.lock
 	@touch $@

@@ -1,1 +1,1 @@
-"""What the pipeline agrees on with the outside: documents made from the types of the code, and permissions on Kafka."""
+"""The pipeline's contracts with the outside: documents generated from the code's types, and permissions on Kafka."""

@@ -1,10 +1,10 @@
-"""Write the documents anew: `python -m contracts`."""
+"""Generate the documents: `python -m contracts`."""
 
 from contracts.documents import DIRECTORY, render
 
 
 def main() -> None:
-    """Write every document that is not what the code says, and remove schemas of what is no more."""
+    """Write every document that differs from the code, and delete schemas of messages that no longer exist."""
     documents = render()
     for path in set(DIRECTORY.glob("schemas/*")) - set(documents):
         path.unlink()

@@ -1,4 +1,4 @@
-"""The permissions that each part of the pipeline needs of Kafka, and no more: `python -m contracts.acls [--apply]`."""
+"""The Kafka permissions that each part of the pipeline needs, and no others: `python -m contracts.acls [--apply]`."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ _ANY_HOST = "*"
 
 
 class Role(StrEnum):
-    """What a user of Kafka's is in the pipeline."""
+    """The role of a Kafka user in the pipeline."""
 
     GATEWAY = "gateway"
     WORKER = "worker"
@@ -31,14 +31,14 @@ class Role(StrEnum):
 
 
 class Resource(IntEnum):
-    """What is permitted to be used, in Kafka's protocol."""
+    """A type of resource, by its number in Kafka's protocol."""
 
     TOPIC = 2
     GROUP = 3
 
 
 class Operation(IntEnum):
-    """What it may be used for, in Kafka's protocol. To read or write is to describe, too."""
+    """An operation on a resource, by its number in Kafka's protocol. READ and WRITE imply DESCRIBE."""
 
     READ = 3
     WRITE = 4
@@ -48,13 +48,13 @@ class Operation(IntEnum):
 
     @property
     def title(self) -> str:
-        """The name in Kafka's tools: `DescribeConfigs`."""
+        """The name in Kafka's tools, such as `DescribeConfigs`."""
         return self.name.title().replace("_", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Acl:
-    """One permission, and what it is for."""
+    """One permission and its purpose."""
 
     resource: Resource
     name: str
@@ -76,18 +76,18 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
         case Role.GATEWAY:
             return [
                 topic(topics.submissions.name, Operation.WRITE, "accept ECGs"),
-                topic(topics.submissions.name, Operation.READ, "give ECGs back"),
+                topic(topics.submissions.name, Operation.READ, "return ECGs to their owners"),
                 topic(topics.insights.name, Operation.READ, "stream events"),
-                topic(topics.users.name, Operation.READ, "know users"),
+                topic(topics.users.name, Operation.READ, "authenticate users"),
                 topic(topics.users.name, Operation.WRITE, "register and delete users"),
-                topic(topics.keys.name, Operation.READ, "open what is sealed"),
-                topic(topics.keys.name, Operation.WRITE, "make and destroy data keys"),
-                topic(topics.audit.name, Operation.WRITE, "put on record who reads what"),
-                topic(topics.audit.name, Operation.READ, "show the record to the administrator"),
+                topic(topics.keys.name, Operation.READ, "seal and open submissions"),
+                topic(topics.keys.name, Operation.WRITE, "create and destroy data keys"),
+                topic(topics.audit.name, Operation.WRITE, "record audit events"),
+                topic(topics.audit.name, Operation.READ, "show audit events to the administrator"),
                 topic(topics.workers.name, Operation.READ, "find workers"),
-                topic(topics.dlq.name, Operation.DESCRIBE, "start without creating it, and measure its copies"),
+                topic(topics.dlq.name, Operation.DESCRIBE, "see that it exists, and measure its copies"),
                 *compare,
-                Acl(Resource.GROUP, group, Operation.DESCRIBE, "measure the lag of the workers"),
+                Acl(Resource.GROUP, group, Operation.DESCRIBE, "measure the workers' lag"),
             ]
         case Role.WORKER:
             return [
@@ -95,45 +95,42 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                 topic(topics.submissions.name, Operation.WRITE, "forward ECGs to the partition of their key"),
                 topic(topics.insights.name, Operation.READ, "recover the table"),
                 topic(topics.insights.name, Operation.WRITE, "store insights"),
-                topic(topics.workers.name, Operation.WRITE, "tell gateways which partitions are served"),
-                topic(topics.dlq.name, Operation.WRITE, "put dead letters there"),
-                topic(topics.keys.name, Operation.READ, "open what is sealed"),
-                *(
-                    topic(each.name, Operation.DESCRIBE, "start without creating it")
-                    for each in (topics.users, topics.audit)
-                ),
+                topic(topics.workers.name, Operation.WRITE, "announce the partitions that it serves"),
+                topic(topics.dlq.name, Operation.WRITE, "publish dead letters"),
+                topic(topics.keys.name, Operation.READ, "open sealed submissions"),
+                *(topic(each.name, Operation.DESCRIBE, "see that it exists") for each in (topics.users, topics.audit)),
                 *compare,
-                Acl(Resource.GROUP, group, Operation.READ, "share the partitions, and commit offsets"),
+                Acl(Resource.GROUP, group, Operation.READ, "join the group and commit offsets"),
             ]
         case Role.PRODUCER:
-            return [topic(topics.submissions.name, Operation.WRITE, "submit ECGs straight onto Kafka")]
+            return [topic(topics.submissions.name, Operation.WRITE, "submit ECGs directly to Kafka")]
         case Role.READER:
-            return [topic(topics.insights.name, Operation.READ, "read everybody's insights")]
+            return [topic(topics.insights.name, Operation.READ, "read the insights of all users")]
         case Role.OPERATOR:
             return [
                 *(topic(each.name, Operation.CREATE, "create it") for each in topics),
                 *(
                     topic(each.name, Operation.DESCRIBE, "compare its partitions and copies with the settings")
                     for each in topics
-                    # Reading or writing these permits it.
+                    # These two are left out: the READ or WRITE below implies DESCRIBE.
                     if each not in (topics.submissions, topics.dlq)
                 ),
                 *compare,
-                topic(topics.dlq.name, Operation.READ, "look at dead letters"),
+                topic(topics.dlq.name, Operation.READ, "read dead letters"),
                 topic(topics.submissions.name, Operation.WRITE, "replay dead letters"),
             ]
 
 
 def users(chosen: Iterable[tuple[Role, str]] = ()) -> dict[Role, str]:
-    """Return Kafka's user of each role: `ecg-gateway` and so on, unless another one is chosen."""
+    """Return the Kafka user of each role: `ecg-gateway` and so on, unless another one is chosen."""
     return {role: f"ecg-{role}" for role in Role} | dict(chosen)
 
 
 async def apply(settings: Settings, named: Mapping[Role, str]) -> None:
-    """Grant every role's permissions to its user; those that are there stay.
+    """Grant each role's permissions to its user; existing permissions stay.
 
     Raises:
-        KafkaError: if the cluster has no access control, or this process's user may not change it.
+        KafkaError: if the cluster has no access control, or this process's user may not change permissions.
     """
     client = AIOKafkaClient(**client_options(settings))
     await client.bootstrap()
@@ -155,7 +152,7 @@ async def _grant(client: AIOKafkaClient, acl: Acl, user: str) -> None:
 
 
 def commands(settings: Settings, named: Mapping[Role, str]) -> list[str]:
-    """Return the commands of Kafka's own tool that grant the same."""
+    """Return the `kafka-acls.sh` commands that grant the same permissions."""
     return [
         shlex.join(
             [
@@ -177,16 +174,16 @@ def _choice(text: str) -> tuple[Role, str]:
 
 
 def main() -> None:
-    """Print the permissions as commands of Kafka's own tool, or grant them."""
+    """Print the permissions as `kafka-acls.sh` commands, or grant them."""
     parser = argparse.ArgumentParser(prog="python -m contracts.acls", description=main.__doc__)
-    parser.add_argument("--apply", action="store_true", help="grant them, as the user of ECG_KAFKA_USERNAME")
+    parser.add_argument("--apply", action="store_true", help="grant the permissions, as the user in ECG_KAFKA_USERNAME")
     parser.add_argument(
         *("--user", "-u"),
         type=_choice,
         action="append",
         default=[],
         metavar="ROLE=USER",
-        help=f"Kafka's user of a role ({', '.join(Role)}), by default ecg-ROLE",
+        help=f"Kafka user of a role ({', '.join(Role)}); default: ecg-ROLE",
     )
     arguments = parser.parse_args()
     settings, named = Settings(), users(arguments.user)

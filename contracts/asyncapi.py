@@ -1,4 +1,4 @@
-"""The AsyncAPI document: every topic, its settings, and what is on it."""
+"""The AsyncAPI document: every topic with its configuration and its messages."""
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -9,8 +9,8 @@ from shared.settings import Settings
 
 _BINDING_VERSION: Final = "0.5.0"
 _DESCRIPTION: Final = """\
-Produce electrocardiograms straight onto Kafka, and read what is in them. Names and settings of the topics are those of
-the default settings. Values in MessagePack are described as the JSON that they are equivalent to.
+Produce electrocardiograms directly to Kafka, and read their insights. Topic names and configurations are those of the
+default settings. MessagePack values are described as the equivalent JSON.
 """
 
 
@@ -50,7 +50,7 @@ def document(settings: Settings, version: str) -> dict[str, Any]:
             "local": {
                 "host": f"localhost:{settings.broker_port}",
                 "protocol": "kafka",
-                "description": "As `make run` starts it.",
+                "description": "The broker that `make run` starts.",
             }
         },
         "channels": {channel.name: _channel(channel) for channel in channels},
@@ -73,76 +73,76 @@ def _channels(topics: Topics) -> tuple[_Channel, ...]:
         _Channel(
             "submissions",
             topics.submissions,
-            "ECGs to process, each in one of two encodings. Any partitioner will do: a record in another partition "
-            "than the one that Kafka's default partitioner (murmur2) gives its ECG's id is forwarded. Erasures stand "
-            "behind what they erase; gateways alone can make them.",
+            "ECGs to process, in either of two encodings. Any partitioner will do: a record is forwarded if it is not "
+            "in the partition that Kafka's default partitioner (murmur2) gives its ECG's id. An erasure follows the "
+            "ECGs that it erases; only gateways can create one.",
             (*ecgs, "Erasure"),
             (
                 _Operation("processEcg", "receive", "Workers compute the insights of every ECG.", ecgs),
-                _Operation("acceptEcg", "send", "Gateways publish what was submitted over HTTP.", ecgs),
-                _Operation("eraseEcgs", "send", "Gateways have ECGs erased, one or all of a user.", ("Erasure",)),
-                _Operation("carryOutErasure", "receive", "Workers erase what stands before it.", ("Erasure",)),
+                _Operation("acceptEcg", "send", "Gateways publish ECGs that were submitted over HTTP.", ecgs),
+                _Operation("eraseEcgs", "send", "Gateways have one ECG of a user erased, or all.", ("Erasure",)),
+                _Operation("carryOutErasure", "receive", "Workers erase the ECGs before the erasure.", ("Erasure",)),
             ),
         ),
         _Channel(
             "insights",
             topics.insights,
-            "The result of every ECG, the latest record of a key counts. An ECG that is sent again has the same "
+            "The result of every ECG. The latest record of a key counts. An ECG that is sent again has the same "
             "result.",
             ("Insights",),
-            (_Operation("publishInsights", "send", "Workers publish what they computed.", ("Insights",)),),
+            (_Operation("publishInsights", "send", "Workers publish the results.", ("Insights",)),),
         ),
         _Channel(
             "deadLetters",
             topics.dlq,
-            "What could not be processed, byte for byte as it was received, with its reason in headers.",
+            "Records that could not be processed, byte for byte as received, with the reason in headers.",
             ("DeadLetter",),
-            (_Operation("rejectEcg", "send", "Workers put aside what they cannot process.", ("DeadLetter",)),),
+            (_Operation("rejectEcg", "send", "Workers set aside records that they cannot process.", ("DeadLetter",)),),
         ),
         _Channel(
             "users",
             topics.users,
-            "Who holds which token; of the tokens it has digests only. Gateways write and follow it. The latest record "
-            "of a key counts.",
+            "Users and the digests of their tokens, never the tokens. Gateways write and follow the topic. The latest "
+            "record of a key counts.",
             users,
             (
                 _Operation("registerUser", "send", "A gateway registers a user, or gives one a new token.", ("User",)),
                 _Operation("deleteUser", "send", "A gateway deletes a user.", ("UserDeleted",)),
-                _Operation("followUsers", "receive", "Gateways know users by it.", users),
+                _Operation("followUsers", "receive", "Gateways follow the users, to authenticate them.", users),
             ),
         ),
         _Channel(
             "keys",
             topics.keys,
-            "Internal: the keys that submissions are sealed with, wrapped. To destroy one is to erase what it sealed.",
+            "Internal: the wrapped keys that seal submissions. Destroying a key erases the submissions that it sealed.",
             keys,
             (
-                _Operation("makeKey", "send", "A gateway makes a key with a user's first submission.", ("DataKey",)),
+                _Operation("makeKey", "send", "A gateway creates a key with a user's first submission.", ("DataKey",)),
                 _Operation("destroyKey", "send", "A gateway destroys a user's keys.", ("DataKeyDestroyed",)),
-                _Operation("followKeys", "receive", "Gateways and workers open what is sealed.", keys),
+                _Operation("followKeys", "receive", "Gateways and workers follow the keys, to open ECGs.", keys),
             ),
             internal=True,
         ),
         _Channel(
             "audit",
             topics.audit,
-            "Who submitted, read or erased which ECG, and when: nothing of what is in it. A record holds all that "
-            "happened at a gateway while the one before was written. An event may be there of a request that was then "
-            "answered 503; none is missing of a request that was answered.",
+            "Who submitted, read or erased which ECG, and when, without its content. A record holds the events of a "
+            "gateway from the time in which the previous record was written. There may be an event for a request that "
+            "then got 503, but none is missing for a request that succeeded.",
             ("Audit",),
             (
-                _Operation("recordAudit", "send", "A gateway puts on record what it is about to answer.", ("Audit",)),
-                _Operation("readAudit", "receive", "Gateways read it for the administrator.", ("Audit",)),
+                _Operation("recordAudit", "send", "A gateway records a request before it answers.", ("Audit",)),
+                _Operation("readAudit", "receive", "Gateways read the events for the administrator.", ("Audit",)),
             ),
         ),
         _Channel(
             "workers",
             topics.workers,
-            "Internal, and bound to change: which worker serves which partitions of the insights.",
+            "Internal, and likely to change: the partitions of the insights that each worker serves.",
             workers,
             (
-                _Operation("announceWorker", "send", "A worker tells what it serves, or that it stopped.", workers),
-                _Operation("followWorkers", "receive", "Gateways find the worker to ask by it.", workers),
+                _Operation("announceWorker", "send", "A worker announces its partitions, or that it stopped.", workers),
+                _Operation("followWorkers", "receive", "Gateways follow the workers, to find the one to ask.", workers),
             ),
             internal=True,
         ),

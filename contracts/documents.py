@@ -14,12 +14,12 @@ from shared.settings import Settings
 
 DIRECTORY = Path(__file__).parents[1] / "docs"
 
-# The defaults, whatever the environment says; no secret is part of a document.
+# The defaults, regardless of the environment: no secret gets into a document.
 _SETTINGS = Settings.model_construct(admin_token=SecretStr(""))
 
 
 def openapi() -> dict[str, Any]:
-    """Return what the gateway answers under `/openapi.json`."""
+    """Return the document that the gateway serves at `/openapi.json`."""
     return create_app(_SETTINGS).openapi()
 
 
@@ -54,6 +54,6 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def _yaml(document: dict[str, Any]) -> str:
-    # Through JSON, so that what is the same object twice is written twice.
+    # Through JSON, so that an object that occurs twice is written twice, not as a YAML alias.
     text: str = yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False, allow_unicode=True, width=110)
     return text

@@ -1,4 +1,4 @@
-"""The messages of every topic: what JSON Schema can say of them, made from the types that the code reads and writes."""
+"""The messages of every topic as JSON Schemas, generated from the types that the code reads and writes."""
 
 import re
 from collections.abc import Mapping
@@ -44,17 +44,17 @@ _URL: Final = "http://worker-1:6066"
 
 
 class Submission(EcgIn):
-    """An ECG as JSON, which anybody may produce with any client."""
+    """An ECG as JSON, which any Kafka client can produce."""
 
     id: Annotated[
         str,
         Field(
-            description="Chosen by the producer, the first to use it owns it. Version-8 UUIDs are the gateways' own.",
+            description="Chosen by the producer; the first to use it owns it. Version-8 UUIDs are for gateways only.",
             json_schema_extra=JSON_SCHEMA["id"],
         ),
     ]
     username: Annotated[
-        str, Field(description="Who owns the ECG, and alone reads it.", json_schema_extra=JSON_SCHEMA["username"])
+        str, Field(description="The ECG's owner, who alone can read it.", json_schema_extra=JSON_SCHEMA["username"])
     ]
 
 
@@ -62,7 +62,7 @@ class Submission(EcgIn):
 class Message:
     """A kind of message: JSON Schemas of its headers (as text) and its value (decoded), and an example of each.
 
-    `schemas` are those that the others refer to, by name. `content_type` is None where a value can be anything.
+    `schemas` are the schemas that these refer to, by name. `content_type` is None if the value can be any bytes.
     """
 
     title: str
@@ -96,9 +96,9 @@ def messages() -> dict[str, Message]:
 
 def _ecg() -> Message:
     payload = Submission.model_json_schema(ref_template=COMPONENTS + "{model}")
-    # That of a submission over HTTP.
+    # The example is that of a submission over HTTP, without an id.
     del payload["examples"]
-    media_type = _text("Says that the value is JSON, as it is without this header.", pattern=_media_type(plain))
+    media_type = _text("The value is JSON, which is also the default without this header.", pattern=_media_type(plain))
     leads = [{"name": "I", "signal": [1, 0, -1, 0, 1, 0, 0, 1]}, {"name": "II", "signal": [1, 0, -1]}]
     return Message(
         "An ECG as JSON",
@@ -117,8 +117,8 @@ def _packed_ecg() -> Message:
     payload, schemas = _of(PackedEcg, limits | {"sampling_rate": JSON_SCHEMA["sampling rate"]})
     lead = schemas["PackedLead"]
     _constrain(lead, {"name": JSON_SCHEMA["lead name"], "adc_gain": JSON_SCHEMA["adc gain"]})
-    lead["properties"]["signal"]["description"] = "Raw bytes in MessagePack (bin); here as base64, as JSON has none."
-    media_type = _text("Says that the value is packed.", pattern=_media_type(packed))
+    lead["properties"]["signal"]["description"] = "Raw bytes in MessagePack (bin); here as base64 for JSON."
+    media_type = _text("The value is in the packed encoding.", pattern=_media_type(packed))
     leads = [
         {"name": "I", "dtype": "int8", "signal": "AQD/AAEAAAE="},
         {"name": "II", "dtype": "int16", "signal": "AQAAAP//"},
@@ -136,7 +136,7 @@ def _packed_ecg() -> Message:
 
 
 def _sealed_ecg() -> Message:
-    media_type = _text("The encoding of what is sealed.", pattern=f"{_media_type(plain)}|{_media_type(packed)}")
+    media_type = _text("The encoding of the sealed ECG.", pattern=f"{_media_type(plain)}|{_media_type(packed)}")
     headers = _submission_headers(media_type)
     headers["properties"][DATA_KEY_HEADER] = _text("The id of the key on the topic of keys.", pattern=_KEY_ID)
     return Message(
@@ -158,9 +158,9 @@ def _erasure() -> Message:
     _constrain(schemas["Erasure"], {"username": JSON_SCHEMA["username"]})
     schemas["ErasedEcgs"] = schemas.pop("Erasure")
     payload["properties"]["erasure"] = {"$ref": COMPONENTS + "ErasedEcgs"}
-    media_type = _text("Says that it is an erasure.", pattern=f"^{re.escape(ERASURE)}$")
+    media_type = _text("The value is an erasure.", pattern=f"^{re.escape(ERASURE)}$")
     return Message(
-        "What is erased, of what stands before it in its partition",
+        "An erasure of ECGs before it in its partition",
         ERASURE,
         _text("The ECG's id, or the username."),
         payload,
@@ -190,7 +190,7 @@ def _insights() -> Message:
     values = {name: _value_of(insight) for name, insight in INSIGHTS.items()}
     lead = _object({"name": {"type": "string"}, **values}) | {"required": ["name", *INSIGHTS]}
     return Message(
-        "The insights of an ECG, or why it has none",
+        "The insights of an ECG, or the reason why it has none",
         plain.CONTENT_TYPE,
         _ecg_id(),
         payload,
@@ -211,7 +211,7 @@ def _audit() -> Message:
     payload, schemas = _of(AuditRecord)
     _constrain(schemas["AuditEvent"], {"username": JSON_SCHEMA["username"], "who": JSON_SCHEMA["username"]})
     return Message(
-        "What happened at a gateway at about the same time",
+        "Audit events of one gateway from about the same time",
         plain.CONTENT_TYPE,
         {"description": "None: any partition will do."},
         payload,
@@ -224,7 +224,7 @@ def _worker() -> Message:
     payload, schemas = _of(Announcement)
     example = {"url": _URL, "partitions": [0, 1, 2, 3], "standbys": [4, 5]}
     return Message(
-        "What a worker serves", plain.CONTENT_TYPE, _text("The worker's URL."), payload, schemas, example=example
+        "The partitions of a worker", plain.CONTENT_TYPE, _text("The worker's URL."), payload, schemas, example=example
     )
 
 
@@ -236,21 +236,21 @@ def _dead_letter() -> Message:
     return Message(
         "A message that could not be processed, byte for byte",
         None,
-        {"description": "As received, unless it is left out."},
-        {"description": "As received: any bytes, or none; or left out."},
+        {"description": "As received, unless left out."},
+        {"description": "As received: any bytes or none, unless left out."},
         headers=added | {"description": f"{added['description']} The record's own headers come first."},
         example_headers=msgspec.to_builtins(example),
     )
 
 
 def _submission_headers(media_type: Schema) -> Schema:
-    owner = "The owner, whom gateways name here too: who reads why even where the value itself cannot be read."
-    origin = "Where the record stood, which a worker moved to its key's partition: topic, partition and offset."
+    owner = "Set by gateways: the owner, who thus learns the reason for a failure even if the value cannot be read."
+    origin = "The original place of a record that a worker moved to its key's partition: topic, partition and offset."
     return _object(
         {
             CONTENT_TYPE_HEADER: media_type,
             USERNAME_HEADER: _text(owner),
-            REQUEST_ID_HEADER: _text("The request that submitted it, named in the log lines about it."),
+            REQUEST_ID_HEADER: _text("The id of the request that submitted the ECG, for log lines."),
             **{name: _text("W3C Trace Context, while traces are on.") for name in ("traceparent", "tracestate")},
             FORWARDED_HEADER: _text(origin, pattern="^.+-[0-9]+-[0-9]+$"),
         }
@@ -258,7 +258,7 @@ def _submission_headers(media_type: Schema) -> Schema:
 
 
 def _of(type_: type[msgspec.Struct], limits: Mapping[str, Schema] | None = None) -> tuple[Schema, dict[str, Schema]]:
-    """Return a struct's schema, with what the code checks beyond its types, and the schemas that it refers to."""
+    """Return a struct's schema, with `limits` that the code checks besides types, and the schemas that it refers to."""
     _, components = msgspec.json.schema_components([type_], ref_template=COMPONENTS + "{name}")
     for component in components.values():
         component["description"] = cleandoc(component["description"])
@@ -273,7 +273,7 @@ def _constrain(schema: Schema, limits: Mapping[str, Schema]) -> None:
 
 
 def _value_of(insight: Any) -> Schema:
-    """Return the schema of what a function computes of a signal, by its annotation and its docstring."""
+    """Return the schema of an insight's value for one signal, from the function's annotation and docstring."""
     (value,) = get_args(get_type_hints(insight)["return"])
     schema: Schema = msgspec.json.schema(value)
     return schema | {"description": getdoc(insight)}

@@ -111,7 +111,7 @@ def _default(name: str, field: FieldInfo) -> str:
 
 
 def _values(schema: dict[str, Any]) -> str:
-    """Return the values that a setting can have, where they are few: those of a `Literal`, or of a pattern."""
+    """Return the values that a setting can have, if they are listed: those of a `Literal`, or of a pattern."""
     pattern = re.fullmatch(r"\^\(([\w|]+)\)\$", schema.get("pattern", ""))
     values = pattern[1].split("|") if pattern else schema.get("enum", [])
     return ", ".join(f"`{value}`" for value in values)

@@ -1,3 +1,3 @@
-"""What both sides of the pipeline agree on: settings, topics, messages, ids."""
+"""Code that the gateway and the workers share: settings, topics, messages, ids."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""One deadline over the whole stop of a process, whatever hangs: what was accepted is durable by then."""
+"""One deadline for the whole stop of a process, whatever hangs: accepted data is durable long before."""
 
 import os
 import signal
@@ -12,37 +12,37 @@ import structlog
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 6.0
-"""From the signal to the end of the process: container runtimes kill it after ten."""
+"""The time from the signal to the end of the process: container runtimes kill it after ten seconds."""
 
 
 def end_in_time(code: Callable[[], int] = lambda: 0) -> None:
-    """End the process after `STOP_SECONDS`, with this exit code, if it has not ended by itself.
+    """End the process after `STOP_SECONDS` with this exit code, unless it ends by itself before.
 
-    In a thread: it holds for a blocked event loop too, and for what comes after the loop's end.
+    The timer runs in a thread, because the event loop may be blocked, or may have ended while something else hangs.
     """
     deadline = threading.Timer(STOP_SECONDS, lambda: end("the stop took too long", code()))
-    # It must not keep the process.
+    # A daemon thread does not keep the process alive.
     deadline.daemon = True
     deadline.start()
 
 
 def stop_at_once() -> None:
-    """Have SIGINT and SIGTERM end the process at once, until it has handlers of its own: it has begun nothing yet."""
+    """Let SIGINT and SIGTERM end the process at once until it sets its own handlers: it has begun nothing yet."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
 
 
 def ignore_signals() -> None:
-    """Have further signals change nothing: a process that stops has a deadline, and its own exit code.
+    """Ignore further signals: a stopping process has a deadline and an exit code already.
 
-    Python's end gives signals their defaults back, but for those that are ignored.
+    Ignored rather than handled, because Python restores the default of handled signals when the interpreter exits.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def end(reason: str, code: int = 0) -> NoReturn:
-    """End the process at once."""
+    """Log the reason and end the process at once."""
     log.warning("the process ends", reason=reason)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The ECG as both sides hold it in memory, and the limits that every encoding enforces alike."""
+"""The ECG in memory, and the limits that every encoding enforces."""
 
 import math
 import re
@@ -24,7 +24,7 @@ Signal = NDArray[np.signedinteger[Any]]
 
 _USERNAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# What JSON Schema can say of the checks below: less than they do of `date`, which may be in any form of ISO 8601.
+# The checks below as JSON Schema. For `date` it checks less, because no pattern covers every form of ISO 8601.
 JSON_SCHEMA: Final[Mapping[str, dict[str, Any]]] = {
     "id": {"pattern": f"^{ids.ID_PATTERN}$"},
     "username": {"minLength": 1, "maxLength": MAX_USERNAME, "pattern": f"^{_USERNAME.pattern}$"},
@@ -44,7 +44,7 @@ _WIDTHS = tuple((np.dtype(t), np.iinfo(t).min, np.iinfo(t).max) for t in ("<i1",
 class Lead(msgspec.Struct, frozen=True):
     """One lead: its name, and its samples in ADC units, shape (n,), any signed integer dtype.
 
-    `adc_gain` are the ADC units of one millivolt, where that is known.
+    `adc_gain` is the number of ADC units per millivolt, or None if it is unknown.
     """
 
     name: str
@@ -53,9 +53,9 @@ class Lead(msgspec.Struct, frozen=True):
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What a submission holds: when it was recorded (ISO 8601), its leads in order, and samples per second in Hz.
+    """The content of a submission: its date of recording (ISO 8601), its leads in order, its sampling rate in Hz.
 
-    Date and sampling rate may be unknown.
+    Date and sampling rate are None if they are unknown.
     """
 
     date: str | None
@@ -74,15 +74,15 @@ class Ecg(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, ecg_id: str, username: str, content: Content) -> "Ecg":
-        """Return the ECG that a submission becomes."""
+        """Return the ECG for a submission's content."""
         return cls(ecg_id, username, content.date, content.leads, content.sampling_rate)
 
 
 def narrow(signal: NDArray[np.int64]) -> Signal:
-    """Return the same samples in the smallest little-endian signed dtype that holds every one of them."""
+    """Return the same samples in the smallest little-endian signed dtype that holds them all."""
     if not signal.size:
         return signal.astype("<i1")
-    # The array's own methods add half as much again for a short signal.
+    # The array's own `min` and `max` take half as long again for a short signal.
     low, high = np.minimum.reduce(signal), np.maximum.reduce(signal)
     for dtype, least, most in _WIDTHS:
         if least <= low and high <= most:
@@ -91,10 +91,10 @@ def narrow(signal: NDArray[np.int64]) -> Signal:
 
 
 def check_id(value: object) -> str:
-    """Return a valid ECG id.
+    """Return the value if it is a valid ECG id.
 
     Raises:
-        InvalidEcg: if it is not a string of 1 to 128 letters, digits and `._~:-`.
+        InvalidEcg: if it is not 1 to 128 letters, digits and `._~:-` that start with a letter or digit.
     """
     if not isinstance(value, str) or not ids.is_valid(value):
         raise InvalidEcg("id", "must be 1 to 128 letters, digits or ._~:- and start with a letter or digit")
@@ -102,10 +102,10 @@ def check_id(value: object) -> str:
 
 
 def check_username(value: object) -> str:
-    """Return a valid username.
+    """Return the value if it is a valid username.
 
     Raises:
-        InvalidEcg: if it is not 1 to 128 printable characters without space at either end.
+        InvalidEcg: if it is not 1 to 128 printable characters without a space at either end.
     """
     if not isinstance(value, str) or len(value) > MAX_USERNAME or not _USERNAME.fullmatch(value):
         raise InvalidEcg("username", f"must be 1 to {MAX_USERNAME} printable characters, no space at the ends")
@@ -113,7 +113,7 @@ def check_username(value: object) -> str:
 
 
 def check_date(value: object) -> str | None:
-    """Return a valid date, or None where it is unknown.
+    """Return the value if it is a valid date, or None, which means unknown.
 
     Raises:
         InvalidEcg: if it is neither null nor an ISO 8601 date or date and time.
@@ -131,7 +131,7 @@ def check_date(value: object) -> str | None:
 
 
 def check_sampling_rate(value: object) -> float | None:
-    """Return a valid sampling rate in Hz, or None where it is unknown.
+    """Return the value if it is a valid sampling rate in Hz, or None, which means unknown.
 
     Raises:
         InvalidEcg: if it is neither null nor a number above 0 and up to a million.
@@ -144,7 +144,7 @@ def check_sampling_rate(value: object) -> float | None:
 
 
 def check_adc_gain(value: object, field: str) -> float | None:
-    """Return a valid ADC gain in ADC units per millivolt, or None where it is unknown.
+    """Return the value if it is a valid gain in ADC units per millivolt, or None, which means unknown.
 
     Raises:
         InvalidEcg: if it is neither null nor a finite number above 0.
@@ -171,17 +171,17 @@ def check_lead_count(count: int) -> None:
 
 
 def check_lead_name(value: object, field: str) -> str:
-    """Return a valid lead name.
+    """Return the value if it is a valid lead name.
 
     Raises:
         InvalidEcg: if it is not 1 to 128 characters, or blank, or holds control characters.
     """
-    # What is remembered of names is bounded by their length.
+    # The length is checked first, because the cache keeps the names.
     if not isinstance(value, str) or len(value) > MAX_LEAD_NAME or not _is_lead_name(value):
         raise InvalidEcg(field, f"must be 1 to {MAX_LEAD_NAME} printable characters")
     return value
 
 
-@lru_cache(maxsize=1024)  # leads have the same few names
+@lru_cache(maxsize=1024)  # the same few names recur
 def _is_lead_name(value: str) -> bool:
     return bool(value.strip()) and not _CONTROL.search(value)

@@ -1,10 +1,10 @@
 """Errors that both sides raise."""
 
 
-class InvalidEcg(Exception):  # noqa: N818 - it is what the ECG is, not what went wrong with us
-    """An ECG that breaks the schema; the message names the field and the limit, and never holds a signal.
+class InvalidEcg(Exception):  # noqa: N818 - named for the state of the ECG
+    """An ECG that breaks the schema; the message names the field and the limit, and never quotes a signal.
 
-    `ecg_id` and `username` are known when they could still be read from the broken message.
+    `ecg_id` and `username` are set if they could be read from the broken message.
     """
 
     def __init__(self, field: str, problem: str, *, ecg_id: str | None = None, username: str | None = None) -> None:
@@ -16,4 +16,4 @@ class InvalidEcg(Exception):  # noqa: N818 - it is what the ECG is, not what wen
 
 
 class UnknownEncoding(InvalidEcg):
-    """A message whose `content-type` header names no encoding of ours."""
+    """A message whose `content-type` header names an unknown encoding."""

@@ -1,4 +1,4 @@
-"""Logging: structured lines on standard error, for our loggers and the libraries' alike.
+"""Logging: structured lines on standard error, for our own loggers and those of libraries.
 
 No line ever holds a signal, a token or a body. See docs/decisions/0013-observability.md.
 """
@@ -19,19 +19,19 @@ from aiokafka.errors import KafkaError
 from structlog.types import EventDict, Processor, WrappedLogger
 
 REQUEST_ID_HEADER = "x-request-id"
-"""The header, of HTTP requests and answers and of Kafka records, with the id that a request's log lines carry."""
+"""The header of HTTP requests, HTTP answers and Kafka records that holds the id in a request's log lines."""
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+/=-]{0,127}")
 _FIRST_KEYS = ["timestamp", "level", "logger", "event"]
-# They tell every step of every service at INFO; that is for debugging them.
+# At INFO they log every step of every service, which helps only to debug them.
 _TALKATIVE = ("aiokafka", "faust", "mode")
-# Seconds in which a line of theirs is written once: in an outage every Kafka client of a process logs each attempt to
-# connect, a hundred lines a second together, which fill a disk.
+# A line of theirs is written once in so many seconds: in an outage every Kafka client of a process logs each attempt to
+# connect, together a hundred lines a second, which fill a disk.
 _REPEAT_AFTER = 10.0
 _REMEMBERED_LINES = 1000
-# They log the messages that they send, and the bytes of requests: never, at any level.
+# At DEBUG they log messages and the bytes of requests, so they never log at that level.
 _INDISCREET = ("aiokafka", "asyncio", "aiohttp", "httptools", "urllib3", "uvicorn")
 
 
@@ -66,17 +66,17 @@ class Repetitions(logging.Filter):
 
 
 def valid_request_id(value: str | None) -> str | None:
-    """Return a request id if it is one, of 1 to 128 characters that are harmless in a log line, else None."""
+    """Return the request id if it has 1 to 128 characters that are harmless in a log line, else None."""
     return value if value is not None and _REQUEST_ID.fullmatch(value) else None
 
 
 def new_request_id() -> str:
-    """Return a request id that nobody has."""
+    """Return a new request id."""
     return secrets.token_hex(16)
 
 
 def configure(level: str, form: str) -> None:
-    """Send every log record of the process through one renderer, from `level` up, as `json` or `logfmt`."""
+    """Render every log record of the process from `level` up, as `json` or `logfmt`."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _add_request_id,
@@ -87,7 +87,7 @@ def configure(level: str, form: str) -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        # A line below the level costs next to nothing.
+        # A call below the level costs next to nothing.
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
@@ -112,7 +112,7 @@ def configure(level: str, form: str) -> None:
 
 
 def tell(error: BaseException) -> str:
-    """Return an error's class, with its text if it is the system's or Kafka's: others may quote an ECG."""
+    """Return an error's class, with its text if it comes from the system or Kafka: other texts may quote an ECG."""
     return f"{type(error).__name__}: {error}" if isinstance(error, OSError | KafkaError) else type(error).__name__
 
 
@@ -134,7 +134,7 @@ def _add_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Say of an exception what and where it was."""
+    """Replace a line's exception with its description and the functions that raised it."""
     found = event.pop("exc_info", None)
     error = sys.exc_info()[1] if found is True else found[1] if isinstance(found, tuple) else found
     if isinstance(error, BaseException):

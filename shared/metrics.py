@@ -1,4 +1,4 @@
-"""Prometheus metrics, served on a port of each process's own."""
+"""Prometheus metrics, which each process serves on a port of its own."""
 
 import asyncio
 import platform
@@ -16,19 +16,19 @@ from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-# Of latencies: what is fast here takes milliseconds, what is given up takes ten seconds.
+# Buckets for latencies: fast operations take milliseconds, those that are given up take ten seconds.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-# Less than Prometheus waits for a scrape; without an answer from the broker there are still the other metrics.
+# Less than Prometheus' timeout for a scrape: if the broker does not answer, the other metrics are still served.
 _REFRESH_TIMEOUT = 4.0
 
-# Nobody reads when a counter was made.
+# The creation times of counters are not used.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-_build = Info("ecg_build", "What runs: the version of the pipeline and of Python.")
+_build = Info("ecg_build", "Versions of the pipeline and of Python.")
 _unanswered = Counter(
     "ecg_metrics_refresh_failures_total",
-    "Scrapes at which the broker did not say what it alone knows, such as the lag.",
+    "Scrapes without the metrics that come from the broker, such as the lag, because it did not answer.",
 )
 
 Refresh = Callable[[], Awaitable[None]]
@@ -39,9 +39,9 @@ async def exported(settings: Settings, component: str, refresh: Refresh) -> Asyn
     """Serve this process's metrics at `/metrics` while the block runs, if the settings name a port.
 
     Args:
-        settings: name host and port.
-        component: what the process is, for `ecg_build_info`.
-        refresh: asks for what is only known at the moment of a scrape; may raise KafkaError or TimeoutError.
+        settings: hold the host and the port.
+        component: the process's name in `ecg_build_info`.
+        refresh: sets the metrics that are only read at a scrape; may raise KafkaError or TimeoutError.
 
     Raises:
         OSError: if the port is taken.
@@ -59,7 +59,7 @@ async def exported(settings: Settings, component: str, refresh: Refresh) -> Asyn
                     await refresh()
             except (KafkaError, TimeoutError) as error:
                 _unanswered.inc()
-                log.warning("metrics without what the broker knows", error=type(error).__name__)
+                log.warning("metrics served without those from the broker", error=type(error).__name__)
             encode, content_type = choose_encoder(request.headers.get("accept", ""))
             return web.Response(body=encode(REGISTRY), headers={"content-type": content_type})
 

@@ -16,213 +16,218 @@ _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened o
 
 
 class Settings(BaseSettings):
-    """Every knob of the gateway, the workers and the local stack."""
+    """Every setting of the gateway, the workers and the local stack."""
 
-    # An error names the setting, and never shows what it was set to.
+    # An error names the setting, and never shows its value, which may be a secret.
     model_config = SettingsConfigDict(env_prefix="ECG_", extra="ignore", hide_input_in_errors=True)
 
     bootstrap_servers: str = Field(
-        default="127.0.0.1:9092", description="Kafka to use, HOST:PORT, several separated by commas."
+        default="127.0.0.1:9092", description="Addresses of Kafka brokers, HOST:PORT, separated by commas."
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT",
-        description="How Kafka is spoken to: SSL and SASL_SSL encrypt, and check the brokers' certificates; SASL_SSL "
-        "and SASL_PLAINTEXT log in.",
+        description="Protocol of the connections to Kafka: SSL and SASL_SSL encrypt, and check the brokers' "
+        "certificates; SASL_SSL and SASL_PLAINTEXT log in.",
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="SCRAM-SHA-512", description="How to log in; PLAIN tells the broker the password itself."
+        default="SCRAM-SHA-512", description="How to log in; PLAIN sends the broker the password itself."
     )
-    kafka_username: str | None = Field(default=None, description="Kafka's user that this process is.")
-    kafka_password: SecretStr | None = Field(default=None, description="The user's password.")
+    kafka_username: str | None = Field(default=None, description="The Kafka user of this process.")
+    kafka_password: SecretStr | None = Field(default=None, description="The Kafka user's password.")
     kafka_ca_file: Path | None = Field(
         default=None,
-        description="Certificates (PEM) of the authorities that may sign the brokers'; default: those of the system.",
+        description="Certificates (PEM) of the authorities that sign the brokers' certificates; default: the system's.",
     )
     kafka_cert_file: Path | None = Field(
-        default=None, description="This process's own certificate (PEM), where the brokers ask for one."
+        default=None, description="This process's own certificate (PEM), if the brokers ask for one."
     )
     kafka_key_file: Path | None = Field(
         default=None, description="The key of that certificate (PEM), without a password."
     )
     embedded_broker: bool = Field(
         default=False,
-        description="Set by the local runner when the Kafka is its embedded broker, which cannot "
-        "give a producer an id: producers are then not idempotent (duplicates on retry are harmless: "
-        "every row is idempotent by ECG id).",
+        description="Set by the local runner when it uses its embedded broker, which cannot give producers an id. "
+        "Producers are then not idempotent; duplicates on retry are harmless, because rows are idempotent by ECG id.",
     )
     topic_prefix: str = Field(
         default="ecg",
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
-        description="First part of every topic's name and of the consumer group: several pipelines can "
+        description="First part of the names of all topics and of the consumer group, so that several pipelines can "
         "share a cluster.",
     )
     partitions: int = Field(
         default=12,
         ge=1,
-        description="Partitions of the topics for submissions, insights, dead letters and the audit: the upper bound "
-        "of workers that share the load. Twelve divides evenly among 2, 3, 4, 6 and 12.",
+        description="Partitions of the topics for submissions, insights, dead letters and audit: the largest number of "
+        "workers that can share the load. Twelve divides evenly among 2, 3, 4, 6 and 12.",
     )
     replication_factor: int = Field(default=1, ge=1, description="Copies of every topic's data. Use 3 in production.")
     min_insync_replicas: int = Field(
         default=1,
         ge=1,
-        description="Copies that must have a record before the broker acknowledges it. Use 2 with 3 "
-        "copies: one broker can fail and nothing acknowledged is lost.",
+        description="Copies that must have a record before the broker acknowledges it. Use 2 with 3 copies: one broker "
+        "can then fail without losing an acknowledged record.",
     )
     submissions_retention_hours: int = Field(
         default=168,
         ge=1,
-        description="How long a raw submission stays on its topic. A week bridges a long outage of the workers.",
+        description="How long a submission stays on its topic. A week bridges a long outage of the workers.",
     )
     dlq_retention_hours: int = Field(
-        default=2160, ge=1, description="How long a dead letter stays, for somebody to look at it: 90 days."
+        default=2160, ge=1, description="How long a dead letter stays for inspection: 90 days."
     )
     erasure_hours: int = Field(
         default=24,
         ge=1,
-        description="After so many hours what was erased is no longer on the disks of brokers and workers either. The "
-        "submissions topic keeps it for its own time, unless ECG_ENCRYPT_SUBMISSIONS is on.",
+        description="Hours after which erased data has also left the disks of brokers and workers. The submissions "
+        "topic keeps it for its own retention time, unless ECG_ENCRYPT_SUBMISSIONS is on.",
     )
     encrypt_submissions: bool = Field(
         default=False,
-        description="Gateways seal each submission with its user's data key, which is destroyed with the user: nothing "
-        "of them on the submissions topic, its dead letters and any copy of these can then be read, from that moment.",
+        description="Gateways seal each submission with its user's data key, which is destroyed with the user. From "
+        "that moment, none of the user's ECGs on the submissions topic, in dead letters or in copies of them can be "
+        "read.",
     )
     audit: bool = Field(
         default=True,
-        description="Who submitted, read or erased which ECG goes to the topic `audit` before it is answered; where it "
-        "cannot, the answer is 503. It costs a read a round trip to the broker.",
+        description="Record on the topic `audit` who submitted, read or erased which ECG, before the request is "
+        "answered. If that fails, the answer is 503. It costs each read a round trip to the broker.",
     )
     audit_retention_hours: int = Field(
         default=17_520,
         ge=1,
-        description="How long the audit's records stay: two years, in which most reviews of who read what will fall. "
-        "What the law asks for where you are may be longer.",
+        description="How long audit records stay: two years, which covers most reviews of past access. Local law may "
+        "require longer.",
     )
     compression: Literal["none", "gzip", "lz4", "snappy", "zstd"] = Field(
         default="none",
-        description="How producers compress what they send. Every codec costs more time than the pipeline has for an "
-        "ECG otherwise; where disks and networks cost more, zstd makes the log of submissions a quarter smaller.",
+        description="How producers compress records. Every codec takes longer than all other work on an ECG. If disks "
+        "and networks cost more than that, zstd makes the log of submissions a quarter smaller.",
     )
     secret: SecretStr = Field(
         default=...,
         min_length=32,
-        description="The deployment's secret, at least 32 characters, the same for every gateway and worker and "
-        "kept across restarts: ECG ids are signed with keys derived from it.",
+        description="The deployment's secret, at least 32 characters, the same for all gateways and workers and kept "
+        "across restarts, because keys derived from it sign ECG ids and wrap data keys.",
     )
     admin_token: SecretStr | None = Field(
         default=None,
-        description="The token that registers and deletes users; without it the gateway refuses to start, and with one "
-        "that could be guessed too, unless the broker is embedded.",
+        description="The token that registers and deletes users. The gateway does not start without one or, unless the "
+        "broker is embedded, with one that could be guessed.",
     )
     token_staleness: float = Field(
         default=30.0,
         ge=1,
-        description="Seconds for which a gateway that does not reach the broker still accepts the tokens it knows: "
-        "the longest that a revoked one is accepted anywhere. A fail-over of the broker must fit into them.",
+        description="Seconds for which a gateway without a connection to the broker still accepts the tokens it knows, "
+        "and so the longest time that a revoked token is accepted anywhere. It must exceed a fail-over of the broker.",
     )
     auth_failures_per_minute: int = Field(
         default=60,
         ge=0,
-        description="Wrong tokens that a gateway process looks at a minute from one address, or from one /64 network "
-        "of IPv6; more are answered 429. What is right is never limited. 0: no limit.",
+        description="Wrong tokens per minute that a gateway process checks from one address, or one /64 network of "
+        "IPv6; more get 429. Valid tokens are never limited. 0: no limit.",
     )
     quota_ecgs_per_minute: int = Field(
         default=0,
         ge=0,
-        description="ECGs that a user may submit a minute through one gateway process, all of a minute's at once; more "
-        "are answered 429. 0: no limit.",
+        description="ECGs per minute that a user may submit through one gateway process, possibly in one burst; more "
+        "get 429. 0: no limit.",
     )
-    quota_bytes_per_minute: int = Field(default=0, ge=0, description="Likewise, bytes of ECGs as JSON.")
+    quota_bytes_per_minute: int = Field(default=0, ge=0, description="The same limit in bytes of ECGs as JSON.")
     max_body_bytes: int = Field(
-        default=16 * MIB, ge=1024, description="Largest accepted ECG as JSON; larger ones are answered 413."
+        default=16 * MIB, ge=1024, description="Largest accepted ECG as JSON; larger ones get 413."
     )
     max_inflight_bytes: int = Field(
         default=256 * MIB,
         ge=MIB,
         description="Bytes of submissions that one gateway process holds, from their arrival until the broker has "
-        "them; beyond it new ones are answered 503, so that memory stays bounded in an outage.",
+        "them; beyond it new submissions get 503, so that memory stays bounded in an outage.",
     )
     max_unread_bytes: int = Field(
         default=256 * MIB,
         ge=MIB,
-        description="Bytes of answers that wait for their clients to read them; beyond it the connections of those who "
-        "read slowest are ended.",
+        description="Bytes of answers that wait for their clients to read them; beyond it the gateway ends the "
+        "connections of the slowest readers.",
     )
     client_timeout: float = Field(
         default=20.0,
         gt=0,
-        description="Seconds that a client has for a request's headers; in as many it must send 1 KiB a second of a "
-        "body, and read as much of an answer. Who is slower is answered 408, or cut off: longer than a poor network "
-        "falters, short enough that connections do not pile up.",
+        description="Seconds that a client has for a request's headers, and over which it must average 1 KiB per "
+        "second when it sends a body or reads an answer. Slower clients get 408 or are cut off. It is longer than the "
+        "gaps of a poor network, and short enough that connections do not pile up.",
     )
     publish_timeout: float = Field(
-        default=10.0, gt=0, description="Seconds until an unacknowledged submission is answered 503."
+        default=10.0, gt=0, description="Seconds after which an unacknowledged submission gets 503."
     )
     query_timeout: float = Field(
         default=3.0,
         gt=0,
-        description="Seconds in which a query looks for the worker that owns the ECG before it is answered "
-        "503: longer than a worker's hand-over, shorter than a client's patience.",
+        description="Seconds for which a query looks for the worker that owns the ECG's partition before it gets 503: "
+        "longer than a worker's hand-over, shorter than a client's patience.",
     )
     max_waits: int = Field(
         default=256,
         ge=0,
-        description="Queries for which a gateway waits at a time, and that a worker holds; more are answered at once. "
-        "Each takes two open files in a gateway, of which many systems allow a process 1024.",
+        description="Queries that may wait for their ECG at a time, in a gateway and in a worker; more are answered at "
+        "once. Each takes two open files in a gateway, and many systems allow a process 1024.",
     )
-    max_streams: int = Field(default=256, ge=1, description="Streams of events that a gateway serves at a time.")
+    max_streams: int = Field(default=256, ge=1, description="Event streams that a gateway serves at a time.")
     max_streams_per_user: int = Field(
-        default=32, ge=1, description="How many of them may be one user's, so that nobody takes them all."
+        default=32,
+        ge=1,
+        description="Event streams that one user may have on a gateway, so that nobody takes them all.",
     )
     keep_alive: float = Field(
         default=15.0,
         gt=0,
-        description="Seconds without an event after which a stream gives a sign of life: less than proxies and clients "
-        "wait for one.",
+        description="Seconds without an event after which a stream sends a keep-alive: less than the idle timeouts of "
+        "proxies and clients.",
     )
     http_host: str = Field(default="127.0.0.1", description="Address that the gateway listens on.")
     http_port: int = Field(default=8000, ge=0, le=65535, description="Port that the gateway listens on.")
     trusted_proxies: str = Field(
         default="",
-        description="Addresses and networks of the proxies in front of the gateway, separated by commas: what they say "
-        "in `X-Forwarded-For` of a client's address is believed, and nobody else.",
+        description="Addresses and networks of the proxies in front of the gateway, separated by commas. Only their "
+        "`X-Forwarded-For` headers are trusted for a client's address.",
     )
     http_shared: bool = Field(
         default=False,
-        description="Several gateways listen on the port; the kernel (Linux) spreads connections over them.",
+        description="Several gateways listen on the same port, and the kernel (Linux) spreads connections over them.",
     )
     worker_host: str = Field(default="127.0.0.1", description="Address that a worker's query view listens on.")
     worker_port: int = Field(default=6066, ge=1, le=65535, description="Port of a worker's query view.")
     worker_public_host: str | None = Field(
         default=None,
         description="Host name under which gateways reach this worker; default: the listening address, or the "
-        "machine's own name if that is every address.",
+        "machine's own name if the worker listens on all addresses.",
     )
     internal_cert_file: Path | None = Field(
         default=None,
-        description="Certificate (PEM) of a gateway or worker. With the three of these set, in all of them, they speak "
-        "TLS to each other, and only to whose certificate is signed by the authority.",
+        description="Certificate (PEM) of a gateway or worker. With these three settings in all of them, gateways and "
+        "workers use TLS among themselves, and accept only certificates that the authority has signed.",
     )
-    internal_key_file: Path | None = Field(default=None, description="Its key (PEM), without a password.")
+    internal_key_file: Path | None = Field(
+        default=None, description="The key of that certificate (PEM), without a password."
+    )
     internal_ca_file: Path | None = Field(
-        default=None, description="Certificate (PEM) of the authority that signed those of all gateways and workers."
+        default=None,
+        description="Certificate (PEM) of the authority that signs the certificates of gateways and workers.",
     )
     session_timeout: float = Field(
         default=6.0,
         ge=0.5,
-        description="Seconds without a heartbeat until a worker counts as dead. Six is the least that Apache "
-        "Kafka's brokers allow by default, and so the shortest fail-over.",
+        description="Seconds without a heartbeat after which a worker counts as dead. Six, the least that Apache "
+        "Kafka's brokers allow by default, gives the fastest fail-over.",
     )
     batch_size: int = Field(
         default=128,
         ge=1,
-        description="ECGs that a worker stores at a time at most. Batches are what has piled up, never waited for.",
+        description="ECGs at which a worker's batch is full. A batch holds what has piled up and never waits for more.",
     )
     table_memory_bytes: int = Field(
         default=64 * MIB,
         ge=8 * MIB,
-        description="Memory of a worker's tables: what of their files is at hand, and what is not yet in one. "
+        description="Memory of a worker's tables: the cache of their files, and rows that are not in a file yet. "
         "Indexes and filters take some 8 MiB of it for a million ECGs.",
     )
     broker_port: int = Field(
@@ -230,32 +235,32 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         default=Path("data"),
-        description="Directory of the workers' tables (a cache of the changelog), and of all that the local "
-        "stack keeps.",
+        description="Directory of a worker's tables (a cache of the changelog), and of all data that the local stack "
+        "keeps.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address that the metrics are served on.")
     metrics_port: int | None = Field(
         default=None,
         ge=1,
         le=65535,
-        description="Port of a process's own for its Prometheus metrics, never the public one; they are off unless "
-        "it is set.",
+        description="Separate port for a process's Prometheus metrics, never its public one; without it there are no "
+        "metrics.",
     )
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level logged.")
     log_format: str = Field(
         default="logfmt",
         pattern="^(json|logfmt)$",
-        description="Form of the log's lines: `logfmt` for people, `json` for collectors; the image has `json`.",
+        description="Format of log lines: `logfmt` for people, `json` for collectors; the image sets `json`.",
     )
     access_log: bool = Field(
         default=False,
-        description="A line for every request that a gateway answers, and every ECG that a worker has processed.",
+        description="Log a line for every request that a gateway answers, and every ECG that a worker processes.",
     )
 
     @field_validator("admin_token")
     @classmethod
     def _hard_to_guess(cls, token: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
-        # What runs on the embedded broker is for trying out, and keeps nothing.
+        # A stack on the embedded broker is for trying out, and keeps nothing.
         if token is not None and not others.data.get("embedded_broker"):
             weakness = secret_strength.weakness(token.get_secret_value())
             if weakness is not None:
@@ -280,7 +285,7 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _set_or_not(cls, value: Any, field: ValidationInfo) -> Any:
-        # Compose files and shells set what they do not have to nothing.
+        # Compose files and shells set a variable without a value to the empty string.
         return cls.model_fields[field.field_name or ""].default if value == "" else value
 
     @model_validator(mode="after")
@@ -304,7 +309,7 @@ class Settings(BaseSettings):
         if self.kafka_logs_in:
             _all_or_raise(user, f"as {chosen}")
         else:
-            # Somebody believes to be protected who is not.
+            # Ignoring the settings would suggest a protection that is not there.
             _none_or_raise(user, f"{chosen}: SASL_SSL logs in")
         if self.kafka_encrypts:
             if any(cert.values()):
@@ -316,17 +321,17 @@ class Settings(BaseSettings):
 
     @property
     def kafka_logs_in(self) -> bool:
-        """Whether Kafka is told a user and a password."""
+        """True if clients log in to Kafka with a user and a password."""
         return self.kafka_security_protocol.startswith("SASL")
 
     @property
     def kafka_encrypts(self) -> bool:
-        """Whether Kafka is spoken to over TLS."""
+        """True if clients connect to Kafka over TLS."""
         return self.kafka_security_protocol.endswith("SSL")
 
     @property
     def kafka_files(self) -> tls.Files:
-        """The certificates for Kafka."""
+        """The certificate files for connections to Kafka."""
         return tls.Files("ECG_KAFKA", self.kafka_ca_file, self.kafka_cert_file, self.kafka_key_file)
 
     @model_validator(mode="after")
@@ -342,7 +347,7 @@ class Settings(BaseSettings):
 
     @property
     def internal_files(self) -> tls.Files | None:
-        """The certificates for gateways and workers among themselves, if they have any."""
+        """The certificate files for connections between gateways and workers, or None without TLS."""
         if self.internal_cert_file is None:
             return None
         return tls.Files("ECG_INTERNAL", self.internal_ca_file, self.internal_cert_file, self.internal_key_file)

@@ -1,6 +1,6 @@
 """OpenTelemetry traces from a client's request to the stored insights, off unless the environment asks for them.
 
-The environment variables are OpenTelemetry's own. While traces are off nothing of its SDK is imported.
+The environment variables are OpenTelemetry's own. While traces are off, its SDK is not imported.
 """
 
 import os
@@ -22,7 +22,7 @@ Headers = Iterable[tuple[str | bytes, bytes | None]]
 
 
 class Tracing:
-    """Makes spans and passes their context on, in headers of HTTP and Kafka (W3C trace context)."""
+    """Creates spans and passes their context on in HTTP and Kafka headers (W3C Trace Context)."""
 
     def __init__(self, provider: "TracerProvider") -> None:
         from opentelemetry import context, trace  # noqa: PLC0415
@@ -36,9 +36,9 @@ class Tracing:
         self._with_span = trace.set_span_in_context
 
     def serving(self, headers: Headers) -> "Span":
-        """Return the span of this task's request, begun; the client's, named in the headers, is its parent."""
+        """Start the span of this task's request, as a child of the client's span if the headers name one."""
         context = self._propagator.extract(_carrier(headers))
-        # The call is named when it is answered.
+        # `served` renames it, when the call is known.
         span = self._tracer.start_span("request", context, self._kinds.SERVER)
         self._attach(self._with_span(span, context))
         structlog.contextvars.bind_contextvars(trace_id=f"{span.get_span_context().trace_id:032x}")
@@ -51,13 +51,13 @@ class Tracing:
         span.set_attribute("http.response.status_code", status)
         if route:
             span.set_attributes({"http.request.method": method, "http.route": route})
-        if status >= 500:  # noqa: PLR2004 - a client's mistakes are no failures of the server
+        if status >= 500:  # noqa: PLR2004 - a client's mistake is not a failure of the server
             span.set_status(self._failed)
         span.end()
 
     @contextmanager
     def publishing(self, topic: str) -> Iterator[list[tuple[str, bytes]]]:
-        """Make a span of the block, in which a record is published with the headers that it yields."""
+        """Create a span for the block, which publishes a record with the headers that this yields."""
         span = self._tracer.start_span(f"send {topic}", kind=self._kinds.PRODUCER, attributes=_messaging("send", topic))
         carrier: dict[str, str] = {}
         self._propagator.inject(carrier, self._with_span(span))
@@ -73,7 +73,7 @@ class Tracing:
     def processed(
         self, topic: str, partition: int, offset: int, headers: Headers, *, begun: int, error: str | None
     ) -> None:
-        """Note the span of a record that was processed from `begun` (ns since the epoch) until now, and its error."""
+        """Create the span of a record's processing from `begun` (ns since the epoch) until now, with its error."""
         attributes = _messaging("process", topic)
         attributes |= {"messaging.destination.partition.id": str(partition), "messaging.kafka.offset": offset}
         if error is not None:
@@ -88,10 +88,10 @@ class Tracing:
 
 
 def from_environment(component: str) -> Tracing | None:
-    """Return what makes this process's spans, or None where OpenTelemetry's variables ask for none.
+    """Return this process's tracing, or None if OpenTelemetry's variables do not ask for traces.
 
     Raises:
-        RuntimeError: if they ask for traces without its packages, or for another exporter than OTLP.
+        RuntimeError: if they ask for traces without its packages, or for an exporter other than OTLP.
     """
     exporter = os.environ.get("OTEL_TRACES_EXPORTER") or ("otlp" if any(map(os.environ.get, _ENDPOINTS)) else "none")
     if exporter == "none" or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
@@ -105,7 +105,7 @@ def from_environment(component: str) -> Tracing | None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError as error:
         raise RuntimeError(f"Traces need the extra `otel` of this package ({error})") from None
-    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come first.
+    # Attributes given here override those of the environment: OTEL_SERVICE_NAME must win.
     named = {"service.name": f"ecg-{component}"} if not os.environ.get("OTEL_SERVICE_NAME") else {}
     provider = TracerProvider(resource=Resource.create({"service.version": VERSION, **named}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

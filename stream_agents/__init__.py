@@ -1,1 +1,1 @@
-"""The stream side: Faust agents that compute insights of ECGs into a table, and serve it."""
+"""The workers: a Faust agent computes insights of ECGs into a table, and HTTP views serve it."""

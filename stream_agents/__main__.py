@@ -30,7 +30,7 @@ def main() -> None:
     lock = _lock(settings.data_dir)
     topics.prepare_or_exit(settings)
     worker = _Worker(create_app(settings), quiet=True, override_logging=False, redirect_stdouts=False)
-    # It writes to the terminal also where there is none, among the lines of the log.
+    # The spinner would write between the lines of the log, even without a terminal.
     worker.spinner = None
     try:
         worker.execute_from_commandline()
@@ -39,10 +39,10 @@ def main() -> None:
 
 
 class _Worker(faust.Worker):
-    """A worker whose stop ends in time, whatever it waits for: what is durable was so before."""
+    """A worker with a deadline for its stop, whatever it waits for: stored results are durable already."""
 
     async def stop(self) -> None:
-        """Stop."""
+        """Stop, by the deadline and regardless of further signals."""
         end_in_time(lambda: 1 if self.app.crash_reason else 0)
         for number in (signal.SIGINT, signal.SIGTERM):
             self.loop.remove_signal_handler(number)
@@ -51,7 +51,7 @@ class _Worker(faust.Worker):
 
 
 def _lock(directory: Path) -> TextIO:
-    """Return the lock of a worker's directory; end the process if another worker has it."""
+    """Lock a worker's directory and return the lock; exit if another worker holds it."""
     directory.mkdir(parents=True, exist_ok=True)
     lock = (directory / "worker.lock").open("w")
     try:

@@ -46,14 +46,14 @@ log = structlog.get_logger(__name__)
 
 # Far longer than a message takes from the consumer's thread to the agent.
 _IDLE = 5.0
-# Of a user's rows that are erased together.
+# How many of a user's rows are erased together.
 _ERASED_AT_A_TIME = 1000
-# Of a record's timestamp, in Kafka's protocol: set by the broker, and not by the producer.
+# In Kafka's protocol, the type of a timestamp that the broker has set, not the producer.
 _LOG_APPEND_TIME = 1
 
 
 class SubmissionsAgent:
-    """Stores the outcome of every submission, in order, and only then marks it as done."""
+    """Stores the outcomes of submissions in order, and marks each submission as done only after that."""
 
     def __init__(
         self, app: AppT, settings: Settings, topics: Topics, table: InsightsTable, tracing: Tracing | None
@@ -85,7 +85,7 @@ class SubmissionsAgent:
         return cast("Consumer", self._app.consumer)
 
     async def run(self, stream: StreamT[Poll]) -> None:
-        """Handle a stream in batches of what has piled up while the batch before was stored."""
+        """Handle a stream in batches: each holds what has piled up while the previous one was stored."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._store_inbox())
             async for event in cast("Stream[Poll]", stream).noack().events():
@@ -114,10 +114,10 @@ class SubmissionsAgent:
             await self.handle(batch)
 
     def _still_missing(self, missing: dict[TP, int]) -> dict[TP, int]:
-        """Return what was fetched and has not arrived though nothing is at work.
+        """Return the fetched messages that have not arrived although the agent is idle.
 
         Raises:
-            MessageLost: if it had not arrived the last time either.
+            MessageLost: if one of them had not arrived last time either.
         """
         if self._app.rebalancing:
             return {}
@@ -127,7 +127,7 @@ class SubmissionsAgent:
         return now
 
     async def handle(self, events: list[EventT[Any]]) -> None:
-        """Process a batch of events and store what becomes of them."""
+        """Process a batch of events and store the outcomes."""
         begun = time.perf_counter()
         generation = self._app.consumer_generation_id
         offsets = self._consumer.offsets
@@ -135,7 +135,7 @@ class SubmissionsAgent:
         outcomes: list[tuple[Record, Outcome]] = []
         for part in _parts([_record(record) for event in current for record in polled(event)]):
             if self._lacks_keys(part):
-                # Of those that are still unknown afterwards, there are none.
+                # A key that is still unknown after this does not exist.
                 await self._until_done(self.keys.catch_up, generation)
             if self._app.consumer_generation_id != generation:
                 break
@@ -156,12 +156,12 @@ class SubmissionsAgent:
             event.ack()
 
     async def _until_done(self, act: Callable[[], Awaitable[None]], generation: int) -> None:
-        """Do it again after errors that may pass, as long as the partitions are assigned as they were."""
+        """Call `act`, and again after temporary errors, as long as the assignment of partitions does not change."""
         async for attempt in sending(
             self._app,
             _tell_retry,
             wait=wait_exponential(multiplier=0.1, max=5),
-            # After a rebalance the partitions' owners start from the committed offsets, without this batch.
+            # After a rebalance the partitions' owners start from the committed offsets, and process this batch again.
             stop=lambda _: self._app.consumer_generation_id != generation,
             retry_error_callback=lambda _: None,
         ):
@@ -182,7 +182,7 @@ class SubmissionsAgent:
         return outcomes
 
     def _find_row(self, partition: int, key: bytes) -> bytes | None:
-        """Return the row of the batch at work, or else of the table."""
+        """Return a row from the current batch, or else from the table."""
         return self._fresh.get(key) or self._table.rows.get_row(partition, key)
 
     async def _store(self, outcomes: list[tuple[Record, Outcome]]) -> None:
@@ -199,15 +199,15 @@ class SubmissionsAgent:
                 await self._erase_user(record, outcome.username)
 
     async def _erase_user(self, record: Record, username: str) -> None:
-        """Erase what a user has in the record's partition, some rows at a time, so that other work goes on."""
+        """Erase a user's rows in the record's partition, some at a time, so that other work goes on."""
         after: Position | None = None
-        # If the partition moves away, its new owner comes to the record too.
+        # If the partition moves away, its new owner processes the record again.
         while self._table.rows.holds(record.partition):
             rows = self._rows_of(username, record.partition, after)
             if not rows:
                 return
             after = position(rows[-1])
-            # What came after the record is not meant.
+            # ECGs that came after the record stay.
             gone = [(record.partition, erased(row, record.offset)) for row in rows if row.offset < record.offset]
             await self._table.store(gone)
 
@@ -231,12 +231,12 @@ class SubmissionsAgent:
             **_request(record),
         )
         key, value, headers = dead_letter(record, outcome, self._max_letter_bytes)
-        # Headers may be null, which Faust's types leave out.
+        # Header values may be null, which Faust's types do not allow.
         return await send(self._topics.dlq.name, key, value, None, None, cast("Any", headers))
 
 
 def _parts(records: list[Record]) -> Iterator[list[Record]]:
-    """Split a batch so that a user is erased by itself, once everything before it is in the table."""
+    """Split a batch so that each erasure is alone, because it needs everything before it in the table."""
     part: list[Record] = []
     for record in records:
         if record.is_erasure:
@@ -251,7 +251,7 @@ def _parts(records: list[Record]) -> Iterator[list[Record]]:
 
 
 def _tell(outcomes: list[tuple[Record, Outcome]]) -> None:
-    """Write a line for each ECG."""
+    """Log a line for each record."""
     for record, outcome in outcomes:
         row = _row_of(outcome)
         log.info(
@@ -265,7 +265,7 @@ def _tell(outcomes: list[tuple[Record, Outcome]]) -> None:
 
 
 def _trace(tracing: Tracing, outcomes: list[tuple[Record, Outcome]], begun: float) -> None:
-    """Note the span of each ECG: from when its batch was begun until now, when it is stored."""
+    """Create the span of each record, from the start of its batch until now, when it is stored."""
     since = time.time_ns() - int((time.perf_counter() - begun) * 1e9)
     for record, outcome in outcomes:
         error = outcome.error_class if isinstance(outcome, Rejected) else None
@@ -277,7 +277,7 @@ def _request(record: Record) -> dict[str, str]:
 
 
 def _measure(outcomes: list[tuple[Record, Outcome]], begun: float, oldest: int) -> None:
-    """Measure a batch once it is stored; `oldest` is the time of its first ECG on the topic, in milliseconds."""
+    """Measure a batch once it is stored; `oldest` is its earliest timestamp on the topic, in milliseconds."""
     metrics.batch_seconds.observe(time.perf_counter() - begun)
     metrics.batch_ecgs.observe(len(outcomes))
     metrics.age_seconds.observe(max(0.0, time.time() - oldest / 1000))
@@ -311,10 +311,10 @@ def _record(record: ConsumerRecord) -> Record:
 
 
 def _appended(record: ConsumerRecord) -> int:
-    """Return when a record was appended, by the broker's clock, or else read, by this machine's.
+    """Return the time at which the broker appended a record, or else the current time of this machine.
 
-    The embedded broker keeps the producer's time, and so do records from before the topic had the broker's: a producer
-    must not choose where its ECG stands in a list.
+    The embedded broker keeps the producer's timestamp, and so do records that are older than the topic's
+    `LogAppendTime`. It is not used, because a producer must not choose the position of its ECG in a list.
     """
     return record.timestamp if record.timestamp_type == _LOG_APPEND_TIME else time.time_ns() // 1_000_000
 

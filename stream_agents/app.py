@@ -27,10 +27,10 @@ _WAITING_POLLS = 4
 
 
 class App(faust.App):
-    """Faust's app, with its web server up from the beginning: alive, though not ready while it recovers."""
+    """Faust's app, with its web server up from the start: during recovery it is alive, but not ready."""
 
     async def on_started(self) -> None:
-        """Start what is left to start, after the first recovery."""
+        """Start the web server and, after the first recovery, the other services."""
         await self.on_started_init_web_server()
         await super().on_started()
 
@@ -57,14 +57,14 @@ def create_app(settings: Settings) -> faust.App:
         broker_max_poll_records=settings.batch_size,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MIB,
-        # Polls that wait behind the batch at work and the one ready: more would only hold more ECGs in memory.
+        # Polls that wait behind the current and the next batch: more would only hold more ECGs in memory.
         stream_buffer_maxsize=_WAITING_POLLS,
         web_bind=settings.worker_host,
         web_port=settings.worker_port,
         web_host=settings.worker_name,
         web_application_options={"middlewares": [gateways_only(InternalAuth(settings.secret.get_secret_value()))]},
         web_ssl_context=server_context(settings.internal_files) if settings.internal_files else None,
-        # Faust's own pages would show every row of every table to whoever reaches the port.
+        # Faust's own pages would show all rows of all tables, and gateways do not use them.
         web_tables_enabled=False,
         web_router_enabled=False,
         web_stats_enabled=False,
@@ -106,8 +106,8 @@ def create_app(settings: Settings) -> faust.App:
     @app.agent(
         app.topic(topics.submissions.name),
         name="submissions",
-        # An agent that went on after an error would leave out what it had at hand: the worker ends instead,
-        # and whoever takes over starts from the committed offsets.
+        # An agent that went on after an error would skip the events that it was handling. The worker ends instead, and
+        # its successor starts from the committed offsets.
         supervisor_strategy=CrashingSupervisor,
     )
     async def submissions(stream: StreamT[Poll]) -> None:

@@ -1,4 +1,4 @@
-"""Where the worker's metrics come from: Faust's events, and what is asked for at a scrape."""
+"""The sources of the worker's metrics: Faust's events, and values that are read at a scrape."""
 
 import shutil
 from time import perf_counter
@@ -21,7 +21,7 @@ from stream_agents.table.insights_table import InsightsTable
 
 
 class Sensor(faust.Sensor):
-    """Measures what Faust alone knows of."""
+    """Measures commits and rebalances, which only Faust sees."""
 
     def on_commit_initiated(self, consumer: ConsumerT) -> float:
         """Note when a commit begins."""
@@ -42,7 +42,7 @@ class Sensor(faust.Sensor):
 
 
 class Exporter(Service):
-    """Serves the worker's metrics, also while it recovers."""
+    """Serves the worker's metrics, during recovery too."""
 
     def __init__(self, app: AppT, settings: Settings, topics: Topics, table: InsightsTable, serving: Serving) -> None:
         super().__init__()
@@ -53,8 +53,8 @@ class Exporter(Service):
         self._serving = serving
 
     async def on_start(self) -> None:
-        """Connect to the brokers, and serve."""
-        # A connection of its own: on the consumer's, a request waits behind the fetch for new records.
+        """Connect to the brokers, and start to serve."""
+        # A separate connection: on the consumer's, a request waits behind the fetch for new records.
         self._reader = await self.add_async_context(new_reader(self._settings))
         await self.add_async_context(exported(self._settings, "worker", self._refresh))
 
@@ -76,7 +76,7 @@ class Exporter(Service):
             await self._refresh_lag()
 
     async def _refresh_lag(self) -> None:
-        # Asked for first: what is stored meanwhile makes the lag too large for a moment, never negative.
+        # Before the end offsets: progress in between makes the lag too large for a moment, but never negative.
         stored = await cast("Consumer", self._app.consumer).first_unstored()
         ends = await self._reader.end_offsets([TopicPartition(self._topic, tp.partition) for tp in stored])
         for tp, end in ends.items():

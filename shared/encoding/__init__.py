@@ -1,4 +1,4 @@
-"""The two encodings of an ECG message, told apart by the record's `content-type` header."""
+"""The two encodings of an ECG message, distinguished by the record's `content-type` header."""
 
 from shared.ecg import Ecg
 from shared.encoding import packed, plain
@@ -6,11 +6,11 @@ from shared.errors import UnknownEncoding
 
 
 def decode(value: bytes, content_type: str | None) -> Ecg:
-    """Decode an ECG message; without a content type it is plain JSON.
+    """Decode an ECG message, as plain JSON if it has no content type.
 
     Raises:
         InvalidEcg: if the message breaks the schema.
-        UnknownEncoding: if the content type is none of ours.
+        UnknownEncoding: if the content type names neither encoding.
     """
     media_type = (content_type or plain.CONTENT_TYPE).partition(";")[0].strip().lower()
     if media_type == plain.CONTENT_TYPE:

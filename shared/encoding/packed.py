@@ -1,8 +1,8 @@
 """The packed encoding, which gateways produce: MessagePack with the samples as raw little-endian integers.
 
 A map `{"id": str, "username": str, "leads": [{"name": str, "dtype": str, "signal": bin, "adc_gain"?: number}],
-"date": str | nil, "sampling_rate"?: number}`, where `dtype` is one of int8, int16, int32 and int64. Decoding makes
-arrays that are views of the message.
+"date": str | nil, "sampling_rate"?: number}`, where `dtype` is one of int8, int16, int32 and int64. Decoded
+signals are views of the message.
 See docs/decisions/0003-packed-encoding.md.
 """
 
@@ -28,19 +28,19 @@ CONTENT_TYPE = "application/vnd.ecg.v1+msgpack"
 
 _Width = Literal["int8", "int16", "int32", "int64"]
 _DTYPES: Final[dict[_Width, np.dtype[Any]]] = {width: np.dtype(width).newbyteorder("<") for width in get_args(_Width)}
-# In either byte order.
+# By dtype in either byte order.
 _NAMES: Final[dict[np.dtype[Any], _Width]] = {
     order_dtype: width for width, dtype in _DTYPES.items() for order_dtype in (dtype, dtype.newbyteorder(">"))
 }
 
 
 class PackedLead(msgspec.Struct):
-    """A lead as it is packed: `signal` holds its samples as little-endian integers of the width `dtype`."""
+    """A lead in the packed encoding: `signal` holds its samples as little-endian integers of the type `dtype`."""
 
     name: str
     dtype: _Width
     signal: memoryview
-    # What is unknown is left out: ids that were derived from a message's bytes before there were these fields stay.
+    # Omitted when unknown, so that ids derived from the bytes of older messages do not change.
     adc_gain: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -61,7 +61,7 @@ _decoder = msgspec.msgpack.Decoder(PackedEcg)
 
 
 def encode(ecg: Ecg) -> bytes:
-    """Encode an ECG; its signals are copied once, into the message."""
+    """Encode an ECG; each signal is copied once, into the message."""
     leads = [_packed(lead) for lead in ecg.leads]
     return _encoder.encode(PackedEcg(ecg.id, ecg.username, leads, ecg.date, _known(ecg.sampling_rate)))
 
@@ -70,12 +70,13 @@ def decode(value: bytes) -> Ecg:
     """Decode a packed message; the signals are read-only views of it.
 
     Raises:
-        InvalidEcg: if it is not MessagePack or breaks the schema; it carries id and username where they are valid.
+        InvalidEcg: if it is not MessagePack or breaks the schema; it carries id and username if it
+            could be decoded and both are valid.
     """
     try:
         message = _decoder.decode(value)
     except msgspec.ValidationError as error:
-        # The problem may repeat what the message holds, be it as long as it may.
+        # The problem may quote values from the message, at any length.
         problem, found, path = str(error).rpartition(" - at `$.")
         problem, field = (problem, path.rstrip("`")) if found else (path, "body")
         raise InvalidEcg(field, problem[:_LONGEST_PROBLEM]) from None
@@ -84,7 +85,7 @@ def decode(value: bytes) -> Ecg:
     except RecursionError:
         raise InvalidEcg("body", "must not be nested more than some hundred levels deep") from None
     except MemoryError:
-        # Lengths are believed before what they announce has come.
+        # msgspec reserves memory for an announced length before it has read that much.
         raise InvalidEcg("body", "malformed MessagePack: a length is far beyond its end") from None
     ecg_id, username = check_id(message.id), check_username(message.username)
     try:

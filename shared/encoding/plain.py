@@ -1,7 +1,7 @@
-"""Plain JSON, the encoding that anyone may produce.
+"""The plain encoding: JSON, which anyone may produce.
 
 `{"id", "username", "date"?, "sampling_rate"?, "leads": [{"name", "number_of_samples"?, "adc_gain"?, "signal"}, ...]}`.
-Samples go from the parser's tape straight into NumPy arrays: no Python integer is made.
+Samples go from the parser's tape straight into NumPy arrays, without a Python integer for each.
 """
 
 import re
@@ -30,11 +30,11 @@ from shared.errors import InvalidEcg
 
 CONTENT_TYPE = "application/json"
 
-# simdjson's own limit: it stops there, however deep a document goes on.
+# simdjson's own limit: it refuses deeper documents.
 MAX_DEPTH = 1024
-# Of an object that is read; those that are not known are ignored.
+# For each object that is read. Unknown fields count too, but are otherwise ignored.
 MAX_FIELDS = 1024
-# An integer that may be beyond 64 bits; in a string it does not matter what becomes of it.
+# An integer that may not fit into 64 bits. A match within a string does no harm.
 _LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
 _MOST_DIGITS = 20
 _LONGEST_SHOWN = 64
@@ -44,10 +44,11 @@ def decode(value: bytes) -> Ecg:
     """Decode a JSON message.
 
     Raises:
-        InvalidEcg: if it is not JSON or breaks the schema; it carries id and username where they are valid.
+        InvalidEcg: if it is not JSON or breaks the schema; it carries id and username if they
+            could be read and are valid.
     """
     document = _parse(value)
-    # Whose ECG it is that has two ids, or two owners, nobody can say.
+    # Rejects duplicate fields before any is read: with two ids or two usernames, the owner would be ambiguous.
     _fields(document)
     ecg_id = check_id(document.get("id"))
     try:
@@ -62,7 +63,7 @@ def decode(value: bytes) -> Ecg:
 
 
 def decode_content(value: bytes) -> Content:
-    """Decode a JSON submission, whose id and owner are known otherwise.
+    """Decode a JSON submission, whose id and owner are not part of the message.
 
     Raises:
         InvalidEcg: if it is not JSON or breaks the schema.
@@ -76,22 +77,22 @@ def encode(ecg: Ecg) -> bytes:
 
 
 def encode_content(content: Content) -> bytes:
-    """Encode a submission, whose id and owner are known otherwise, as JSON."""
+    """Encode a submission as JSON, without an id and an owner."""
     return dumps(_document(content))
 
 
 def samples(lead: Lead) -> Signal:
-    """Return a lead's signal as `dumps` takes it."""
+    """Return a lead's signal as `dumps` needs it: contiguous and in native byte order."""
     return np.ascontiguousarray(lead.signal, lead.signal.dtype.newbyteorder("="))
 
 
 def dumps(document: dict[str, Any]) -> bytes:
-    """Encode a document that holds signals: from the arrays, no Python integer is made."""
+    """Encode a document that holds signals, straight from their arrays."""
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _document(ecg: Ecg | Content) -> dict[str, Any]:
-    """Return the fields of an ECG, without the optional ones that are unknown."""
+    """Return the fields of an ECG; optional fields are omitted when unknown."""
     rate = {} if ecg.sampling_rate is None else {"sampling_rate": ecg.sampling_rate}
     return {"date": ecg.date, **rate, "leads": [_lead_document(lead) for lead in ecg.leads]}
 
@@ -112,9 +113,9 @@ def _parse(value: bytes) -> Any:
 
 
 def _explain(value: bytes, complaint: str) -> InvalidEcg:
-    """Say what is wrong with a document that simdjson refuses, whose complaints say neither where nor which field.
+    """Find what is wrong with a document that simdjson refuses: its errors name neither the place nor the field.
 
-    No object is made of what the document holds: broken ones may be made to hold millions.
+    This creates no objects from the document, because a malicious one may hold millions.
     """
     too_deep = InvalidEcg("body", f"must not be nested more than {MAX_DEPTH} deep")
     if "DEPTH_ERROR" in complaint:
@@ -131,7 +132,7 @@ def _explain(value: bytes, complaint: str) -> InvalidEcg:
 
 
 def _explain_integer(value: bytes) -> InvalidEcg:
-    """Find the field of an integer beyond 64 bits: with `true` in its place the document can be read."""
+    """Find the field of an integer beyond 64 bits: the document can be read with `true` in its place."""
     readable = _LONG_INTEGER.sub(lambda match: match[0] if _has_64_bits(match[0]) else b"true", value)
     try:
         document = simdjson.Parser().parse(readable)
@@ -153,7 +154,7 @@ def _fields(document: Any, name: str = "body") -> list[str]:
     """Return an object's fields.
 
     Raises:
-        InvalidEcg: if one is there twice, as readers do not agree on which of them counts, or if they are too many.
+        InvalidEcg: if a field occurs twice, because readers disagree on which one counts, or if there are too many.
     """
     if len(document) > MAX_FIELDS:
         raise InvalidEcg(name, f"must not have more than {MAX_FIELDS} fields")
@@ -165,7 +166,7 @@ def _fields(document: Any, name: str = "body") -> list[str]:
 
 
 def _content(document: Any, value: bytes) -> Content:
-    # To `get` what is not there takes far longer than to look, as an exception is raised and caught.
+    # Looked up first, because `get` of a missing field is slow: it raises and catches an exception.
     given = _fields(document)
     date = check_date(document["date"]) if "date" in given else None
     rate = check_sampling_rate(document["sampling_rate"]) if "sampling_rate" in given else None
@@ -173,7 +174,7 @@ def _content(document: Any, value: bytes) -> Content:
     if not isinstance(leads, simdjson.Array):
         raise InvalidEcg("leads", "must be a list of leads")
     check_lead_count(len(leads))
-    # The parser flattens nested lists: they exist only if there are more brackets than lists of ours.
+    # The parser flattens nested lists. A document without more brackets than expected lists has none.
     brackets = int(np.count_nonzero(np.frombuffer(value, np.uint8) == ord("[")))
     flat = brackets == 1 + len(leads)
     return Content(date, tuple(_lead(lead, f"leads[{i}]", flat) for i, lead in enumerate(leads)), rate)

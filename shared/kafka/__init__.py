@@ -1,1 +1,1 @@
-"""Kafka: the pipeline's topics, clients with the settings that its promises rest on, and views of compacted topics."""
+"""Kafka: the pipeline's topics, clients with the options that its guarantees need, and views of compacted topics."""

@@ -1,10 +1,10 @@
-"""Watches over the background tasks of Kafka clients, and over our own tasks that use them.
+"""A watch over the background tasks of Kafka clients, and over our own tasks that use the clients.
 
-aiokafka does its work in background tasks, and does not report the end of one. Without its metadata task a client waits
-for ever for the next leader or coordinator. Without its fetch task a consumer reads nothing more, and `getmany` returns
-no records and no error. Such a process is alive and says that it is ready, but does not work.
+aiokafka does its work in background tasks, and does not report when one of them ends. A client without its metadata
+task waits for ever for the next leader or coordinator. A consumer without its fetch task reads nothing more: `getmany`
+returns no records and no error. The process stays alive and reports that it is ready, but does not work.
 
-The tasks are private names of aiokafka: pyproject.toml pins its version.
+The attributes that hold the tasks are private to aiokafka, so pyproject.toml pins its version.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from aiokafka.errors import OutOfOrderSequenceNumber, ProducerFenced
 from shared.logging_setup import tell
 
 PRODUCER_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
-"""Errors after which a producer is of no more use.
+"""Errors after which a producer must be replaced.
 
-aiokafka counts a record that it gave up in an outage as sent; brokers then take no later one of its partition, and it
-sends nothing more at all.
+aiokafka counts a record that it gave up in an outage as sent. The brokers then refuse all later records of that
+partition, and the producer stops sending altogether.
 """
 
 
@@ -38,16 +38,16 @@ _INTERVAL = 1.0
 
 
 class ClientDied(Exception):  # noqa: N818 - named for what happened
-    """A task that should run for as long as the process has ended; the message names it, its client and its error."""
+    """A task that should run for as long as the process has ended; the message names task, client and error."""
 
 
-# Threads too make clients.
+# Clients are created in other threads too.
 _lock = threading.Lock()
 _watched: WeakSet[Any] = WeakSet()
 
 
 class _Task(NamedTuple):
-    """A client's task; `may_end` if its client ends it and starts it again, so that only an error is a fault."""
+    """A client's task; `may_end` if the client itself ends and restarts it, so that only an error is a fault."""
 
     name: str
     task: asyncio.Task[Any] | None
@@ -55,12 +55,12 @@ class _Task(NamedTuple):
 
 
 def ended_tasks(client: Client) -> list[str]:
-    """Return the background tasks of a client that have ended although it is not closed, each with its error.
+    """Return the background tasks that have ended although their client is not closed, each with its error.
 
-    An error of a consumer's group waits until the consumer is polled, and the group's coordination with it: a user that
-    polls in another way, as Faust does, is never told. It counts as the end of the coordination.
+    A consumer keeps an error of its group until the next poll, and coordinates nothing until then. Faust does not use
+    that poll and never sees the error, so a pending error counts as the end of the coordination.
     """
-    # Consumers and producers say so before they stop their tasks.
+    # Consumers and producers set this flag before they stop their tasks.
     if getattr(client, "_closed", False):
         return []
     ended = [f"{name} ({error})" for name, task, may_end in _tasks(client) if (error := _end(task, may_end))]
@@ -70,7 +70,7 @@ def ended_tasks(client: Client) -> list[str]:
 
 def _tasks(client: Client) -> Iterator[_Task]:
     if isinstance(client, AIOKafkaClient):
-        # Its `close` cancels the task, and leaves no other trace until that is done.
+        # While `close` waits for the cancelled task, nothing else shows that the client is closing.
         yield _Task("metadata", client._sync_task, may_end=True)
     elif isinstance(client, AIOKafkaProducer):
         yield _Task("metadata", client.client._sync_task)
@@ -79,7 +79,7 @@ def _tasks(client: Client) -> Iterator[_Task]:
         yield from _tasks(client._client)
     else:
         yield _Task("metadata", client._client._sync_task)
-        # Both are made when it starts.
+        # Starting the consumer creates both.
         if client._fetcher is not None:
             yield _Task("fetch", client._fetcher._fetch_task)
         if isinstance(coordinator := client._coordinator, GroupCoordinator):
@@ -91,33 +91,33 @@ def _tasks(client: Client) -> Iterator[_Task]:
 
 
 def _end(task: asyncio.Task[Any] | None, may_end: bool) -> str | None:
-    """Return why a task ended, or None if it did not, or may have."""
+    """Return why a task ended, or None if it still runs or was allowed to end."""
     if task is None or not task.done():
         return None
     if task.cancelled():
         return None if may_end else "cancelled"
     if (error := task.exception()) is None:
         return None if may_end else "without an error"
-    # Every send raises one of these: the producer's user is told, and replaces it.
+    # Every send raises this error too: its caller replaces the producer.
     return None if isinstance(error, PRODUCER_BROKEN) else _text(error)
 
 
 def _text(error: BaseException) -> str:
-    """Tell the cause of an error, or the error itself if it has none, and the function that raised it."""
+    """Return the text of an error's cause, or of the error if it has none, with the function that raised it."""
     cause = error.__cause__ or error
     frames = extract_tb(cause.__traceback__)
     return f"{tell(cause)} in {frames[-1].name}" if frames else tell(cause)
 
 
 def watched(thing: T) -> T:
-    """Have `watch` look after a client, or after a task that runs for as long as the process; return it."""
+    """Register a client, or a task that runs for as long as the process, with `watch`, and return it."""
     with _lock:
         _watched.add(thing)
     return thing
 
 
 async def end(task: asyncio.Task[None]) -> None:
-    """Cancel a task that is watched, and return when it has ended."""
+    """Cancel a watched task, and return when it has ended."""
     with _lock:
         _watched.discard(task)
     task.cancel()
@@ -125,10 +125,10 @@ async def end(task: asyncio.Task[None]) -> None:
 
 
 async def watch() -> NoReturn:
-    """Look after all that is watched.
+    """Check all registered clients and tasks every `_INTERVAL` seconds.
 
     Raises:
-        ClientDied: once a client has lost a task, or a task has ended. Nothing brings it back: the process should end.
+        ClientDied: once a client has lost a task, or a task has ended. Nothing restarts it: the process should end.
     """
     while True:
         with _lock:
@@ -152,9 +152,9 @@ def _name(client: Client) -> str:
 
 
 class Heartbeats:
-    """When the coordinator of a consumer's group last confirmed that a started consumer is a member.
+    """The time at which the group's coordinator last confirmed that a started consumer is a member.
 
-    aiokafka keeps the time in a variable of its heartbeat task. A join that was completed counts as a heartbeat.
+    aiokafka keeps this time in a local variable of its heartbeat task. A completed join counts as a heartbeat.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:

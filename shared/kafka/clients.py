@@ -1,4 +1,4 @@
-"""Kafka clients with the settings that the pipeline's promises rest on."""
+"""Kafka clients with the options on which the pipeline's guarantees depend."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,18 +14,18 @@ from shared.security.tls import client_context
 from shared.settings import MIB, Settings
 
 _EMBEDDED_BROKER_OPTIONS = {
-    # It fails InitProducerId: a record that is sent again may be stored twice.
+    # The broker fails InitProducerId, so a record that is sent again may be stored twice.
     "enable_idempotence": False,
-    # Its ListOffsets takes a batch of records for one record, so that readers who look for a topic's end, as
-    # recovery does, would stop short of it. No record fits into one byte, and the first is always let in.
+    # The broker's ListOffsets counts a batch of records as one record, so that readers up to a topic's end, such as
+    # recovery, would stop early. With this limit a batch has one record: the first is always let in, however large.
     "max_batch_size": 1,
 }
 
-# A request under way to a broker that froze goes to the new leader only after this time; the new leader is there after
-# some seconds.
+# A request to a frozen broker goes to the new leader only after this time. A shorter time would gain little, because
+# the election takes some seconds.
 _REQUEST_TIMEOUT_MS = 5_000
-# Who sends nothing for a while is not told that a leader froze; the first to send would wait that time for it, and as
-# long again when the frozen node is the one asked for the new leader.
+# An idle client does not notice that a leader froze. Without this refresh its next send would wait for the request
+# timeout, and as long again if it asks the frozen node for the new leader.
 _METADATA_MAX_AGE_MS = 10_000
 
 
@@ -35,20 +35,20 @@ def partition_for(key: bytes, partitions: int) -> int:
 
 
 def message_size(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]] = ()) -> int:
-    """Return how many bytes a message takes at most of those that its topic's limit counts, if it is not compressed.
+    """Return an upper bound of an uncompressed message's size, as its topic's limit counts it.
 
-    The limit counts them compressed: who compresses may have sent a message of any size.
+    The limit applies to compressed bytes, so a producer that compresses may send a message of any size.
     """
     return int(DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, list(headers)))
 
 
 def worker_group(settings: Settings) -> str:
-    """Return the consumer group of the workers."""
+    """Return the name of the workers' consumer group."""
     return f"{settings.topic_prefix}-stream-agents"
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of every client: where Kafka is, and how it is spoken to. They hold the password."""
+    """Return the options of every client: the brokers' addresses, TLS and login. They hold the password."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
@@ -63,7 +63,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 
 def producer_options(settings: Settings) -> dict[str, Any]:
-    """Return the options that every producer has beside those of every client: an acknowledged record is durable."""
+    """Return the options of every producer, besides those of every client: an acknowledged record is durable."""
     return {
         "acks": "all",
         "compression_type": None if settings.compression == "none" else settings.compression,
@@ -77,19 +77,19 @@ def producer_options(settings: Settings) -> dict[str, Any]:
 def fetch_max_wait_ms(settings: Settings, embedded: int) -> int:
     """Return how long a broker may wait for new records before it answers a fetch with none.
 
-    Apache Kafka answers as soon as there is a record; the embedded broker looks again only after a good part
-    of the wait. On that one `embedded` milliseconds weigh a record's delay against what an idle pipeline costs.
+    Apache Kafka answers as soon as there is a record. The embedded broker looks again only after a good part of the
+    wait: `embedded` (milliseconds) is a compromise between a record's delay and the load of an idle pipeline.
     """
     return embedded if settings.embedded_broker else 500
 
 
 def new_producer(settings: Settings) -> AIOKafkaProducer:
-    """Return a producer, not started, whose acknowledged records survive what the cluster is built to survive."""
+    """Return a producer, not started, whose acknowledged records survive the failures that the cluster tolerates."""
     return watched(AIOKafkaProducer(**client_options(settings), **producer_options(settings)))
 
 
 def new_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
-    """Return a consumer without a group, not started: it commits nothing and reads what it is assigned."""
+    """Return a consumer without a group, not started: it commits nothing and reads the partitions assigned to it."""
     return watched(
         AIOKafkaConsumer(
             **client_options(settings),

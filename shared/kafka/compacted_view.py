@@ -1,4 +1,4 @@
-"""A compacted topic, materialised: whoever needs it reads it whole and follows it."""
+"""A materialised view of a compacted topic: it reads the whole topic and then follows it."""
 
 import asyncio
 import math
@@ -21,9 +21,9 @@ _PAUSE_AFTER_ERROR = 0.5
 
 
 class TopicView:
-    """Follows a topic of one partition and hands every record to `apply(key, value)`, in order.
+    """Follows a topic of one partition and passes every record to `apply(key, value)`, in order.
 
-    A value of None is a tombstone: the key is gone.
+    A value of None is a tombstone: the key was deleted.
     """
 
     def __init__(self, settings: Settings, topic: Topic, apply: Callable[[str, bytes | None], None]) -> None:
@@ -40,7 +40,7 @@ class TopicView:
         self._following = False
 
     async def start(self) -> None:
-        """Read the topic to its end, and follow it from then on.
+        """Read the topic to its end, and keep following it.
 
         Raises:
             KafkaError: if the broker cannot be reached.
@@ -60,16 +60,16 @@ class TopicView:
 
     @property
     def age(self) -> float:
-        """The seconds since a moment up to which every record is known to have been applied."""
+        """The seconds since the last moment up to which all records are known to be applied."""
         return time.monotonic() - self._known_until
 
     async def catch_up(self) -> None:
         """Return when every record that was on the topic at the time of the call has been applied.
 
-        Calls that overlap share a look at the topic's end, as long as it began after they did.
+        Overlapping calls share one look at the topic's end, if it began after they did.
 
         Raises:
-            KafkaError: if the broker cannot be asked, or the topic is not read any more.
+            KafkaError: if the broker cannot be asked, or the view has stopped reading.
         """
         begun_before = self._looks_begun
         async with self._looking:
@@ -100,7 +100,7 @@ class TopicView:
                     self._apply_safely(record.key, record.value)
                 position = await self._consumer.position(self._partition)
             except KafkaError as error:
-                log.warning("following a topic again", topic=self._partition.topic, error=repr(error))
+                log.warning("reading a topic again after an error", topic=self._partition.topic, error=repr(error))
                 await asyncio.sleep(_PAUSE_AFTER_ERROR)
                 continue
             if position != self._position:
@@ -112,5 +112,5 @@ class TopicView:
         try:
             self._apply((key or b"").decode(), value)
         except ValueError:
-            # Not ours; one broken record must not stop the view of all others.
+            # One foreign or broken record must not stop the view.
             log.warning("unreadable record", topic=self._partition.topic)

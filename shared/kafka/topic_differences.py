@@ -1,4 +1,4 @@
-"""How a topic on the cluster differs from the settings, and what to do about it: pure functions."""
+"""Differences between a topic on the cluster and the settings, with their remedies: pure functions."""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -19,8 +19,8 @@ class Found:
     Attributes:
         partitions: number of partitions.
         replicas: copies of the partition that has the fewest.
-        config: the configuration in effect. The embedded broker tells only what the topic was created with: what it
-            leaves out cannot be compared.
+        config: the configuration in effect. The embedded broker returns only the entries that the topic was created
+            with; an entry that is missing here is not compared.
     """
 
     partitions: int
@@ -30,11 +30,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A sentence about the topic, what it has, what the settings say, and what to do.
+    """A difference between a topic and the settings.
 
     Attributes:
-        sentence: the sentence.
-        harmless: whether the pipeline keeps its promises all the same.
+        sentence: names the topic, its value, the value in the settings, the effect, and what to do.
+        harmless: True if the pipeline keeps its guarantees all the same.
     """
 
     sentence: str
@@ -48,12 +48,12 @@ class _Effect:
 
 
 def differences(topic: "Topic", found: Found, servers: str) -> list[Difference]:
-    """Return all differences between a topic and what the settings say of it.
+    """Return all differences between a topic and the settings.
 
     Args:
         topic: the topic as the settings want it.
-        found: the topic as it is.
-        servers: the brokers' addresses, for the commands that mend a difference.
+        found: the topic on the cluster.
+        servers: the brokers' addresses, for the commands that fix a difference.
     """
     return [
         *_partitions(topic, found),
@@ -82,7 +82,7 @@ def _partitions(topic: "Topic", found: Found) -> Iterator[Difference]:
 
 def _replicas(topic: "Topic", found: Found) -> Iterator[Difference]:
     if found.replicas < topic.replicas:
-        effect = _Effect("fewer brokers may be lost before records are")
+        effect = _Effect("fewer brokers may fail before records are lost")
         remedy = f"add copies with kafka-reassign-partitions.sh, or set ECG_REPLICATION_FACTOR={found.replicas}"
         yield _difference(topic, f"replicas={found.replicas}", "replicas", topic.replicas, effect, remedy=remedy)
 
@@ -126,18 +126,18 @@ def _retention(wanted: str, found: str) -> _Effect | None:
         return None
     if found == _UNLIMITED or int(found) > int(wanted):
         return _Effect("records stay longer", harmless=True)
-    # Submissions that no worker has processed yet may be among them.
+    # They may include submissions that no worker has processed yet.
     return _Effect("records would be deleted earlier")
 
 
 def _compaction_lag(wanted: str, found: str) -> _Effect | None:
-    return _Effect("what was erased stays on disks for longer") if int(found) > int(wanted) else None
+    return _Effect("erased data stays on disks longer") if int(found) > int(wanted) else None
 
 
 def _message_size(wanted: str, found: str) -> _Effect | None:
     if int(found) < int(wanted):
         return _Effect("accepted ECGs would not fit")
-    # They become dead letters, without their values where these do not fit.
+    # Such messages become dead letters, without their content if it does not fit.
     return (
         _Effect("messages fit that are too large to be processed", harmless=True) if int(found) > int(wanted) else None
     )

@@ -1,4 +1,4 @@
-"""The pipeline's topics, created where missing and compared with the settings: `python -m shared.kafka.topics`."""
+"""The pipeline's topics: creates missing ones, compares all with the settings: `python -m shared.kafka.topics`."""
 
 import asyncio
 import sys
@@ -27,9 +27,9 @@ from shared.settings import MIB, Settings
 log = structlog.get_logger(__name__)
 
 _HOUR_MS = 3_600_000
-# A cluster that has just started takes seconds until all its brokers serve; before, it refuses so many copies.
+# A cluster that has just started refuses so many copies until all its brokers serve, which takes seconds.
 _PATIENCE = 60.0
-# All brokers know a topic some milliseconds after one of them has created it.
+# A new topic is known to all brokers some milliseconds after one of them has created it.
 _KNOWN_TIMEOUT = 10
 _OF_PARTITIONS = {"partitions": "ECG_PARTITIONS"}
 _OF_COPIES = {"replicas": "ECG_REPLICATION_FACTOR", "min.insync.replicas": "ECG_MIN_INSYNC_REPLICAS"}
@@ -45,7 +45,7 @@ class Topic:
         config: configuration that the pipeline relies on.
         replicas: copies of each partition.
         min_insync_replicas: copies that must have a record before it is acknowledged.
-        variables: for each of the above that the settings decide, the environment variable that does.
+        variables: the environment variable that decides a value above, by the name of the value.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Topic:
 
 
 class TopicsDifferError(Exception):
-    """Topics on the cluster are not what the settings say.
+    """Topics on the cluster differ from the settings in a way that breaks a guarantee.
 
     Attributes:
         sentences: one for each difference.
@@ -76,11 +76,11 @@ class Topics:
     """All topics of one pipeline."""
 
     def __init__(self, settings: Settings) -> None:
-        # An id and headers come on top of what a client sent, and a reason on top of a dead letter:
-        # each limit leaves room for what passed the one before.
+        # A submission adds an id and headers to the client's body, and a dead letter adds a reason to those: each limit
+        # leaves room for the largest message that passed the one before.
         largest = settings.max_body_bytes + MIB
         size = {"max.message.bytes": "ECG_MAX_BODY_BYTES"}
-        # What an erasure replaces, or the end of a key, is gone from the brokers' disks a little after this time.
+        # Rows that an erasure replaced and keys that were destroyed leave the brokers' disks a little after this time.
         lag = str(settings.erasure_hours * _HOUR_MS)
         compacted = {"cleanup.policy": "compact", "max.compaction.lag.ms": lag}
         hours = {"max.compaction.lag.ms": "ECG_ERASURE_HOURS"}
@@ -109,7 +109,7 @@ class Topics:
             },
             {**_OF_PARTITIONS, **size, "retention.ms": "ECG_SUBMISSIONS_RETENTION_HOURS"},
         )
-        # Of as many partitions as the submissions: a row is in its submission's.
+        # As many partitions as the submissions: a row has its submission's partition number.
         rows = {"max.message.bytes": str(insights.MAX_MESSAGE_BYTES)}
         self.insights = topic("insights", settings.partitions, {**compacted, **rows}, {**_OF_PARTITIONS, **hours})
         self.users = topic("users", 1, compacted, hours)
@@ -133,10 +133,10 @@ class Topics:
         return iter((self.submissions, self.insights, self.users, self.keys, self.workers, self.dlq, self.audit))
 
     async def create(self, admin: AIOKafkaAdminClient) -> None:
-        """Create the topics that do not exist; those that do are left as they are.
+        """Create missing topics; existing ones are not changed.
 
         Raises:
-            KafkaError: if the broker refuses one for another reason.
+            KafkaError: if the broker refuses to create one.
         """
         existing = set(await admin.list_topics())
         missing = [topic for topic in self if topic.name not in existing]
@@ -145,14 +145,14 @@ class Topics:
         response = await admin.create_topics([_new(topic) for topic in missing])
         created = [name for name, code, *_ in response.topic_errors if not code]
         for name, code, *message in response.topic_errors:
-            # Another process that starts at the same moment may be first; and who may create a topic need not see it.
+            # Another process may have been faster, or this user may be allowed to create the topic but not to see it.
             if for_code(code) is not TopicAlreadyExistsError:
                 _raise_for(code, f"topic {name} is not there, or may not be seen, and cannot be created: {message}")
         if created:
             log.info("topics created", topics=created)
 
     async def check(self, admin: AIOKafkaAdminClient) -> None:
-        """Compare all topics with the settings; harmless differences are logged as warnings.
+        """Compare all topics with the settings, and log harmless differences as warnings.
 
         Raises:
             TopicsDifferError: if the pipeline would not work with the topics as they are.
@@ -192,10 +192,10 @@ def _raise_for(code: int, action: str) -> None:
 
 
 async def create(settings: Settings, patience: float = _PATIENCE) -> None:
-    """Create the topics that do not exist, as soon as the cluster has the brokers for them.
+    """Create missing topics, as soon as the cluster has enough brokers for them.
 
     Raises:
-        KafkaError: what it still says after so many seconds.
+        KafkaError: the last error, if they cannot be created for `patience` seconds.
     """
     async for attempt in _again(KafkaError, patience):
         with attempt:
@@ -204,11 +204,11 @@ async def create(settings: Settings, patience: float = _PATIENCE) -> None:
 
 
 async def prepare(settings: Settings, patience: float = 0) -> None:
-    """Create the topics that do not exist, and compare all with the settings.
+    """Create missing topics, and compare all with the settings.
 
     Raises:
         TopicsDifferError: if the pipeline would not work with the topics as they are.
-        KafkaError: if the brokers cannot be reached, or do not permit it, after so many seconds.
+        KafkaError: if the brokers cannot be reached, or refuse, for `patience` seconds.
     """
     await create(settings, patience)
     async with admin_client(settings) as admin:
@@ -224,7 +224,7 @@ def _again(error: type[KafkaError], seconds: float) -> AsyncRetrying:
 
 
 def prepare_or_exit(settings: Settings, patience: float = 0) -> None:
-    """Prepare the topics, or log why that cannot be and end the process with exit code 1."""
+    """Prepare the topics; if that fails, log the reason and exit with code 1."""
     try:
         asyncio.run(prepare(settings, patience))
     except TopicsDifferError as error:
@@ -240,7 +240,7 @@ def prepare_or_exit(settings: Settings, patience: float = 0) -> None:
 
 
 def main() -> None:
-    """Create the topics that do not exist, and compare all with the settings."""
+    """Create missing topics, and compare all with the settings."""
     settings = Settings()
     configure_logging(settings.log_level, settings.log_format)
     prepare_or_exit(settings, _PATIENCE)

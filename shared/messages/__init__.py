@@ -1,1 +1,1 @@
-"""What stands on the pipeline's topics, besides submissions: insights, erasures and the audit."""
+"""The messages on the pipeline's topics, besides submissions: insights, erasures and audit records."""

@@ -1,4 +1,4 @@
-"""What is on the topic `audit`: who submitted, read or erased which ECG, and when; nothing of what is in it."""
+"""The audit trail on the topic `audit`: who submitted, read or erased which ECG, and when, without its content."""
 
 from datetime import datetime
 from typing import Annotated, Literal, get_args
@@ -21,19 +21,19 @@ ADMIN = "admin"
 
 
 class AuditEvent(msgspec.Struct, frozen=True):
-    """What somebody did with somebody's data."""
+    """One action on a user's data."""
 
     at: datetime
-    # Text, so that a gateway reads what a later version does too.
-    action: Annotated[str, msgspec.Meta(description=f"What was done: {', '.join(get_args(Action))}.")]
-    who: Annotated[str, msgspec.Meta(description=f"The user who did it, or `{ADMIN}`, the administrator.")]
-    username: Annotated[str, msgspec.Meta(description="Whose data it is.")]
-    ecg_id: Annotated[str | None, msgspec.Meta(description="Which ECG, if it is about one.")] = None
+    # Any text, so that a gateway can also read the actions of later versions.
+    action: Annotated[str, msgspec.Meta(description=f"The action: {', '.join(get_args(Action))}.")]
+    who: Annotated[str, msgspec.Meta(description=f"The user who acted, or `{ADMIN}` for the administrator.")]
+    username: Annotated[str, msgspec.Meta(description="The user whose data it was.")]
+    ecg_id: Annotated[str | None, msgspec.Meta(description="The ECG, if the action concerned a single one.")] = None
     request_id: Annotated[str | None, msgspec.Meta(description="The `x-request-id` of the request.")] = None
 
 
 class AuditRecord(msgspec.Struct, frozen=True):
-    """What happened at a gateway at about the same time, in order."""
+    """Audit events of one gateway from about the same time, in order."""
 
     events: list[AuditEvent]
 
@@ -51,6 +51,6 @@ def decode(value: bytes) -> AuditRecord:
     """Decode a record.
 
     Raises:
-        msgspec.DecodeError: if it is none.
+        msgspec.DecodeError: if the value is not an audit record.
     """
     return _decoder.decode(value)

@@ -1,4 +1,4 @@
-"""Erasures: what a gateway writes onto the submissions topic, behind what is to be erased."""
+"""Erasures: messages that a gateway puts on the submissions topic, behind the ECGs to erase."""
 
 import hmac
 from typing import Final
@@ -9,9 +9,9 @@ CONTENT_TYPE: Final = "application/vnd.ecg.erasure.v1+json"
 
 
 class Erasure(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is erased: a user's ECG, or without an id all that the user has in the partition.
+    """A request to erase an ECG of a user or, without an id, all of the user's ECGs in the partition.
 
-    It concerns what stands before it in its partition, and nothing behind it.
+    It erases records before it in its partition, and none after it.
     """
 
     username: str
@@ -19,7 +19,7 @@ class Erasure(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SealedErasure(msgspec.Struct, frozen=True):
-    """An erasure, and a gateway's signature of it: HMAC-SHA-256, as hex."""
+    """An erasure with a gateway's signature: HMAC-SHA-256, as hex."""
 
     erasure: Erasure
     signature: str
@@ -30,20 +30,20 @@ _decoder = msgspec.json.Decoder(SealedErasure)
 
 
 class Erasures:
-    """Seals erasures with a key derived from the deployment's secret: whoever may produce may not erase."""
+    """Seals erasures with a key derived from the deployment's secret, so that other producers cannot erase."""
 
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"ecg/erasures/v1", "sha256")
 
     def seal(self, erasure: Erasure) -> bytes:
-        """Return the message that says it."""
+        """Return the message for an erasure."""
         return _encoder.encode(SealedErasure(erasure, self._sign(erasure)))
 
     def open(self, value: bytes | None) -> Erasure:
-        """Return what a message erases.
+        """Return the erasure in a message.
 
         Raises:
-            ValueError: if it is not sealed by a gateway of this deployment.
+            ValueError: if no gateway of this deployment sealed it.
         """
         sealed = _decoder.decode(value or b"")
         if not hmac.compare_digest(self._sign(sealed.erasure).encode(), sealed.signature.encode()):

@@ -1,4 +1,4 @@
-"""What a worker says of an ECG: the row of the insights table, the message on its topic, the query's answer."""
+"""The result for an ECG: the row of the insights table, the message on its topic, the answer to a query."""
 
 from typing import Annotated, Any, Final
 
@@ -7,31 +7,30 @@ import numpy as np
 import orjson
 
 MAX_MESSAGE_BYTES: Final = 1 << 20
-"""The size of the largest message on the table's topic, and so of a row with what is around it.
+"""The size of the largest message on the table's topic: a row, its key, and Kafka's overhead.
 
-It is what brokers take where nothing else is said. An ECG with as many leads as there may be, and as long names, has
-some 400 bytes left for what is computed of each.
+Brokers accept this size by default. It leaves some 400 bytes per lead for insights, even in an ECG with the most leads
+and the longest names.
 """
 
 MAX_BYTES: Final = MAX_MESSAGE_BYTES - 1024
-"""The size of the largest row; its key, and what Kafka says of every record, come on top."""
+"""The size of the largest row; its key and Kafka's overhead come on top."""
 
 MAX_ACCEPTED = 253_402_300_799_999
-"""The last millisecond that a date can say, in the year 9999."""
+"""The last millisecond that a date can express, in the year 9999."""
 
 
 class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     """The result for one ECG.
 
-    `leads` holds one object per lead in the order submitted: `name`, and every insight under its field's name; NaN
-    and infinities are null.
-    `error` is the reason why the ECG could not be processed; it then has no leads. `number_of_samples` holds those
-    of each lead, `date` is that of the ECG. `accepted` is when the ECG came first to the partition of its id, in
-    milliseconds of Unix time by the broker's clock, and `offset` that of its last record on the submissions topic, in
-    that partition.
+    `leads` holds one object per lead in the order submitted, with `name` and each insight under its field's name; NaN
+    and infinities are null. `error` is the reason why the ECG could not be processed; it then has no leads.
+    `number_of_samples` holds the number for each lead, `date` is the date of the ECG. `accepted` is the time at which
+    the ECG first came to the partition of its id, in milliseconds of Unix time by the broker's clock. `offset` is that
+    of the ECG's last record in that partition of the submissions topic.
 
-    Of an ECG that is `erased` the id remains, and the offset of the erasure, so that no message before it brings the
-    ECG back; its username is empty.
+    If the ECG is `erased`, only its id and the offset of the erasure remain, so that no earlier message brings the ECG
+    back; its username is empty.
     """
 
     ecg_id: str
@@ -45,8 +44,8 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     erased: bool = False
 
 
-class RowTooLarge(ValueError):  # noqa: N818 - named as its dead letters are
-    """The row is larger than its topic takes."""
+class RowTooLarge(ValueError):  # noqa: N818 - the error class of its dead letters
+    """The row is larger than its topic accepts."""
 
 
 _encoder = msgspec.json.Encoder()
@@ -64,19 +63,19 @@ _owner_decoder = msgspec.json.Decoder(_Owned)
 
 
 def erased(ecg_id: str, offset: int) -> Insights:
-    """Return what remains of an ECG after its erasure, which stood at this offset."""
+    """Return the row that remains of an ECG after an erasure at this offset."""
     return Insights(ecg_id, "", offset=offset, erased=True)
 
 
 def encode(insights: Insights) -> bytes:
-    """Encode insights as JSON; those of a lead may be NumPy's scalars and arrays.
+    """Encode insights as JSON; the values of a lead may be NumPy scalars and arrays.
 
     Raises:
-        TypeError: if what was computed of a lead is no JSON, or an integer beyond 64 bits.
-        RowTooLarge: if it is larger than `MAX_BYTES`.
+        TypeError: if a value of a lead is not JSON, or an integer beyond 64 bits.
+        RowTooLarge: if the row is larger than `MAX_BYTES`.
     """
     if insights.leads:
-        # What orjson writes here, gateways can write again with orjson.
+        # With orjson, because gateways use it to encode the leads again: they can encode whatever it accepts here.
         leads = msgspec.Raw(orjson.dumps(insights.leads, default=_plain, option=_OPTIONS))
         insights = msgspec.structs.replace(insights, leads=leads)
     row = _encoder.encode(insights)
@@ -86,7 +85,7 @@ def encode(insights: Insights) -> bytes:
 
 
 def _plain(value: object) -> Any:
-    """Return what orjson does not take of NumPy, such as every second element of an array, as it takes it."""
+    """Convert NumPy values that orjson does not accept, such as a strided array, to Python objects."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError
@@ -96,18 +95,18 @@ def decode(row: bytes) -> Insights:
     """Decode insights.
 
     Raises:
-        msgspec.ValidationError: if it is not a row of ours.
+        msgspec.DecodeError: if the bytes are not a row of this table.
     """
     return _decoder.decode(row)
 
 
 def without_content(ecg_id: str, username: str | None) -> bytes:
-    """Encode that an ECG belongs to a user, or to nobody (None), and nothing else of it."""
+    """Encode a row with only an ECG's id and its owner, or no owner (None)."""
     return _encoder.encode(Insights(ecg_id, username or ""))
 
 
 def owner(row: bytes | None) -> str | None:
-    """Return whose row it is, or None for an erased one and for what is no row of ours, such as a tombstone."""
+    """Return the owner of a row, or None if it is erased or not a row at all, such as a tombstone."""
     try:
         return (_owner_decoder.decode(row).username or None) if row is not None else None
     except ValueError:

@@ -1,1 +1,1 @@
-"""Secrets and what rests on them: ids, sealing, data keys, TLS."""
+"""Secrets and their uses: ids, sealing, data keys, TLS."""

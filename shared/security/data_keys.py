@@ -1,6 +1,6 @@
-"""Users' data keys, with which their submissions are sealed: to destroy them is to erase what they sealed.
+"""Users' data keys, which seal their submissions: destroying the keys erases the sealed submissions.
 
-The topic `ecg.keys` holds them, wrapped with a key derived from the deployment's secret. See
+The topic `ecg.keys` holds the keys, wrapped with a key derived from the deployment's secret. See
 docs/decisions/0020-erasure.md.
 """
 
@@ -27,11 +27,11 @@ _ID_BYTES = 16
 
 
 class KeyDestroyed(Exception):  # noqa: N818 - named for what happened
-    """What is sealed with the key cannot be read any more."""
+    """The key does not exist any more, and nothing that it sealed can be read."""
 
 
 class KeyRecord(msgspec.Struct, frozen=True):
-    """What the topic says of a data key: whose it is, as registered when, and the key, wrapped, as base64."""
+    """A data key on its topic: its user, the time of that user's registration, and the wrapped key as base64."""
 
     username: str
     registered_at: datetime
@@ -43,7 +43,7 @@ _decoder = msgspec.json.Decoder(KeyRecord)
 
 
 class DataKeys:
-    """A process's view of the keys. It follows the topic from the first time that it is needed."""
+    """A process's view of the data keys. It follows their topic from the first `catch_up` on."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
         secret = settings.secret.get_secret_value().encode()
@@ -56,7 +56,7 @@ class DataKeys:
         self._starting = asyncio.Lock()
 
     async def catch_up(self) -> None:
-        """Return when every key that was on the topic at the time of the call is known, and none that was destroyed.
+        """Return when the view knows all keys that existed at the time of the call, and none destroyed before it.
 
         Raises:
             KafkaError: if the broker cannot be asked.
@@ -79,26 +79,26 @@ class DataKeys:
             await self._view.stop()
 
     def knows(self, key_id: str) -> bool:
-        """Tell whether a key is known here; after `catch_up`, one that is not has been destroyed."""
+        """Return True if a key is known here; a key that is still unknown after `catch_up` does not exist."""
         return key_id in self._ciphers
 
     def of(self, username: str, registered_at: datetime) -> list[str]:
-        """Return the ids of a user's keys; they may be several, if gateways made them at the same time."""
+        """Return the ids of the keys of a user's registration: several if gateways created them at the same time."""
         known = self._of_user.get(username, ())
         return [key_id for key_id in known if self._records[key_id].registered_at == registered_at]
 
     def all_of(self, username: str) -> list[str]:
-        """Return the ids of the keys of whoever was registered under a name."""
+        """Return the ids of all keys under a username, of earlier registrations of the name too."""
         return list(self._of_user.get(username, ()))
 
     def new(self, username: str, registered_at: datetime) -> tuple[str, bytes]:
-        """Return a new key's id, and the record to publish under it."""
+        """Create a key: return its id, and the record to publish under it."""
         key_id = secrets.token_hex(_ID_BYTES)
         wrapped = self._wrapping.seal(secrets.token_bytes(KEY_BYTES), _purpose(key_id, username))
         return key_id, _encoder.encode(KeyRecord(username, registered_at, wrapped))
 
     def seal(self, key_id: str, ecg_id: str, message: bytes) -> bytes:
-        """Return an ECG's message, sealed.
+        """Return an ECG's message in sealed form.
 
         Raises:
             KeyError: if the key is not known here.
@@ -106,11 +106,11 @@ class DataKeys:
         return self._ciphers[key_id].seal(message, ecg_id.encode())
 
     def open(self, key_id: str, ecg_id: str, sealed: bytes) -> bytes:
-        """Return an ECG's message.
+        """Return an ECG's message from its sealed form.
 
         Raises:
             KeyDestroyed: if the key is not known here.
-            Broken: if it is not that ECG's message.
+            Broken: if the bytes are not that ECG's message, sealed with that key.
         """
         if (cipher := self._ciphers.get(key_id)) is None:
             raise KeyDestroyed

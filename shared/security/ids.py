@@ -1,7 +1,7 @@
 """ECG ids: version-8 UUIDs that carry a signature over their owner.
 
-Any gateway can tell an id that was issued to a user from every other id without asking anybody: the first
-half of the UUID is a nonce (60 bits), the second a truncated HMAC-SHA-256 (62 bits) over nonce and owner.
+Any gateway can check on its own that an id was issued to a user: the first half of the UUID is a nonce
+(60 bits), the second a truncated HMAC-SHA-256 (62 bits) over nonce and owner.
 The layout follows RFC 9562, section 5.8 (custom UUIDs). See docs/decisions/0001-ecg-ids.md.
 """
 
@@ -18,17 +18,17 @@ _ISSUED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0
 
 
 def is_valid(ecg_id: str) -> bool:
-    """Tell whether a string may be an ECG id at all (issued here or chosen by a producer)."""
+    """Return True if a string has the form of an ECG id, issued here or chosen by a producer."""
     return _ID.fullmatch(ecg_id) is not None
 
 
 def is_issued(ecg_id: str) -> bool:
-    """Tell whether an id has the form that only gateways issue (a canonical version-8 UUID)."""
+    """Return True if an id has the form that only gateways issue: a canonical version-8 UUID."""
     return _ISSUED.fullmatch(ecg_id) is not None
 
 
 class IdIssuer:
-    """Issues ids to owners and recognises them; all holders of the same secret agree."""
+    """Issues ids to owners and recognises them; issuers with the same secret agree."""
 
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"ecg/ids/v1", "sha256")
@@ -38,14 +38,14 @@ class IdIssuer:
         return str(UUID(bytes=self._sign(secrets.token_bytes(_NONCE_BYTES), owner)))
 
     def issue_once(self, owner: str, key: str, content: bytes) -> str:
-        """Return the id of an ECG that its owner may submit again: the same for the same key and content."""
+        """Return the id of an idempotent submission: the same for the same owner, key and content."""
         parts = (owner.encode(), key.encode(), content)
         digests = b"".join(sha256(part).digest() for part in parts)
         nonce = hmac.digest(self._key, b"once" + digests, "sha256")[:_NONCE_BYTES]
         return str(UUID(bytes=self._sign(nonce, owner)))
 
     def belongs(self, ecg_id: str, owner: str) -> bool:
-        """Tell whether a gateway issued this id to this owner."""
+        """Return True if a gateway issued this id to this owner."""
         if not is_issued(ecg_id):
             return False
         given = bytes.fromhex(ecg_id.replace("-", ""))

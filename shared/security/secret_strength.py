@@ -1,11 +1,10 @@
-"""What is wrong with a secret that somebody chose."""
+"""A check that a chosen secret is hard to guess."""
 
 import re
 
 LEAST_LENGTH = 32
 
-# What stands in examples, and what people write where they mean to write something else later. A secret must be long
-# enough without them too.
+# Words from examples and placeholders. A secret must be long enough without them.
 _KNOWN = (
     *("administrator", "admin", "user", "root", "changeme", "change", "replace", "default", "example", "sample"),
     *("password", "passwd", "secret", "token", "testing", "test", "demo", "development", "insecure", "benchmarks"),
@@ -18,7 +17,7 @@ _LEAST_DIFFERENT = 8
 
 
 def weakness(secret: str) -> str | None:
-    """Return what a secret must be and is not, or None; the text holds nothing of the secret."""
+    """Return the requirement that a secret does not meet, or None; the text quotes nothing of the secret."""
     if len(secret) < LEAST_LENGTH:
         return f"must have at least {LEAST_LENGTH} characters: make one with `openssl rand -hex 32`"
     unknown = _WORD.sub("", re.sub(r"[\s_.,:;-]", "", secret.casefold()))

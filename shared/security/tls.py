@@ -9,9 +9,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """PEM files: whose certificates are trusted, and one's own certificate with its key.
+    """PEM files: the trusted authorities, and one's own certificate with its key.
 
-    `prefix` is what the names of the settings have in common that hold them, for errors.
+    `prefix` is the common prefix of the settings that name the files, for errors.
     """
 
     prefix: str
@@ -22,13 +22,13 @@ class Files:
 
 @cache
 def client_context(files: Files) -> ssl.SSLContext:
-    """Return what checks the server's certificate and name, against the system's authorities if no others are given.
+    """Return a context that checks the server's certificate and name, by default against the system's authorities.
 
     Raises:
         ValueError: if a file cannot be used; the text names the setting.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Whoever names an authority trusts no other.
+    # With an authority named, the system's authorities are not trusted.
     if files.ca is None:
         context.load_default_certs()
     return _loaded(context, files)
@@ -36,7 +36,7 @@ def client_context(files: Files) -> ssl.SSLContext:
 
 @cache
 def server_context(files: Files) -> ssl.SSLContext:
-    """Return what lets in those clients alone whose certificate one of the given authorities has signed.
+    """Return a context that accepts only clients with a certificate from one of the given authorities.
 
     Raises:
         ValueError: if a file cannot be used; the text names the setting.
@@ -52,7 +52,7 @@ def _loaded(context: ssl.SSLContext, files: Files) -> ssl.SSLContext:
     if ca is not None:
         _load(f"{files.prefix}_CA_FILE", lambda: context.load_verify_locations(ca))
     if cert is not None:
-        # The password, which no key may need: OpenSSL would ask the terminal for it.
+        # Without a password argument, OpenSSL would ask the terminal for the password of an encrypted key.
         names = f"{files.prefix}_CERT_FILE with {files.prefix}_KEY_FILE"
         _load(names, lambda: context.load_cert_chain(cert, key, password=""))
     return context

@@ -1,1 +1,1 @@
-"""What gateways and workers say to each other."""
+"""The internal protocol between gateways and workers."""

@@ -1,12 +1,12 @@
-"""How workers tell gateways who serves which partition: a record per worker on a compacted topic."""
+"""Announcements of the partitions that a worker serves: one record per worker, on a compacted topic."""
 
 import msgspec
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """What a worker, reached under `url`, has of the insights table from now on.
+    """The partitions of the insights table that the worker at `url` holds from now on.
 
-    It knows all rows of `partitions`; of `standbys` it has a copy that may lag behind.
+    It has all rows of `partitions`, and copies of `standbys` that may lag behind.
     """
 
     url: str
@@ -27,6 +27,6 @@ def decode(value: bytes) -> Announcement:
     """Decode an announcement.
 
     Raises:
-        msgspec.DecodeError: if it is none.
+        msgspec.DecodeError: if the value is not an announcement.
     """
     return _decoder.decode(value)

@@ -4,7 +4,7 @@ import hmac
 
 
 class InternalAuth:
-    """Derives the gateways' password for workers from the deployment's secret."""
+    """Derives the token that gateways send to workers from the deployment's secret."""
 
     header = "x-internal-token"
 
@@ -12,5 +12,5 @@ class InternalAuth:
         self.token = hmac.digest(secret.encode(), b"ecg/internal/v1", "sha256").hex()
 
     def accepts(self, token: str | None) -> bool:
-        """Tell whether a request that carries this token may be answered."""
+        """Return True if a request with this token comes from a gateway."""
         return token is not None and hmac.compare_digest(token.encode(errors="surrogateescape"), self.token.encode())

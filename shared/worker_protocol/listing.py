@@ -1,4 +1,4 @@
-"""How a gateway asks a worker for a user's ECGs, newest first: a page of the partitions that the worker has."""
+"""Queries of gateways to workers: a page of a user's ECGs in the worker's partitions, newest first."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,19 +9,19 @@ from shared.messages.insights import Insights
 
 
 class Position(NamedTuple):
-    """Where an ECG is in its owner's list: it never moves."""
+    """The place of an ECG in its owner's list, which never changes."""
 
     accepted: int
     ecg_id: str
 
     @property
     def rank(self) -> tuple[int, str]:
-        """What the list is sorted by."""
+        """The sort key of the list."""
         return -self.accepted, self.ecg_id
 
 
 class Query(msgspec.Struct, frozen=True):
-    """Whose ECGs are asked for, in which partitions, how many at most, and after which position."""
+    """A request for a user's ECGs in some partitions: at most `limit` of them, after a position."""
 
     username: str
     partitions: list[int]
@@ -30,7 +30,7 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """The first rows after a position, of those partitions that the worker knows; `more` if these are not all."""
+    """The first rows after a position, from the partitions that the worker knows; `more` if others follow."""
 
     partitions: list[int]
     rows: list[Insights]
@@ -49,7 +49,7 @@ _query_decoder = msgspec.json.Decoder(Query)
 
 
 def position(row: Insights) -> Position:
-    """Return where a row is in its owner's list."""
+    """Return the position of a row in its owner's list."""
     return Position(row.accepted, row.ecg_id)
 
 
@@ -62,13 +62,13 @@ def decode_query(body: bytes) -> Query:
     """Decode a query.
 
     Raises:
-        msgspec.DecodeError: if it is none.
+        msgspec.DecodeError: if the body is not a query.
     """
     return _query_decoder.decode(body)
 
 
 def encode_page(partitions: Iterable[int], rows: Iterable[bytes], more: bool) -> bytes:
-    """Encode a page of rows that are encoded already."""
+    """Encode a page of rows that are already encoded."""
     return _encoder.encode(_EncodedPage(list(partitions), [msgspec.Raw(row) for row in rows], more))
 
 
@@ -76,16 +76,16 @@ def decode_page(body: bytes) -> Page:
     """Decode a page.
 
     Raises:
-        msgspec.DecodeError: if it is none.
+        msgspec.DecodeError: if the body is not a page.
     """
     return _page_decoder.decode(body)
 
 
 def merge(pages: Iterable[Page], limit: int) -> tuple[list[Insights], bool]:
-    """Return the first rows of several pages as one, and whether there are more."""
+    """Merge pages: return their first rows in order, and True if others follow."""
     pages = list(pages)
     rows = sorted((row for page in pages for row in page.rows), key=lambda row: position(row).rank)
-    # What a page leaves out comes after its last row: beyond the first of these, rows may be missing.
+    # An incomplete page misses rows after its last one: beyond the first such end, rows may be missing.
     cut = [position(page.rows[-1]).rank for page in pages if page.more]
     known = [row for row in rows if position(row).rank <= min(cut)] if cut else rows
     return known[:limit], bool(cut) or len(known) > limit

@@ -1,1 +1,1 @@
-"""What Faust and aiokafka do here in another way than upstream, and why."""
+"""Overrides of Faust and aiokafka, and the reasons for them."""

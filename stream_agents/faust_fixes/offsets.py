@@ -1,4 +1,4 @@
-"""Which messages were fetched of each partition, and up to where all of them are stored."""
+"""The fetched messages of each partition, and the offset up to which all of them are stored."""
 
 import threading
 from collections import Counter, defaultdict, deque
@@ -9,18 +9,18 @@ Partition = TypeVar("Partition")
 
 
 class MessageLost(Exception):  # noqa: N818 - named for what happened
-    """A message was fetched, and did not reach the agent before a later one of its partition did."""
+    """A fetched message did not reach the agent before a later one of its partition, or at all."""
 
 
 class Offsets(Generic[Partition]):
-    """Knows the offset to commit of each partition: that of the first message which is not stored.
+    """Knows the offset to commit for each partition: that of the first message that is not stored.
 
-    The consumer's thread says what it fetched and where it went back, the agent what it stored. A message that gets
-    lost between the two can thus never be committed past. Offsets may have gaps (transactions, expired records), so
-    that only the fetched ones tell what must come next.
+    The consumer's thread reports what it fetched and where it went back, the agent what it stored. The commit can thus
+    never pass a message that gets lost between the two. Offsets may have gaps (transactions, expired records), so only
+    the fetched offsets show which message must come next.
 
-    Each time the consumer goes back in a partition, a new turn of it begins. Messages of an earlier turn are fetched
-    again: where they are still on their way, they must not be taken for those of the turn.
+    Each time the consumer goes back in a partition, a new turn of that partition begins. Messages of an earlier turn
+    are fetched again, so those that are still on their way must not count for the new turn.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Offsets(Generic[Partition]):
         self._turns: Counter[Partition] = Counter()
 
     def turns(self) -> Mapping[Partition, int]:
-        """Return the turn of every partition, 0 for one that is not in it."""
+        """Return the turn of every partition; a partition that is missing has turn 0."""
         with self._lock:
             return self._turns.copy()
 
@@ -50,10 +50,10 @@ class Offsets(Generic[Partition]):
             self._fetched[partition].clear()
 
     def stored(self, partition: Partition, turn: int, first: int, last: int) -> None:
-        """Note that the messages of a turn from one offset to another are stored; those of an earlier turn come again.
+        """Note that the messages from `first` to `last` are stored, if they are of the current turn.
 
         Raises:
-            MessageLost: if one that was fetched before them is not.
+            MessageLost: if a message that was fetched before them is not stored.
         """
         with self._lock:
             if turn != self._turns[partition]:
@@ -63,7 +63,7 @@ class Offsets(Generic[Partition]):
                 raise MessageLost(f"{partition}: {fetched[0]} did not arrive before {first}")
             while fetched and fetched[0] <= last:
                 fetched.popleft()
-            # Less if they were fetched twice.
+            # Messages that were fetched twice must not move it back.
             self._next[partition] = max(last + 1, self._next.get(partition, 0))
 
     def revoked(self, partition: Partition) -> None:
@@ -74,15 +74,15 @@ class Offsets(Generic[Partition]):
             self._next.pop(partition, None)
 
     def partitions(self) -> list[Partition]:
-        """Return the partitions of which something is stored."""
+        """Return the partitions with stored messages."""
         return list(self._next)
 
     def next(self, partition: Partition) -> int | None:
-        """Return the offset to commit, or None where nothing is stored since the partition was assigned."""
+        """Return the offset to commit, or None if nothing was stored since the partition was assigned."""
         return self._next.get(partition)
 
     def first_unstored(self) -> dict[Partition, int]:
-        """Return the first fetched message that is not stored, of every partition that has one."""
+        """Return the offset of the first fetched message that is not stored, for every partition that has one."""
         with self._lock:
             return {partition: unstored[0] for partition in self._fetched if (unstored := self._unstored(partition))}
 

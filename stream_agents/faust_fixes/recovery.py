@@ -1,7 +1,7 @@
-"""What happens between an assignment of partitions and their first message: their tables catch up.
+"""The recovery of assigned partitions: their tables catch up before their first message is processed.
 
-Stands in the place of Faust's recovery, which shares the consumer of the messages, pauses and seeks in it, and so loses
-records of the changelog, of messages, or of both: see docs/decisions/0026-own-recovery.md.
+It replaces Faust's recovery, which pauses and seeks in the consumer of the messages, and so loses records of the
+changelog, messages, or both: see docs/decisions/0026-own-recovery.md.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _PAUSE_AFTER_ERROR = 0.2
 
 
 class Recovery(Service):
-    """Has the tables of assigned partitions catch up with their changelog, and then lets the messages flow."""
+    """Brings the tables of assigned partitions up to date with their changelog, and then lets the messages flow."""
 
     def __init__(self, app: AppT, topic: str, reader: ChangelogReader, ends: Ends, **options: Any) -> None:
         super().__init__(**options)
@@ -35,23 +35,23 @@ class Recovery(Service):
         self._rebalances = 0
 
     async def on_start(self) -> None:
-        """Begin to read the changelog."""
+        """Start to read the changelog."""
         await self.add_runtime_dependency(self._reader)
 
     def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Do nothing: what was applied is written, with its position."""
+        """Do nothing: all applied records are written, with their position."""
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Begin to recover what is assigned; an earlier recovery ends."""
+        """Start to recover the assigned partitions; an earlier recovery is cancelled."""
         self._rebalances = self._app.rebalancing_count
         self._assigned.set()
 
     @Service.task
     async def _run(self) -> None:
         while not self.should_stop:
-            if await self.wait_for_stopped(self._assigned):  # type: ignore[arg-type]  # it takes all that can wait
+            if await self.wait_for_stopped(self._assigned):  # type: ignore[arg-type]  # an Event is accepted too
                 return
             self._assigned.clear()
             await self.wait_first(self._recover(self._rebalances), self._assigned)  # type: ignore[arg-type]
@@ -68,8 +68,8 @@ class Recovery(Service):
         try:
             await self._app.consumer.perform_seek()
         except IllegalStateError:
-            return  # a partition is not ours any more: the next assignment is on its way
-        # The next rebalance may have begun, and stopped the flow.
+            return  # a partition was revoked: the next assignment is on its way
+        # Unless the next rebalance has begun, which has stopped the flow.
         if rebalances == self._app.rebalancing_count:
             await self._resume()
 
@@ -78,13 +78,13 @@ class Recovery(Service):
             try:
                 return dict(await self._ends.of(tps)) if tps else {}
             except KafkaError as error:
-                log.warning("asking for the changelog's end again", error=repr(error))
+                log.warning("asking for the changelog's end again after an error", error=repr(error))
                 await asyncio.sleep(_PAUSE_AFTER_ERROR)
 
     async def _resume(self) -> None:
         """Let messages flow, from their committed offsets on.
 
-        Until now nothing was fetched, so that the agents' queues are empty, which `flow_control` empties.
+        Nothing has been fetched so far, so `flow_control` loses no messages when it clears the agents' queues.
         """
         app, consumer = self._app, self._app.consumer
         consumer.resume_partitions({tp for tp in consumer.assignment() if tp.topic != self._topic})
@@ -96,13 +96,13 @@ class Recovery(Service):
 
 
 class TableManager(FaustTableManager):
-    """Faust's manager of tables, with a recovery of ours."""
+    """Faust's table manager, with our own recovery."""
 
     own_recovery: Recovery
 
     @property
-    def recovery(self) -> Recovery:  # type: ignore[override]  # all of it that is called is there
-        """What recovers the tables."""
+    def recovery(self) -> Recovery:  # type: ignore[override]  # it has every method that Faust calls
+        """The recovery of the tables."""
         return self.own_recovery
 
     async def on_stop(self) -> None:

@@ -1,7 +1,7 @@
-"""Faust's Kafka transport, held to promises that Faust itself does not keep.
+"""Faust's Kafka transport, with guarantees that Faust itself does not give.
 
-A consumer that loses no message that it has fetched and never commits an offset beyond what has been stored durably,
-and a producer that is idempotent. See docs/decisions/0006-no-commit-before-changelog.md.
+The consumer loses no message that it has fetched, and never commits an offset beyond the durably stored messages. The
+producer is idempotent. See docs/decisions/0006-no-commit-before-changelog.md.
 """
 
 import math
@@ -34,20 +34,20 @@ from stream_agents.faust_fixes.offsets import Offsets
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, repr=False)  # Faust logs what it handles
+@dataclass(frozen=True, slots=True, repr=False)  # Faust logs its messages
 class Poll:
-    """The records of one partition that one poll has brought, in order: one message for Faust.
+    """The records of one partition from one poll, in order, as one message for Faust.
 
-    Faust's way from the consumer to an agent takes longer for a message than the agent does for an ECG.
+    Faust takes longer to pass a message from the consumer to an agent than the agent takes for an ECG.
     """
 
     records: Sequence[ConsumerRecord]
     turn: int
-    """The partition's turn in `Offsets`: a poll of an earlier turn is fetched again."""
+    """The partition's turn in `Offsets`: the records of an earlier turn are fetched again."""
 
 
 def poll_of(event: EventT[Any]) -> Poll:
-    """Return the poll that an event is."""
+    """Return the poll in an event."""
     return cast("Poll", event.value)
 
 
@@ -57,31 +57,31 @@ def polled(event: EventT[Any]) -> Sequence[ConsumerRecord]:
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, which takes note of what it fetches."""
+    """Faust's consumer thread, which notes the offsets that it fetches."""
 
     wait_ms: int
     request_timeout_ms: int
     consumer: "Consumer"
 
     async def on_start(self) -> None:
-        """Start the client, and look after it: Faust asks it neither for errors of its group nor for heartbeats."""
+        """Start the client and watch it: Faust checks neither errors of its group nor its heartbeats."""
         await super().on_start()
         consumer = watched(self._ensure_consumer())
         self.heartbeats = Heartbeats(consumer)
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        # Faust fixes these, at 1.5 s and at read_uncommitted, and offers no settings. Whoever produces in transactions
-        # has not submitted what they abort.
+        # Faust fixes these at 1.5 s and read_uncommitted, without settings for them. Records of an aborted transaction
+        # were never submitted.
         consumer._fetch_max_wait_ms = self.wait_ms
         consumer._isolation_level = "read_committed"
-        # Faust's timeout also bounds the steps of a recovery, which goes on as if they were done when it is over: that
-        # one stays long. What is under way to a frozen broker has to be given up sooner, to be sent to its successor.
+        # Not by Faust's setting: that also limits the steps of a recovery, which goes on after it as if they were done,
+        # so it stays long. A request to a frozen broker must be given up sooner, to be sent to the new leader.
         consumer._client._request_timeout_ms = self.request_timeout_ms
         return consumer
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Fetch nothing of the changelog: it is assigned for its place among the workers, and read elsewhere."""
+        """Pause the changelog's partitions: they are assigned with their table, but `ChangelogReader` reads them."""
         changelog = [TopicPartition(*tp) for tp in assigned if self.consumer.is_changelog(tp)]
         self._ensure_consumer().pause(*changelog)
         await super().on_partitions_assigned(assigned, generation_id)
@@ -89,8 +89,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _fetch_records(
         self, consumer: AIOKafkaConsumer, active_partitions: set[TP], *args: Any, **kwargs: Any
     ) -> RecordMap:
-        # Faust hands over its live set, which a rebalance empties while a fetch waits: to aiokafka an empty set means
-        # all partitions. The fetch would take the first records after a seek from partitions that Faust does not ask
+        # Faust passes its live set, which a rebalance empties while a fetch waits, and to aiokafka an empty set means
+        # all partitions. The fetch would take the first records after a seek from partitions that Faust did not ask
         # for, and Faust would drop them.
         asked = frozenset(active_partitions)
         if not asked:
@@ -108,16 +108,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return polls
 
     async def _give_back(self, consumer: AIOKafkaConsumer, tp: TopicPartition, first: int) -> None:
-        """Have records fetched again: the consumer went back while they were fetched, before or after they were taken.
+        """Have records fetched again, because the consumer went back in their partition during the fetch.
 
-        If before, its position is behind them; if after, it is where it went back to.
+        If it went back before it took the records, its position is after them and has to be reset. If it went back
+        afterwards, its position is right.
         """
-        with suppress(IllegalStateError):  # the partition is not ours any more
+        with suppress(IllegalStateError):  # the partition was revoked
             if await consumer.position(tp) > first:
                 consumer.seek(tp, first)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go back to the committed offset of every partition, or to its beginning where there is none."""
+        """Go back to the committed offset of every partition, or to its beginning if there is none."""
         committed: Mapping[TP, int] = await self.call_thread(self._seek_to_committed)
         return committed
 
@@ -130,7 +131,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 continue
             offset = committed[tp] = await consumer.committed(tp)
             self.consumer.offsets.went_back(ensure_TP(tp))
-            # aiokafka's own call leaves a partition without a committed offset wherever it has been read to.
+            # aiokafka's own call does not move a partition without a committed offset.
             if offset is None:
                 await consumer.seek_to_beginning(tp)
             else:
@@ -138,20 +139,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return committed
 
     async def first_unstored(self) -> Mapping[TP, int]:
-        """Return of every partition of the submissions the offset before which everything is stored."""
+        """Return the offset before which everything is stored, for every partition of the submissions."""
         first: Mapping[TP, int] = await self.call_thread(self._first_unstored)
         return first
 
     async def _first_unstored(self) -> Mapping[TP, int]:
         consumer = self._ensure_consumer()
         tps = [ensure_TP(tp) for tp in consumer.assignment() if not self.consumer.is_changelog(ensure_TP(tp))]
-        # Where nothing is at work, that is where the consumer will go on: behind the marks of transactions too.
+        # Without unstored messages it is the consumer's position, which also moves past transaction markers.
         positions = {tp: await consumer.position(tp) for tp in tps}
         return positions | {tp: o for tp, o in self.consumer.offsets.first_unstored().items() if tp in positions}
 
 
 class Consumer(driver.Consumer):
-    """Commits what was marked as stored and nothing else, whatever Faust counts as acknowledged."""
+    """Commits only messages that were marked as stored, whatever Faust counts as acknowledged."""
 
     Thread: type[ConsumerThread]
 
@@ -163,7 +164,7 @@ class Consumer(driver.Consumer):
         return self.Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def first_unstored(self) -> Mapping[TP, int]:
-        """Return of every partition of the submissions the offset before which everything is stored.
+        """Return the offset before which everything is stored, for every partition of the submissions.
 
         Raises:
             KafkaError: if a partition moves meanwhile.
@@ -171,7 +172,7 @@ class Consumer(driver.Consumer):
         return await cast("ConsumerThread", self._thread).first_unstored()
 
     def is_changelog(self, tp: TP) -> bool:
-        """Return True if a partition is one of a table's changelog."""
+        """Return True if a partition belongs to a table's changelog."""
         return tp.topic in self.app.tables.changelog_topics
 
     @property
@@ -189,32 +190,32 @@ class Consumer(driver.Consumer):
         return message
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Do nothing: Faust would note the offsets between two polls, for commits of its own."""
+        """Do nothing: Faust would note the offsets between two polls for its own commits."""
 
     def on_buffer_full(self, tp: TP) -> None:
         """Do nothing: the fetcher waits at a full queue anyway.
 
-        Faust would fetch nothing of the partition until the queue is half empty, and sleep for a second once it does so
-        with every partition.
+        Faust would not fetch from the partition until the queue is half empty, and would sleep for a second once that
+        is so for every partition.
         """
 
     def on_buffer_drop(self, tp: TP) -> None:
-        """Do nothing, as nothing was done."""
+        """Do nothing, because `on_buffer_full` did nothing."""
 
     def ack(self, message: Message) -> bool:
-        """Stop waiting for a message. Faust acknowledges what failed or was skipped too: that commits nothing."""
+        """Stop waiting for a message. Commit nothing, because Faust also acknowledges failed and skipped messages."""
         first, message.acked = not message.acked, True
         self._unacked_messages.discard(message)
         notify(self._waiting_for_ack)
         return first
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Leave the changelog out of Faust's search for partitions of which nothing is fetched."""
+        """Exclude the changelog from Faust's check for partitions that are not fetched."""
         if not self.is_changelog(tp):
             super().verify_event_path(now, tp)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Forget what was stored of partitions that go: they are read again from their committed offset."""
+        """Forget the offsets of revoked partitions: these are read again from their committed offset."""
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self.offsets.revoked(tp)
@@ -232,7 +233,7 @@ class Producer(driver.Producer):
     options: Mapping[str, Any]
 
     async def on_start(self) -> None:
-        """Start the client, and look after it."""
+        """Start the client and watch it."""
         await super().on_start()
         watched(self.client)
 
@@ -241,18 +242,18 @@ class Producer(driver.Producer):
 
     @property
     def client(self) -> AIOKafkaProducer:
-        """The client itself, which sends batches."""
+        """The underlying client, which can send batches."""
         return self._ensure_producer()
 
     async def mend(self, error: BaseException | None) -> None:
-        """Go on with another client if a send has failed with an error after which this one is of no more use."""
+        """Replace the client if a send has failed with an error after which the client cannot send any more."""
         if not any(isinstance(one, PRODUCER_BROKEN) for one in (error, getattr(error, "__cause__", None))):
             return
         broken, fresh = self.client, self._new_producer()
         try:
             await fresh.start()
         except KafkaError as failed:
-            # The next attempt fails like this one, and comes here again.
+            # The next attempt fails in the same way, and tries to replace the client again.
             log.warning("the producer cannot be replaced", error=repr(failed))
             await fresh.stop()
             return
@@ -262,12 +263,12 @@ class Producer(driver.Producer):
 
 
 def sending(app: AppT, tell: Callable[[RetryCallState], None] = lambda _: None, **options: Any) -> AsyncRetrying:
-    """Give attempts to send something until it is acknowledged, each with a client that can send.
+    """Return attempts to send something until it is acknowledged, each with a client that can send.
 
     Args:
-        app: whose producer sends.
-        tell: is told of an attempt that failed.
-        options: of tenacity, when to try again and when no more.
+        app: the app whose producer sends.
+        tell: is called with the state of a failed attempt.
+        options: tenacity's options for waiting and for giving up.
     """
 
     async def prepare(state: RetryCallState) -> None:
@@ -279,7 +280,7 @@ def sending(app: AppT, tell: Callable[[RetryCallState], None] = lambda _: None, 
 
 
 def credentials(settings: Settings) -> Credentials | None:
-    """Return what Faust gives its clients, to have them speak to Kafka as all others do."""
+    """Return the TLS and login settings for Faust's own clients, or None if Kafka needs neither."""
     options = client_options(settings)
     context = options.get("ssl_context")
     if "sasl_mechanism" not in options:
@@ -297,7 +298,7 @@ def new_transport(app: AppT, settings: Settings) -> driver.Transport:
 
     class ConfiguredThread(ConsumerThread):
         wait_ms = fetch_max_wait_ms(settings, 50)
-        # A join is answered when the members that are gone have missed their session.
+        # A join is answered only after the sessions of lost members have timed out.
         request_timeout_ms = int(max(5.0, 1.5 * settings.session_timeout) * 1000)
 
     class ConfiguredConsumer(Consumer):

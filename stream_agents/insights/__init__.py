@@ -1,9 +1,8 @@
-"""Every insight that is computed of a lead.
+"""The registry of insights: values that are computed for every lead.
 
-To add one, write a module with a pure function from the signals of an ECG, each of shape (n,), to one value for each,
-and register it here under the name of the field that it becomes in every answer. A value is what JSON has, or a scalar
-or an array of NumPy's; NaN and infinities become null. Where an insight raises, or returns
-anything else, the ECG fails.
+To add an insight, write a module with a pure function from the signals of an ECG, each of shape (n,), to one value for
+each, and register it here under the name of its field in every answer. A value is a JSON value, or a NumPy scalar or
+array; NaN and infinities become null. If an insight raises, or returns anything else, the ECG fails.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,15 +13,15 @@ from stream_agents.insights.zero_crossings import count_zero_crossings
 
 Insight: TypeAlias = Callable[[Sequence[Signal]], Sequence[Any]]
 
-# What answers say of a lead beside its insights.
+# A lead's other fields in answers.
 _TAKEN = frozenset({"name", "number_of_samples"})
 
 
 def registry(**insights: Insight) -> Mapping[str, Insight]:
-    """Return insights by the names of their fields.
+    """Return insights by the name of their field.
 
     Raises:
-        ValueError: if a name is that of another field of a lead, which the insight would overwrite.
+        ValueError: if a lead has another field of that name, which the insight would overwrite.
     """
     if taken := _TAKEN & insights.keys():
         raise ValueError(f"a lead has a field {min(taken)!r} already")

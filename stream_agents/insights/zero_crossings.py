@@ -12,24 +12,24 @@ def count_zero_crossings(signals: Sequence[Signal]) -> list[int]:
     """Count the zero crossings of signals, each of shape (n,) and any signed integer dtype.
 
     A crossing is counted at sample i when x[i] is zero and x[i-1] is not, or when they are of opposite sign;
-    leaving zero is not counted. Fewer than two samples have none. Only signs are compared, nothing is
-    multiplied or subtracted, so that it is exact over the whole int64 range.
+    leaving zero is not counted. A signal of fewer than two samples has none. Only signs are compared, and nothing
+    is multiplied or subtracted, so that the count is exact over the whole int64 range.
     """
     if any(signal.dtype != signals[0].dtype for signal in signals):
         return [count for signal in signals for count in count_zero_crossings([signal])]
-    # One pass over all of them: for a short signal, NumPy's calls take longer than its work.
+    # One pass over all signals: for a short one, NumPy's calls take longer than the computation.
     joined = np.concatenate(signals)
     crossed = _left(joined > 0)
     crossed |= _left(joined < 0)
     counts, start = [], 0
     for signal in signals:
         end = start + signal.size
-        # The last one is between this signal and the next.
+        # The last comparison is between this signal and the next.
         counts.append(int(np.count_nonzero(crossed[start : max(start, end - 1)])))
         start = end
     return counts
 
 
 def _left(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell for each pair of neighbours whether the first is inside and the second is not."""
+    """Return True for each pair of neighbours of which the first is inside and the second is not."""
     return inside[1:] < inside[:-1]

@@ -1,1 +1,1 @@
-"""Processing: what becomes of a message."""
+"""Processing: from a message to its outcome."""

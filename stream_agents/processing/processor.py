@@ -1,4 +1,4 @@
-"""What becomes of one record of the submissions topic: a pure function from record to outcome."""
+"""The processing of a submissions record: a function from the record, and the row of its ECG, to an outcome."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -26,17 +26,18 @@ CONTENT_TYPE_HEADER = "content-type"
 USERNAME_HEADER = "username"
 FORWARDED_HEADER = "forwarded-from"
 
-# A message may be so much larger than the largest ECG, and still grow a little: the topic takes a MiB more.
+# A message to forward may exceed the largest ECG by this much. The topic accepts a MiB more: a new header fits too.
 _FORWARDED_ROOM = MIB // 2
 
 Headers: TypeAlias = list[tuple[str, bytes | None]]
 
 
 class DeadLetterHeaders(msgspec.Struct, frozen=True, rename=lambda name: "dlq-" + name.replace("_", "-")):
-    """What a dead letter's headers say on top of those that its record had: whence it came, and why it is one.
+    """The headers that a dead letter adds to those of its record: where the record came from, and why it failed.
 
-    One that would be larger than its topic takes has these alone, without the record's key, value and headers, and
-    `dlq-left-out-bytes` says how large they are. The record stays where it came from as long as that topic keeps it.
+    A dead letter that would be too large for its topic has only these headers, without the record's key, value and
+    headers; `dlq-left-out-bytes` is then the size of those. The record stays on its source topic for that topic's
+    retention time.
     """
 
     source_topic: str
@@ -48,9 +49,9 @@ class DeadLetterHeaders(msgspec.Struct, frozen=True, rename=lambda name: "dlq-" 
 
 
 class Record(msgspec.Struct, frozen=True):
-    """A record as received: where it stood, its bytes, and the time in milliseconds of Unix time.
+    """A record as received: its place, its bytes, and its time in milliseconds of Unix time.
 
-    The time is the broker's, of when it appended the record, or else the worker's, of when it read it.
+    It is the time at which the broker appended the record or, if that is unknown, at which the worker read it.
     """
 
     topic: str
@@ -62,7 +63,7 @@ class Record(msgspec.Struct, frozen=True):
     timestamp: int
 
     def header(self, name: str) -> str | None:
-        """Return the last header of this name as text, if there is one that holds something: Kafka has null headers."""
+        """Return the last header of this name as text, or None; headers with a null value do not count."""
         for key, value in reversed(self.headers):
             if key == name and value is not None:
                 return value.decode("utf-8", "replace")
@@ -70,22 +71,22 @@ class Record(msgspec.Struct, frozen=True):
 
     @property
     def is_erasure(self) -> bool:
-        """Whether it says what is to be erased, and is no ECG."""
+        """True if the record is an erasure, not an ECG."""
         return self.header(CONTENT_TYPE_HEADER) == ERASURE
 
     @property
     def data_key(self) -> str | None:
-        """The id of the key that it is sealed with, if it is."""
+        """The id of the data key that the record is sealed with, or None."""
         return self.header(DATA_KEY_HEADER)
 
     @property
     def request_id(self) -> str | None:
-        """The id of the request that submitted it, if it is one that may stand in a log line."""
+        """The id of the request that submitted the record, or None if it is missing or unfit for a log line."""
         return valid_request_id(self.header(REQUEST_ID_HEADER))
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """The record's insights, a row of the table, and its key in the index of its owner's ECGs."""
+    """The record's insights, as a row of the table, and the row's key in the index of its owner's ECGs."""
 
     key: bytes
     row: bytes
@@ -93,7 +94,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """The ECG is erased: the row that remains, and the key that it had in the index, if it had one."""
+    """The ECG is erased: the row that remains, and the index key to delete, if there is one."""
 
     key: bytes
     row: bytes
@@ -101,23 +102,23 @@ class Erased(msgspec.Struct, frozen=True):
 
 
 class UserErased(msgspec.Struct, frozen=True):
-    """All of a user's ECGs in the record's partition that stand before it are to be erased."""
+    """All of a user's ECGs before the record in its partition are to be erased."""
 
     username: str
 
 
 class Ignored(msgspec.Struct, frozen=True):
-    """The record changes nothing: it comes again after an erasure behind it, or erases what is not there."""
+    """The record changes nothing: a later one of its ECG was processed already, or it erases no ECG of its user."""
 
 
 class Misplaced(msgspec.Struct, frozen=True):
-    """The record belongs to the partition of another key: its producer hashes keys in another way."""
+    """The record is not in the partition of its ECG's id: its producer used another key or partitioner."""
 
     key: bytes
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """The record cannot be processed: it becomes a dead letter, and a row where its owner may ask for it."""
+    """The record cannot be processed: it becomes a dead letter, and the owner, if known, gets a row with the reason."""
 
     error_class: str
     reason: str
@@ -129,7 +130,7 @@ FindRow: TypeAlias = Callable[[int, bytes], bytes | None]
 
 
 class Processor:
-    """Decides what becomes of a record.
+    """Decides the outcome of a record.
 
     Args:
         issuer: recognises the ids that gateways issued.
@@ -137,7 +138,7 @@ class Processor:
         keys: opens the submissions that gateways sealed.
         partitions: number of partitions of the submissions topic.
         max_bytes: size of the largest message that is processed.
-        find_row: returns the row that is stored for a key in a partition of the table.
+        find_row: returns the stored row of a key in a partition of the table.
     """
 
     def __init__(
@@ -158,7 +159,7 @@ class Processor:
         self._find_row = find_row
 
     def process(self, record: Record) -> Outcome:
-        """Return the outcome of a record; no content of it makes this raise."""
+        """Return the outcome of a record; its content cannot make this raise."""
         return self._erase(record) if record.is_erasure else self._compute(record)
 
     def _compute(self, record: Record) -> Outcome:
@@ -190,9 +191,8 @@ class Processor:
             raise
         except insights.RowTooLarge as error:
             problem, error_class = InvalidEcg("leads", f"their insights are {error}"), type(error).__name__
-        except BaseException as error:  # what panics in Rust is no Exception
-            # Whatever an insight raises or returns is about this ECG only. The error's text may hold samples, its type
-            # may not.
+        except BaseException as error:  # a panic in Rust is not an Exception
+            # A failed insight concerns this ECG only. The error's type is safe to name; its text may hold samples.
             problem = InvalidEcg("leads", f"an insight could not be computed ({type(error).__name__})")
             error_class = "ComputationError"
         return self._reject(record, problem, ecg.id, ecg.username, error_class)
@@ -209,7 +209,7 @@ class Processor:
             return Rejected("Misplaced", "erasure: is not in its key's partition")
         existing = self._existing(record.partition, key)
         if existing is None or existing.erased:
-            # No row says whose it is; the id does, if a gateway issued it.
+            # Without a row, only an id that a gateway issued proves the owner.
             owned = self._issuer.belongs(erasure.ecg_id, erasure.username)
         else:
             owned = existing.username == erasure.username
@@ -229,12 +229,12 @@ class Processor:
             return encoding.decode(value, record.header(CONTENT_TYPE_HEADER))
         except InvalidEcg as error:
             if error.ecg_id is None or error.username is None:
-                # Gateways name the owner beside the message too, so that even an unreadable one has an answer.
+                # Gateways also name the owner in a header, so that even an unreadable message has an answer.
                 identity = self._identity(record)
                 error.ecg_id, error.username = identity["ecg_id"], identity["username"]
             raise
         except Exception as error:
-            # Nothing is known to raise this; whatever it is, it is about this message only, and ends no worker.
+            # No input is known to cause this. If one does, it concerns this message only and must not end the worker.
             raise InvalidEcg("body", f"could not be read ({type(error).__name__})", **self._identity(record)) from None
 
     def _open(self, record: Record, key_id: str, value: bytes) -> bytes:
@@ -244,7 +244,7 @@ class Processor:
             raise InvalidEcg("value", "cannot be opened with its key", **self._identity(record)) from None
 
     def _lost(self, record: Record) -> Outcome:
-        """Reject a record that nobody can open any more. With its key the user was erased, and so is the ECG."""
+        """Reject a record whose data key was destroyed, and erase its ECG: keys are destroyed with their user."""
         rejected = Rejected("KeyDestroyed", "value: was sealed with a key that does not exist any more")
         ecg_id, username = self._identity(record).values()
         if ecg_id is None or username is None or self._is_misplaced(record, ecg_id.encode()):
@@ -266,7 +266,7 @@ class Processor:
     def _forward(self, record: Record, key: bytes) -> Outcome:
         if record.header(FORWARDED_HEADER) is not None:
             return Rejected("Misplaced", "forwarded once and still not in its key's partition")
-        # The topic would never take it with the headers that say whence it came, and the partition would wait for ever.
+        # With the header that is added, the topic would never accept it, and the partition would wait for ever.
         if message_size(None, record.value, record.headers) > self._max_bytes + _FORWARDED_ROOM:
             return Rejected("Misplaced", "not in its key's partition, and too large with its headers to be forwarded")
         return Misplaced(key)
@@ -278,7 +278,7 @@ class Processor:
     def _refuse(
         self, record: Record, ecg_id: str, username: str, existing: insights.Insights | None
     ) -> Rejected | Ignored | None:
-        """Refuse what was erased behind it, and an id that is somebody else's; its owner's row stays as it is."""
+        """Ignore a record that a later erasure covers, and reject an id of another user, whose row stays unchanged."""
         if existing is not None and existing.erased:
             if existing.offset > record.offset:
                 return Ignored()
@@ -296,7 +296,7 @@ class Processor:
         username: str | None,
         error_class: str | None = None,
     ) -> Outcome:
-        """Reject a record; its owner, where known, gets the reason unless the ECG already has insights."""
+        """Reject a record; its owner, if known, gets the reason unless the ECG already has insights."""
         rejected = Rejected(error_class or type(error).__name__, str(error))
         if ecg_id is None or username is None:
             return rejected
@@ -314,7 +314,7 @@ class Processor:
 
 
 def erased(row: insights.Insights, offset: int) -> Erased:
-    """Return what becomes of a row by an erasure at an offset."""
+    """Return the outcome of erasing a row by a record at an offset."""
     entry = owner_index.key(row.username, position(row))
     return Erased(row.ecg_id.encode(), insights.encode(insights.erased(row.ecg_id, offset)), entry)
 
@@ -322,8 +322,8 @@ def erased(row: insights.Insights, offset: int) -> Erased:
 def dead_letter(record: Record, rejected: Rejected, max_bytes: int) -> tuple[bytes | None, bytes | None, Headers]:
     """Return the key, the value and the headers of a rejected record's dead letter, on a topic with this limit.
 
-    It is what the record was, unless that is too large, which the limit of the record's own topic cannot rule out: it
-    counts what is compressed.
+    They are the record's own, unless these are too large. The limit of the record's topic cannot rule that out, because
+    it counts compressed bytes.
     """
     source = (record.topic, str(record.partition), str(record.offset))
     said = DeadLetterHeaders(*source, rejected.error_class, rejected.reason)
@@ -332,7 +332,7 @@ def dead_letter(record: Record, rejected: Rejected, max_bytes: int) -> tuple[byt
     if message_size(key, value, headers) > max_bytes:
         left_out = message_size(key, value, record.headers)
         key, value, headers = None, None, _as_headers(msgspec.structs.replace(said, left_out_bytes=str(left_out)))
-    # aiokafka refuses to send what has neither, which other clients do not.
+    # aiokafka refuses to send a record with neither key nor value; other clients send one.
     return (key, b"", headers) if key is None and value is None else (key, value, headers)
 
 
@@ -346,10 +346,10 @@ def _stored(row: insights.Insights) -> Stored:
 
 
 def _accepted(record: Record, existing: insights.Insights | None) -> int:
-    """Return when the ECG came first: one that comes again stays where it is in its owner's list."""
+    """Return when the ECG first came: an ECG that comes again keeps its place in its owner's list."""
     if existing is not None and not existing.erased:
         return existing.accepted
-    # A clock may be wrong, but no row may hold what is no date.
+    # A clock may be wrong, but the time in a row must be a valid date.
     return min(max(record.timestamp, 0), insights.MAX_ACCEPTED)
 
 
@@ -357,8 +357,8 @@ def compute(ecg: Ecg) -> list[dict[str, object]]:
     """Compute every insight of every lead, in the order of the leads.
 
     Raises:
-        BaseException: whatever an insight raises.
-        ValueError: if there is not one value for each lead.
+        BaseException: any error that an insight raises.
+        ValueError: if an insight does not return one value for each lead.
     """
     signals = [lead.signal for lead in ecg.leads]
     leads: list[dict[str, object]] = [{"name": lead.name} for lead in ecg.leads]

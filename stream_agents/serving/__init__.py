@@ -1,1 +1,1 @@
-"""Serving: what a worker answers to gateways."""
+"""Serving: a worker's answers to gateways."""

@@ -1,4 +1,4 @@
-"""Which partitions this worker answers queries for, and the announcement of it to the gateways."""
+"""The partitions for which this worker answers queries, and their announcement to the gateways."""
 
 import asyncio
 import contextlib
@@ -23,19 +23,19 @@ log = structlog.get_logger(__name__)
 
 # Less than a gateway waits for an answer.
 _CATCH_UP_TIMEOUT = 0.7
-# With no broker to tell, a worker still has to stop.
+# A worker must stop even if no broker takes its farewell.
 _FAREWELL_TIMEOUT = 2.0
 _PAUSE_AFTER_ERROR = 0.5
 
 
 class Serving:
-    """Follows the worker's assignments.
+    """Follows the worker's assignments, and knows which partitions it serves.
 
-    What it says needs a heartbeat that is younger than the session timeout: after that time the group takes the worker
-    for dead, and others may write to its partitions.
+    A worker serves only while its last heartbeat is younger than the session timeout: after that time the group
+    considers the worker dead, and others may write to its partitions.
 
-    A partition is served from the end of its recovery until it is assigned elsewhere: also while the group
-    rebalances, as nobody writes to the partition before its next owner has recovered it.
+    A partition is served from the end of its recovery until it is assigned elsewhere, even while the group
+    rebalances, because nobody writes to the partition before its next owner has recovered it.
     """
 
     def __init__(self, app: AppT, settings: Settings, table: InsightsTable, topics: Topics, ends: Ends) -> None:
@@ -54,7 +54,7 @@ class Serving:
 
     @property
     def ready(self) -> bool:
-        """Whether the worker is in the group and its partitions, if it has some, are recovered."""
+        """True if the worker is in the group and its partitions, if it has any, are recovered."""
         return self._ready and not self._app.rebalancing and self._is_member
 
     @property
@@ -72,17 +72,17 @@ class Serving:
         return self._numbers(self._app.assignor.assigned_standbys())
 
     def serves(self, partition: int) -> bool:
-        """Tell whether this worker has the whole of a partition."""
+        """Return True if this worker has every row of a partition."""
         return partition in self._partitions and self._table.rows.holds(partition) and self._is_member
 
     async def knows(self, partition: int) -> bool:
-        """Tell whether a row that this worker has not is nowhere."""
+        """Return True if a row of the partition that is not here does not exist."""
         return bool(await self.known([partition]))
 
     async def known(self, partitions: Sequence[int]) -> list[int]:
-        """Return those of the partitions of which a row that this worker has not is nowhere.
+        """Return those of the partitions of which this worker has all rows: a row that is not here does not exist.
 
-        A worker that does not serve a partition may have a copy of it, and then makes sure that it is not behind.
+        A worker that does not serve a partition may have a copy of it: this waits a moment for the copy to catch up.
         """
         known = [partition for partition in partitions if self.serves(partition)]
         copies = [p for p in partitions if p not in known and self._table.rows.holds(p)]
@@ -95,7 +95,7 @@ class Serving:
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         self._ready = False
         generation = self._app.consumer_generation_id
-        # A worker that missed a generation was taken for dead: another one may have written its partitions.
+        # A worker that missed a generation counted as dead: another one may have written to its partitions.
         kept = self._partitions if generation == self._generation + 1 else frozenset()
         self._generation = generation
         self._partitions = kept & self._active()
@@ -104,7 +104,7 @@ class Serving:
     async def _on_recovered(self, *_: Any, **__: Any) -> None:
         self._partitions = self._active()
         announcement = Announcement(self._url, sorted(self._partitions), sorted(self.standbys))
-        # In an outage this waits for the brokers, or for the next rebalance, which ends it.
+        # In an outage this tries until the brokers are back, or the next rebalance cancels it.
         async for attempt in sending(self._app, wait=wait_fixed(_PAUSE_AFTER_ERROR)):
             with attempt:
                 await self._publish(announcements.encode(announcement))
@@ -113,7 +113,7 @@ class Serving:
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
         self._table.waits.close()
-        # Gateways find out by themselves too, only later: no reason to fail the stop.
+        # Without the farewell gateways find out later by themselves: no reason to fail the stop.
         with contextlib.suppress(ProducerSendError, KafkaError, TimeoutError):
             async with asyncio.timeout(_FAREWELL_TIMEOUT):
                 await self._publish(None)

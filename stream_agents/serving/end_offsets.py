@@ -1,4 +1,4 @@
-"""Where partitions end, asked over a connection of its own."""
+"""End offsets of partitions, requested on a connection of their own."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -11,9 +11,9 @@ from shared.settings import Settings
 
 
 class Ends:
-    """Asks brokers for the ends of partitions.
+    """Asks brokers for the end offsets of partitions.
 
-    On the connection of the worker's consumer the question would wait behind a fetch that waits for records.
+    On the connection of the worker's consumer, the request would wait behind a fetch that waits for records.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -23,7 +23,7 @@ class Ends:
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def of(self, tps: Iterable[TP]) -> Mapping[TP, int]:
-        """Return the offsets after the last record of each partition.
+        """Return the offset after the last record of each partition.
 
         Raises:
             KafkaError: if the brokers cannot be asked.
@@ -31,7 +31,7 @@ class Ends:
         reader = await self._open()
         try:
             ends: Mapping[TP, int] = await reader.end_offsets(list(tps))
-        except BaseException:  # also when who asked has waited long enough: a node that froze says nothing
+        except BaseException:  # also a cancellation by the caller's timeout: a frozen node does not answer
             self._give_up(reader)
             raise
         return ends
@@ -48,7 +48,7 @@ class Ends:
                 reader = new_reader(self._settings)
                 try:
                     await reader.start()
-                except BaseException:  # also when who asked has waited long enough
+                except BaseException:  # also a cancellation by the caller's timeout
                     await reader.stop()
                     raise
                 self._reader = reader
@@ -58,6 +58,6 @@ class Ends:
         leaving = asyncio.create_task(reader.stop())
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
-        # It would go on asking the same node; a new one learns who leads now.
+        # It would keep asking the same node; a new one learns the current leaders.
         if self._reader is reader:
             self._reader = None

@@ -1,4 +1,4 @@
-"""The worker's HTTP views: rows of the table for the gateways, and for nobody else."""
+"""The worker's HTTP views: rows of the table, for gateways only."""
 
 import msgspec
 from aiohttp import web
@@ -14,15 +14,15 @@ from stream_agents.serving.assignment import Serving
 from stream_agents.serving.waiters import Moved
 from stream_agents.table.insights_table import InsightsTable
 
-# For probes, which know no secret.
+# For health probes, which know no secret.
 _OPEN = ("/health", "/health/ready")
 
-# Read where there is no row, so that this takes as long as to read whose row it is: a row as of an ECG of twelve leads.
+# Decoded if there is no row, so that the answer takes as long as for another user's row, here one of twelve leads.
 _NO_ROW = insights.encode(Insights("", "", [{"name": "aVR", "number_of_zero_crossings": 1000}] * 12, accepted=1))
 
 
 def gateways_only(auth: InternalAuth) -> Middleware:
-    """Return what refuses every request that is not a gateway's, whatever is asked for, Faust's own pages too."""
+    """Return a middleware that accepts only gateways on all paths, Faust's own included, but those of health probes."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -47,14 +47,14 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
 
     @app.page("/rows/{partition}/{ecg_id}", name="row")
     async def row(view: View, request: Request, partition: str, ecg_id: str) -> Response:
-        """Answer 200 with the row, 404 when there is none, 421 when this worker cannot know.
+        """Answer 200 with the row, 404 if there is none, 421 if this worker cannot know.
 
-        That is known only to a worker that serves the partition, or has a copy of it that is not behind: elsewhere an
-        erased ECG might be found. With `?wait=seconds` such a worker answers as soon as it has the row, and 404
-        after that time, or at once where too many wait; and 421 when partitions are assigned anew.
+        Only a worker that serves the partition, or has an up-to-date copy of it, can know: an older copy might still
+        hold an erased ECG. With `?wait=seconds` such a worker answers as soon as it has the row, with 404 after that
+        time, or at once if too many requests wait, and with 421 when partitions are reassigned.
 
-        With `?owner=username` only that user's row is a row: another user's is answered, and waited for, like none, and
-        at the same cost. The 404 names the owner, for the audit.
+        With `?owner=username` only that user's row counts: another user's row is answered, and waited for, like a
+        missing one, at the same cost. The 404 names the owner, for the audit.
         """
         number, key = int(partition), ecg_id.encode()
         wait, asking = request.query.get("wait"), request.query.get("owner")
@@ -77,7 +77,7 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
         """A page of a user's list."""
 
         async def post(self, request: Request) -> Response:
-            """Answer 200 with the page of those partitions that this worker knows, of those that are asked for."""
+            """Answer 200 with a page from those of the requested partitions that this worker knows."""
             try:
                 query = decode_query(await request.read())
             except msgspec.DecodeError:

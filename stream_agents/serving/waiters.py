@@ -1,4 +1,4 @@
-"""Who waits for rows that are not there yet."""
+"""Requests that wait for rows that are not stored yet."""
 
 import asyncio
 from collections import defaultdict
@@ -8,11 +8,11 @@ from shared.messages import insights
 
 
 class Moved(Exception):  # noqa: N818 - named for what happened
-    """The row may be stored by another worker now."""
+    """Another worker may store the row now."""
 
 
 class Waits:
-    """Hands rows to those who wait for them, at most `limit` at a time; false while nobody waits."""
+    """Hands rows to the requests that wait for them, at most `limit` at a time; false while none waits."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -24,12 +24,12 @@ class Waits:
         return bool(self._waiting)
 
     async def row(self, key: bytes, seconds: float, owner: str | None) -> bytes | None:
-        """Return the row as soon as it is stored, or None after so many seconds, and at once when too many wait.
+        """Return the row as soon as it is stored, or None after so many seconds, or at once if too many requests wait.
 
         With an owner, another user's row does not end the wait.
 
         Raises:
-            Moved: as soon as waiting here may be of no more use.
+            Moved: as soon as waiting here may be in vain.
         """
         if self._closed:
             raise Moved
@@ -48,7 +48,7 @@ class Waits:
             self._count -= 1
 
     async def _next(self, key: bytes) -> bytes:
-        """Return the next row of a key that is stored."""
+        """Return the next row that is stored for a key."""
         stored: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[key].add(stored)
         try:
@@ -60,14 +60,14 @@ class Waits:
                     del self._waiting[key]
 
     def stored(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Hand over rows, given with their keys."""
+        """Hand over stored rows, given with their keys."""
         for key, row in rows:
             for future in self._waiting.pop(key, ()):
                 if not future.done():
                     future.set_result(row)
 
     def release(self) -> None:
-        """End all waits: partitions are assigned anew."""
+        """End all waits: partitions are reassigned."""
         for futures in self._waiting.values():
             for future in futures:
                 if not future.done():
@@ -75,6 +75,6 @@ class Waits:
         self._waiting.clear()
 
     def close(self) -> None:
-        """End all waits, and have none from now on: the worker stops."""
+        """End all waits and refuse new ones: the worker stops."""
         self._closed = True
         self.release()

@@ -1,4 +1,4 @@
-"""Reading the table's changelog into its local copies."""
+"""A reader that applies the table's changelog to its local copies."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -16,24 +16,24 @@ from stream_agents.table.rocksdb import Store
 log = structlog.get_logger(__name__)
 
 _POLL_MS = 1000
-# A fetch that waits delays the first one after an assignment, and with it a hand-over.
+# A waiting fetch delays the first fetch after an assignment, and so a hand-over.
 _FETCH_MAX_WAIT_MS = 100
 _RECORDS_AT_A_TIME = 1024
 _PAUSE_AFTER_ERROR = 0.5
 
 
 class ChangelogReader(Service):
-    """Applies the changelog to local copies, from their positions on, by a consumer of its own.
+    """Applies the changelog to local copies, from their positions on, with a consumer of its own.
 
-    It follows the partitions of which this worker is a standby, and reads others as far as `reach` asks for. Every time
-    these partitions change, the consumer begins again at the positions of the copies: it cannot leave out a record,
+    It follows the partitions of which this worker is a standby, and reads others as far as `reach` asks. Whenever these
+    partitions change, the consumer starts again at the positions of the copies, so that it cannot skip a record,
     whatever happened in between.
 
     Args:
-        settings: where Kafka is.
+        settings: hold the options of the Kafka consumer.
         topic: the changelog's name.
         store: the local copies.
-        on_applied: is told of the records that were applied.
+        on_applied: is called with the records that were applied.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class ChangelogReader(Service):
         self._changed = asyncio.Event()
 
     def follow(self, partitions: Iterable[int]) -> None:
-        """Follow these partitions from now on, and no others."""
+        """Follow exactly these partitions from now on."""
         self._followed = frozenset(partitions)
         self._release()
         self._changed.set()
 
     async def reach(self, partition: int, offset: int) -> None:
-        """Return when every record below an offset has been applied, or the partition is not open here any more."""
+        """Return when every record below an offset has been applied, or the partition is no longer open here."""
         if not self._is_behind(partition, offset):
             return
         reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -87,17 +87,17 @@ class ChangelogReader(Service):
     async def _run(self) -> None:
         while not self.should_stop:
             try:
-                # Where a copy is ahead of its changelog, the changelog is not the one that it was made from.
+                # No reset: a copy whose position is outside the changelog was made from another one.
                 options = {"auto_offset_reset": "none", "fetch_max_wait_ms": _FETCH_MAX_WAIT_MS}
                 async with new_reader(self._settings, **options) as consumer:
                     while not self.should_stop:
                         await self._read(consumer, self._wanted())
             except KafkaError as error:
-                log.warning("reading the changelog again", error=repr(error))
+                log.warning("reading the changelog again after an error", error=repr(error))
                 await self.sleep(_PAUSE_AFTER_ERROR)
 
     async def _read(self, consumer: AIOKafkaConsumer, partitions: frozenset[int]) -> None:
-        """Read partitions until others are wanted."""
+        """Read partitions until the wanted ones change."""
         tps = {partition: TopicPartition(self._topic, partition) for partition in partitions}
         positions = {partition: self._store.position(partition) for partition in partitions}
         consumer.assign(list(tps.values()))
@@ -113,7 +113,7 @@ class ChangelogReader(Service):
                 for tp in error.args[0]:
                     self._store.build_anew(tp.partition, "the changelog does not have its position")
                 return
-            # The consumer's position may move without a record: past the marks of transactions, and what was compacted.
+            # The consumer's position also moves past transaction markers and compacted records, without a record.
             for partition in [tp.partition for tp in polled] or partitions:
                 begin, end = positions[partition], await consumer.position(tps[partition])
                 positions[partition] = end
@@ -124,7 +124,7 @@ class ChangelogReader(Service):
             self._release()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Return the next records, or none as soon as other partitions may be wanted."""
+        """Return the next records, or none as soon as the wanted partitions may have changed."""
         self._changed.clear()
         changed = asyncio.create_task(self._changed.wait())
         if not consumer.assignment():
@@ -134,7 +134,7 @@ class ChangelogReader(Service):
         try:
             await asyncio.wait({polling, changed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # A poll that took records is done: none that is cancelled has.
+            # A poll that has taken records is done, so cancelling loses none.
             for task in (polling, changed):
                 task.cancel()
             await asyncio.wait({polling})

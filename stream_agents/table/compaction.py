@@ -1,4 +1,4 @@
-"""What a worker does beside its work, every now and then."""
+"""Background tasks of a worker: compaction of the table, and the watch over its Kafka clients."""
 
 from mode import Service
 
@@ -11,13 +11,13 @@ _HOUR = 3600.0
 
 
 class Upkeep(Service):
-    """Has what was erased disappear from the files of the table, and lets go of the data keys at the end."""
+    """Removes erased rows from the files of the table by compaction, and stops the view of data keys at the end."""
 
     def __init__(self, settings: Settings, table: InsightsTable, keys: DataKeys) -> None:
         super().__init__()
         self._table = table
         self._keys = keys
-        # Files are written anew twice in the time, and so is what was erased between the two.
+        # Compacting twice in that time also removes rows in time that were erased just after a compaction.
         self._interval = settings.erasure_hours * _HOUR / 2
 
     @Service.task
@@ -34,7 +34,7 @@ class Upkeep(Service):
 
 
 class ClientWatch(Service):
-    """Ends the worker when one of its Kafka clients has lost a task, and would wait for ever."""
+    """Ends the worker when one of its Kafka clients has lost a task, because it would wait for ever."""
 
     @Service.task
     async def _watch(self) -> None:

@@ -1,4 +1,4 @@
-"""The insights table: a Faust table whose changelog is written first."""
+"""The insights table: a Faust table that writes its changelog first."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -27,8 +27,8 @@ _POLL = 0.01
 class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at run time
     """Rows by ECG id, JSON as bytes, partitioned like the submissions.
 
-    Faust writes a row locally and sends its changelog record some time later. Here `store` first has the
-    broker acknowledge the changelog records and then writes the rows: what a query has seen is durable.
+    Faust writes a row locally and sends its changelog record some time later. Here `store` waits until the broker has
+    acknowledged the changelog records, and only then writes the rows: any row that a query has seen is durable.
     """
 
     def __init__(self, app: AppT, settings: Settings, **options: Any) -> None:
@@ -40,28 +40,28 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         )
 
     @property
-    def data(self) -> Store:  # type: ignore[override]  # Faust makes one of its own otherwise
-        """The local store, as Faust starts, stops and assigns it."""
+    def data(self) -> Store:  # type: ignore[override]  # Faust would create its own
+        """The local store, which Faust starts, stops and assigns."""
         return self.rows
 
     def changelog_tp(self, partition: int) -> TP:
-        """Return the changelog's partition of this number."""
+        """Return the changelog partition with this number."""
         return TP(self.changelog_topic.get_topic_name(), partition)
 
     def find(self, partition: int, key: bytes) -> bytes | None:
-        """Return a row, or None where there is none here."""
+        """Return a row, or None if it is not here."""
         return self.rows.get_row(partition, key) if self.rows.holds(partition) else None
 
     def page(self, query: Query, partitions: Sequence[int]) -> bytes:
-        """Return the first rows of a user's list in those of the partitions that are open here, encoded."""
+        """Return an encoded page of a user's list, from those of the partitions that are open here."""
         open_here = [partition for partition in partitions if self.rows.holds(partition)]
         return encode_page(open_here, *owner_pages.page(self.rows, query, open_here))
 
     async def catch_up(self, partitions: Sequence[int], ends: Ends) -> list[int]:
-        """Return partitions once their local copies have every record that their changelogs had at the call.
+        """Return the partitions once their local copies have every record that the changelog had at the call.
 
-        One whose copy is closed meanwhile is left out. A row is visible anywhere only after its record is in the
-        changelog: a row that such a copy lacks had been seen by nobody.
+        A partition that is closed meanwhile is left out. A row becomes visible only after its record is on the
+        changelog, so nobody can have seen a row that such a copy lacks.
 
         Raises:
             KafkaError: if the broker cannot be asked.
@@ -87,7 +87,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             logged = await asyncio.gather(*(self._log(*item) for item in by_partition.items()))
         actives = self.app.assignor.assigned_actives()
         for (partition, batch), offsets in zip(by_partition.items(), logged, strict=True):
-            # A partition that moved away meanwhile is the new owner's to write.
+            # If the partition moved away meanwhile, its new owner writes the rows.
             if self.changelog_tp(partition) not in actives or not self.rows.holds(partition):
                 continue
             position, end = self.rows.position(partition), offsets[-1] + 1
@@ -95,14 +95,14 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
                 self.rows.put_rows(partition, batch, end)
                 self.waits.stored((row.key, row.row) for row in batch)
             else:
-                # Others stand between: of an attempt that failed, or of a worker that was cut off from the group.
+                # Other records are in between, of a failed attempt or of a worker that was cut off from the group.
                 await self.reader.reach(partition, end)
 
     def _applied(self, records: Sequence[ConsumerRecord]) -> None:
         self.waits.stored((record.key, record.value) for record in records if record.value is not None)
 
     async def _log(self, partition: int, rows: Sequence[Stored | Erased]) -> list[int]:
-        """Send rows to the changelog as batches, and return their offsets there."""
+        """Send rows to the changelog in batches, and return their offsets."""
         client = cast("Producer", self.app.producer).client
         topic = self.changelog_topic.get_topic_name()
         sent: list[tuple[int, asyncio.Future[RecordMetadata]]] = []

@@ -1,7 +1,7 @@
-"""The index of every user's ECGs beside the rows: one key for each ECG, in the order of its owner's list, newest first.
+"""The index of every user's ECGs, beside the rows: one key per ECG, in the order of its owner's list, newest first.
 
-A key is a zero byte, with which no ECG id begins, the owner's name, another zero byte, which no name holds, the time at
-which the ECG was accepted, counted down, and its id.
+A key consists of a zero byte, with which no ECG id begins; the owner's name; another zero byte, which no name holds;
+the time at which the ECG was accepted, subtracted from the latest possible one; and the ECG's id.
 """
 
 from typing import Annotated
@@ -16,7 +16,7 @@ _TIME_BYTES = 8
 
 
 class _Place(msgspec.Struct):
-    """What of a row is in its key: to decode no more takes a third of the time, for every row of a recovery."""
+    """The fields of a row for its key: decoding only these takes a third of the time, for every row of a recovery."""
 
     ecg_id: str
     username: str
@@ -27,27 +27,27 @@ _decoder = msgspec.json.Decoder(_Place)
 
 
 def owner(username: str) -> bytes:
-    """Return what the keys of a user's ECGs begin with."""
+    """Return the prefix of the keys of a user's ECGs."""
     return _MARK + username.encode() + _MARK
 
 
 def key(username: str, at: Position) -> bytes:
-    """Return the key of an ECG."""
+    """Return the key of a user's ECG at a position in the list."""
     return owner(username) + (MAX_ACCEPTED - at.accepted).to_bytes(_TIME_BYTES) + at.ecg_id.encode()
 
 
 def key_of(row: bytes) -> bytes | None:
-    """Return the key of a row's ECG, or None if it is erased, or no row of ours."""
+    """Return the key of a row's ECG, or None if the ECG is erased or the bytes are not a row."""
     try:
         place = _decoder.decode(row)
     except msgspec.DecodeError:
         return None
-    # An erased ECG is in nobody's list.
+    # An erased ECG is in no list.
     return key(place.username, Position(place.accepted, place.ecg_id)) if place.username else None
 
 
 def first_after(username: str, at: Position | None) -> bytes:
-    """Return the least possible key of those after a position, or of all."""
+    """Return the lowest possible key after a position, or of the whole list."""
     return owner(username) if at is None else key(username, at) + _MARK
 
 

@@ -1,4 +1,4 @@
-"""Pages of a user's list, read from the index of several partitions at a time."""
+"""Pages of a user's list, merged from the indexes of several partitions."""
 
 import heapq
 from collections.abc import Iterator, Sequence
@@ -7,12 +7,12 @@ from shared.worker_protocol.listing import Position, Query
 from stream_agents.table import owner_index
 from stream_agents.table.rocksdb import Store
 
-# A page of rows with a thousand leads each ends early: a gateway holds a page of every worker at a time.
+# Ends a page of large rows early, because a gateway holds a page of every worker at a time.
 _PAGE_BYTES = 1 << 20
 
 
 def page(store: Store, query: Query, partitions: Sequence[int]) -> tuple[list[bytes], bool]:
-    """Return the first rows of a user after a position in these partitions, in order, and whether there are more.
+    """Return a user's first rows after a position in these partitions, in order, and True if others follow.
 
     Raises:
         KeyError: if a partition is not open here.
@@ -30,7 +30,7 @@ def page(store: Store, query: Query, partitions: Sequence[int]) -> tuple[list[by
 def rows_of(
     store: Store, partition: int, username: str, after: Position | None = None
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield a user's rows in a partition, each with its key in the index, in order, from a position on.
+    """Yield a user's rows in a partition after a position, in order, each with its key in the index.
 
     Raises:
         KeyError: if the partition is not open here.
@@ -38,6 +38,6 @@ def rows_of(
     prefix = owner_index.owner(username)
     for entry in store.keys_from(partition, prefix, owner_index.first_after(username, after)):
         row = store.get_row(partition, owner_index.ecg_id(entry, prefix))
-        # The row decides: what the index said before a row was replaced counts for nothing.
+        # The row decides: the index may still hold the key of a row that was replaced.
         if row is not None and owner_index.key_of(row) == entry:
             yield entry, row

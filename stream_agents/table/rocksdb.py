@@ -1,8 +1,9 @@
 """The worker's local copy of the table: one RocksDB per partition, with the rows and the index of each user's ECGs.
 
-Its files are a cache of the changelog. Beside the rows stands the partition's position, the offset in the changelog
-below which every record has been applied: both change in one write, and only records that follow on may move it. Files
-that cannot be read, or hold rows without a position, are deleted and built anew from the changelog.
+The files are a cache of the changelog. They also hold the partition's position: the offset in the changelog below which
+every record has been applied. Rows and position change in one write, and only records that follow without a gap may
+move the position. Files that cannot be read, or that hold rows without a position, are deleted and rebuilt from the
+changelog.
 """
 
 import asyncio
@@ -23,32 +24,32 @@ from stream_agents.table import owner_index
 
 log = structlog.get_logger(__name__)
 
-# Of the table's memory, what is written and not yet in a file.
+# The share of the table's memory for writes that are not in a file yet.
 _WRITE_BUFFERS = 1 / 2
 _BLOOM_BITS = 10
-# Of one partition; each holds some kilobytes outside the cache.
+# Per partition; each open file takes some kilobytes outside the cache.
 _OPEN_FILES = 64
 _SIZES = ("estimate-num-keys", "total-sst-files-size", "cur-size-all-mem-tables")
-# ECG ids and the names in the index are UTF-8, which has no such byte.
+# Unlike any other key: an ECG id is ASCII, and a key of the index begins with a zero byte.
 _POSITION = b"\xffposition"
-# Building files anew would meet the same.
+# Errors that new files would not mend.
 _NOT_THE_FILES = ("lock", "No space left", "Permission denied", "Too many open files", "Read-only file system")
 
 
 class PositionError(Exception):
-    """Records would be missing from a table."""
+    """Applying the records would leave a gap in the table."""
 
 
 class _Memory:
-    """The memory that all databases share: it has one limit, however many partitions or rows there are.
+    """The memory that all databases share, with one limit however many partitions or rows there are.
 
     Faust's defaults reserve 2 GiB of cache and 192 MiB of write buffers for every partition, and hold the index and the
-    filter of every file beside them.
+    filter of every file in addition.
     """
 
     def __init__(self, size: int) -> None:
         self._cache = rocksdict.Cache(size)
-        # What is written and not yet in a file counts as part of the cache.
+        # The write buffers are charged to the cache.
         self._write_buffers = rocksdict.WriteBufferManager.new_write_buffer_manager_with_cache(
             int(_WRITE_BUFFERS * size), allow_stall=False, cache=self._cache
         )
@@ -69,13 +70,13 @@ class _Memory:
 
 
 class Store(Service):
-    """A store that is read and written by explicit partition, as rows belong to no event of Faust's.
+    """A store that is read and written by explicit partition, because its rows do not belong to a Faust event.
 
     Args:
-        app: the worker's app, which ends when files turn out to be damaged.
+        app: the worker's app, which crashes when files turn out to be damaged.
         table: the table whose rows are stored.
-        directory: where the databases are, one directory each.
-        memory: the bytes of memory that all of them share.
+        directory: the parent of the databases, which have a directory each.
+        memory: the bytes of memory that all databases share.
     """
 
     def __init__(self, app: AppT, table: CollectionT, directory: Path, memory: int) -> None:
@@ -86,14 +87,14 @@ class Store(Service):
         self._memory = _Memory(memory)
         self._open: dict[int, rocksdict.Rdict] = {}
         self._positions: dict[int, int] = {}
-        # A database is not closed while its files are written anew.
+        # A database must not be closed during its compaction.
         self._compacting = asyncio.Lock()
         self._ending: asyncio.Task[None] | None = None
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Have those partitions open that are assigned to the worker, active and standby alike."""
+        """Open the partitions that are assigned to the worker, active and standby alike, and close all others."""
         topic = self._table.changelog_topic.get_topic_name()
         mine = {tp.partition for tp in assigned if tp.topic == topic}
         async with self._compacting:
@@ -110,7 +111,7 @@ class Store(Service):
                 self._close(partition)
 
     def open(self, partition: int) -> None:
-        """Open a partition; damaged files, and those of a version whose tables could have gaps, are built anew.
+        """Open a partition; damaged files, and rows without a position (an earlier version's), are deleted first.
 
         Raises:
             Exception: RocksDB's, if the files cannot be opened for a reason that new files would not mend.
@@ -134,7 +135,7 @@ class Store(Service):
         self._positions[partition] = int(position or 0)
 
     def build_anew(self, partition: int, reason: str) -> None:
-        """Delete a partition's files, and begin again without a row."""
+        """Delete a partition's files, and open it again without rows."""
         self._close(partition)
         self._delete(partition, reason)
         self.open(partition)
@@ -157,13 +158,13 @@ class Store(Service):
         return self._positions[partition]
 
     async def compact(self, partition: int) -> None:
-        """Write a partition's files anew, without what was replaced or deleted."""
+        """Rewrite a partition's files without replaced and deleted rows."""
         async with self._compacting:
             if (db := self._open.get(partition)) is not None:
                 await asyncio.to_thread(_compact, db)
 
     def get_row(self, partition: int, key: bytes) -> bytes | None:
-        """Return a row, or None where there is none.
+        """Return a row, or None if there is none.
 
         Raises:
             KeyError: if the partition is not open here.
@@ -177,7 +178,7 @@ class Store(Service):
         return row
 
     def keys_from(self, partition: int, prefix: bytes, begin: bytes) -> Iterator[bytes]:
-        """Yield the keys with a prefix, in order, from one on.
+        """Yield the keys with a prefix, in order, from `begin` on.
 
         Raises:
             KeyError: if the partition is not open here.
@@ -188,26 +189,26 @@ class Store(Service):
             while keys.valid() and (key := keys.key()).startswith(prefix):
                 yield key
                 keys.next()
-            # An iterator that meets damage ends as if there were no more.
+            # On damaged data the iteration just ends, and only `status` raises the error.
             keys.status()
         except Exception as error:
             self._end_if_damaged(partition, error)
             raise
 
     def size(self, partition: int) -> tuple[int, int]:
-        """Return about how many rows a partition has, and the bytes that they take in files and in memory.
+        """Return the estimated number of rows of a partition, and their size in files and in memory, in bytes.
 
         Raises:
             KeyError: if the partition is not open here.
         """
         keys, *sizes = (self._open[partition].property_int_value(f"rocksdb.{name}") or 0 for name in _SIZES)
-        # Every row has a key in the index too.
+        # A row also has a key in the index.
         return keys // 2, sum(sizes)
 
     def put_rows(self, partition: int, rows: Iterable[Stored | Erased], position: int) -> None:
         """Write rows, their keys in the index, and the position after their records, atomically.
 
-        A row that replaces another one of the same ECG has the same key in the index.
+        A row that replaces another row of the same ECG has the same key in the index.
 
         Raises:
             KeyError: if the partition is not open here.
@@ -266,12 +267,12 @@ class Store(Service):
 
     def _delete(self, partition: int, reason: str) -> None:
         metrics.tables_built_anew.inc()
-        log.warning("building the table of a partition anew", partition=partition, reason=reason)
+        log.warning("rebuilding the table of a partition", partition=partition, reason=reason)
         shutil.rmtree(self._path(partition), ignore_errors=True)
         self._damage_mark(partition).unlink(missing_ok=True)
 
     def _end_if_damaged(self, partition: int, error: Exception) -> None:
-        """End the worker if an error comes from damaged files: the next one builds them anew."""
+        """End the worker if an error comes from damaged files; the next worker rebuilds them."""
         if "Corruption" in str(error):
             self._damage_mark(partition).touch()
             self._ending = self._ending or asyncio.create_task(self._app.crash(error))
