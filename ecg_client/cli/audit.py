@@ -12,7 +12,7 @@ from ecg_client.client import EcgClient
 
 
 def _moment(text: str) -> datetime:
-    """Return a moment: so long ago, or a date and time, which is of this machine's zone unless it names one."""
+    """Parse how long ago, or a date and time, which is in this machine's time zone unless it names one."""
     try:
         if (seconds := options.duration(text)) is not None:
             return datetime.now(UTC) - timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""Options that commands share, and where their values come from: option, environment, or the stack that runs here."""
+"""Options that commands share; their values come from the option, the environment, or the stack that runs here."""
 
 import re
 from pathlib import Path
@@ -87,13 +87,13 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def duration(text: str) -> int | None:
-    """Return the seconds of a number of days, hours, minutes or seconds, as `90d`, or None if it is none."""
+    """Parse a number of days, hours, minutes or seconds such as `90d` into seconds; None if it is not one."""
     match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     return int(match[1]) * _SECONDS[match[2]] if match else None
 
 
 class Unconfigured(Exception):  # noqa: N818 - named for the state
-    """Something that a command needs is not set; the message says what to set."""
+    """A setting that a command needs is missing; the message says which."""
 
 
 def gateway(url: str | None) -> str:
@@ -105,10 +105,10 @@ def gateway(url: str | None) -> str:
 
 
 def admin(url: str | None, token: str | None) -> tuple[str, str]:
-    """Return the gateway's URL and the token that registers users with it.
+    """Return the gateway's URL and its admin token; a running stack's token is sent to that stack only.
 
     Raises:
-        Unconfigured: if there is none; a running stack's token goes to that stack only.
+        Unconfigured: if there is no admin token.
     """
     target = gateway(url)
     stack = running_stack()
@@ -133,10 +133,10 @@ def user_token(token: str | None) -> str:
 
 
 def calibration(baseline: float, scale: float, sampling_rate: float | None, adc_gain: float | None) -> Calibration:
-    """Return what the options say of files that do not.
+    """Return the calibration that the options give for files that do not contain one.
 
     Raises:
-        InvalidEcg: if sampling rate or ADC gain cannot be one.
+        InvalidEcg: if the sampling rate or the ADC gain is out of range.
     """
     try:
         return Calibration(baseline, scale, check_sampling_rate(sampling_rate), check_adc_gain(adc_gain, "adc_gain"))
