@@ -1,4 +1,4 @@
-"""The comparison of copies sees every kind of gap, and none where there is none."""
+"""The comparison of copies with the changelog finds every kind of gap, and no others."""
 
 import orjson
 import pytest
@@ -23,7 +23,7 @@ CHANGELOG: dict[bytes, Records] = {
     b"erased": [(5, row("erased", username=""))],
     b"late": [(7, row("late"))],
 }
-# Below its position it has everything.
+# A copy without a gap: it has everything below its position.
 COPY = {
     POSITION: b"6",
     b"a": row("a", 6),
