@@ -251,7 +251,7 @@ class Pipeline:
         return worker
 
     async def ready(self, workers: int = 1) -> None:
-        """Wait until all running gateways are ready, and all running workers (at least `workers`) share the partitions."""
+        """Wait until all running gateways are ready, and at least `workers` running workers share the partitions."""
         for gateway in self.gateways:
             if gateway.running.poll() is None:
                 await self._ready(gateway)

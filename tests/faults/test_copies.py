@@ -42,7 +42,7 @@ def test_a_copy_may_have_rows_beyond_its_position() -> None:
     assert faults(COPY | {b"late": row("late"), entry("late"): b""}, CHANGELOG) == []
 
 
-def test_an_empty_copy_promises_nothing() -> None:
+def test_an_empty_copy_has_no_gap() -> None:
     assert faults({}, CHANGELOG) == []
 
 

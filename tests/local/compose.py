@@ -1,17 +1,17 @@
-"""The compose file, read and run on this machine without a Docker engine.
+"""The compose file, run on this machine without a Docker engine.
 
-Commands, environments, health checks and the order of start are the file's own. What stands in for the engine:
+Commands, environments, health checks and the order of start are those of the file. The engine is replaced as follows:
 
-- Containers are processes, on 127.0.0.1, 127.0.0.2, ... in place of addresses of their own. Ports are free ones.
-- Who connects has the address 127.0.0.1, unless it chooses another one: it is the proxy's that gateways trust.
-- In what the file says, addresses are replaced accordingly: a name of a service (`kafka-1:19092`), the container
-  itself (`//:19092`, `127.0.0.1:8000`), and a port that is published on the host (`localhost:9092`). The settings that
-  say where our services listen, which the image or a default gives, are set to the same.
-- Our services run from this repository; Kafka is its jars, configured and formatted by the class that its image runs
-  first; HAProxy is this machine's. Their data is in a directory of the test.
-- `Names` is Docker's DNS, for the proxy.
+- Containers are processes on 127.0.0.1, 127.0.0.2, ... instead of addresses of their own, with free ports.
+- Outgoing connections come from 127.0.0.1 unless a process chooses another address: gateways trust it as the proxy's.
+- Addresses in the file are translated: the name of a service (`kafka-1:19092`), the container itself (`//:19092`,
+  `127.0.0.1:8000`), and a port published on the host (`localhost:9092`). The listening addresses of our services, which
+  come from the image or from defaults, are set accordingly.
+- Our services run from this repository. Kafka runs from its jars, configured and formatted by the class that its image
+  runs first. HAProxy is the one of this machine. All data is in a directory of the test.
+- `Names` replaces Docker's DNS for the proxy.
 
-Restarts, limits, volumes and capabilities are not imitated.
+Restarts, limits, volumes and capabilities are not simulated.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ from tests.harness import ROOT, Process, eventually
 
 FILE = ROOT / "docker-compose.yml"
 HAPROXY_CFG = ROOT / "local_stack" / "haproxy.cfg"
-# Debian has HAProxy where not everybody looks.
+# Debian installs HAProxy into /usr/sbin, which is not in every user's PATH.
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
-# `python` is this one, as in the image it is the one with our dependencies.
+# `python` in a command is this interpreter: as in the image, it has our dependencies.
 _PATH = f"{Path(sys.executable).parent}:{SYSTEM_PATH}"
 _HTTP_PORTS = {"gateway": 8000, "proxy": 8000, "stream-agents": 6066}
 _METRICS_PORT = 9100
@@ -50,7 +50,7 @@ Service = dict[str, Any]
 
 
 def interpolate(value: Any, env: dict[str, str]) -> Any:
-    """Replace `${NAME}`, `${NAME:-default}` and `${NAME:?message}` in every text, as Compose does.
+    """Replace `${NAME}`, `${NAME:-default}` and `${NAME:?message}` in all strings of a value, as Compose does.
 
     Raises:
         LookupError: with the message, if the variable is missing or empty.
@@ -70,19 +70,19 @@ def interpolate(value: Any, env: dict[str, str]) -> Any:
 
 
 def load(env: dict[str, str]) -> dict[str, Any]:
-    """Read the file with the values of an environment."""
+    """Load the file with the variables of an environment."""
     document: dict[str, Any] = interpolate(yaml.safe_load(FILE.read_text()), env)
     return document
 
 
 def environment(service: Service) -> dict[str, str]:
-    """Return a container's environment variables as the texts that it gets."""
+    """Return the environment variables of a service as strings."""
     return {name: str(value) for name, value in service.get("environment", {}).items()}
 
 
 @dataclass
 class Names(asyncio.DatagramProtocol):
-    """Docker's DNS: the name of a service stands for the addresses of all its containers."""
+    """A DNS server like Docker's: the name of a service resolves to the addresses of all its containers."""
 
     addresses: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     port: int = 0
@@ -92,7 +92,7 @@ class Names(asyncio.DatagramProtocol):
         self.port = transport.get_extra_info("sockname")[1]
 
     def datagram_received(self, data: bytes, client: tuple[str | Any, int]) -> None:
-        # 12 bytes of header; the name, as labels that begin with their length; a zero; two bytes of type, two of class.
+        # A header of 12 bytes; the name as labels that begin with their length; a zero; type and class, two bytes each.
         end = data.index(0, 12) + 5
         labels, at = [], 12
         while data[at]:
@@ -101,7 +101,7 @@ class Names(asyncio.DatagramProtocol):
         known = self.addresses.get(".".join(labels), [])
         asks_for_ipv4 = data[end - 4 : end - 2] == b"\0\1"
         answers = [b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + socket.inet_aton(a) for a in known if asks_for_ipv4]
-        flags = b"\x81\x80" if known else b"\x81\x83"  # an answer, or "no such name"
+        flags = b"\x81\x80" if known else b"\x81\x83"  # success, or "no such name" (NXDOMAIN)
         counts = b"\0\1" + len(answers).to_bytes(2) + bytes(4)
         self._transport.sendto(data[:2] + flags + counts + data[12:end] + b"".join(answers), client)
 
@@ -111,7 +111,7 @@ class Names(asyncio.DatagramProtocol):
 
 @dataclass
 class Container:
-    """A process in place of a container."""
+    """A process that replaces a container."""
 
     service: str
     address: str
@@ -132,7 +132,7 @@ class Container:
         self.process.kill()
 
     def stop(self) -> None:
-        """Stop it in order; a Kafka node is killed, as the last of them could not stop in order anyway."""
+        """Stop the process; a Kafka node is killed, because the last nodes could not shut down without a quorum."""
         if isinstance(self.process, KafkaNode):
             self.process.kill()
         elif self.exit_code is None:
@@ -146,7 +146,7 @@ class ComposeCluster:
         kafka: Kafka's jars.
         directory: for data, configurations and logs.
         env: the values for the variables in the file.
-        scale: how many containers of a service, where it is not one.
+        scale: the number of containers of each service that has not just one.
     """
 
     def __init__(self, kafka: Distribution, directory: Path, env: dict[str, str], scale: dict[str, int]) -> None:
@@ -160,16 +160,16 @@ class ComposeCluster:
         self._up: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def start(self, *services: str) -> None:
-        """Start services, each as soon as what it depends on is as it asks; return when all are up."""
+        """Start services, each as soon as its dependencies are up, and wait until all are up."""
         await asyncio.get_running_loop().create_datagram_endpoint(lambda: self.names, ("127.0.0.1", 0))
-        # It refuses a circle, which would wait for ever.
+        # Raises an error for a cycle, which would wait for ever.
         graphlib.TopologicalSorter({name: self.services[name].get("depends_on", {}) for name in services}).prepare()
         async with asyncio.TaskGroup() as group:
             for name in services:
                 group.create_task(self.start_service(name))
 
     async def start_service(self, name: str) -> None:
-        """Start a service when it may start; return when it is healthy, or has done what it does once."""
+        """Start a service when its dependencies are up, and wait until it is up itself."""
         for other in self.services[name].get("depends_on", {}):
             await self._up[other].wait()
         for _ in range(self._scale.get(name, 1)):
@@ -200,7 +200,7 @@ class ComposeCluster:
         return [container for container in self.containers if container.service == name]
 
     async def up(self, container: Container) -> None:
-        """Return when the container's health check succeeds, or it has ended well if the service has none."""
+        """Wait until the container's health check succeeds, or until it has ended with 0 if it has no check."""
         once = "healthcheck" not in self.services[container.service]
 
         async def probe() -> bool | None:
@@ -211,7 +211,7 @@ class ComposeCluster:
         await eventually(probe, _UP_TIMEOUT, 0.5, f"{container.service} coming up")
 
     async def is_healthy(self, container: Container) -> bool:
-        """Run the health check of a container once."""
+        """Run a container's health check once, and return whether it succeeds."""
         check = self.services[container.service]["healthcheck"]
         kind, *command = [self.here(part, container.service, container.address) for part in check["test"]]
         assert kind == "CMD"
@@ -219,7 +219,7 @@ class ComposeCluster:
         return code == 0
 
     def here(self, text: str, service: str, address: str) -> str:
-        """Return what a text of a container's says when its addresses are those of this machine."""
+        """Translate the addresses in a container's text to those on this machine."""
 
         def replace(match: re.Match[str]) -> str:
             host, port = match["host"], int(match["port"])
@@ -229,19 +229,19 @@ class ComposeCluster:
                 return f"127.0.0.1:{self.published(port)}"
             if host not in self.services:
                 return match[0]
-            # One name for several containers is left to the DNS.
+            # The name of several containers is left to the DNS server.
             return f"{host if self._scale.get(host, 1) > 1 else '127.0.0.1'}:{self.port(host, port)}"
 
         return _ENDPOINT.sub(replace, text)
 
     def port(self, service: str, port: int) -> int:
-        """Return the port of this machine that stands for a port of a service's containers."""
+        """Return the port on this machine that replaces a port of a service's containers."""
         if (service, port) not in self._ports:
             [self._ports[service, port]] = free_ports(1, taken=self._ports.values())
         return self._ports[service, port]
 
     def published(self, port: int) -> int:
-        """Return the port of this machine that stands for a port that the file publishes on the host."""
+        """Return the port on this machine that replaces a port published on the host."""
         [(name, inside)] = [
             (name, int(published.rpartition(":")[2]))
             for name, service in self.services.items()
@@ -251,7 +251,7 @@ class ComposeCluster:
         return self.port(name, inside)
 
     async def stop(self) -> None:
-        """Stop every process, the last ones first."""
+        """Stop all processes in the reverse order of their start."""
         self.names.close()
         with ExitStack() as stopping:
             for container in self.containers:
@@ -280,7 +280,7 @@ class ComposeCluster:
         config.write_text(
             self.here(HAPROXY_CFG.read_text(), name, address).replace("127.0.0.11:53", f"127.0.0.1:{self.names.port}")
         )
-        # As the entry point of the image starts it.
+        # The arguments with which the image's entry point starts HAProxy.
         argv = ["haproxy", "-W", "-db", "-f", str(config)]
         return self._started(Process(directory.name, argv, {"PATH": _PATH}, directory / "log"))
 
@@ -298,7 +298,7 @@ class ComposeCluster:
         command = self._kafka.command("kafka.docker.KafkaDockerWrapper", "setup", *arguments)
         code, answer = run(command, {**env, "KAFKA_LOG_DIRS": str(node.data)}, 60)
         assert code == 0, answer
-        # Formatted by now, and for this cluster: preparing it only writes the properties where the node has them.
+        # The setup has formatted the data for this cluster: `prepare` only writes the properties to the node's file.
         assert node.formatted_for() == env["CLUSTER_ID"], answer
         node.prepare((folders["final"] / "server.properties").read_text(), env["CLUSTER_ID"])
         node.start()

@@ -1,4 +1,4 @@
-"""The Python client, blocking and not, against real gateways and against a server that is not there for a while."""
+"""The Python clients, blocking and asynchronous, with real gateways and with a scripted server."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ Call = Callable[..., Any]
 
 @pytest_asyncio.fixture(params=[EcgClient, AsyncEcgClient])
 async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Call]]:
-    """Make clients of one kind, as functions that await the call they name."""
+    """A function that makes clients of one kind; a client is a function that awaits the named call."""
     opened: list[EcgClient | AsyncEcgClient] = []
 
     def make(*arguments: Any, **options: Any) -> Call:

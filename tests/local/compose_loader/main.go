@@ -1,4 +1,4 @@
-// Loads a compose file with the library that Docker Compose is made of, and prints what it understood as JSON.
+// Loads a compose file with the library that Docker Compose itself uses, and prints the parsed project as JSON.
 package main
 
 import (
