@@ -27,7 +27,7 @@ Url = Annotated[
         "--url",
         envvar="ECG_URL",
         show_default=False,
-        help=f"The gateway; else the stack that runs in ECG_DATA_DIR, or {DEFAULT_URL}.",
+        help=f"The gateway; by default the stack that runs in ECG_DATA_DIR, or {DEFAULT_URL}.",
     ),
 ]
 Token = Annotated[
@@ -36,7 +36,7 @@ Token = Annotated[
         "--token",
         envvar="ECG_TOKEN",
         show_default=False,
-        help="Your token. Others on this machine see options: better set the variable.",
+        help="Your token. Other users of this machine can see options: prefer the variable.",
     ),
 ]
 AdminToken = Annotated[
@@ -45,7 +45,7 @@ AdminToken = Annotated[
         "--admin-token",
         envvar="ECG_ADMIN_TOKEN",
         show_default=False,
-        help="The token that registers users; else that of the stack that runs in ECG_DATA_DIR.",
+        help="The token that registers users; by default that of the stack that runs in ECG_DATA_DIR.",
     ),
 ]
 Kafka = Annotated[
@@ -55,13 +55,13 @@ Kafka = Annotated[
         envvar="ECG_BOOTSTRAP_SERVERS",
         metavar="HOST:PORT,...",
         show_default=False,
-        help="Kafka; else the stack's that runs in ECG_DATA_DIR, or 127.0.0.1:9092.",
+        help="Kafka's addresses; by default those of the stack that runs in ECG_DATA_DIR, or 127.0.0.1:9092.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 RetryFor = Annotated[
     float,
-    typer.Option("--retry-for", min=0, metavar="SECONDS", help="How long to try again while the gateway is not there."),
+    typer.Option("--retry-for", min=0, metavar="SECONDS", help="How long to retry while the gateway is unavailable."),
 ]
 Timeout = Annotated[float, typer.Option("--timeout", min=0, metavar="SECONDS", help="How long to wait for insights.")]
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, max=64, help="How many files at a time.")]
@@ -69,16 +69,16 @@ Baseline = Annotated[
     float, typer.Option("--baseline", help="CSV and NumPy: the value of the isoelectric line, which is subtracted.")
 ]
 Scale = Annotated[
-    float, typer.Option("--scale", help="CSV and NumPy: ADC units of one unit; 1000 makes microvolts of millivolts.")
+    float, typer.Option("--scale", help="CSV and NumPy: ADC units per unit; 1000 turns millivolts into microvolts.")
 ]
 SamplingRate = Annotated[
     float | None,
-    typer.Option("--sampling-rate", metavar="HZ", show_default=False, help="Of files that do not say it, in hertz."),
+    typer.Option("--sampling-rate", metavar="HZ", show_default=False, help="In hertz, for files that do not state it."),
 ]
 AdcGain = Annotated[
     float | None,
     typer.Option(
-        "--adc-gain", metavar="UNITS", show_default=False, help="Of files that do not say it: ADC units of a millivolt."
+        "--adc-gain", metavar="UNITS", show_default=False, help="ADC units per mV, for files that do not state it."
     ),
 ]
 

@@ -35,14 +35,14 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
 ) -> None:
     """Submit recordings over HTTP, several at a time.
 
-    A broken file stops no other, and makes the exit code 1. To resume what
-    was interrupted, run the same command again: the same file is the same
-    ECG, with the same id, and is stored once.
+    A broken file does not stop the others, and makes the exit code 1. To
+    resume an interrupted batch, run the same command again: the same file is
+    the same ECG, with the same id, and is stored once.
 
     Zero becomes the isoelectric line: baselines of WFDB and EDF files are
     subtracted. CSV files have a column for each lead, NumPy arrays a row or
-    a column; say with --baseline and --scale what their numbers mean, and
-    with --sampling-rate and --adc-gain what a file does not say.
+    a column; --baseline and --scale say what their numbers mean, and
+    --sampling-rate and --adc-gain add what a file does not state.
 
     Examples:
       ecg submit recordings/100 sleep.edf
