@@ -22,7 +22,7 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 # The longest files first. What is the same on any broker (HTTP, the terminal, logs, computing) runs on the embedded one, and
 # here with ALL=1; how processes stop is tried on three nodes, by the fault suite.
 SAME_ANYWHERE := cli client http_contract limits load_generator logs traces reading waiting insights internal messages stopping worker_stops
-KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py compose.py) \
+KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py) \
 	tests/faults/test_commit.py tests/pipeline/test_users.py tests/pipeline \
 	$(if $(ALL),tests/local/test_lifetime.py,$(SAME_ANYWHERE:%=--ignore=tests/pipeline/test_%.py))
 
@@ -59,7 +59,7 @@ test-faults: $(DEV_READY) ## break a replicated stack at work, and write docs/re
 test-chaos: $(DEV_READY) ## kill, freeze and restart all processes at random: make test-chaos [SECONDS=600] [SEED=n] [SECURE=1]
 	@$(SECURED) ECG_CHAOS_SECONDS=$(or $(SECONDS),600) ECG_CHAOS_SEED=$(SEED) exec $(BIN)/python -m pytest tests/faults/test_chaos.py -s --show-capture=no
 
-safeguards: $(DEV_READY) ## take each safeguard of docs/security.md away, and see its tests fail (ten minutes; ONLY=erasure: those named so)
+safeguards: $(DEV_READY) ## take each safeguard of docs/security.md away, and see its tests fail (half an hour, as long again with a Docker engine; ONLY=erasure: those named so)
 	@exec $(BIN)/python -m tests.safeguards $(ONLY)
 
 fuzz: $(FUZZ_READY) ## throw bytes at every decoder, guided by what they reach: make fuzz [SECONDS=600]

@@ -17,7 +17,7 @@ from benchmarks.services import ROOT, SECRET, SHORT_LIVED, Command, Pipeline, ka
 from benchmarks.stats import Spread, spread
 from benchmarks.topics import Broker
 from local_stack.kafka import install
-from shared import topics
+from shared.kafka import topics
 
 _WORK = ROOT / "build" / "benchmarks" / "loops"
 _COMMANDS: dict[str, Command] = {

@@ -18,12 +18,12 @@ from benchmarks.peers.plain_service import EcgIn
 from benchmarks.peers.plain_service import zero_crossings as python_zero_crossings
 from benchmarks.recordings import LARGE, SMALL, USERNAME, Size, bodies, windows
 from benchmarks.run import Figures, Run
-from shared import results
 from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
-from shared.ids import IdIssuer
+from shared.messages import insights
+from shared.security.ids import IdIssuer
 from stream_agents.insights.zero_crossings import count_zero_crossings
-from stream_agents.processing import compute
+from stream_agents.processing.processor import compute
 
 SIZES = (SMALL, LARGE)
 CODECS: Mapping[str, tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]] = {
@@ -69,7 +69,7 @@ def _steps(size: Size) -> dict[str, dict[str, Callable[[], Any]]]:
     """Return the alternatives for every step; each call processes one ECG."""
     body, ecg = bodies(size)[0], Ecg(_ECG_ID, USERNAME, None, windows(size)[0])
     message, lists = packed.encode(ecg), [lead.signal.tolist() for lead in ecg.leads]
-    row = results.Insights(ecg.id, USERNAME, compute(ecg))
+    row = insights.Insights(ecg.id, USERNAME, compute(ecg))
     issuer = IdIssuer("0" * 32)
     return {
         "parse JSON to arrays": {
@@ -91,7 +91,7 @@ def _steps(size: Size) -> dict[str, dict[str, Callable[[], Any]]]:
             "Python": lambda: [python_zero_crossings(signal) for signal in lists],
         },
         "encode a row": {
-            f"{_OURS}msgspec": lambda: results.encode(row),
+            f"{_OURS}msgspec": lambda: insights.encode(row),
             "orjson": lambda: orjson.dumps({"ecg_id": row.ecg_id, "username": row.username, "leads": row.leads}),
         },
         "issue an id": {f"{_OURS}HMAC": lambda: issuer.issue(USERNAME)},

@@ -17,7 +17,7 @@ from benchmarks.recordings import LARGE, SMALL, Messages, Size
 from benchmarks.run import Figures, Run
 from benchmarks.services import SECRET, Command, Pipeline, Service, kafka
 from benchmarks.topics import Broker
-from shared import topics
+from shared.kafka import topics
 
 OURS = "ours"
 PARTITIONS = 12

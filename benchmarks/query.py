@@ -15,8 +15,9 @@ from benchmarks.run import Figures, Run, generate
 from benchmarks.services import SECRET, Pipeline, Service, kafka
 from benchmarks.stats import percentile
 from benchmarks.topics import Broker
-from shared import results, topics
-from shared.ids import IdIssuer
+from shared.kafka import topics
+from shared.messages import insights
+from shared.security.ids import IdIssuer
 from shared.settings import MIB
 
 CONNECTIONS = 16
@@ -83,7 +84,7 @@ def _rows(count: int, asked: list[str]) -> Iterator[tuple[str, bytes]]:
         ecg_id = issuer.issue(USERNAME)
         if i in chosen:
             asked.append(ecg_id)
-        yield ecg_id, results.encode(results.Insights(ecg_id, USERNAME, leads))
+        yield ecg_id, insights.encode(insights.Insights(ecg_id, USERNAME, leads))
 
 
 async def _recovery(pipeline: Pipeline, data: Path | None) -> float:

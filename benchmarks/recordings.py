@@ -13,7 +13,7 @@ from ecg_client import read
 from local_stack.synthesis import synthesise
 from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
-from shared.ids import IdIssuer
+from shared.security.ids import IdIssuer
 
 USERNAME = "benchmarks"
 WINDOWS = 16

@@ -1,1 +1,1 @@
-"""The pipeline's contracts as documents, made from the types of the code: OpenAPI, AsyncAPI, JSON Schemas."""
+"""What the pipeline agrees on with the outside: documents made from the types of the code, and permissions on Kafka."""

@@ -1,49 +1,200 @@
-"""The page about Kafka's permissions, from those that the code knows."""
+"""The permissions that each part of the pipeline needs of Kafka, and no more: `python -m contracts.acls [--apply]`."""
 
-from shared.acls import Acl, Role, acls, users
+import argparse
+import asyncio
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import for_code
+from aiokafka.protocol.admin import CreateAclsRequest
+
+from shared.kafka.clients import client_options, worker_group
+from shared.kafka.topics import Topics
 from shared.settings import Settings
 
-_PAGE = """# Kafka's permissions
-
-What each part of the pipeline may do on a cluster with access control, and no more: with exactly these permissions all
-of it works, and without any one of them something does not; the tests try both on Apache Kafka. This page is written by
-`make contracts`.
-
-The users are yours to create, with passwords or certificates. As a user who may change permissions (`Alter` on the
-cluster), and with the pipeline's other settings as they are:
-
-```sh
-python -m shared.acls                                # print Kafka's own commands
-python -m shared.acls --apply                        # or grant them
-python -m shared.acls --apply --user gateway=CN=gw   # users of other names
-```
-
-Then have the operator create the topics (`python -m shared.topics`) before anything else starts: nobody else may. The
-names below begin with `ECG_TOPIC_PREFIX`; the group is the workers'. Whoever may read or write a topic or a group may
-describe it too, and whoever may write to a topic may produce idempotently. Permissions that were granted and are no
-longer listed here stay until you remove them.
-"""
-
-_ABOUT = {
-    Role.GATEWAY: "`python -m ingest_api`.",
-    Role.WORKER: "`python -m stream_agents`.",
-    Role.PRODUCER: "Devices and labs that produce straight onto Kafka ([how](kafka.md)), and `ecg produce`. A record "
-    "names its owner itself: whoever has this permission submits for everybody.",
-    Role.READER: "Services that read insights from Kafka, and `ecg watch --username`. They read everybody's. Those "
-    "that join a consumer group need `Read` on that group too.",
-    Role.OPERATOR: "`python -m shared.topics` and `ecg dlq`. Dead letters hold signals.",
-}
+_LITERAL = 3
+_ALLOW = 3
+_ANY_HOST = "*"
 
 
-def page(settings: Settings) -> str:
-    """Return the page in Markdown."""
-    named = users()
-    return "\n".join([_PAGE, *(_section(role, named[role], acls(role, settings)) for role in Role)])
+class Role(StrEnum):
+    """What a user of Kafka's is in the pipeline."""
+
+    GATEWAY = "gateway"
+    WORKER = "worker"
+    PRODUCER = "producer"
+    READER = "reader"
+    OPERATOR = "operator"
 
 
-def _section(role: Role, user: str, granted: list[Acl]) -> str:
-    rows = [
-        f"| {acl.resource.name.lower()} | `{acl.name}` | {acl.operation.title} | {acl.purpose} |" for acl in granted
+class Resource(IntEnum):
+    """What is permitted to be used, in Kafka's protocol."""
+
+    TOPIC = 2
+    GROUP = 3
+
+
+class Operation(IntEnum):
+    """What it may be used for, in Kafka's protocol. To read or write is to describe, too."""
+
+    READ = 3
+    WRITE = 4
+    CREATE = 5
+    DESCRIBE = 8
+    DESCRIBE_CONFIGS = 10
+
+    @property
+    def title(self) -> str:
+        """The name in Kafka's tools: `DescribeConfigs`."""
+        return self.name.title().replace("_", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Acl:
+    """One permission, and what it is for."""
+
+    resource: Resource
+    name: str
+    operation: Operation
+    purpose: str
+
+
+def acls(role: Role, settings: Settings) -> list[Acl]:
+    """Return all permissions of a role."""
+    topics, group = Topics(settings), worker_group(settings)
+
+    def topic(named: str, operation: Operation, purpose: str) -> Acl:
+        return Acl(Resource.TOPIC, named, operation, purpose)
+
+    compare = [
+        topic(each.name, Operation.DESCRIBE_CONFIGS, "compare its configuration with the settings") for each in topics
     ]
-    head = ["| resource | name | operation | to |", "| --- | --- | --- | --- |"]
-    return "\n".join([f"## {role.title()}: `{user}`", "", _ABOUT[role], "", *head, *rows, ""])
+    match role:
+        case Role.GATEWAY:
+            return [
+                topic(topics.submissions.name, Operation.WRITE, "accept ECGs"),
+                topic(topics.submissions.name, Operation.READ, "give ECGs back"),
+                topic(topics.insights.name, Operation.READ, "stream events"),
+                topic(topics.users.name, Operation.READ, "know users"),
+                topic(topics.users.name, Operation.WRITE, "register and delete users"),
+                topic(topics.keys.name, Operation.READ, "open what is sealed"),
+                topic(topics.keys.name, Operation.WRITE, "make and destroy data keys"),
+                topic(topics.audit.name, Operation.WRITE, "put on record who reads what"),
+                topic(topics.audit.name, Operation.READ, "show the record to the administrator"),
+                topic(topics.workers.name, Operation.READ, "find workers"),
+                topic(topics.dlq.name, Operation.DESCRIBE, "start without creating it, and measure its copies"),
+                *compare,
+                Acl(Resource.GROUP, group, Operation.DESCRIBE, "measure the lag of the workers"),
+            ]
+        case Role.WORKER:
+            return [
+                topic(topics.submissions.name, Operation.READ, "process ECGs"),
+                topic(topics.submissions.name, Operation.WRITE, "forward ECGs to the partition of their key"),
+                topic(topics.insights.name, Operation.READ, "recover the table"),
+                topic(topics.insights.name, Operation.WRITE, "store insights"),
+                topic(topics.workers.name, Operation.WRITE, "tell gateways which partitions are served"),
+                topic(topics.dlq.name, Operation.WRITE, "put dead letters there"),
+                topic(topics.keys.name, Operation.READ, "open what is sealed"),
+                *(
+                    topic(each.name, Operation.DESCRIBE, "start without creating it")
+                    for each in (topics.users, topics.audit)
+                ),
+                *compare,
+                Acl(Resource.GROUP, group, Operation.READ, "share the partitions, and commit offsets"),
+            ]
+        case Role.PRODUCER:
+            return [topic(topics.submissions.name, Operation.WRITE, "submit ECGs straight onto Kafka")]
+        case Role.READER:
+            return [topic(topics.insights.name, Operation.READ, "read everybody's insights")]
+        case Role.OPERATOR:
+            return [
+                *(topic(each.name, Operation.CREATE, "create it") for each in topics),
+                *(
+                    topic(each.name, Operation.DESCRIBE, "compare its partitions and copies with the settings")
+                    for each in topics
+                    # Reading or writing these permits it.
+                    if each not in (topics.submissions, topics.dlq)
+                ),
+                *compare,
+                topic(topics.dlq.name, Operation.READ, "look at dead letters"),
+                topic(topics.submissions.name, Operation.WRITE, "replay dead letters"),
+            ]
+
+
+def users(chosen: Iterable[tuple[Role, str]] = ()) -> dict[Role, str]:
+    """Return Kafka's user of each role: `ecg-gateway` and so on, unless another one is chosen."""
+    return {role: f"ecg-{role}" for role in Role} | dict(chosen)
+
+
+async def apply(settings: Settings, named: Mapping[Role, str]) -> None:
+    """Grant every role's permissions to its user; those that are there stay.
+
+    Raises:
+        KafkaError: if the cluster has no access control, or this process's user may not change it.
+    """
+    client = AIOKafkaClient(**client_options(settings))
+    await client.bootstrap()
+    try:
+        for role, user in named.items():
+            for acl in acls(role, settings):
+                await _grant(client, acl, user)
+    finally:
+        await client.close()
+
+
+async def _grant(client: AIOKafkaClient, acl: Acl, user: str) -> None:
+    to = (f"User:{user}", _ANY_HOST, int(acl.operation), _ALLOW)
+    request = CreateAclsRequest(int(acl.resource), acl.name, _LITERAL, *to)
+    response = await client.send(client.get_random_node(), request)
+    for code, message in response.creation_responses:
+        if code:
+            raise for_code(code)(f"granting {acl.operation.name} of {acl.name} to {user}: {message}")
+
+
+def commands(settings: Settings, named: Mapping[Role, str]) -> list[str]:
+    """Return the commands of Kafka's own tool that grant the same."""
+    return [
+        shlex.join(
+            [
+                *("kafka-acls.sh", "--bootstrap-server", settings.bootstrap_servers, "--add"),
+                *("--allow-principal", f"User:{user}", "--operation", acl.operation.title),
+                *(f"--{acl.resource.name.lower()}", acl.name),
+            ]
+        )
+        for role, user in named.items()
+        for acl in acls(role, settings)
+    ]
+
+
+def _choice(text: str) -> tuple[Role, str]:
+    role, _, user = text.partition("=")
+    if not user:
+        raise ValueError(text)
+    return Role(role), user
+
+
+def main() -> None:
+    """Print the permissions as commands of Kafka's own tool, or grant them."""
+    parser = argparse.ArgumentParser(prog="python -m contracts.acls", description=main.__doc__)
+    parser.add_argument("--apply", action="store_true", help="grant them, as the user of ECG_KAFKA_USERNAME")
+    parser.add_argument(
+        *("--user", "-u"),
+        type=_choice,
+        action="append",
+        default=[],
+        metavar="ROLE=USER",
+        help=f"Kafka's user of a role ({', '.join(Role)}), by default ecg-ROLE",
+    )
+    arguments = parser.parse_args()
+    settings, named = Settings(), users(arguments.user)
+    if arguments.apply:
+        asyncio.run(apply(settings, named))
+    else:
+        print("\n".join(commands(settings, named)))
+
+
+if __name__ == "__main__":
+    main()

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from contracts.messages import COMPONENTS, Message, messages
+from shared.kafka.topics import Topic, Topics
 from shared.settings import Settings
-from shared.topics import Topic, Topics
 
 _BINDING_VERSION: Final = "0.5.0"
 _DESCRIPTION: Final = """\

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import SecretStr
 
-from contracts import acls, asyncapi
+from contracts import acls_page, asyncapi, settings_page
 from contracts.messages import COMPONENTS, Message, messages
 from ingest_api.app import create_app
 from shared.settings import Settings
@@ -34,7 +34,8 @@ def render() -> dict[Path, str]:
     return {
         DIRECTORY / "openapi.json": _json(openapi()),
         DIRECTORY / "asyncapi.yaml": _yaml(async_api()),
-        DIRECTORY / "kafka-acls.md": acls.page(_SETTINGS),
+        DIRECTORY / "kafka-acls.md": acls_page.page(_SETTINGS),
+        DIRECTORY / "settings.md": settings_page.page(),
         **{DIRECTORY / "schemas" / f"{name}.json": _json(_alone(message)) for name, message in schemas.items()},
     }
 

@@ -10,20 +10,20 @@ import msgspec
 from pydantic import Field
 
 from ingest_api.schemas import EXAMPLE_EVENT, EXAMPLE_ID, EXAMPLE_INSIGHTS, EcgIn
-from ingest_api.users import UserRecord
-from shared.announcements import Announcement
-from shared.audit import AuditRecord
-from shared.data_keys import HEADER as DATA_KEY_HEADER
-from shared.data_keys import KeyRecord
+from ingest_api.users.registry import UserRecord
 from shared.ecg import JSON_SCHEMA
 from shared.encoding import packed, plain
 from shared.encoding.packed import PackedEcg
-from shared.erasures import CONTENT_TYPE as ERASURE
-from shared.erasures import SealedErasure
-from shared.log import REQUEST_ID_HEADER
-from shared.results import Insights
+from shared.logging_setup import REQUEST_ID_HEADER
+from shared.messages.audit import AuditRecord
+from shared.messages.erasures import CONTENT_TYPE as ERASURE
+from shared.messages.erasures import SealedErasure
+from shared.messages.insights import Insights
+from shared.security.data_keys import HEADER as DATA_KEY_HEADER
+from shared.security.data_keys import KeyRecord
+from shared.worker_protocol.announcements import Announcement
 from stream_agents.insights import INSIGHTS
-from stream_agents.processing import (
+from stream_agents.processing.processor import (
     CONTENT_TYPE_HEADER,
     FORWARDED_HEADER,
     USERNAME_HEADER,

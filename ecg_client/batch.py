@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, InvalidEcg, Unauthorized, Unavailable
-from ecg_client.identity import idempotency_key
+from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, read
 from ecg_client.results import Insights
 

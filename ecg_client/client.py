@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import AsyncRetrying, Retrying
 
-from ecg_client import calls, retries
-from ecg_client.calls import Call
+from ecg_client import requests, retries
 from ecg_client.errors import ClientError, NotFound, StillProcessing, Unauthorized, Unavailable
 from ecg_client.events import Event, Following
 from ecg_client.recordings import Recording
+from ecg_client.requests import Call
 from ecg_client.results import AuditEvent, EcgSummary, Insights, RegisteredUser, StoredEcg, User
-from shared.ids import is_issued
+from shared.security.ids import is_issued
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # Of each read and write, not of a call: a submission of 16 MiB over a slow line takes minutes.
@@ -41,7 +41,7 @@ class _Client:
         address = urlsplit(self._url)
         if address.scheme not in {"http", "https"} or not address.hostname or "@" in address.netloc:
             raise ClientError("the gateway's URL must be like http://127.0.0.1:8000, without a user")
-        self._token = token and calls.check_token(token)
+        self._token = token and requests.check_token(token)
         self._retry_for = retry_for
 
     def __repr__(self) -> str:
@@ -93,13 +93,13 @@ class EcgClient(_Client):
         Raises:
             InvalidEcg: if the username or the time is not allowed.
         """
-        return self._send(calls.register_user(username, admin_token, expires_in))
+        return self._send(requests.register_user(username, admin_token, expires_in))
 
     def users(self, admin_token: str) -> Iterator[RegisteredUser]:
         """Yield all users in the order of their names, fetched page by page."""
         after: str | None = ""
         while after is not None:
-            page = self._send(calls.users(admin_token, after))
+            page = self._send(requests.users(admin_token, after))
             yield from page.users
             after = page.next
 
@@ -111,7 +111,7 @@ class EcgClient(_Client):
         Raises:
             NotFound: if there is no such user.
         """
-        return self._send(calls.delete_user(username, admin_token))
+        return self._send(requests.delete_user(username, admin_token))
 
     def audit(
         self,
@@ -134,7 +134,7 @@ class EcgClient(_Client):
         wanted = {"username": username, "ecg_id": ecg_id, "since": since, "until": until, "limit": _LARGEST_AUDIT_PAGE}
         cursor = None
         while True:
-            page = self._send(calls.audit(admin_token, wanted, cursor))
+            page = self._send(requests.audit(admin_token, wanted, cursor))
             yield from page.events
             if (cursor := page.next) is None:
                 return
@@ -148,7 +148,7 @@ class EcgClient(_Client):
         Raises:
             InvalidEcg: if it breaks the schema or a limit.
         """
-        return self._send(calls.submit(recording, self._own_token, _key(idempotency_key)))
+        return self._send(requests.submit(recording, self._own_token, _key(idempotency_key)))
 
     def insights(self, ecg_id: str) -> Insights | None:
         """Return an ECG's insights, or None while it is being processed.
@@ -157,7 +157,7 @@ class EcgClient(_Client):
             NotFound: if there is no such ECG of this user.
             NotProcessable: if it could not be processed.
         """
-        return self._send(calls.insights(ecg_id, self._own_token))
+        return self._send(requests.insights(ecg_id, self._own_token))
 
     def wait_for_insights(self, ecg_id: str, timeout: float = 30.0) -> Insights:
         """Return an ECG's insights as soon as they are there.
@@ -187,7 +187,7 @@ class EcgClient(_Client):
         """
         cursor = None
         while True:
-            page = self._send(calls.ecgs(self._own_token, _LARGEST_PAGE, cursor))
+            page = self._send(requests.ecgs(self._own_token, _LARGEST_PAGE, cursor))
             yield from page.ecgs
             if (cursor := page.next) is None:
                 return
@@ -200,7 +200,7 @@ class EcgClient(_Client):
             Gone: if its signals are no longer kept.
             NotProcessable: if it cannot be read.
         """
-        return self._send(calls.ecg(ecg_id, self._own_token))
+        return self._send(requests.ecg(ecg_id, self._own_token))
 
     def erase(self, ecg_id: str) -> bool:
         """Erase an ECG, its signals and its insights, for good; False if that is certain but not yet carried out.
@@ -208,7 +208,7 @@ class EcgClient(_Client):
         Raises:
             NotFound: if there is no such ECG of this user.
         """
-        return self._send(calls.erase(ecg_id, self._own_token))
+        return self._send(requests.erase(ecg_id, self._own_token))
 
     def events(self, last_id: str | None = None, opened: Callable[[], None] | None = None) -> Iterator[Event]:
         """Yield the user's ECGs as they finish: from now on, or those after the event `last_id`.
@@ -272,20 +272,20 @@ class AsyncEcgClient(_Client):
 
     async def register_user(self, username: str, admin_token: str, expires_in: int | None = None) -> User:
         """See `EcgClient.register_user`."""
-        return await self._send(calls.register_user(username, admin_token, expires_in))
+        return await self._send(requests.register_user(username, admin_token, expires_in))
 
     async def users(self, admin_token: str) -> AsyncIterator[RegisteredUser]:
         """See `EcgClient.users`."""
         after: str | None = ""
         while after is not None:
-            page = await self._send(calls.users(admin_token, after))
+            page = await self._send(requests.users(admin_token, after))
             for user in page.users:
                 yield user
             after = page.next
 
     async def delete_user(self, username: str, admin_token: str) -> bool:
         """See `EcgClient.delete_user`."""
-        return await self._send(calls.delete_user(username, admin_token))
+        return await self._send(requests.delete_user(username, admin_token))
 
     async def audit(
         self,
@@ -300,7 +300,7 @@ class AsyncEcgClient(_Client):
         wanted = {"username": username, "ecg_id": ecg_id, "since": since, "until": until, "limit": _LARGEST_AUDIT_PAGE}
         cursor = None
         while True:
-            page = await self._send(calls.audit(admin_token, wanted, cursor))
+            page = await self._send(requests.audit(admin_token, wanted, cursor))
             for event in page.events:
                 yield event
             if (cursor := page.next) is None:
@@ -308,11 +308,11 @@ class AsyncEcgClient(_Client):
 
     async def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """See `EcgClient.submit`."""
-        return await self._send(calls.submit(recording, self._own_token, _key(idempotency_key)))
+        return await self._send(requests.submit(recording, self._own_token, _key(idempotency_key)))
 
     async def insights(self, ecg_id: str) -> Insights | None:
         """See `EcgClient.insights`."""
-        return await self._send(calls.insights(ecg_id, self._own_token))
+        return await self._send(requests.insights(ecg_id, self._own_token))
 
     async def wait_for_insights(self, ecg_id: str, timeout: float = 30.0) -> Insights:
         """See `EcgClient.wait_for_insights`."""
@@ -331,7 +331,7 @@ class AsyncEcgClient(_Client):
         """See `EcgClient.ecgs`."""
         cursor = None
         while True:
-            page = await self._send(calls.ecgs(self._own_token, _LARGEST_PAGE, cursor))
+            page = await self._send(requests.ecgs(self._own_token, _LARGEST_PAGE, cursor))
             for ecg in page.ecgs:
                 yield ecg
             if (cursor := page.next) is None:
@@ -339,11 +339,11 @@ class AsyncEcgClient(_Client):
 
     async def ecg(self, ecg_id: str) -> StoredEcg | None:
         """See `EcgClient.ecg`."""
-        return await self._send(calls.ecg(ecg_id, self._own_token))
+        return await self._send(requests.ecg(ecg_id, self._own_token))
 
     async def erase(self, ecg_id: str) -> bool:
         """See `EcgClient.erase`."""
-        return await self._send(calls.erase(ecg_id, self._own_token))
+        return await self._send(requests.erase(ecg_id, self._own_token))
 
     async def events(
         self, last_id: str | None = None, opened: Callable[[], None] | None = None
@@ -402,7 +402,7 @@ class _Waiting:
         """Return the next call."""
         wait = min(int(self.left), _LONGEST_WAIT)
         self._answer_due = time.monotonic() + wait if wait else math.inf
-        return calls.insights(self._ecg_id, token, wait)
+        return requests.insights(self._ecg_id, token, wait)
 
     def pending(self) -> None:
         """Note that the ECG is being processed; raise `StillProcessing` after the deadline."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import httpx
 import orjson
 
-from ecg_client.calls import Call
 from ecg_client.errors import Unavailable, UnexpectedAnswer
+from ecg_client.requests import Call
 from ecg_client.results import Insights, parse_insights
 
 _LONGEST_PAUSE = 5.0

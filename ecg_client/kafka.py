@@ -14,17 +14,16 @@ from pydantic import ValidationError
 from ecg_client.batch import Outcome, Send
 from ecg_client.errors import ClientError, InvalidEcg, Unavailable
 from ecg_client.events import Event
-from ecg_client.identity import ecg_id
+from ecg_client.idempotency import ecg_id
 from ecg_client.local import running_stack
 from ecg_client.recordings import Recording
 from ecg_client.results import parse_insights
-from shared import results
 from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
-from shared.kafka import new_producer, new_reader
-from shared.results import Insights
+from shared.kafka.clients import new_producer, new_reader
+from shared.kafka.topics import Topics
+from shared.messages.insights import Insights, decode
 from shared.settings import Settings
-from shared.topics import Topics
 
 _POLL_MS = 200
 _TIMEOUT = 30.0
@@ -242,6 +241,6 @@ def _event(record: ConsumerRecord, row: Insights) -> Event:
 
 def _row(record: ConsumerRecord) -> Insights | None:
     try:
-        return results.decode(record.value) if record.value else None
+        return decode(record.value) if record.value else None
     except ValueError:
         return None

@@ -11,15 +11,16 @@ from typing import NoReturn
 import uvicorn
 
 from ingest_api.app import create_app
-from ingest_api.clients import Clients
-from ingest_api.connections import Connection
 from ingest_api.endpoints import router
-from ingest_api.observed import Calls, Observed
-from ingest_api.server import CLIENT_DIED, REQUEST_SECONDS, Server
+from ingest_api.http.instrumentation import Calls, Observed
+from ingest_api.http.protocol import Connection
+from ingest_api.http.server import CLIENT_DIED, REQUEST_SECONDS, Server
+from ingest_api.http.slow_clients import Clients
 from ingest_api.shortcut import Shortcut
-from shared import log, topics
+from shared import logging_setup
 from shared.deadline import ignore_signals, stop_at_once
-from shared.memory import keep_freed
+from shared.kafka import topics
+from shared.malloc import keep_freed
 from shared.settings import Settings
 from shared.tracing import from_environment
 
@@ -30,7 +31,7 @@ _START_FAILED = 3
 def main() -> None:
     """Run a gateway until SIGINT or SIGTERM; requests under way are answered first."""
     settings = Settings()
-    log.configure(settings.log_level, settings.log_format)
+    logging_setup.configure(settings.log_level, settings.log_format)
     keep_freed()
     _allow_connections()
     stop_at_once()

@@ -6,29 +6,30 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from ingest_api import errors, metrics, readiness, schemas
-from ingest_api.audit import Audit
-from ingest_api.auth import Failures
-from ingest_api.cluster import Cluster
-from ingest_api.cursors import Cursors
-from ingest_api.data_keys import UserKeys
+from ingest_api import metrics, readiness, schemas
+from ingest_api.audit.reader import Trail
+from ingest_api.audit.writer import Audit
 from ingest_api.endpoints import router
-from ingest_api.erasing import Erasing
-from ingest_api.page_files import add_page
-from ingest_api.publisher import Publisher
-from ingest_api.quotas import Quotas
-from ingest_api.records import Records
-from ingest_api.streams import Streams
-from ingest_api.submissions import Submissions
-from ingest_api.trail import Trail
-from ingest_api.users import Users
-from ingest_api.waiting import Waiting
-from ingest_api.workers import Workers
+from ingest_api.events.sse import Streams
+from ingest_api.http import errors
+from ingest_api.http.static_files import add_page
+from ingest_api.kafka.cluster_metrics import Cluster
+from ingest_api.kafka.publisher import Publisher
+from ingest_api.queries.erase import Erasing
+from ingest_api.queries.list_cursor import Cursors
+from ingest_api.queries.long_poll import Waiting
+from ingest_api.queries.submission_reader import Records
+from ingest_api.queries.worker_client import Workers
+from ingest_api.submissions.quotas import Quotas
+from ingest_api.submissions.submit import Submissions
+from ingest_api.users.authentication import Failures
+from ingest_api.users.data_keys import UserKeys
+from ingest_api.users.registry import Users
 from shared import VERSION
-from shared.ids import IdIssuer
+from shared.kafka.topics import Topics
 from shared.metrics import exported
+from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from shared.topics import Topics
 from shared.tracing import Tracing
 
 _DESCRIPTION = """

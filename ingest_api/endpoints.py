@@ -10,24 +10,26 @@ from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ValidationError
 
-from ingest_api import answers, readiness, schemas
-from ingest_api.auth import TOO_MANY_FAILURES, Admin, User
-from ingest_api.errors import Gone, NotFound, Unavailable, Unprocessable
-from ingest_api.preferences import MAX_WAIT_SECONDS, wait_seconds
-from ingest_api.records import Message
-from ingest_api.responses import JsonResponse
+from ingest_api import readiness, schemas
+from ingest_api.audit.reader import Selection
+from ingest_api.events.sse import MEDIA_TYPE, EventStream, Streams
+from ingest_api.http.errors import Gone, NotFound, Unavailable, Unprocessable
+from ingest_api.http.prefer_header import MAX_WAIT_SECONDS, wait_seconds
+from ingest_api.http.responses import JsonResponse
+from ingest_api.queries import answers
+from ingest_api.queries.submission_reader import Message
 from ingest_api.schemas import problem, success, too_many, unavailable
-from ingest_api.streams import MEDIA_TYPE, EventStream, Streams
-from ingest_api.submissions import announced_length, check_media_type, read_body
-from ingest_api.trail import Selection
-from shared import encoding, ids
-from shared.audit import ADMIN, Action
-from shared.data_keys import KeyDestroyed
+from ingest_api.submissions.submit import announced_length, check_media_type, read_body
+from ingest_api.users.authentication import TOO_MANY_FAILURES, Admin, User
+from shared import encoding
 from shared.ecg import Ecg, check_username
 from shared.errors import InvalidEcg
-from shared.listing import merge, position
-from shared.results import Insights
-from shared.sealing import Broken
+from shared.messages.audit import ADMIN, Action
+from shared.messages.insights import Insights
+from shared.security import ids
+from shared.security.data_keys import KeyDestroyed
+from shared.security.sealing import Broken
+from shared.worker_protocol.listing import merge, position
 
 _MAX_USER_BODY = 4096
 _MAX_PAGE = 200

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.audit import ADMIN, Action
 from shared.ecg import JSON_SCHEMA, MAX_USERNAME
+from shared.messages.audit import ADMIN, Action
 
 INT64 = {"minimum": -(2**63), "maximum": 2**63 - 1}
 # Ten years: longer is a slip of the keyboard, not a wish.

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request
 from starlette.types import Receive, Scope, Send
 
-from ingest_api import errors
-from ingest_api.auth import authenticated_user
 from ingest_api.endpoints import read_insights, submit_ecg
-from ingest_api.responses import JsonResponse
+from ingest_api.http import errors
+from ingest_api.http.responses import JsonResponse
+from ingest_api.users.authentication import authenticated_user
 
 # As FastAPI matches it: an id may be anything but a slash.
 _INSIGHTS = re.compile(r"/ecgs/(?P<ecg_id>[^/]+)/insights")

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from local_stack.broker import free_port, is_free
-from shared import credentials
+from shared.security import secret_strength
 from shared.settings import Settings
 
 
@@ -82,7 +82,7 @@ class Config:
         if broker is None and not os.environ.get("ECG_ADMIN_TOKEN"):
             raise ConfigError("ECG_ADMIN_TOKEN must be set when ECG_BOOTSTRAP_SERVERS is")
         chosen = os.environ.get("ECG_ADMIN_TOKEN")
-        if chosen and broker is not Broker.EMBEDDED and (weakness := credentials.weakness(chosen)):
+        if chosen and broker is not Broker.EMBEDDED and (weakness := secret_strength.weakness(chosen)):
             raise ConfigError(f"ECG_ADMIN_TOKEN {weakness}")
         data_dir = Path(os.environ.get("ECG_DATA_DIR", "data")).absolute()
         # A broker that keeps its data needs secrets that are kept too: gateways would not recognise ids that were

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shared import ids
 from shared.errors import InvalidEcg
+from shared.security import ids
 
 MAX_LEADS = 1024
 MAX_LEAD_NAME = 128

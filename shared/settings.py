@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared import credentials, tls
+from shared.security import secret_strength, tls
 
 MIB = 1024 * 1024
 
@@ -257,7 +257,7 @@ class Settings(BaseSettings):
     def _hard_to_guess(cls, token: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
         # What runs on the embedded broker is for trying out, and keeps nothing.
         if token is not None and not others.data.get("embedded_broker"):
-            weakness = credentials.weakness(token.get_secret_value())
+            weakness = secret_strength.weakness(token.get_secret_value())
             if weakness is not None:
                 raise ValueError(f"ECG_ADMIN_TOKEN {weakness}")
         return token

@@ -9,9 +9,10 @@ from typing import TextIO
 import faust
 import structlog
 
-from shared import log, topics
+from shared import logging_setup
 from shared.deadline import end_in_time, ignore_signals, stop_at_once
-from shared.memory import keep_freed
+from shared.kafka import topics
+from shared.malloc import keep_freed
 from shared.settings import Settings
 from stream_agents.app import create_app
 
@@ -23,7 +24,7 @@ _DIRECTORY_IN_USE = 2
 def main() -> None:
     """Run a worker until SIGINT or SIGTERM."""
     settings = Settings()
-    log.configure(settings.log_level, settings.log_format)
+    logging_setup.configure(settings.log_level, settings.log_format)
     stop_at_once()
     keep_freed()
     lock = _lock(settings.data_dir)

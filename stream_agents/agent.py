@@ -13,18 +13,19 @@ from faust.streams import Stream
 from faust.types import TP, AppT, EventT, StreamT
 from tenacity import RetryCallState, wait_exponential
 
-from shared import results
-from shared.data_keys import DataKeys
-from shared.erasures import Erasures
-from shared.ids import IdIssuer
-from shared.kafka import partition_for
-from shared.listing import Position, position
+from shared.kafka.clients import partition_for
+from shared.kafka.topics import Topics
+from shared.messages import insights
+from shared.messages.erasures import Erasures
+from shared.security.data_keys import DataKeys
+from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from shared.topics import Topics
 from shared.tracing import Tracing
-from stream_agents import listing, metrics
-from stream_agents.offsets import MessageLost
-from stream_agents.processing import (
+from shared.worker_protocol.listing import Position, position
+from stream_agents import metrics
+from stream_agents.faust_fixes.offsets import MessageLost
+from stream_agents.faust_fixes.transport import Consumer, Poll, poll_of, polled, sending
+from stream_agents.processing.processor import (
     FORWARDED_HEADER,
     Erased,
     Headers,
@@ -38,8 +39,8 @@ from stream_agents.processing import (
     dead_letter,
     erased,
 )
-from stream_agents.table import InsightsTable
-from stream_agents.transport import Consumer, Poll, poll_of, polled, sending
+from stream_agents.table import owner_pages
+from stream_agents.table.insights_table import InsightsTable
 
 log = structlog.get_logger(__name__)
 
@@ -210,9 +211,9 @@ class SubmissionsAgent:
             gone = [(record.partition, erased(row, record.offset)) for row in rows if row.offset < record.offset]
             await self._table.store(gone)
 
-    def _rows_of(self, username: str, partition: int, after: Position | None) -> list[results.Insights]:
-        found = listing.rows_of(self._table.rows, partition, username, after)
-        return [results.decode(row) for _, row in itertools.islice(found, _ERASED_AT_A_TIME)]
+    def _rows_of(self, username: str, partition: int, after: Position | None) -> list[insights.Insights]:
+        found = owner_pages.rows_of(self._table.rows, partition, username, after)
+        return [insights.decode(row) for _, row in itertools.islice(found, _ERASED_AT_A_TIME)]
 
     async def _reroute(self, record: Record, outcome: Misplaced | Rejected) -> Awaitable[Any]:
         origin = f"{record.topic}-{record.partition}-{record.offset}"

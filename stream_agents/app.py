@@ -7,21 +7,21 @@ from faust.types import StreamT
 from mode.supervisors import CrashingSupervisor
 from yarl import URL
 
-from shared.internal import InternalAuth
-from shared.kafka import worker_group
+from shared.kafka.clients import worker_group
+from shared.kafka.topics import Topics
+from shared.security.tls import server_context
 from shared.settings import MIB, Settings
-from shared.tls import server_context
-from shared.topics import Topics
 from shared.tracing import from_environment
+from shared.worker_protocol.auth import InternalAuth
 from stream_agents.agent import SubmissionsAgent
-from stream_agents.ends import Ends
-from stream_agents.observation import Exporter, Sensor
-from stream_agents.recovery import Recovery, TableManager
-from stream_agents.serving import Serving
-from stream_agents.table import InsightsTable
-from stream_agents.transport import Poll, credentials, new_transport
-from stream_agents.upkeep import ClientWatch, Upkeep
-from stream_agents.views import add_views, gateways_only
+from stream_agents.faust_fixes.recovery import Recovery, TableManager
+from stream_agents.faust_fixes.transport import Poll, credentials, new_transport
+from stream_agents.metrics_exporter import Exporter, Sensor
+from stream_agents.serving.assignment import Serving
+from stream_agents.serving.end_offsets import Ends
+from stream_agents.serving.http import add_views, gateways_only
+from stream_agents.table.compaction import ClientWatch, Upkeep
+from stream_agents.table.insights_table import InsightsTable
 
 _WAITING_POLLS = 4
 

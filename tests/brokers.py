@@ -13,14 +13,14 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from contracts import acls
 from local_stack import broker
 from local_stack.broker import free_port
 from local_stack.kafka import Distribution, KafkaCluster, Security
 from local_stack.kafka.configuration import properties
-from shared import acls
 from tests.harness import Process, eventually
 
-# If set, every Apache Kafka that the tests start uses TLS, passwords, and the permissions of `shared.acls`.
+# If set, every Apache Kafka that the tests start uses TLS, passwords, and the permissions of `contracts.acls`.
 SECURE = bool(os.environ.get("ECG_TEST_SECURE"))
 
 

@@ -6,19 +6,20 @@ The property tests and the fuzzer call the same functions.
 from collections.abc import Callable
 from contextlib import suppress
 
-from ingest_api import preferences, tokens
-from ingest_api.cursors import Cursors
-from ingest_api.positions import Positions
+from ingest_api.http import prefer_header
+from ingest_api.kafka.offset_cursor import Positions
+from ingest_api.queries.list_cursor import Cursors
+from ingest_api.users import tokens
 from shared import encoding
-from shared.data_keys import DataKeys
 from shared.encoding import packed, plain
-from shared.erasures import Erasures
 from shared.errors import InvalidEcg
-from shared.ids import IdIssuer
-from shared.log import valid_request_id
+from shared.kafka.topics import Topic, Topics
+from shared.logging_setup import valid_request_id
+from shared.messages.erasures import Erasures
+from shared.security.data_keys import DataKeys
+from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from shared.topics import Topic, Topics
-from stream_agents.processing import Misplaced, Processor, Record, Rejected, Stored
+from stream_agents.processing.processor import Misplaced, Processor, Record, Rejected, Stored
 
 SECRET = "a secret of at least thirty-two characters"
 LONGEST_REASON = 1000
@@ -96,7 +97,7 @@ def ecg_id(data: bytes) -> None:
 def header(data: bytes) -> None:
     """Parse the HTTP headers for which the gateway has its own parsers."""
     text = data.decode("latin-1")
-    assert 0 <= preferences.wait_seconds([text]) <= preferences.MAX_WAIT_SECONDS
+    assert 0 <= prefer_header.wait_seconds([text]) <= prefer_header.MAX_WAIT_SECONDS
     assert valid_request_id(text) in (text, None)
     assert not tokens.is_well_formed(text)
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import httpx
 import pytest
 
+from contracts import acls
+from contracts.acls import Role
 from local_stack.broker import free_port
 from local_stack.lifetime import dies_with_parent
-from shared import acls, topics
-from shared.acls import Role
-from shared.kafka import client_options
+from shared.kafka import topics
+from shared.kafka.clients import client_options
 from shared.settings import Settings
 from tests import documented
 

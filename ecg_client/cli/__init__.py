@@ -9,9 +9,10 @@ from ecg_client.cli import dead_letters, output, users
 from ecg_client.cli.audit import audit
 from ecg_client.cli.erase import erase
 from ecg_client.cli.insights import insights
+from ecg_client.cli.list import list_ecgs
 from ecg_client.cli.options import Unconfigured
 from ecg_client.cli.produce import produce
-from ecg_client.cli.reading import list_ecgs, show
+from ecg_client.cli.show import show
 from ecg_client.cli.submit import submit
 from ecg_client.cli.up import up
 from ecg_client.cli.watch import watch

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from local_stack.certificates import Authority
-from shared.tls import Files, client_context
+from shared.security.tls import Files, client_context
 
 SUPER_USER = "setup"
 """The user with all permissions, who creates topics and grants permissions. The nodes log in as this user too."""

@@ -15,11 +15,12 @@ from local_stack.kafka.cluster import free_ports
 from local_stack.lifetime import dies_with_parent
 from tests.brokers import ForeignBroker, at_our_end
 from tests.harness import ADMIN_TOKEN, ROOT, SECRET, Gateway, Pipeline, eventually, missing
+from tests.metrics import Metrics, parse
 
 # What `docker compose up --build` reads.
 _SOURCES = (
     *("docker-compose.yml", "Dockerfile", ".dockerignore", "requirements-service.lock"),
-    *("ingest_api", "shared", "stream_agents", "observability", "local_stack/haproxy.cfg"),
+    *("contracts", "ingest_api", "shared", "stream_agents", "observability", "local_stack/haproxy.cfg"),
 )
 _IMAGE = "ecg-stream-pipeline"
 # Seconds: an image is built in one or two minutes, a cluster is up in one.
@@ -85,6 +86,10 @@ class Container:
     def fetch(self, url: str) -> str:
         """Ask an address that only the cluster's network knows."""
         return self.python("import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())", url)
+
+    def metrics(self) -> Metrics:
+        """Return the metrics of a gateway or worker."""
+        return parse(self.fetch("http://127.0.0.1:9100/metrics"))
 
     def crash(self) -> None:
         """End its process from inside: a container that is killed from outside is not started again."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -30,6 +31,14 @@ async def test_it_scrapes_every_process_knows_every_rule_and_tells_of_one_that_i
         return found == {("gateway", "up"): 2, ("worker", "up"): 3} or None
 
     await eventually(all_up, interval=1, what="every target up")
+    # The alert looks at full minutes of the past: it has to have seen them all there once.
+    seen = quote("max_over_time(count by (job) (up == 1)[1h:1m])")
+
+    async def noticed() -> bool | None:
+        result = (await ask(whole, f"query?query={seen}"))["result"]
+        return {r["metric"]["job"]: r["value"][1] for r in result} == {"gateway": "2", "worker": "3"} or None
+
+    await eventually(noticed, timeout=120, interval=2, what="every target counted")
     [group] = (await ask(whole, "rules"))["groups"]
     [written] = yaml.safe_load(RULES.read_text())["groups"]
     assert [rule["name"] for rule in group["rules"]] == [rule["alert"] for rule in written["rules"]]
@@ -41,9 +50,7 @@ async def test_it_scrapes_every_process_knows_every_rule_and_tells_of_one_that_i
     async def firing() -> bool | None:
         alerts = (await ask(whole, "alerts"))["alerts"]
         gone = {
-            a["labels"]["job"]
-            for a in alerts
-            if a["labels"]["alertname"] == "EcgProcessGone" and a["state"] == "firing"
+            a["labels"]["job"] for a in alerts if a["labels"]["alertname"] == "EcgTargetDown" and a["state"] == "firing"
         }
         return gone == {"gateway", "worker"} or None
 

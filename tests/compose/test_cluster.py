@@ -7,12 +7,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared.settings import Settings
 from tests.compose.cluster import KAFKA, Cluster, docker
 from tests.compose.load import Load
 from tests.harness import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
+PARTITIONS = Settings.model_fields["partitions"].default
 # What the engine waits for until it kills, where the file says nothing else.
 _GRACE = 10.0
 _KILLED = 137
@@ -21,6 +23,17 @@ _KILLED = 137
 def updated(cluster: Cluster) -> set[str]:
     """Return the ids of the containers that an update replaces."""
     return {container.id for service in ("gateway", "stream-agents") for container in cluster.containers(service)}
+
+
+async def everyone_works(cluster: Cluster) -> bool | None:
+    """Return whether every gateway has accepted something, and the workers serve every partition once."""
+    accepted, served = [], []
+    for gateway in cluster.containers("gateway"):
+        published = gateway.metrics().by("le", "ecg_gateway_publish_duration_seconds_bucket")
+        accepted.append(published["+Inf"] > 0)
+    for worker in cluster.containers("stream-agents"):
+        served.append(worker.metrics()("ecg_worker_partitions", role="active"))
+    return (all(accepted) and all(served) and sum(served) == PARTITIONS) or None
 
 
 async def restarted(cluster: Cluster, service: str) -> None:
@@ -49,6 +62,9 @@ async def test_it_is_scaled_up_and_down_without_an_error(whole: Cluster, load: L
     async with load:
         await whole.up("--no-recreate", "--scale", "gateway=3", "--scale", "stream-agents=5")
         assert [len(whole.containers(service)) for service in ("gateway", "stream-agents")] == [3, 5]
+    # With new connections, of which the new gateway gets some.
+    async with load:
+        await eventually(lambda: everyone_works(whole), interval=1, what="a share for every gateway and worker")
         await whole.up("--no-recreate", "--scale", "gateway=2", "--scale", "stream-agents=3")
         assert [len(whole.containers(service)) for service in ("gateway", "stream-agents")] == [2, 3]
     assert load.failures == []

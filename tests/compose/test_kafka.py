@@ -10,11 +10,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
 from tests.compose.cluster import KAFKA, Cluster
 from tests.harness import crossings, eventually, insights
-from tests.metrics import parse
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -86,7 +85,7 @@ async def test_a_gateway_tells_of_every_copy_that_is_not_in_sync(whole: Cluster)
     [gateway, *_] = whole.containers("gateway")
 
     async def in_sync(copies: float) -> bool | None:
-        found = parse(gateway.fetch("http://127.0.0.1:9100/metrics")).by("topic", "ecg_topic_in_sync_replicas")
+        found = gateway.metrics().by("topic", "ecg_topic_in_sync_replicas")
         return set(found.values()) == {copies} or None
 
     await eventually(lambda: in_sync(3), interval=1, what="three copies of everything")

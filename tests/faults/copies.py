@@ -12,7 +12,7 @@ import orjson
 import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.topics import Topics
+from shared.kafka.topics import Topics
 from tests.harness import Pipeline, Worker
 
 _POSITION = b"\xffposition"

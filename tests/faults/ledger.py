@@ -15,7 +15,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from shared.topics import Topics
+from shared.kafka.topics import Topics
 from tests.harness import Pipeline, crossings
 
 _ANSWER_TIMEOUT = 90.0

@@ -17,8 +17,8 @@ import rocksdict
 from aiokafka import AIOKafkaProducer
 
 from local_stack.kafka import KafkaNode
-from shared.kafka import worker_group
-from shared.topics import Topics
+from shared.kafka.clients import worker_group
+from shared.kafka.topics import Topics
 from tests.faults.copies import copies, open_copies
 from tests.faults.stack import Stack
 from tests.harness import Process, Worker, eventually

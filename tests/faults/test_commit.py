@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 
 from local_stack.kafka import Distribution, KafkaCluster
-from shared.kafka import admin_client, partition_for
-from shared.topics import Topics
+from shared.kafka.clients import admin_client, partition_for
+from shared.kafka.topics import Topics
 from tests.brokers import KafkaBroker, security
 from tests.harness import Pipeline, Worker, eventually
 from tests.pipeline.test_direct_produce import found, message

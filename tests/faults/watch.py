@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.topics import Topics
+from shared.kafka.topics import Topics
 from tests.harness import Pipeline, eventually
 
 _PAUSE = 0.2

@@ -18,8 +18,8 @@ from aiokafka import AIOKafkaProducer
 
 from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
-from shared.ids import IdIssuer
-from shared.topics import Topics
+from shared.kafka.topics import Topics
+from shared.security.ids import IdIssuer
 from tests.harness import SECRET, Pipeline, insights
 from tests.hostile.test_json_bombs import dead_letters, found
 from tests.pipeline.test_direct_produce import message

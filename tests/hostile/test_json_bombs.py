@@ -14,10 +14,10 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from shared.encoding import packed
-from shared.ids import IdIssuer
-from shared.kafka import partition_for
+from shared.kafka.clients import partition_for
+from shared.kafka.topics import Topics
+from shared.security.ids import IdIssuer
 from shared.settings import MIB
-from shared.topics import Topics
 from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, crossings, eventually, insights
 from tests.hostile.memory import Memory
 from tests.unit.test_decoders import PACKED_BOMBS, TWICE

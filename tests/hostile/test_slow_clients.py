@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from ingest_api.connections import MAX_HEAD_BYTES, MAX_PIPELINED
+from ingest_api.http.protocol import MAX_HEAD_BYTES, MAX_PIPELINED
 from shared.settings import MIB
 from tests.harness import Pipeline, eventually, insights
 from tests.hostile.conftest import MAX_INFLIGHT, MAX_UNREAD

@@ -17,8 +17,8 @@ import numpy as np
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from shared.ids import IdIssuer
-from shared.topics import Topics
+from shared.kafka.topics import Topics
+from shared.security.ids import IdIssuer
 from tests.brokers import EmbeddedBroker
 from tests.harness import SECRET, Pipeline
 from tests.hostile.test_json_bombs import found

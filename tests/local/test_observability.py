@@ -12,8 +12,7 @@ import yaml
 
 from local_stack.broker import free_port
 from tests.harness import ROOT, missing
-from tests.local.compose import load
-from tests.local.test_compose import SECRETS
+from tests.local.test_compose import SERVICES
 from tests.metrics import scrape
 from tests.pipeline.test_faults import NewPipeline
 
@@ -79,25 +78,19 @@ def test_promtool_accepts_configuration_and_rules(command: list[str]) -> None:
 
 
 def test_mounted_files_exist_and_name_each_other_rightly() -> None:
-    services = load(SECRETS)["services"]
     for name in ("prometheus", "grafana"):
-        for volume in services[name]["volumes"]:
+        for volume in SERVICES[name]["volumes"]:
             source = volume.partition(":")[0]
             assert not source.startswith(".") or (ROOT / source).is_dir()
     scraped = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
     found = {name: dns["port"] for job in scraped for dns in job["dns_sd_configs"] for name in dns["names"]}
-    ports = {name: int(services[name]["environment"]["ECG_METRICS_PORT"]) for name in ("gateway", "stream-agents")}
+    ports = {name: int(SERVICES[name]["environment"]["ECG_METRICS_PORT"]) for name in ("gateway", "stream-agents")}
     assert found == ports
     provisioning = FOLDER / "grafana" / "provisioning"
     [source] = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"]
     assert {panel["datasource"]["uid"] for panel in panels()} == {source["uid"]}
     assert source["url"] == "http://prometheus:9090"
     [provider] = yaml.safe_load((provisioning / "dashboards" / "ecg.yml").read_text())["providers"]
-    home = Path(services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert str(home.parent) == provider["options"]["path"]
     assert (FOLDER / "grafana" / "dashboards" / home.name).exists()
-
-
-def test_the_cluster_publishes_no_metrics_port() -> None:
-    services = load(SECRETS)["services"]
-    assert not [port for service in services.values() for port in service.get("ports", []) if "9100" in port]

@@ -12,9 +12,9 @@ import pytest
 import wfdb
 from numpy.typing import NDArray
 
-from ecg_client.calls import encode
-from ecg_client.identity import idempotency_key
+from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, UnreadableRecording, read
+from ecg_client.requests import encode
 from tests.harness import recordings
 from tests.page.tab import Tab
 

@@ -14,11 +14,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 
 from ecg_client import AsyncEcgClient, AuditEvent, EcgClient
-from ingest_api.audit import Audit
-from ingest_api.publisher import Publisher
-from shared import audit
-from shared.kafka import admin_client, new_reader
-from shared.topics import Topics
+from ingest_api.audit.writer import Audit
+from ingest_api.kafka.publisher import Publisher
+from shared.kafka.clients import admin_client, new_reader
+from shared.kafka.topics import Topics
+from shared.messages import audit
 from tests.brokers import Broker
 from tests.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually, insights
 from tests.pipeline.test_direct_produce import found, message

@@ -24,9 +24,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from ecg_client import read
 from ecg_client.local import RunningStack, state_file
 from local_stack.broker import free_port
-from shared.ids import IdIssuer, is_issued
-from shared.kafka import new_producer, new_reader
-from shared.topics import Topics
+from shared.kafka.clients import new_producer, new_reader
+from shared.kafka.topics import Topics
+from shared.security.ids import IdIssuer, is_issued
 from tests.harness import (
     ADMIN_TOKEN,
     DEADLINE,

@@ -31,10 +31,10 @@ from ecg_client import (
     Unavailable,
     UnexpectedAnswer,
 )
-from ecg_client.calls import encode
+from ecg_client.requests import encode
 from local_stack.broker import free_port
-from shared.ids import IdIssuer
-from shared.topics import Topics
+from shared.kafka.topics import Topics
+from shared.security.ids import IdIssuer
 from tests.brokers import Broker
 from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, eventually
 

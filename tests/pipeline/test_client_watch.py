@@ -16,12 +16,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError, OutOfOrderSequenceNumber
 
 from ingest_api.__main__ import _START_FAILED
-from ingest_api.server import CLIENT_DIED
-from shared import topics
-from shared.client_watch import Heartbeats, ended_tasks
-from shared.kafka import new_producer, new_reader
-from shared.topics import Topics
-from shared.view import TopicView
+from ingest_api.http.server import CLIENT_DIED
+from shared.kafka import topics
+from shared.kafka.client_watch import Heartbeats, ended_tasks
+from shared.kafka.clients import new_producer, new_reader
+from shared.kafka.compacted_view import TopicView
+from shared.kafka.topics import Topics
 from tests.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually
 
 _SESSION_MS, _HEARTBEAT_MS = 3000, 500
@@ -148,7 +148,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from ingest_api.__main__ import main
-from shared.view import TopicView
+from shared.kafka.compacted_view import TopicView
 
 def fail(*_):
     raise RuntimeError("of the loop")

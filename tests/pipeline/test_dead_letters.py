@@ -10,9 +10,9 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import Producer
 
-from shared.kafka import message_size, partition_for
+from shared.kafka.clients import message_size, partition_for
+from shared.kafka.topics import Topics
 from shared.settings import MIB
-from shared.topics import Topics
 from tests.harness import Pipeline
 from tests.pipeline.test_direct_produce import dead_letter, found, message
 

@@ -15,9 +15,9 @@ from confluent_kafka import Producer
 
 from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
-from shared.ids import IdIssuer
-from shared.kafka import partition_for
-from shared.topics import Topics
+from shared.kafka.clients import partition_for
+from shared.kafka.topics import Topics
+from shared.security.ids import IdIssuer
 from tests.harness import DEADLINE, SECRET, Pipeline, eventually
 from tests.pipeline.test_end_to_end import EXAMPLES
 

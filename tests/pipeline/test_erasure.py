@@ -13,10 +13,10 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from shared.data_keys import HEADER as DATA_KEY_HEADER
-from shared.erasures import CONTENT_TYPE, Erasure, Erasures
-from shared.kafka import admin_client, new_reader, partition_for
-from shared.topics import Topic, Topics
+from shared.kafka.clients import admin_client, new_reader, partition_for
+from shared.kafka.topics import Topic, Topics
+from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
+from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, eventually, insights
 from tests.pipeline.test_direct_produce import dead_letter
 from tests.pipeline.test_events import stream

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
 from tests.harness import Pipeline, eventually, insights
 from tests.pipeline.test_faults import EXPECTED, submit
 
@@ -243,7 +243,7 @@ async def _has_id(events: Stream) -> bool | None:
 
 async def test_a_position_beyond_the_end_of_the_topic_starts_at_its_beginning(pipeline: Pipeline) -> None:
     """After a topic was lost and created again, the stream has its records instead of waiting for the old position."""
-    from ingest_api.positions import Positions  # noqa: PLC0415
+    from ingest_api.kafka.offset_cursor import Positions  # noqa: PLC0415
 
     settings: Settings = pipeline.settings
     position = Positions(settings, Topics(settings).insights, 12).encode([1_000_000] * 12)

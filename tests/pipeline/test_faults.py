@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from ingest_api import tokens
-from shared.topics import Topics
+from ingest_api.users import tokens
+from shared.kafka.topics import Topics
 from tests.brokers import Broker
 from tests.harness import Pipeline, eventually, insights
 
@@ -198,7 +198,7 @@ async def test_submissions_are_refused_while_the_broker_does_not_answer(
 async def test_topics_are_created_once_with_their_settings(pipeline: Pipeline) -> None:
     from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # noqa: PLC0415
 
-    from shared.kafka import admin_client  # noqa: PLC0415
+    from shared.kafka.clients import admin_client  # noqa: PLC0415
 
     topics = Topics(pipeline.settings)
     async with admin_client(pipeline.settings) as admin:

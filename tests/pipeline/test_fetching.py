@@ -9,10 +9,10 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faust.types import TP
 
-from shared.kafka import new_producer, new_reader
-from shared.topics import Topics, create
-from stream_agents.offsets import Offsets
-from stream_agents.transport import ConsumerThread, Poll
+from shared.kafka.clients import new_producer, new_reader
+from shared.kafka.topics import Topics, create
+from stream_agents.faust_fixes.offsets import Offsets
+from stream_agents.faust_fixes.transport import ConsumerThread, Poll
 from tests.harness import Pipeline, eventually
 
 ASKED, OTHER = 0, 1

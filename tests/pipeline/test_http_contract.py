@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from ingest_api import tokens
+from ingest_api.users import tokens
 from tests.harness import ADMIN_TOKEN, Pipeline, insights
 
 ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}

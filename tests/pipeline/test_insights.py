@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from shared import results
-from shared.kafka import partition_for
-from shared.topics import Topics
+from shared.kafka.clients import partition_for
+from shared.kafka.topics import Topics
+from shared.messages import insights as insights_message
 from tests.harness import Pipeline, eventually, insights
 from tests.pipeline.test_direct_produce import found
 from tests.pipeline.test_faults import insights_through_failover
@@ -80,7 +80,7 @@ NO_VALUES = [
 ]
 TOO_LARGE = ["['x' * 2**20, 1]", "np.zeros((2, 2**19))"]
 # With the other fields of a row of two leads it is a little smaller than the limit.
-LARGEST = f"['x' * ({results.MAX_BYTES} - 400), 1]"
+LARGEST = f"['x' * ({insights_message.MAX_BYTES} - 400), 1]"
 KINDS = [*JSON, *NO_VALUES, *TOO_LARGE, LARGEST]
 PROGRAM = WILD.replace("...", ", ".join(f"lambda signals: {kind}" for kind in KINDS))
 
@@ -203,7 +203,9 @@ async def test_an_invalid_insight_fails_its_ecg_and_nothing_else(
     dead, headers = await letter(wild, ecg_id)
     assert headers["dlq-error-class"] == ("RowTooLarge" if kind in TOO_LARGE else "ComputationError")
     assert headers["dlq-error-message"] == reason
-    expected = f"leads: their insights are larger than {results.MAX_BYTES} bytes" if kind in TOO_LARGE else None
+    expected = (
+        f"leads: their insights are larger than {insights_message.MAX_BYTES} bytes" if kind in TOO_LARGE else None
+    )
     assert reason == expected or reason.startswith("leads: an insight could not be computed (")
     assert "7777" not in reason
     assert "7777" not in wild.workers[0].log.read_text()
@@ -220,7 +222,7 @@ async def test_the_largest_row_is_answered_and_recovered(new_pipeline: NewPipeli
         response = await client.post("/ecgs", json={"leads": leads(LARGEST)})
         ecg_id = response.json()["id"]
         answer = await insights(client, ecg_id)
-        assert results.MAX_BYTES - 400 < len(answer[0]["wild"]) + 400 <= results.MAX_BYTES
+        assert insights_message.MAX_BYTES - 400 < len(answer[0]["wild"]) + 400 <= insights_message.MAX_BYTES
         worker.stop()
         pipeline.start_worker()
         await pipeline.ready()

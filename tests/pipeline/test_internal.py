@@ -16,12 +16,13 @@ from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
 from local_stack.certificates import Authority
-from shared import announcements, results
-from shared.announcements import Announcement
-from shared.internal import InternalAuth
-from shared.kafka import new_producer, partition_for
-from shared.listing import Query, encode_query
-from shared.topics import Topics
+from shared.kafka.clients import new_producer, partition_for
+from shared.kafka.topics import Topics
+from shared.messages import insights as insights_message
+from shared.worker_protocol import announcements
+from shared.worker_protocol.announcements import Announcement
+from shared.worker_protocol.auth import InternalAuth
+from shared.worker_protocol.listing import Query, encode_query
 from tests.harness import SECRET, Pipeline, Worker, insights
 from tests.pipeline.test_direct_produce import found, message
 
@@ -117,7 +118,9 @@ async def test_a_gateway_checks_the_owner_of_a_row_itself(new_pipeline: NewPipel
     pipeline = new_pipeline()
     pipeline.start_gateway()
     await pipeline.alive()
-    row = results.encode(results.Insights("old", "owner", [{"name": "I", "number_of_zero_crossings": 1}]))
+    row = insights_message.encode(
+        insights_message.Insights("old", "owner", [{"name": "I", "number_of_zero_crossings": 1}])
+    )
 
     async def answer(request: web.Request) -> web.Response:
         return web.Response(body=row) if request.path.endswith("/old") else web.Response(text="no such row", status=404)

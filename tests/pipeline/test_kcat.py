@@ -19,10 +19,10 @@ import pytest
 
 from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
-from shared.ids import IdIssuer
-from shared.kafka import partition_for
-from shared.topics import Topic, Topics
-from tests.harness import ROOT, SECRET, Pipeline, crossings, eventually, insights, missing
+from shared.kafka.clients import partition_for
+from shared.kafka.topics import Topic, Topics
+from shared.security.ids import IdIssuer
+from tests.harness import SECRET, Pipeline, crossings, eventually, insights, missing
 from tests.pipeline.test_direct_produce import found, message
 
 pytestmark = pytest.mark.kafka
@@ -109,14 +109,12 @@ def topics(pipeline: Pipeline) -> Topics:
     return Topics(pipeline.settings)
 
 
-async def test_the_lines_of_the_readme_work_and_only_the_owner_reads_the_insights(
+async def test_a_message_without_headers_is_processed_and_only_its_owner_reads_the_insights(
     pipeline: Pipeline, kcat: Kcat, topics: Topics
 ) -> None:
     token, stranger = await pipeline.register("user"), await pipeline.register("stranger")
-    lines = re.search(r"^echo .*\n +\| kcat .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert lines is not None
-    script = lines[0].replace("localhost:9092", kcat.servers).replace("ecg.submissions", topics.submissions.name)
-    subprocess.run(["bash", "-c", f"set -o pipefail; {script}"], check=True, timeout=30)
+    ecg = {"id": "my-ecg-1", "username": "user", "leads": [{"name": "I", "signal": [1, -1, 1]}]}
+    kcat.produce(topics.submissions, json.dumps(ecg).encode(), "-k", "my-ecg-1")
     assert await found(pipeline, token, "my-ecg-1") == [{"name": "I", "number_of_zero_crossings": 2}]
     async with pipeline.client(token=stranger) as client:
         assert (await client.get("/ecgs/my-ecg-1/insights")).status_code == 404

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ecg_client import EcgClient, Recording
-from ingest_api import tokens
+from ingest_api.users import tokens
 from tests.brokers import Broker
 from tests.harness import ADMIN_TOKEN, Pipeline
 from tests.pipeline.test_users import ACCEPTED, NOBODYS, ask

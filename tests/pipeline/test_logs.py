@@ -13,10 +13,10 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
-from ingest_api import tokens
-from shared.kafka import new_reader
-from shared.topics import Topics
-from stream_agents.transport import Poll
+from ingest_api.users import tokens
+from shared.kafka.clients import new_reader
+from shared.kafka.topics import Topics
+from stream_agents.faust_fixes.transport import Poll
 from tests.brokers import Broker
 from tests.harness import ADMIN_TOKEN, ROOT, SECRET, Pipeline, Process, eventually
 from tests.pipeline.test_faults import LEADS, insights_through_failover
@@ -218,8 +218,8 @@ def test_a_poll_which_faust_may_name_in_a_line_does_not_show_its_messages() -> N
 
 FAILING = """
 import asyncio, httpx
-from ingest_api.observed import Calls, Observed
-from shared import log
+from ingest_api.http.instrumentation import Calls, Observed
+from shared import logging_setup
 
 async def failing(*_):
     raise ValueError("Telltale")
@@ -230,7 +230,7 @@ async def main():
         response = await client.get("/", headers={"x-request-id": "unforeseen"})
         print(response.status_code, response.text, response.headers["x-request-id"])
 
-log.configure("DEBUG", "json")
+logging_setup.configure("DEBUG", "json")
 asyncio.run(main())
 """
 

@@ -10,12 +10,12 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from shared import erasures
 from shared.encoding import packed, plain
-from shared.ids import IdIssuer
-from shared.kafka import partition_for
+from shared.kafka.clients import partition_for
+from shared.kafka.topics import Topics
+from shared.messages import erasures
+from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from shared.topics import Topics
 from tests.documented import async_api, validator
 from tests.harness import ADMIN_TOKEN, DEADLINE, SECRET, Pipeline, eventually, insights
 from tests.pipeline.test_direct_produce import found, message

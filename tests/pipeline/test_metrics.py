@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from local_stack.broker import free_port
-from shared.internal import InternalAuth
-from shared.topics import Topics
+from shared.kafka.topics import Topics
+from shared.worker_protocol.auth import InternalAuth
 from tests.brokers import Broker
 from tests.harness import SECRET, Pipeline, eventually
 from tests.metrics import scrape
@@ -26,7 +26,7 @@ NewPipeline = Callable[..., Pipeline]
 HELD = """
 import asyncio, pathlib
 from stream_agents.__main__ import main
-from stream_agents.table import InsightsTable
+from stream_agents.table.insights_table import InsightsTable
 
 store = InsightsTable.store
 

@@ -26,14 +26,15 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.admin import ApiVersionRequest, CreateAclsRequest, DeleteAclsRequest
 
+from contracts import acls
+from contracts.acls import Acl, Operation, Resource, Role
 from local_stack.broker import free_port
 from local_stack.certificates import Authority
 from local_stack.kafka import Distribution, KafkaCluster, Security
-from shared import acls, topics
-from shared.acls import Acl, Operation, Resource, Role
-from shared.kafka import admin_client, client_options, new_producer, new_reader, worker_group
+from shared.kafka import topics
+from shared.kafka.clients import admin_client, client_options, new_producer, new_reader, worker_group
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
 from tests.brokers import KafkaBroker
 from tests.harness import ADMIN_TOKEN, DEADLINE, ROOT, Pipeline, eventually, insights
 from tests.metrics import scrape
@@ -188,8 +189,8 @@ async def test_the_whole_pipeline_works_with_the_permissions_of_its_roles(
     )
     # Permissions must be granted first, including those of the operator.
     await acls.apply(pipeline.settings, acls.users())
-    await run(operator, "-m", "shared.topics")
-    await run(operator, "-m", "shared.topics")
+    await run(operator, "-m", "shared.kafka.topics")
+    await run(operator, "-m", "shared.kafka.topics")
     pipeline._prepared = True
     metrics = free_port()
     try:
@@ -286,7 +287,7 @@ async def test_a_missing_permission_is_not_mistaken_for_no_dead_letters(permitte
 
 async def test_the_printed_commands_are_the_granted_permissions(permitted: Permitted) -> None:
     granting = permitted.pipeline.env_of(Role.GATEWAY) | os.environ
-    printed = (await run(granting, "-m", "shared.acls", "--user", "reader=lab")).splitlines()
+    printed = (await run(granting, "-m", "contracts.acls", "--user", "reader=lab")).splitlines()
     assert len(printed) == len(EVERY)
     servers = permitted.pipeline.bootstrap_servers
     assert printed[0] == (
@@ -295,7 +296,7 @@ async def test_the_printed_commands_are_the_granted_permissions(permitted: Permi
     )
     assert "User:lab --operation Read --topic permitted.insights" in "\n".join(printed)
     # Everybody may print the permissions, but not grant them.
-    assert "ClusterAuthorizationFailedError" in await run(granting, "-m", "shared.acls", "--apply", code=1)
+    assert "ClusterAuthorizationFailedError" in await run(granting, "-m", "contracts.acls", "--apply", code=1)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])

@@ -3,8 +3,8 @@
 import pytest
 from aiokafka import TopicPartition
 
-from ingest_api.publisher import Publisher
-from shared.topics import Topics
+from ingest_api.kafka.publisher import Publisher
+from shared.kafka.topics import Topics
 from tests.brokers import Broker
 from tests.harness import Pipeline
 from tests.pipeline.test_handover import NewPipeline, all_have_insights, backlog

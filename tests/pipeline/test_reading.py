@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from shared import results
-from shared.kafka import partition_for
-from shared.topics import Topics
+from shared.kafka.clients import partition_for
+from shared.kafka.topics import Topics
+from shared.messages import insights as insights_message
 from tests.harness import Pipeline, eventually, insights
 
 NewPipeline = Callable[..., Pipeline]
@@ -248,7 +248,7 @@ async def test_an_ecg_that_is_submitted_again_keeps_its_place(pipeline: Pipeline
         assert (await client.get(f"/ecgs/{first}")).status_code == 200
 
 
-async def row(pipeline: Pipeline, ecg_id: str) -> results.Insights:
+async def row(pipeline: Pipeline, ecg_id: str) -> insights_message.Insights:
     """Return the last row of an ECG on the insights topic."""
     topics = Topics(pipeline.settings)
     where = TopicPartition(topics.insights.name, partition_for(ecg_id.encode(), topics.insights.partitions))
@@ -258,10 +258,10 @@ async def row(pipeline: Pipeline, ecg_id: str) -> results.Insights:
         consumer.assign([where])
         await consumer.seek_to_beginning(where)
         end = (await consumer.end_offsets([where]))[where]
-        found: list[results.Insights] = []
+        found: list[insights_message.Insights] = []
         while await consumer.position(where) < end:
             for records in (await consumer.getmany(where, timeout_ms=100)).values():
-                found += [results.decode(record.value) for record in records if record.key == ecg_id.encode()]
+                found += [insights_message.decode(record.value) for record in records if record.key == ecg_id.encode()]
     finally:
         await consumer.stop()
     return found[-1]

@@ -9,10 +9,10 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from shared import results
-from shared.kafka import admin_client, new_reader, partition_for
-from shared.results import Insights
-from shared.topics import Topics
+from shared.kafka.clients import admin_client, new_reader, partition_for
+from shared.kafka.topics import Topics
+from shared.messages import insights
+from shared.messages.insights import Insights
 from tests.brokers import Broker
 from tests.harness import Pipeline, eventually
 from tests.pipeline.test_reading import ECG, pages, row, submit
@@ -126,7 +126,7 @@ async def test_an_offset_that_leads_to_another_ecg_shows_nothing_of_it(new_pipel
         async with AIOKafkaProducer(**pipeline.kafka) as producer:
             for forgery in rows:
                 await producer.send_and_wait(
-                    topics.insights.name, results.encode(forgery), forgery.ecg_id.encode(), partition=home
+                    topics.insights.name, insights.encode(forgery), forgery.ecg_id.encode(), partition=home
                 )
         pipeline.start_worker()
         assert (await through_failover(client, f"/ecgs/{victim}")).status_code == 200

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from shared.ids import IdIssuer
+from shared.security.ids import IdIssuer
 from tests.brokers import Broker
 from tests.harness import SECRET, Gateway, Pipeline, eventually
 from tests.pipeline.test_faults import LEADS

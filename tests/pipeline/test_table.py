@@ -6,9 +6,9 @@ from collections.abc import Callable
 import httpx
 from aiokafka import AIOKafkaProducer
 
-from shared import results
-from shared.results import Insights
-from shared.topics import Topics
+from shared.kafka.topics import Topics
+from shared.messages import insights
+from shared.messages.insights import Insights
 from tests.faults.test_commit import PARTITION, messages
 from tests.harness import Pipeline
 from tests.pipeline.test_direct_produce import found
@@ -34,7 +34,7 @@ async def test_records_of_others_on_the_changelog_are_applied_in_their_order(
         await produce(first)
         await found(pipeline, token, str(first["id"]))
         leads = [{"name": "foreign", "number_of_zero_crossings": 7}]
-        row = results.encode(Insights(str(foreign["id"]), "clinic", leads))
+        row = insights.encode(Insights(str(foreign["id"]), "clinic", leads))
         await producer.send_and_wait(topics.insights.name, row, str(foreign["id"]).encode(), PARTITION)
         await produce(second)
         await found(pipeline, token, str(second["id"]))

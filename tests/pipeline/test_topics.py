@@ -14,8 +14,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError
 
 from local_stack.broker import free_port
-from shared.kafka import admin_client
-from shared.topics import Topic, Topics
+from shared.kafka.clients import admin_client
+from shared.kafka.topics import Topic, Topics
 from tests.brokers import Broker
 from tests.harness import Pipeline, Process, eventually
 
@@ -102,7 +102,7 @@ async def test_every_process_reports_every_difference(new_pipeline: NewPipeline)
     pipeline = new_pipeline()
     await create(pipeline, *wrong(Topics(pipeline.settings)))
     creating = Process(
-        "topics", [sys.executable, "-m", "shared.topics"], pipeline.env, pipeline.directory / "topics.log"
+        "topics", [sys.executable, "-m", "shared.kafka.topics"], pipeline.env, pipeline.directory / "topics.log"
     )
     gateway, worker = pipeline.start_gateway(), pipeline.start_worker()
     creating.start()

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared.topics import Topics
+from shared.kafka.topics import Topics
 from tests.brokers import Broker
 from tests.harness import Pipeline
 from tests.pipeline.test_direct_produce import found, message

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from ingest_api import tokens
+from ingest_api.users import tokens
 from local_stack.kafka import Distribution, KafkaCluster
-from shared.kafka import new_reader
-from shared.topics import Topics
+from shared.kafka.clients import new_reader
+from shared.kafka.topics import Topics
 from tests.brokers import Broker, KafkaBroker, security
 from tests.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually
 

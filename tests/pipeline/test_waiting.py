@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
-from shared.ids import IdIssuer
-from shared.topics import Topics
+from shared.kafka.topics import Topics
+from shared.security.ids import IdIssuer
 from tests.harness import SECRET, Pipeline, eventually
 from tests.pipeline.test_faults import EXPECTED, LEADS, submit
 from tests.pipeline.test_handover import backlog

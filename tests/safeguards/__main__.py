@@ -1,9 +1,11 @@
 """Run the tests of each safeguard without it, in a copy of the project: `python -m tests.safeguards [NAME ...]`."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 from local_stack.lifetime import dies_with_parent
@@ -14,13 +16,14 @@ _FAILED = 1  # pytest's exit code if tests ran and some failed
 
 
 def main() -> int:
-    """Print the outcomes; return 0 if every safeguard was missed, that is, if all of its tests failed without it."""
+    """Print the outcomes; return 0 if all tests of every safeguard that can be tried here failed without it."""
     wanted = sys.argv[1:]
     chosen = [guard for guard in safeguards() if not wanted or any(word in guard.name for word in wanted)]
     _copy()
-    missed = [_is_missed(guard) for guard in chosen]
-    print(f"{sum(missed)} of {len(chosen)} safeguards were missed by their tests")
-    return 0 if chosen and all(missed) else 1
+    results = Counter(_try(guard) for guard in chosen)
+    untried = f"; {results['not tried']} were not tried" if results["not tried"] else ""
+    print(f"{results['missed']} of {len(chosen)} safeguards were missed by their tests{untried}")
+    return 0 if chosen and not results["NOT MISSED"] else 1
 
 
 def _copy() -> None:
@@ -34,7 +37,7 @@ def _copy() -> None:
         subprocess.run(["git", *command.split()], cwd=_COPY, capture_output=True, check=True)
 
 
-def _is_missed(guard: Safeguard) -> bool:
+def _try(guard: Safeguard) -> str:
     path = _COPY / guard.file
     text = path.read_text()
     path.write_text(guard.removed_from(text))
@@ -42,14 +45,15 @@ def _is_missed(guard: Safeguard) -> bool:
         outcomes = [_run(test, guard.options) for test in guard.tests]
     finally:
         path.write_text(text)
-    print(f"{'missed' if all(outcomes) else 'NOT MISSED'}: {guard.name}", flush=True)
-    for test, failed in zip(guard.tests, outcomes, strict=True):
-        print(f"    {'failed' if failed else 'PASSED'}: {test}", flush=True)
-    return all(outcomes)
+    result = "not tried" if "skipped" in outcomes else "NOT MISSED" if "PASSED" in outcomes else "missed"
+    print(f"{result}: {guard.name}", flush=True)
+    for test, outcome in zip(guard.tests, outcomes, strict=True):
+        print(f"    {outcome}: {test}", flush=True)
+    return result
 
 
-def _run(test: str, options: list[str]) -> bool:
-    """Run a test, and return True if it failed."""
+def _run(test: str, options: list[str]) -> str:
+    """Run a test; return "failed", "PASSED", or "skipped" if this machine lacks a tool that it needs."""
     recordings = str(Path(os.environ.get("ECG_TEST_RECORDINGS") or ROOT.parent / "shared" / "data"))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options, test],
@@ -61,8 +65,10 @@ def _run(test: str, options: list[str]) -> bool:
         preexec_fn=dies_with_parent(),
     )
     if done.returncode not in (0, _FAILED):
-        print(done.stdout[-2000:])
-    return done.returncode == _FAILED
+        sys.exit(f"{test} could not be run:\n{done.stdout[-2000:]}")
+    if done.returncode == _FAILED:
+        return "failed"
+    return "PASSED" if re.search(r"^\d+ passed", done.stdout, re.MULTILINE) else "skipped"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from benchmarks.stats import Spread, percentile, ratios, slope, spread
 from benchmarks.targets import TARGETS, Target
 from shared import encoding
 from shared.encoding import packed
-from shared.ids import IdIssuer
+from shared.security.ids import IdIssuer
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.data_keys import DataKeys, KeyDestroyed
-from shared.sealing import OVERHEAD, Broken
+from shared.kafka.topics import Topics
+from shared.security.data_keys import DataKeys, KeyDestroyed
+from shared.security.sealing import OVERHEAD, Broken
 from shared.settings import Settings
-from shared.topics import Topics
 
 REGISTERED = datetime(2026, 11, 24, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from shared.ecg import _is_lead_name, check_lead_name
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
-from shared.listing import Position
-from stream_agents.processing import Record, Rejected, Stored
+from shared.worker_protocol.listing import Position
+from stream_agents.processing.processor import Record, Rejected, Stored
 from tests.decoders import CURSORS, DECODERS, ISSUER, LONGEST_REASON, POSITIONS, processor
 from tests.unit.strategies import ecgs
 

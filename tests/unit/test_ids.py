@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.ids import IdIssuer, is_issued, is_valid
+from shared.security.ids import IdIssuer, is_issued, is_valid
 
 ISSUER = IdIssuer("a secret of at least thirty-two characters")
 owners = st.text(min_size=1, max_size=30)

@@ -7,9 +7,9 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from ingest_api.errors import Unavailable
-from ingest_api.inflight import Inflight
-from ingest_api.submissions import read_body
+from ingest_api.http.errors import Unavailable
+from ingest_api.submissions.memory_budget import Inflight
+from ingest_api.submissions.submit import read_body
 
 
 async def test_received_bytes_count_and_announced_ones_do_not() -> None:

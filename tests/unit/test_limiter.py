@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_api.limits import Limiter, network
+from ingest_api.users.rate_limiter import Limiter, network
 
 
 class Clock:

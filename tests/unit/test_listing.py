@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_api import answers
-from ingest_api.cursors import Cursors
-from shared import results
-from shared.listing import Page, Position, merge, position
-from shared.results import Insights
-from stream_agents import index
+from ingest_api.queries import answers
+from ingest_api.queries.list_cursor import Cursors
+from shared.messages import insights
+from shared.messages.insights import Insights
+from shared.worker_protocol.listing import Page, Position, merge, position
+from stream_agents.table import owner_index
 
 SECRET = "a secret of at least thirty-two characters"
-_times = st.integers(0, 3) | st.integers(0, results.MAX_ACCEPTED)
+_times = st.integers(0, 3) | st.integers(0, insights.MAX_ACCEPTED)
 _ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,8}", fullmatch=True)
 _names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
 _positions = st.builds(Position, _times, _ids)
@@ -50,16 +50,16 @@ def test_pages_of_several_workers_are_one_list(held: dict[str, tuple[int, int]],
 def test_keys_of_the_index_are_in_the_order_of_the_list_and_keep_users_apart(
     name: str, one: Position, other_name: str, other: Position
 ) -> None:
-    assert (index.key(name, one) < index.key(name, other)) == (one.rank < other.rank)
-    assert index.key(name, one).startswith(index.owner(other_name)) == (name == other_name)
-    assert index.ecg_id(index.key(name, one), index.owner(name)) == one.ecg_id.encode()
-    assert (index.first_after(name, one) <= index.key(name, other)) == (one.rank < other.rank)
-    assert index.key_of(results.encode(row(one))) == index.key("u", one)
+    assert (owner_index.key(name, one) < owner_index.key(name, other)) == (one.rank < other.rank)
+    assert owner_index.key(name, one).startswith(owner_index.owner(other_name)) == (name == other_name)
+    assert owner_index.ecg_id(owner_index.key(name, one), owner_index.owner(name)) == one.ecg_id.encode()
+    assert (owner_index.first_after(name, one) <= owner_index.key(name, other)) == (one.rank < other.rank)
+    assert owner_index.key_of(insights.encode(row(one))) == owner_index.key("u", one)
 
 
 @pytest.mark.parametrize("value", [b"", b"?", b"{}", b'{"ecg_id": "e", "username": "u", "accepted": -1}'])
 def test_an_invalid_row_has_no_key(value: bytes) -> None:
-    assert index.key_of(value) is None
+    assert owner_index.key_of(value) is None
 
 
 @given(_names, _positions)
@@ -84,7 +84,7 @@ def test_other_texts_and_foreign_cursors_are_refused(name: str, at: Position, te
     [
         (0, "1970-01-01T00:00:00.000Z"),
         (1_795_514_400_007, "2026-11-24T10:00:00.007Z"),
-        (results.MAX_ACCEPTED, "9999-12-31T23:59:59.999Z"),
+        (insights.MAX_ACCEPTED, "9999-12-31T23:59:59.999Z"),
     ],
 )
 def test_times_are_formatted_to_the_millisecond(milliseconds: int, text: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_agents.offsets import MessageLost, Offsets
+from stream_agents.faust_fixes.offsets import MessageLost, Offsets
 
 
 def test_nothing_is_committed_before_something_is_stored() -> None:

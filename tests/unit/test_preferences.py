@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest_api.preferences import wait_seconds
+from ingest_api.http.prefer_header import wait_seconds
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import results
-from shared.data_keys import DataKeys
 from shared.ecg import MAX_LEAD_NAME, MAX_LEADS, MAX_USERNAME, Ecg, Lead
 from shared.encoding import packed
-from shared.erasures import CONTENT_TYPE, Erasure, Erasures
-from shared.ids import IdIssuer
-from shared.kafka import message_size, partition_for
+from shared.kafka.clients import message_size, partition_for
+from shared.kafka.topics import Topics
+from shared.messages import insights as insights_message
+from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
+from shared.security.data_keys import DataKeys
+from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from shared.topics import Topics
-from stream_agents import processing
 from stream_agents.insights import registry
-from stream_agents.processing import (
+from stream_agents.processing import processor as processing
+from stream_agents.processing.processor import (
     Erased,
     Ignored,
     Misplaced,
@@ -66,15 +66,15 @@ def message(ecg_id: str = "e", username: str = "u", signal: object = (1, -1)) ->
     return orjson.dumps({"id": ecg_id, "username": username, "leads": [{"name": "I", "signal": signal}]})
 
 
-def insights(outcome: Outcome) -> results.Insights:
+def insights(outcome: Outcome) -> insights_message.Insights:
     stored = outcome.stored if isinstance(outcome, Rejected) else outcome
     assert isinstance(stored, Stored)
-    return results.decode(stored.row)
+    return insights_message.decode(stored.row)
 
 
 def test_a_good_record_of_either_encoding_becomes_its_insights() -> None:
     ecg = Ecg("e", "u", None, (Lead("I", np.array([1, -1])),))
-    expected = results.Insights(
+    expected = insights_message.Insights(
         "e",
         "u",
         [{"name": "I", "number_of_zero_crossings": 1}],
@@ -123,7 +123,7 @@ def test_a_broken_record_tells_its_owner_why() -> None:
     outcome = process(message(signal=[7777, 0.5]))
     assert isinstance(outcome, Rejected)
     error = "leads[0].signal: must hold integers only"
-    assert insights(outcome) == results.Insights("e", "u", error=error, accepted=1000, offset=7)
+    assert insights(outcome) == insights_message.Insights("e", "u", error=error, accepted=1000, offset=7)
     assert "7777" not in outcome.reason
 
 
@@ -185,13 +185,13 @@ def test_an_insight_that_panics_rejects_its_ecg_and_one_that_is_interrupted_ends
         process(message())
 
 
-@pytest.mark.parametrize("values", [["x" * results.MAX_BYTES], [np.zeros(results.MAX_BYTES // 2)]])
+@pytest.mark.parametrize("values", [["x" * insights_message.MAX_BYTES], [np.zeros(insights_message.MAX_BYTES // 2)]])
 def test_a_row_too_large_for_its_topic_rejects_its_ecg(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
     monkeypatch.setattr(processing, "INSIGHTS", {"wild": lambda _: values})
     outcome = process(message())
     assert isinstance(outcome, Rejected)
     assert outcome.error_class == "RowTooLarge"
-    assert insights(outcome).error == f"leads: their insights are larger than {results.MAX_BYTES} bytes"
+    assert insights(outcome).error == f"leads: their insights are larger than {insights_message.MAX_BYTES} bytes"
 
 
 def test_the_most_leads_with_the_longest_names_leave_room_for_insights(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,12 +199,12 @@ def test_the_most_leads_with_the_longest_names_leave_room_for_insights(monkeypat
     leads = tuple(Lead("\N{MUSICAL SYMBOL G CLEF}" * MAX_LEAD_NAME, np.array([1, -1])) for _ in range(MAX_LEADS))
     ecg = Ecg("e" * 128, "\N{MUSICAL SYMBOL G CLEF}" * MAX_USERNAME, None, leads)
     monkeypatch.setattr(processing, "INSIGHTS", {"wild": lambda signals: ["x" * 400] * len(signals)})
-    row = results.encode(
-        results.Insights(ecg.id, ecg.username, processing.compute(ecg), number_of_samples=[2**24] * MAX_LEADS)
+    row = insights_message.encode(
+        insights_message.Insights(ecg.id, ecg.username, processing.compute(ecg), number_of_samples=[2**24] * MAX_LEADS)
     )
-    assert message_size(ecg.id.encode(), row) <= results.MAX_MESSAGE_BYTES
-    assert message_size(ecg.id.encode(), b" " * results.MAX_BYTES) <= results.MAX_MESSAGE_BYTES
-    assert int(Topics(SETTINGS).insights.config["max.message.bytes"]) == results.MAX_MESSAGE_BYTES
+    assert message_size(ecg.id.encode(), row) <= insights_message.MAX_MESSAGE_BYTES
+    assert message_size(ecg.id.encode(), b" " * insights_message.MAX_BYTES) <= insights_message.MAX_MESSAGE_BYTES
+    assert int(Topics(SETTINGS).insights.config["max.message.bytes"]) == insights_message.MAX_MESSAGE_BYTES
 
 
 @pytest.mark.parametrize("name", ["name", "number_of_samples"])
@@ -240,17 +240,17 @@ def test_an_id_that_was_issued_to_another_user_is_refused() -> None:
 
 @pytest.mark.parametrize("signal", [[1], "broken"])
 def test_an_id_that_another_user_used_first_is_refused(signal: object) -> None:
-    rows[b"e"] = results.encode(results.Insights("e", "owner"))
+    rows[b"e"] = insights_message.encode(insights_message.Insights("e", "owner"))
     assert process(message(username="thief", signal=signal)) == Rejected("IdTaken", "id: belongs to another user")
     assert isinstance(process(message(username="owner")), Stored)
 
 
 def test_a_failure_never_replaces_insights_and_insights_replace_a_failure() -> None:
-    rows[b"e"] = results.encode(results.Insights("e", "u", [{"name": "I"}]))
+    rows[b"e"] = insights_message.encode(insights_message.Insights("e", "u", [{"name": "I"}]))
     outcome = process(message(signal="broken"))
     assert isinstance(outcome, Rejected)
     assert outcome.stored is None
-    rows[b"e"] = results.encode(results.Insights("e", "u", error="body: broken"))
+    rows[b"e"] = insights_message.encode(insights_message.Insights("e", "u", error="body: broken"))
     assert isinstance(process(message()), Stored)
 
 
@@ -266,7 +266,7 @@ def test_a_repeated_ecg_keeps_its_place_and_gets_the_latest_offset(first: bytes)
     assert (insights(again).accepted, insights(again).offset) == (1000, 9)
 
 
-@pytest.mark.parametrize(("timestamp", "accepted"), [(-1, 0), (2**63 - 1, results.MAX_ACCEPTED)])
+@pytest.mark.parametrize(("timestamp", "accepted"), [(-1, 0), (2**63 - 1, insights_message.MAX_ACCEPTED)])
 def test_a_timestamp_out_of_range_is_clamped(timestamp: int, accepted: int) -> None:
     assert insights(process(message(), timestamp=timestamp)).accepted == accepted
 
@@ -308,11 +308,11 @@ def erase(username: str = "u", ecg_id: str | None = "e", *, offset: int = 8, at:
     return process(value, (ecg_id or username).encode(), offset=offset, at=at, content_type=CONTENT_TYPE.encode())
 
 
-def keep(outcome: Outcome) -> results.Insights:
+def keep(outcome: Outcome) -> insights_message.Insights:
     """Put the outcome's row into the table, and return it."""
     assert isinstance(outcome, Stored | Erased)
     rows[outcome.key] = outcome.row
-    return results.decode(outcome.row)
+    return insights_message.decode(outcome.row)
 
 
 def test_an_erasure_leaves_the_id_and_nothing_else() -> None:
@@ -322,7 +322,7 @@ def test_an_erasure_leaves_the_id_and_nothing_else() -> None:
     assert isinstance(erased, Erased)
     assert isinstance(stored, Stored)
     assert erased.entry == stored.entry
-    assert keep(erased) == results.Insights("e", "", offset=8, erased=True)
+    assert keep(erased) == insights_message.Insights("e", "", offset=8, erased=True)
 
 
 def test_a_redelivered_record_from_before_an_erasure_is_ignored() -> None:

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ecg_client.calls import encode
 from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, read
+from ecg_client.requests import encode
 from shared.ecg import Ecg
 from shared.encoding import plain
 from tests.harness import recordings

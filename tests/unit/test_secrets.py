@@ -9,8 +9,8 @@ import pytest
 from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import transient_settings
 
-from ingest_api import tokens
 from ingest_api.schemas import EXAMPLE_TOKEN
+from ingest_api.users import tokens
 from tests.harness import ROOT
 
 # Detectors of secrets with a recognisable form. Those that go by entropy or by a variable's name would report hundreds

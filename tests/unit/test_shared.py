@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from ingest_api import tokens
-from shared.internal import InternalAuth
-from shared.kafka import partition_for, producer_options
+from ingest_api.users import tokens
+from shared.kafka.clients import partition_for, producer_options
 from shared.settings import Settings
+from shared.worker_protocol.auth import InternalAuth
 from tests.harness import ROOT
 
 
@@ -64,7 +64,10 @@ def test_a_random_admin_token_is_accepted() -> None:
 
 EXAMPLES = [
     match[1]
-    for name in ("README.md", "docs/cli.md", ".env.example", "docker-compose.yml", "local_stack/stack.py")
+    for name in (
+        *("README.md", "docs/getting-started.md", "docs/http-api.md", "docs/cli.md"),
+        *(".env.example", "docker-compose.yml", "local_stack/stack.py"),
+    )
     for match in re.finditer(r"(?:ADMIN(?:_TOKEN)?=|x-admin-token: )([^\s'\"]*)", (ROOT / name).read_text())
 ]
 

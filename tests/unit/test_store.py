@@ -11,15 +11,17 @@ from typing import Any, cast
 import pytest
 import rocksdict
 
-from shared import listing, results
-from shared.listing import Position, Query
-from shared.results import Insights
+from shared.messages import insights
+from shared.messages.insights import Insights
 from shared.settings import Settings
-from stream_agents import index, processing
+from shared.worker_protocol import listing
+from shared.worker_protocol.listing import Position, Query
 from stream_agents.app import create_app
-from stream_agents.processing import Stored
-from stream_agents.store import PositionError, Store
-from stream_agents.table import InsightsTable
+from stream_agents.processing import processor
+from stream_agents.processing.processor import Stored
+from stream_agents.table import owner_index
+from stream_agents.table.insights_table import InsightsTable
+from stream_agents.table.rocksdb import PositionError, Store
 
 PARTITION = 3
 
@@ -34,7 +36,7 @@ def table(tmp_path: Path) -> InsightsTable:
 
 def recover(store: Store, changes: Sequence[tuple[str, Insights | None]]) -> None:
     """Apply records as recovery and standbys apply those of the changelog."""
-    apply(store, [(ecg_id.encode(), None if row is None else results.encode(row)) for ecg_id, row in changes])
+    apply(store, [(ecg_id.encode(), None if row is None else insights.encode(row)) for ecg_id, row in changes])
 
 
 def apply(store: Store, records: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -58,7 +60,7 @@ def row(ecg_id: str, accepted: int, username: str = "u") -> Insights:
 
 def stored(found: Insights) -> Stored:
     at = Position(found.accepted, found.ecg_id)
-    return Stored(found.ecg_id.encode(), results.encode(found), index.key(found.username, at))
+    return Stored(found.ecg_id.encode(), insights.encode(found), owner_index.key(found.username, at))
 
 
 def test_stored_and_recovered_rows_are_listed_alike(table: InsightsTable, tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_an_index_entry_that_disagrees_with_its_row_is_not_listed(table: Insight
 
 
 def test_an_invalid_row_is_accepted_and_not_listed(table: InsightsTable) -> None:
-    apply(table.rows, [(b"a", b"?"), (b"b", results.encode(row("b", 1))), (b"a", b"??"), (b"a", None)])
+    apply(table.rows, [(b"a", b"?"), (b"b", insights.encode(row("b", 1))), (b"a", b"??"), (b"a", None)])
     assert listed(table) == ["b"]
 
 
@@ -131,18 +133,18 @@ async def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable,
     recover(table.rows, [(found.ecg_id, found) for found in (here, elsewhere, stays)])
     await table.rows.compact(PARTITION)
     assert files_with(tmp_path, leads["a"]), "or this test proves nothing"
-    table.rows.put_rows(PARTITION, [processing.erased(here, 7)], 4)
-    recover(table.rows, [("b", results.erased("b", 8))])
+    table.rows.put_rows(PARTITION, [processor.erased(here, 7)], 4)
+    recover(table.rows, [("b", insights.erased("b", 8))])
     assert [listed(table, f"user-{ecg_id}") for ecg_id in "abc"] == [[], [], ["c"]]
     assert len(entries(table)) == 1
     await table.rows.compact(PARTITION)
     assert [bool(files_with(tmp_path, lead)) for lead in leads.values()] == [False, False, True]
-    assert table.rows.get_row(PARTITION, b"a") == results.encode(results.erased("a", 7))
+    assert table.rows.get_row(PARTITION, b"a") == insights.encode(insights.erased("a", 7))
 
 
 def test_records_after_a_gap_are_never_applied(table: InsightsTable) -> None:
     recover(table.rows, [("a", row("a", 1))])
-    beyond = [SimpleNamespace(key=b"c", value=results.encode(row("c", 3)))]
+    beyond = [SimpleNamespace(key=b"c", value=insights.encode(row("c", 3)))]
     with pytest.raises(PositionError, match="partition 3 is at 1, records begin at 2"):
         table.rows.apply(PARTITION, cast("Any", beyond), 2, 3)
     assert (listed(table), table.rows.position(PARTITION)) == (["a"], 1)
@@ -211,7 +213,7 @@ async def test_rows_without_a_position_are_rebuilt(table: InsightsTable, tmp_pat
     [files] = tmp_path.rglob("insights-3.db")
     shutil.rmtree(files)
     earlier = rocksdict.Rdict(str(files), rocksdict.Options(raw_mode=True))
-    earlier[b"a"] = results.encode(row("a", 1))
+    earlier[b"a"] = insights.encode(row("a", 1))
     earlier[b"__faust\0offset__"] = b"7"
     earlier.close()
     table.rows.open(PARTITION)

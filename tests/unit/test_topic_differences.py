@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
+from shared.kafka.topic_differences import Difference, Found, differences
+from shared.kafka.topics import Topic, Topics
 from shared.settings import Settings
-from shared.topic_differences import Difference, Found, differences
-from shared.topics import Topic, Topics
 
 SECRET = "s" * 32
 TOPICS = Topics(Settings.model_validate({"secret": SECRET, "replication_factor": 3, "min_insync_replicas": 2}))
@@ -41,7 +41,7 @@ def test_another_number_of_partitions_is_refused(topic: Topic, partitions: int) 
     assert difference == Difference(
         f"topic {topic.name} has partitions={partitions}, but ECG_PARTITIONS says 12 (records would not be found where "
         f"they are): set ECG_PARTITIONS={partitions} for all gateways and workers, or, if nothing on the topic is "
-        "needed, delete it and run python -m shared.topics"
+        "needed, delete it and run python -m shared.kafka.topics"
     )
 
 

@@ -8,14 +8,14 @@ import pytest
 from faust.auth import SASLCredentials, SSLCredentials
 from pydantic import SecretStr, ValidationError
 
+from contracts.acls import Role, acls, users
 from ecg_client import kafka
 from ecg_client.errors import ClientError
 from local_stack.certificates import Authority
-from shared.acls import Role, acls, users
-from shared.kafka import client_options
+from shared.kafka.clients import client_options
+from shared.kafka.topics import Topics
 from shared.settings import Settings
-from shared.topics import Topics
-from stream_agents.transport import credentials
+from stream_agents.faust_fixes.transport import credentials
 
 USER = {"kafka_username": "ecg-gateway", "kafka_password": "of nobody's business"}
 

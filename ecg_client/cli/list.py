@@ -1,0 +1,62 @@
+"""`ecg list`."""
+
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ecg_client.cli import options, output
+from ecg_client.client import EcgClient
+from ecg_client.results import EcgSummary
+
+
+def list_ecgs(
+    url: options.Url = None,
+    token: options.Token = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The largest number of ECGs.")] = 50,
+    retry_for: options.RetryFor = 30,
+    json: options.Json = False,
+) -> None:
+    """List your ECGs, the latest accepted first.
+
+    ECGs are listed once they are processed or have failed.
+
+    Examples:
+      ecg list --limit 10
+      ecg list --limit 1000000 --json | jq -r 'select(.status == "failed").id'
+    """
+    table = Table("id", "accepted", "recorded", "leads", "samples", "error")
+    table.columns[0].overflow = "fold"
+    with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
+        for ecg in islice(client.ecgs(), limit):
+            if json:
+                output.json_line(_summary(ecg))
+            else:
+                table.add_row(*map(output.printable, _row(ecg)), style="red" if ecg.error else None)
+    if not json:
+        output.out.print(table)
+
+
+def _summary(ecg: EcgSummary) -> dict[str, Any]:
+    leads = [{"name": lead.name, "number_of_samples": lead.number_of_samples, **lead.values} for lead in ecg.leads]
+    return {
+        "id": ecg.id,
+        "date": ecg.date,
+        "accepted_at": ecg.accepted_at.isoformat(timespec="milliseconds"),
+        "status": ecg.status,
+        "error": ecg.error,
+        "leads": leads,
+    }
+
+
+def _row(ecg: EcgSummary) -> tuple[str, ...]:
+    samples = max((lead.number_of_samples for lead in ecg.leads), default=0)
+    return (
+        ecg.id,
+        f"{ecg.accepted_at:%Y-%m-%d %H:%M:%S}",
+        ecg.date or "",
+        f"{len(ecg.leads):,}" if ecg.leads else "",
+        f"{samples:,}" if ecg.leads else "",
+        ecg.error or "",
+    )

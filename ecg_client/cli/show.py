@@ -1,0 +1,89 @@
+"""`ecg show`."""
+
+import csv
+from itertools import zip_longest
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ecg_client.cli import options, output
+from ecg_client.client import EcgClient
+from ecg_client.errors import ClientError
+from ecg_client.recordings import Recording
+from ecg_client.results import StoredEcg
+
+_PENDING = 3
+
+
+def show(  # noqa: PLR0917 - a command's parameters are its options
+    ecg_id: Annotated[str, typer.Argument(metavar="ID", help="The ECG's id.", show_default=False)],
+    url: options.Url = None,
+    token: options.Token = None,
+    file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", show_default=False, help="Write the signals to a CSV file.")
+    ] = None,
+    retry_for: options.RetryFor = 30,
+    json: options.Json = False,
+) -> None:
+    """Print an ECG as it was submitted, or write its signals to a file.
+
+    The exit code is 3 while it is being processed, and 1 if its signals are
+    no longer kept.
+
+    Examples:
+      ecg show 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77
+      ecg show --csv ecg.csv 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77
+    """
+    with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
+        ecg = client.ecg(ecg_id)
+    if ecg is None:
+        output.complain(f"{ecg_id}: is still being processed")
+        raise typer.Exit(_PENDING)
+    if file is not None:
+        _write(file, ecg.recording)
+    if json:
+        output.json_line(_document(ecg))
+    else:
+        _print(ecg)
+
+
+def _document(ecg: StoredEcg) -> dict[str, Any]:
+    return {
+        "id": ecg.id,
+        "date": ecg.recording.date,
+        "accepted_at": ecg.accepted_at.isoformat(timespec="milliseconds"),
+        "sampling_rate": ecg.recording.sampling_rate,
+        "leads": [
+            {"name": lead.name, "adc_gain": lead.adc_gain, "signal": lead.signal.tolist()}
+            for lead in ecg.recording.leads
+        ],
+    }
+
+
+def _print(ecg: StoredEcg) -> None:
+    recording = ecg.recording
+    output.out.print(f"ECG {output.printable(ecg.id)}, accepted {ecg.accepted_at:%Y-%m-%d %H:%M:%S} UTC")
+    if recording.date is not None:
+        output.out.print(f"recorded {recording.date}")
+    if recording.sampling_rate is not None:
+        output.out.print(f"{recording.sampling_rate:g} Hz")
+    table = Table("lead", "samples", "units per mV")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for lead in recording.leads:
+        gain = "" if lead.adc_gain is None else f"{lead.adc_gain:g}"
+        table.add_row(output.printable(lead.name), f"{lead.signal.size:,}", gain)
+    output.out.print(table)
+
+
+def _write(file: Path, recording: Recording) -> None:
+    """Write a CSV file with a column for each lead; the cells after the end of a shorter lead are empty."""
+    try:
+        with file.open("w", newline="", encoding="utf-8") as out:
+            writer = csv.writer(out)
+            writer.writerow(lead.name for lead in recording.leads)
+            writer.writerows(zip_longest(*(lead.signal.tolist() for lead in recording.leads)))
+    except OSError as error:
+        raise ClientError(f"{file}: {error.strerror or error}") from None

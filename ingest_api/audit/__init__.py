@@ -1,0 +1,1 @@
+"""The audit: who submitted, read or erased which ECG, and when."""

@@ -1,0 +1,151 @@
+"""The audit: who submitted, read or erased which ECG, and when. Nobody is answered before it is on record."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from ingest_api import metrics
+from ingest_api.http.errors import Unavailable
+from ingest_api.kafka.publisher import Publisher
+from shared.kafka.topics import Topics
+from shared.logging_setup import request_id
+from shared.messages.audit import Action, AuditEvent, AuditRecord, encode
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+# With the longest names and ids they take 700 KB; a topic takes records of 1 MB.
+_EVENTS_IN_A_RECORD = 500
+# Of requests whose answers wait for their events; more are refused at once.
+_MOST_WAITING = 10_000
+# A record that is not acknowledged for so long, as its partition's leader froze, no longer makes the next one wait.
+_PATIENCE_SECONDS = 0.05
+# An event that nobody waits for; those of one span make one record.
+_LATER_SECONDS = 1.0
+
+_Waiting = tuple[AuditEvent, asyncio.Future[bool]]
+
+
+class Audit:
+    """Writes events to the topic, those of the same moment as one record.
+
+    What comes while a record is under way goes with the next one: so a lonely event waits for nobody, and a crowd costs
+    little more. See docs/decisions/0019-audit.md.
+    """
+
+    def __init__(self, settings: Settings, topics: Topics, publisher: Publisher) -> None:
+        self.on = settings.audit
+        self._timeout = settings.query_timeout
+        self._topic = topics.audit.name
+        self._publisher = publisher
+        self._waiting: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._writing: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._writing = asyncio.create_task(self._write())
+
+    async def stop(self) -> None:
+        """Write what waits, and stop."""
+        if self._writing:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        if self._later is not None:
+            self._later.cancel()
+        while group := self._next():
+            self._begin(group)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def note(
+        self, action: Action, username: str, ecg_id: str | None = None, who: str | None = None
+    ) -> asyncio.Future[bool]:
+        """Have an event written, and return what tells whether it was acknowledged.
+
+        Who gives up the future takes the event back, unless it is under way.
+
+        Args:
+            action: what is done.
+            username: whose data it is.
+            ecg_id: which ECG, if it is about one.
+            who: does it, if it is not the user.
+        """
+        written = self._add(action, username, ecg_id, who)
+        if not written.done():
+            self._arrived.set()
+        return written
+
+    def note_later(self, action: Action, username: str, ecg_id: str, who: str) -> None:
+        """Have an event written within a second, with all that come until then: its cost shows in no answer's time."""
+        self._add(action, username, ecg_id, who)
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_LATER_SECONDS, self._write_later)
+
+    async def record(self, action: Action, username: str, ecg_id: str | None = None, who: str | None = None) -> None:
+        """Return when an event is on record; see `note`.
+
+        Raises:
+            Unavailable: if it is not acknowledged in time: the request must not be answered then.
+        """
+        if not self.on:
+            return
+        try:
+            async with asyncio.timeout(self._timeout):
+                acknowledged = await self.note(action, username, ecg_id, who)
+        except TimeoutError:
+            acknowledged = False
+        if not acknowledged:
+            raise Unavailable("The request cannot be put on record now, try again", missing="broker")
+
+    def _add(self, action: Action, username: str, ecg_id: str | None, who: str | None) -> asyncio.Future[bool]:
+        written = asyncio.get_running_loop().create_future()
+        if not self.on:
+            written.set_result(True)
+        elif len(self._waiting) >= _MOST_WAITING:
+            written.set_result(False)
+        else:
+            event = AuditEvent(datetime.now(UTC), action, who or username, username, ecg_id, request_id.get())
+            self._waiting.append((event, written))
+        return written
+
+    def _write_later(self) -> None:
+        self._later = None
+        self._arrived.set()
+
+    async def _write(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while group := self._next():
+                await asyncio.wait([self._begin(group)], timeout=_PATIENCE_SECONDS)
+
+    def _begin(self, group: list[_Waiting]) -> asyncio.Task[None]:
+        writing = asyncio.create_task(self._publish(group))
+        self._under_way.add(writing)
+        writing.add_done_callback(self._under_way.discard)
+        return writing
+
+    def _next(self) -> list[_Waiting]:
+        """Return the next events that are still waited for."""
+        waiting = [(event, written) for event, written in self._waiting if not written.done()]
+        self._waiting = waiting[_EVENTS_IN_A_RECORD:]
+        return waiting[:_EVENTS_IN_A_RECORD]
+
+    async def _publish(self, group: list[_Waiting]) -> None:
+        acknowledged = False
+        try:
+            value = encode(AuditRecord([event for event, _ in group]))
+            await self._publisher.publish(
+                self._topic, value, None, durations=metrics.audits, failures=metrics.audit_failures
+            )
+            acknowledged = True
+        except KafkaError as error:
+            log.warning("events not put on record", events=len(group), error=repr(error))
+        finally:
+            for _, written in group:
+                if not written.done():
+                    written.set_result(acknowledged)

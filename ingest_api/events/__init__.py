@@ -1,0 +1,1 @@
+"""Events: a user's ECGs as they finish, as streams."""

@@ -1,0 +1,188 @@
+"""Streams of server-sent events: a user's ECGs as they finish."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+
+import orjson
+import structlog
+from aiokafka.errors import KafkaError
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ingest_api.audit.writer import Audit
+from ingest_api.events.fanout import Feed, Follower
+from ingest_api.http.disconnect import hold
+from ingest_api.http.errors import RETRY_AFTER_SECONDS, TooManyRequests, Unavailable, Unprocessable
+from ingest_api.kafka.offset_cursor import Positions
+from ingest_api.queries.worker_client import Workers
+from ingest_api.users.registry import Users
+from shared.kafka.topics import Topics
+from shared.messages.insights import decode
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "text/event-stream"
+_LAST_ID = "last-event-id"
+_RETRY_MS = 1000
+# For the end of a stream to be written; a client that does not read does not get it.
+_FAREWELL_SECONDS = 0.5
+
+
+class Streams:
+    """Serves events, to so many streams at a time at most."""
+
+    def __init__(self, settings: Settings, topics: Topics, users: Users, workers: Workers, *, audit: Audit) -> None:
+        self.users = users
+        self.workers = workers
+        self.audit = audit
+        self.keep_alive = settings.keep_alive
+        self.positions = Positions(settings, topics.insights, topics.insights.partitions)
+        self.feed = Feed(settings, topics.insights)
+        self._limit = settings.max_streams
+        self._limit_per_user = settings.max_streams_per_user
+        self._open: Counter[str] = Counter()
+
+    def open(self, request: Request, username: str) -> "EventStream":
+        """Return the response that is the stream, from the `Last-Event-ID` of the request on or from now on.
+
+        Raises:
+            Unprocessable: if that is no id of an event.
+        """
+        # Browsers may send an empty one: there was no event yet.
+        last = request.headers.get(_LAST_ID)
+        try:
+            position = self.positions.decode(last) if last else None
+        except ValueError:
+            raise Unprocessable(f"{_LAST_ID}: must be the id of an event of this stream", field=_LAST_ID) from None
+        return EventStream(self, request, username, position)
+
+    @contextlib.contextmanager
+    def room(self, username: str) -> Iterator[None]:
+        """Take a stream of a user into account.
+
+        Raises:
+            TooManyRequests: if the user has too many of them.
+            Unavailable: if all users together have.
+        """
+        if self._open[username] >= self._limit_per_user:
+            raise TooManyRequests(
+                f"More than {self._limit_per_user} streams of one user, end one or try again", RETRY_AFTER_SECONDS
+            )
+        if self._open.total() >= self._limit:
+            raise Unavailable("Too many streams are open, try again")
+        self._open[username] += 1
+        try:
+            yield
+        finally:
+            self._open[username] -= 1
+            if not self._open[username]:
+                del self._open[username]
+
+
+class EventStream(Response):
+    """A stream, which ends when its client goes, its token is revoked or the gateway stops."""
+
+    def __init__(self, streams: Streams, request: Request, username: str, position: list[int] | None) -> None:
+        super().__init__(media_type=MEDIA_TYPE, headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        # The length of the empty body.
+        del self.headers["content-length"]
+        self._streams = streams
+        self._request = request
+        self._username = username
+        self._position = position
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request.
+
+        Raises:
+            TooManyRequests, Unavailable: before the answer has begun.
+        """
+        begun = False
+        try:
+            with self._streams.room(self._username):
+                async with self._streams.feed.follow(self._username, self._position) as follower:
+                    await self._streams.audit.record("events_followed", self._username)
+                    await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                    begun = True
+                    await hold(self._request, self._serve(send, follower))
+        except (KafkaError, TimeoutError, Unavailable) as error:
+            log.warning("insights cannot be followed", error=repr(error))
+            if not begun:
+                told = isinstance(error, Unavailable)
+                raise error if told else Unavailable("The insights cannot be followed now, try again") from None
+        # The client resumes, here or at another gateway.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await send({"type": "http.response.body", "body": b""})
+
+    async def _serve(self, send: Send, follower: Follower) -> None:
+        feed, clock = self._streams.feed, asyncio.get_running_loop().time
+        more: asyncio.Task[None] | None = None
+        await _write(send, f"retry: {_RETRY_MS}\n{self._id(follower)}\n")
+        sign_due = clock() + self._streams.keep_alive
+        try:
+            while await self._is_allowed():
+                if (row := follower.take()) is not None:
+                    text = _event(row.value) if row.is_new or await self._is_there(row.value) else ": erased\n"
+                elif (left := sign_due - clock()) <= 0:
+                    feed.skip(follower)
+                    text = ": keep-alive\n"
+                else:
+                    more = more or asyncio.create_task(feed.more(follower))
+                    await asyncio.wait([more], timeout=left)
+                    if more.done():
+                        more.result()
+                        more = None
+                    continue
+                await _write(send, f"{text}{self._id(follower)}\n")
+                sign_due = clock() + self._streams.keep_alive
+        finally:
+            if more is not None:
+                more.cancel()
+                await asyncio.gather(more, return_exceptions=True)
+
+    async def _is_allowed(self) -> bool:
+        """Tell whether the token is still the user's: it may be revoked at any time."""
+        token = self._request.headers["x-user-token"]
+        users = self._streams.users
+        return (users.recognise(token) or await users.look_up(token)) == self._username
+
+    async def _is_there(self, value: bytes) -> bool:
+        """Tell whether what was read late is not erased by now: the topic may hold it still.
+
+        Raises:
+            Unavailable: if nobody knows at the moment.
+        """
+        try:
+            ecg_id = decode(value).ecg_id
+        except ValueError:
+            return True
+        found = await self._streams.workers.find(ecg_id, self._username)
+        return found is not None and found.username == self._username
+
+    def _id(self, follower: Follower) -> str:
+        return f"id: {self._streams.positions.encode(follower.position)}\n"
+
+
+def _event(row: bytes) -> str:
+    """Return what a row says as the fields of an event, or as a comment if it says nothing."""
+    try:
+        insights = decode(row)
+    except ValueError:
+        return ": unreadable\n"
+    if insights.error is not None:
+        return _fields("failed", {"ecg_id": insights.ecg_id, "detail": insights.error})
+    return _fields("insights", {"ecg_id": insights.ecg_id, "leads": insights.leads})
+
+
+def _fields(name: str, data: dict[str, object]) -> str:
+    # JSON has no line breaks of its own.
+    return f"event: {name}\ndata: {orjson.dumps(data).decode()}\n"
+
+
+async def _write(send: Send, text: str) -> None:
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})

@@ -1,0 +1,1 @@
+"""The gateway's HTTP: connections, answers and errors of all calls."""

@@ -1,0 +1,136 @@
+"""Every error that the gateway answers, with its status; one handler turns them into responses."""
+
+import math
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.routing import BaseRoute, Route
+
+from ingest_api import metrics
+from ingest_api.http.responses import JsonResponse
+
+RETRY_AFTER_SECONDS = 1
+_METHODS_OF_FILES = {"GET", "HEAD"}
+
+
+class ApiError(Exception):
+    """An answer that is not a success."""
+
+    status: HTTPStatus
+    headers: Mapping[str, str] | None = None
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+
+class Unauthorized(ApiError):  # noqa: N818 - named for the answer
+    """401: the token is missing or unknown."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class NotFound(ApiError):  # noqa: N818
+    """404: there is no such ECG for this user, or no such user."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class Gone(ApiError):  # noqa: N818
+    """410: the ECG's signals are no longer stored."""
+
+    status = HTTPStatus.GONE
+
+
+class TooLarge(ApiError):  # noqa: N818
+    """413: the body is over the limit."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class UnsupportedMediaType(ApiError):  # noqa: N818
+    """415: the body is not plain JSON."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class Unprocessable(ApiError):  # noqa: N818
+    """422: the body breaks the schema, or an accepted ECG could not be processed."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class TooManyRequests(ApiError):  # noqa: N818
+    """429: over a limit; `Retry-After` says when there is room again.
+
+    Args:
+        detail: which limit.
+        wait: the seconds until then.
+        policy: the limit in the words of the header `RateLimit-Policy`, where a client can keep to it.
+    """
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, detail: str, wait: float, policy: str | None = None) -> None:
+        super().__init__(detail)
+        seconds = max(1, math.ceil(wait))
+        self.headers = {"retry-after": str(seconds)}
+        if policy:
+            self.headers |= {"ratelimit-policy": policy, "ratelimit": f"{policy.partition(';')[0]};r=0;t={seconds}"}
+
+
+class Unavailable(ApiError):  # noqa: N818
+    """503: try again; `Retry-After` says when. `missing` says what is not there, for the metrics."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers = MappingProxyType({"retry-after": str(RETRY_AFTER_SECONDS)})
+
+    def __init__(self, detail: str, *, missing: str = "other") -> None:
+        super().__init__(detail)
+        self.missing = missing
+
+
+async def answer(_: Request, error: Exception) -> JsonResponse:
+    """Turn an `ApiError` into its response."""
+    assert isinstance(error, ApiError)  # noqa: S101 - registered for this class only
+    body = {"detail": error.detail} | ({"field": error.field} if error.field else {})
+    if isinstance(error, Unavailable):
+        metrics.refusals.labels(error.missing).inc()
+    return JsonResponse(body, error.status, error.headers)
+
+
+async def refuse(request: Request, error: Exception) -> JsonResponse:
+    """Turn FastAPI's complaint about a parameter into a 422 like all others."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    first = error.errors()[0]
+    field = str(first["loc"][-1])
+    return await answer(request, Unprocessable(f"{field}: {first['msg']}", field=field))
+
+
+async def fail(request: Request, _: BaseException) -> JsonResponse:
+    """Answer for an error that nothing else handles: 503 during a stop, whose cause it may be, else 500."""
+    # What fails before it reaches the app has none.
+    app = request.scope.get("app")
+    if app is not None and app.state.stopping.is_set():
+        return await answer(request, Unavailable("The gateway is stopping, try again"))
+    return JsonResponse({"detail": "Internal error"}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def add_handlers(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
+    """Have an app answer all errors alike; it has these routes."""
+    methods = [(route.path_regex, route.methods) for route in routes if isinstance(route, Route) and route.methods]
+
+    async def refuse_method(request: Request, _: Exception) -> JsonResponse:
+        """Answer 405 with all methods of the path: Starlette names those of the first route that has the path."""
+        allowed = set[str]().union(*(of for regex, of in methods if regex.match(request.scope["path"])))
+        headers = {"allow": ", ".join(sorted(allowed or _METHODS_OF_FILES))}
+        return JsonResponse({"detail": "Method Not Allowed"}, HTTPStatus.METHOD_NOT_ALLOWED, headers)
+
+    app.add_exception_handler(ApiError, answer)
+    app.add_exception_handler(RequestValidationError, refuse)
+    app.add_exception_handler(Exception, fail)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, refuse_method)

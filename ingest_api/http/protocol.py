@@ -1,0 +1,166 @@
+"""Connections: uvicorn's, with limits to what a client may send before it is answered, and may leave unread."""
+
+import asyncio
+import socket
+import struct
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from ingest_api.http.slow_clients import Awaited, Clients
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of a request's line and its headers together."""
+MAX_PIPELINED = 16
+"""Requests that wait on a connection for the answer to one before."""
+
+# Linger for no time (struct linger of socket(7)).
+_RESET = struct.pack("ii", 1, 0)
+_NO_HTTP = (HTTPStatus.BAD_REQUEST, "This is no HTTP request")
+_TOO_SLOW = "The request came too slowly"
+_HEAD_TOO_LARGE = (
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    f"The request's line and headers must not be over {MAX_HEAD_BYTES} bytes",
+)
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that ends where its client goes beyond the limits. See docs/decisions/0022-hostile-clients.md."""
+
+    def __init__(self, clients: Clients, **given: Any) -> None:
+        super().__init__(**given)
+        self.received = 0
+        self._clients = clients
+        self._head_bytes = 0
+        self._part_bytes = 0
+        self._in_message = False
+        self._latest: RequestResponseCycle | None = None
+        self._refusal = _NO_HTTP
+
+    @property
+    def awaited(self) -> tuple[Awaited, object] | None:
+        """What the client is waited for, and in which request."""
+        if self.unread:
+            return Awaited.READING, None
+        if self._in_message:
+            return None if self.flow.read_paused else (Awaited.BODY, self.cycle)
+        return None if self._answering else (Awaited.REQUEST, self.cycle)
+
+    @property
+    def unread(self) -> int:
+        """The bytes that wait to be read by the client."""
+        return self.transport.get_write_buffer_size()
+
+    @property
+    def _answering(self) -> RequestResponseCycle | None:
+        """The request that is being answered, if there is one: the latest may wait for it."""
+        return None if self._latest is None or self._latest.response_complete else self._latest
+
+    def give_up(self) -> None:
+        """Wait no longer for the client."""
+        if not self.unread and (self._in_message or self._head_bytes):
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, _TOO_SLOW)
+        else:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the connection at once."""
+        if self.unread:
+            # With a reset: what is on its way to a client that reads nothing would stay in the system's memory for it.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Begin."""
+        super().connection_made(transport)
+        self._clients.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, and tell the request that is being answered: uvicorn tells the latest only."""
+        self._clients.remove(self)
+        self.pipeline.clear()
+        if answering := self._answering:
+            answering.disconnected = True
+            answering.message_event.set()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come, unless it is too much before the end of a head."""
+        self._part_bytes = len(data)
+        self.received += self._part_bytes
+        was_in_message, latest = self._in_message, self.cycle
+        super().data_received(data)
+        if was_in_message or self._in_message or self.cycle is not latest:
+            self._head_bytes = 0
+        else:
+            self._head_bytes += self._part_bytes
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(*_HEAD_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer a request, or have it wait for the one before.
+
+        Raises:
+            ValueError: if its head is too large, or if too many wait.
+        """
+        if self._head_bytes + self._part_bytes > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
+            self._refusal = _HEAD_TOO_LARGE
+            raise ValueError("the head is too large")
+        if len(self.pipeline) == MAX_PIPELINED:
+            self.hang_up()
+            raise ValueError("too many requests wait")
+        super().on_headers_complete()
+        self._in_message = True
+
+    def on_message_complete(self) -> None:
+        """Note the end of a request."""
+        self._in_message = False
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Note that much waits to be read."""
+        super().pause_writing()
+        self._clients.has_to_read(self)
+
+    def resume_writing(self) -> None:
+        """Note that most of it was read."""
+        super().resume_writing()
+        self._clients.has_read(self)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser does not take."""
+        self._refuse(*self._refusal)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Answer a request, once most of the answer before it was read: one at most waits for a client."""
+        self._latest = cycle
+        super()._start_asgi_task(cycle, self._once_read(cycle, app) if self.flow.write_paused else app)
+
+    def _once_read(self, cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:
+        async def answer(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            await self.flow.drain()
+            if not cycle.disconnected:
+                await app(scope, receive, send)
+
+        return answer
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Answer and hang up; only hang up where the answer would be taken for that to another request."""
+        answering = self._answering
+        is_own = answering is None or (self._in_message and answering is self.cycle and not answering.response_started)
+        if not is_own or self.flow.write_paused:
+            self.hang_up()
+            return
+        body = orjson.dumps({"detail": detail})
+        self.transport.write(
+            STATUS_LINE[status]
+            + b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+            + body
+        )
+        self.transport.close()

@@ -1,0 +1,69 @@
+"""The server: uvicorn's, which ends in time, and when a Kafka client has died."""
+
+import asyncio
+import socket
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from shared.deadline import end, end_in_time
+from shared.kafka.client_watch import ClientDied, watch
+
+log = structlog.get_logger(__name__)
+
+REQUEST_SECONDS = 5
+"""Of a stop, for the requests under way. Those that are still waiting for a broker then are answered 503."""
+CLIENT_DIED = 4
+"""The exit code after the death of a Kafka client."""
+
+
+class Server(uvicorn.Server):
+    """A server that ends in time, whatever hangs: a broker that does not answer, a client that does not read.
+
+    `stopping` is set as soon as the stop begins: requests that are held end then, and their clients ask another
+    gateway. What was accepted is durable, so the process may end at the deadline with connections still open.
+
+    It stops by itself when a Kafka client has died: another process has to take its place.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self.failed = False
+        self._stopping = stopping
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal comes or a Kafka client dies."""
+        serving = asyncio.current_task()
+        assert serving is not None  # noqa: S101 - this is one
+        watching = asyncio.create_task(self._watch(serving))
+        try:
+            await super().serve(sockets)
+        except asyncio.CancelledError:
+            if not self.failed:
+                raise
+        finally:
+            watching.cancel()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop. Before the start is complete nobody was answered anything: there is nothing to wait for."""
+        if not self.started:
+            end("stopped before the start was complete")
+        if not self.should_exit:
+            self._begin_to_stop()
+        super().handle_exit(sig, frame)
+
+    def _begin_to_stop(self) -> None:
+        end_in_time(lambda: CLIENT_DIED if self.failed else 0)
+        self._stopping.set()
+
+    async def _watch(self, serving: asyncio.Task[None]) -> None:
+        try:
+            await watch()
+        except ClientDied as died:
+            log.error("a Kafka client died: this gateway ends", reason=str(died))
+            self.failed = self.should_exit = True
+            self._begin_to_stop()
+            if not self.started:
+                # uvicorn looks at `should_exit` only after the start, which may wait for that client.
+                serving.cancel()

@@ -1,0 +1,47 @@
+"""The page at `/` and the documentation at `/docs`: static files of this package, with headers that isolate them."""
+
+import os
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+_DIRECTORY = Path(__file__).parents[1] / "page"
+_HEADERS = {
+    # Nothing inline, nothing from elsewhere, no HTML made of text, and in no other page's frame.
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    # Asked for again each time, and sent again only after an update: no page is made of files of two versions.
+    "cache-control": "no-cache",
+}
+
+
+class _Page(StaticFiles):
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """Return a file, or the answer that the browser's copy is good."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers.update(_HEADERS)
+        return response
+
+
+def add_page(app: FastAPI) -> None:
+    """Serve the page at `/`, the documentation at `/docs`, and the files of both under `/page`; none needs a token."""
+    page = _Page(directory=_DIRECTORY)
+    app.mount("/page", page, name="page")
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def index(request: Request) -> Response:
+        return await page.get_response("index.html", request.scope)
+
+    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return await page.get_response("docs.html", request.scope)

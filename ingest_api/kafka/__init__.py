@@ -1,0 +1,1 @@
+"""The gateway's Kafka: what all features publish through and read from."""

@@ -1,0 +1,94 @@
+"""Publishing: a producer that is replaced when it is of no more use."""
+
+import asyncio
+from collections.abc import Sequence
+from time import perf_counter
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from prometheus_client import Counter, Histogram
+
+from ingest_api import metrics
+from ingest_api.kafka.closing import Background
+from shared.kafka.client_watch import PRODUCER_BROKEN
+from shared.kafka.clients import new_producer
+from shared.logging_setup import REQUEST_ID_HEADER, request_id
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+def headers_of(content_type: str) -> list[tuple[str, bytes]]:
+    """Return the headers of a message: what its value is, and the request that it comes from."""
+    known = request_id.get()
+    return [("content-type", content_type.encode()), *([(REQUEST_ID_HEADER, known.encode())] if known else [])]
+
+
+class Publisher:
+    """Publishes records; each is durable once the call returns."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer = new_producer(settings)
+        self._replacing = asyncio.Lock()
+        self._leaving = Background()
+
+    async def start(self) -> None:
+        """Connect to the brokers.
+
+        Raises:
+            KafkaError: if they cannot be reached.
+        """
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Send what is still held, and close."""
+        await self._producer.stop()
+        await self._leaving.end()
+
+    async def publish(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Headers = (),
+        partition: int | None = None,
+        *,
+        durations: Histogram = metrics.publishes,
+        failures: Counter = metrics.publish_failures,
+    ) -> int:
+        """Publish a record, or a tombstone (None), wait for its acknowledgement, and return its offset.
+
+        It goes to the partition of its key, or to any without one, unless another one is named.
+
+        Raises:
+            KafkaError: if it is not acknowledged; it may be there all the same.
+        """
+        begun = perf_counter()
+        while True:
+            producer = self._producer
+            try:
+                acknowledged = await producer.send(topic, value, key, partition, headers=list(headers))
+                # Who gives up waiting does not take the record back.
+                metadata = await asyncio.shield(acknowledged)
+            except PRODUCER_BROKEN as error:
+                await self._replace(producer, error)
+            except (KafkaError, asyncio.CancelledError):
+                failures.inc()
+                raise
+            else:
+                durations.observe(perf_counter() - begun)
+                return int(metadata.offset)
+
+    async def _replace(self, broken: AIOKafkaProducer, error: Exception) -> None:
+        async with self._replacing:
+            if self._producer is not broken:
+                return  # another call was first
+            log.warning("replacing the producer", error=repr(error))
+            fresh = new_producer(self._settings)
+            await fresh.start()
+            self._producer = fresh
+            self._leaving.begin(broken.stop())

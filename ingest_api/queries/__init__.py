@@ -1,0 +1,1 @@
+"""Queries: the answers to questions for a user's ECGs."""

@@ -1,0 +1,49 @@
+"""What the gateway says of ECGs, as documents for JSON."""
+
+from datetime import UTC, datetime
+from itertools import zip_longest
+from typing import Any
+
+from shared.ecg import Ecg
+from shared.encoding import plain
+from shared.messages.insights import Insights
+
+
+def summary(row: Insights) -> dict[str, Any]:
+    """Return an ECG's entry in the list of its owner."""
+    return {
+        "id": row.ecg_id,
+        "date": row.date,
+        "accepted_at": instant(row.accepted),
+        "status": "done" if row.error is None else "failed",
+        "error": row.error,
+        "leads": [
+            {"name": lead["name"], "number_of_samples": samples} | lead
+            for lead, samples in zip_longest(row.leads, row.number_of_samples)
+        ],
+    }
+
+
+def stored_ecg(row: Insights, ecg: Ecg) -> dict[str, Any]:
+    """Return an ECG as it was submitted; its signals are arrays."""
+    return {
+        "id": ecg.id,
+        "date": ecg.date,
+        "accepted_at": instant(row.accepted),
+        "sampling_rate": ecg.sampling_rate,
+        "leads": [
+            {
+                "name": lead.name,
+                "number_of_samples": lead.signal.size,
+                "adc_gain": lead.adc_gain,
+                "signal": plain.samples(lead),
+            }
+            for lead in ecg.leads
+        ],
+    }
+
+
+def instant(milliseconds: int) -> str:
+    """Return a moment in ISO 8601, in UTC to the millisecond."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"

@@ -1,0 +1,33 @@
+"""Queries that wait: answered as soon as the insights are there."""
+
+from fastapi import Request
+
+from ingest_api.http.disconnect import hold
+from ingest_api.queries.worker_client import Workers
+from shared.messages.insights import Insights
+
+
+class Waiting:
+    """Waits for insights, for at most `limit` queries at a time."""
+
+    def __init__(self, workers: Workers, limit: int) -> None:
+        self._workers = workers
+        self._limit = limit
+        self._count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether no further query may wait."""
+        return self._count >= self._limit
+
+    async def find(self, request: Request, ecg_id: str, owner: str | None, seconds: int) -> Insights | None:
+        """Return what `Workers.wait_for` does, or None once the client has gone or the gateway stops.
+
+        Raises:
+            Unavailable: if no worker that serves the partition has answered in that time.
+        """
+        self._count += 1
+        try:
+            return await hold(request, self._workers.wait_for(ecg_id, owner, seconds))
+        finally:
+            self._count -= 1

@@ -1,0 +1,125 @@
+"""Reading single records of the submissions topic: no second copy of the signals is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.structs import ConsumerRecord
+
+from ingest_api.http.errors import Unavailable
+from ingest_api.kafka.closing import Background
+from shared.kafka.clients import new_reader, partition_for
+from shared.kafka.topics import Topics
+from shared.security.data_keys import HEADER as DATA_KEY_HEADER
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+# Each may hold a record of the largest size.
+_READERS = 4
+_POLL_MS = 500
+_TRY_AGAIN = "The signals cannot be read now, try again"
+# A broker sends the batch that holds the offset, whatever its size, and nothing more.
+_ONE_BATCH: dict[str, Any] = {"max_partition_fetch_bytes": 1, "auto_offset_reset": "none"}
+
+
+class Message(NamedTuple):
+    """What a record says, how, and the id of the key that it is sealed with, if it is."""
+
+    value: bytes
+    content_type: str | None
+    data_key: str | None
+
+
+class Records:
+    """Reads ECGs' records by their offsets, a few at a time, each by a consumer that is kept for the next one."""
+
+    def __init__(self, settings: Settings, topics: Topics) -> None:
+        self._settings = settings
+        self._timeout = settings.query_timeout
+        self._partitions = topics.submissions.all_partitions()
+        self._turns = asyncio.Semaphore(_READERS)
+        self._idle: list[AIOKafkaConsumer] = []
+        self._leaving = Background()
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        while self._idle:
+            self._leaving.begin(self._idle.pop().stop())
+        await self._leaving.end()
+
+    @asynccontextmanager
+    async def reading(self, ecg_id: str, offset: int) -> AsyncIterator[Message | None]:
+        """Yield the record at an offset of an ECG's partition, or None if there is none, or no longer.
+
+        A few ECGs at a time: until the block ends, which waits for the audit too, memory holds one of the largest size.
+
+        Raises:
+            Unavailable: if the broker does not answer in time, or too many are read.
+        """
+        until = asyncio.get_running_loop().time() + self._timeout
+        try:
+            async with asyncio.timeout_at(until):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unavailable(_TRY_AGAIN) from None
+        try:
+            yield await self._read_until(until, ecg_id, offset) if offset >= 0 else None
+        finally:
+            self._turns.release()
+
+    async def _read_until(self, until: float, ecg_id: str, offset: int) -> Message | None:
+        partition = self._partitions[partition_for(ecg_id.encode(), len(self._partitions))]
+        try:
+            async with asyncio.timeout_at(until):
+                reader = self._idle.pop() if self._idle else new_reader(self._settings, **_ONE_BATCH)
+                try:
+                    if not reader.assignment():
+                        await self._start(reader)
+                    record = await _read(reader, partition, offset)
+                except BaseException:
+                    # A request may be under way, which the next one would wait for.
+                    self._leaving.begin(reader.stop())
+                    raise
+                self._idle.append(reader)
+                return _message(record) if record is not None else None
+        except (KafkaError, TimeoutError) as error:
+            log.warning("a record was not read", partition=partition.partition, offset=offset, error=repr(error))
+            raise Unavailable(_TRY_AGAIN) from None
+
+    async def _start(self, reader: AIOKafkaConsumer) -> None:
+        await reader.start()
+        reader.assign(self._partitions)
+        reader.pause(*self._partitions)
+        for partition in self._partitions:
+            reader.seek(partition, 0)
+
+
+def _message(record: ConsumerRecord) -> Message:
+    # Kafka has null headers: the worker too takes the last one that holds something.
+    headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
+    return Message(record.value or b"", headers.get("content-type"), headers.get(DATA_KEY_HEADER))
+
+
+async def _read(reader: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> ConsumerRecord | None:
+    """Return a record, read by a consumer whose partitions are all paused, before and after."""
+    reader.seek(partition, offset)
+    reader.resume(partition)
+    try:
+        while True:
+            # The whole batch: aiokafka keeps one that is not read to its end in a cycle of references, with its bytes.
+            fetched = await reader.getmany(partition, timeout_ms=_POLL_MS)
+            if records := fetched.get(partition):
+                return records[0] if records[0].offset == offset else None
+            if (await reader.end_offsets([partition]))[partition] <= offset:
+                return None
+    except OffsetOutOfRangeError:
+        return None
+    finally:
+        reader.pause(partition)
+        # Drops what else came with the record.
+        reader.seek(partition, offset)

@@ -1,0 +1,214 @@
+"""The gateway's way to the table: which worker serves a partition, and asking it."""
+
+import asyncio
+from collections import defaultdict
+from http import HTTPStatus
+from ssl import SSLContext
+from urllib.parse import urlencode
+
+import aiohttp
+import structlog
+
+from ingest_api.http.errors import Unavailable
+from shared.kafka.clients import partition_for
+from shared.kafka.compacted_view import TopicView
+from shared.kafka.topics import Topics
+from shared.messages import insights
+from shared.security.tls import client_context
+from shared.settings import Settings
+from shared.worker_protocol import announcements
+from shared.worker_protocol.announcements import Announcement
+from shared.worker_protocol.auth import InternalAuth
+from shared.worker_protocol.listing import Page, Position, Query, decode_page, encode_query
+
+log = structlog.get_logger(__name__)
+
+_PAUSE_BETWEEN_ROUNDS = 0.1
+# A worker that shares a busy machine takes hundreds of milliseconds; one that died refuses at once.
+_CALL_SECONDS = 1.0
+_CALL_TIMEOUT = aiohttp.ClientTimeout(total=_CALL_SECONDS)
+# At a time: a worker that freezes while it holds a question keeps it for so long.
+_LONGEST_HOLD = 2.0
+# A worker that is asked to hold a question and has too many answers at once: it is asked again so many seconds later.
+_PAUSE_IF_NOT_HELD = 1.0
+
+
+class Workers:
+    """Asks the worker that serves an ECG's partition for the ECG's row."""
+
+    def __init__(self, settings: Settings, topics: Topics) -> None:
+        self._partitions = topics.submissions.partitions
+        self._timeout = settings.query_timeout
+        # Without certificates there is no TLS to check.
+        self._tls = client_context(settings.internal_files) if settings.internal_files else True
+        self._auth = InternalAuth(settings.secret.get_secret_value())
+        self._announced: dict[str, Announcement] = {}
+        self._session: aiohttp.ClientSession | None = None
+        self.view = TopicView(settings, topics.workers, self._apply)
+
+    async def start(self) -> None:
+        """Open the connection pool and learn the workers.
+
+        Raises:
+            KafkaError: if the broker cannot be reached.
+        """
+        self._session = aiohttp.ClientSession(
+            timeout=_CALL_TIMEOUT,
+            headers={self._auth.header: self._auth.token},
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._tls),
+        )
+        await self.view.start()
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self.view.stop()
+        if self._session:
+            await self._session.close()
+
+    async def find(self, ecg_id: str, owner: str | None = None, hold: float = 0.0) -> insights.Insights | None:
+        """Return the insights of an ECG, or None when there are none (yet).
+
+        Follows a partition that moves from worker to worker until the deadline. A worker that has none is asked to hold
+        the question for so many seconds, in case they come.
+
+        With an owner, workers do not tell another user's insights: of these, only the username is returned.
+
+        Raises:
+            Unavailable: if no worker that serves the partition answers in time.
+        """
+        partition = partition_for(ecg_id.encode(), self._partitions)
+        path, timeout = f"/rows/{partition}/{ecg_id}", _CALL_TIMEOUT
+        question = {} if owner is None else {"owner": owner}
+        if hold:
+            question["wait"], timeout = f"{hold:.3f}", aiohttp.ClientTimeout(total=_CALL_SECONDS + hold)
+        if question:
+            path = f"{path}?{urlencode(question)}"
+        try:
+            async with asyncio.timeout(self._timeout + hold):
+                while True:
+                    for url in self._candidates(partition):
+                        answered, row = await self._ask(url + path, timeout)
+                        if answered:
+                            return row
+                    await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
+        except TimeoutError:
+            log.warning("no worker serves a partition", partition=partition)
+            raise Unavailable("The insights are being moved to another worker, try again", missing="worker") from None
+
+    async def pages(self, username: str, limit: int, after: Position | None) -> list[Page]:
+        """Return the first rows of a user's list after a position, as pages that are of all partitions together.
+
+        Each worker is asked once for all of its partitions, all at the same time; the next one that has a partition is
+        asked for what is missing, until the deadline.
+
+        Raises:
+            Unavailable: if no worker that serves a partition answers in time.
+        """
+        missing = set(range(self._partitions))
+        pages: list[Page] = []
+        turn = 0
+        try:
+            async with asyncio.timeout(self._timeout):
+                while missing:
+                    asked = self._in_turn(missing, turn)
+                    queries = [Query(username, partitions, limit, after) for partitions in asked.values()]
+                    for page in await asyncio.gather(*map(self._list, asked, queries)):
+                        if page is not None:
+                            pages.append(page)
+                            missing.difference_update(page.partitions)
+                    turn += 1
+                    if not asked:
+                        turn = 0
+                        await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
+        except TimeoutError:
+            log.warning("no worker serves partitions", partitions=sorted(missing))
+            raise Unavailable("The list is being moved to another worker, try again") from None
+        return pages
+
+    async def wait_for(self, ecg_id: str, owner: str | None, seconds: float) -> insights.Insights | None:
+        """Return what `find` does as soon as there are insights, of this owner, or after so many seconds.
+
+        Raises:
+            Unavailable: if no worker that serves the partition has answered in that time.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline, answered = clock() + seconds, False
+        found: insights.Insights | None = None
+        while True:
+            asked = clock()
+            try:
+                # The last answer comes when the time is over, and a little later where a worker is gone.
+                async with asyncio.timeout_at(deadline + _PAUSE_BETWEEN_ROUNDS if answered else None):
+                    found = await self.find(ecg_id, owner, min(deadline - asked, _LONGEST_HOLD))
+                    if found is not None and owner in (None, found.username):
+                        return found
+                    answered = True
+                    await asyncio.sleep(asked + _PAUSE_IF_NOT_HELD - clock())
+            except Unavailable:
+                if clock() >= deadline:
+                    raise
+            except TimeoutError:
+                return found
+            if clock() >= deadline:
+                return found
+
+    async def any_alive(self) -> bool:
+        """Tell whether some worker that serves a partition answers."""
+        serving = [worker.url for worker in self._announced.values() if worker.partitions]
+        return any(await asyncio.gather(*map(self._is_alive, serving)))
+
+    def _apply(self, url: str, value: bytes | None) -> None:
+        if isinstance(self._tls, SSLContext) and not url.startswith("https:"):
+            return  # it would be told the password unencrypted
+        # Popped first, so that the dict is in the order of the announcements.
+        self._announced.pop(url, None)
+        if value is not None:
+            self._announced[url] = announcements.decode(value)
+
+    def _candidates(self, partition: int) -> list[str]:
+        """Return who announced to have a partition, the latest first, and those with a mere copy last.
+
+        The word of a worker that died may still stand.
+        """
+        latest = list(reversed(self._announced.values()))
+        serving = [worker.url for worker in latest if partition in worker.partitions]
+        return serving + [worker.url for worker in latest if partition in worker.standbys]
+
+    def _in_turn(self, partitions: set[int], turn: int) -> dict[str, list[int]]:
+        """Return which worker to ask for which partitions after so many others were."""
+        asked: dict[str, list[int]] = defaultdict(list)
+        for partition in sorted(partitions):
+            for url in self._candidates(partition)[turn : turn + 1]:
+                asked[url].append(partition)
+        return asked
+
+    async def _list(self, url: str, query: Query) -> Page | None:
+        assert self._session is not None  # noqa: S101 - set by start
+        try:
+            async with self._session.post(f"{url}/listing", data=encode_query(query)) as response:
+                return decode_page(await response.read()) if response.status == HTTPStatus.OK else None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.debug("worker did not answer", url=url, error=repr(error))
+            return None
+
+    async def _ask(self, url: str, timeout: aiohttp.ClientTimeout) -> tuple[bool, insights.Insights | None]:
+        assert self._session is not None  # noqa: S101 - set by start
+        try:
+            async with self._session.get(url, timeout=timeout) as response:
+                if response.status == HTTPStatus.OK:
+                    return True, insights.decode(await response.read())
+                if response.status != HTTPStatus.NOT_FOUND:
+                    return False, None
+                other = insights.owner(await response.read())
+                return True, insights.Insights("", other) if other is not None else None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.debug("worker did not answer", url=url, error=repr(error))
+            return False, None
+
+    async def _is_alive(self, url: str) -> bool:
+        assert self._session is not None  # noqa: S101 - set by start
+        try:
+            async with self._session.get(f"{url}/health") as response:
+                return response.status == HTTPStatus.OK
+        except (aiohttp.ClientError, TimeoutError):
+            return False

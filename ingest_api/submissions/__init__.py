@@ -1,0 +1,1 @@
+"""Submissions: an ECG that is posted, until the broker has acknowledged it."""

@@ -1,0 +1,196 @@
+"""Accepting submissions: read the body within its limit, publish, and answer for what the broker acknowledged."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import structlog
+from aiokafka.errors import KafkaError
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from ingest_api import metrics
+from ingest_api.audit.writer import Audit
+from ingest_api.http.errors import TooLarge, Unauthorized, Unavailable, Unprocessable, UnsupportedMediaType
+from ingest_api.kafka.publisher import Headers, Publisher, headers_of
+from ingest_api.submissions.memory_budget import Inflight
+from ingest_api.submissions.quotas import Quotas
+from ingest_api.users.data_keys import UserKeys
+from ingest_api.users.registry import Users
+from shared.ecg import Content, Ecg
+from shared.encoding import packed, plain
+from shared.errors import InvalidEcg
+from shared.kafka.topics import Topics
+from shared.security.data_keys import HEADER as DATA_KEY_HEADER
+from shared.security.ids import IdIssuer
+from shared.settings import MIB, Settings
+from shared.tracing import Tracing
+
+log = structlog.get_logger(__name__)
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Submissions:
+    """Publishes ECGs for the workers, with the memory that waits for the broker bounded."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Topics,
+        publisher: Publisher,
+        issuer: IdIssuer,
+        quotas: Quotas,
+        *,
+        users: Users,
+        keys: UserKeys,
+        audit: Audit,
+        tracing: Tracing | None,
+    ) -> None:
+        self._publisher = publisher
+        self._issuer = issuer
+        self._quotas = quotas
+        self._users = users
+        self._keys = keys
+        self._audit = audit
+        self._tracing = tracing
+        self._topic = topics.submissions.name
+        self._max_body = settings.max_body_bytes
+        self._timeout = settings.publish_timeout
+        self._inflight = Inflight(settings.max_inflight_bytes, settings.client_timeout)
+        metrics.inflight.set_function(lambda: self._inflight.held)
+
+    async def accept(self, request: Request, username: str) -> str:
+        """Accept a submission and return the ECG's id; the ECG is durable then.
+
+        Raises:
+            ApiError: if the body is refused, or the broker does not acknowledge it in time.
+        """
+        check_media_type(request)
+        key = idempotency_key(request)
+        announced = announced_length(request, self._max_body)
+        with self._inflight.submission() as held:
+            held.check(announced or 0)
+            # What comes in chunks counts as the largest ECG until its size is known.
+            expected = self._max_body if announced is None else announced
+            self._quotas.use(username, expected)
+            async with held.arrival():
+                body = await read_body(request, self._max_body, held.add)
+            if announced is None:
+                self._quotas.correct(username, len(body) - expected)
+            return await self._publish(body, username, key)
+
+    async def _publish(self, body: bytes, username: str, key: str | None) -> str:
+        try:
+            content = plain.decode_content(body)
+        except InvalidEcg as error:
+            raise Unprocessable(str(error), field=error.field) from None
+        ecg = Ecg.of(self._issue(username, key, content), username, content)
+        value, content_type = packed.encode(ecg), packed.CONTENT_TYPE
+        if len(value) > self._max_body:
+            # One huge sample widens its lead eightfold; as JSON it fits where the body did.
+            value, content_type = plain.encode(ecg), plain.CONTENT_TYPE
+        headers = [*headers_of(content_type), ("username", username.encode())]
+        try:
+            with self._tracing.publishing(self._topic) if self._tracing else nullcontext(()) as context:
+                async with asyncio.timeout(self._timeout):
+                    if self._keys.sealing:
+                        key_id, value = await self._seal(username, ecg.id, value)
+                        headers.append((DATA_KEY_HEADER, key_id.encode()))
+                    await self._send(ecg, value, [*headers, *context])
+        except (KafkaError, TimeoutError) as error:
+            log.warning("submission not acknowledged", error=repr(error))
+            raise Unavailable(
+                "The submission was not acknowledged by the broker, try again", missing="broker"
+            ) from None
+        return ecg.id
+
+    async def _seal(self, username: str, ecg_id: str, message: bytes) -> tuple[str, bytes]:
+        if (registered_at := self._users.registered_at(username)) is None:
+            raise Unauthorized("Invalid user token")  # the user was deleted a moment ago
+        return await self._keys.seal(username, registered_at, ecg_id, message)
+
+    async def _send(self, ecg: Ecg, value: bytes, headers: Headers) -> None:
+        # Both are on their way before either is waited for: the audit costs no time of its own.
+        recorded = self._audit.note("ecg_submitted", ecg.username, ecg.id)
+        try:
+            await self._publisher.publish(self._topic, value, ecg.id.encode(), headers)
+            if not await recorded:
+                raise KafkaError("the submission is not on record")
+        finally:
+            recorded.cancel()
+
+    def _issue(self, username: str, key: str | None, content: Content) -> str:
+        if key is None:
+            return self._issuer.issue(username)
+        # Packed, the same ECG has the same bytes however its JSON was written.
+        return self._issuer.issue_once(username, key, packed.encode(Ecg.of("", username, content)))
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the key under which a submission may be sent again, or None.
+
+    Raises:
+        Unprocessable: if it is empty, too long, or holds anything but visible ASCII characters.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Unprocessable("idempotency-key: must be 1 to 255 visible ASCII characters", field="idempotency-key")
+    return key
+
+
+def check_media_type(request: Request) -> None:
+    """Refuse bodies that say that they are not plain JSON.
+
+    Raises:
+        UnsupportedMediaType: if they do.
+    """
+    media_type = request.headers.get("content-type", plain.CONTENT_TYPE).partition(";")[0].strip().lower()
+    if media_type != plain.CONTENT_TYPE:
+        raise UnsupportedMediaType(f"content-type: must be {plain.CONTENT_TYPE}", field="content-type")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("content-encoding: must be identity", field="content-encoding")
+
+
+def announced_length(request: Request, limit: int) -> int | None:
+    """Return the body's announced length, or None where it comes in chunks.
+
+    Raises:
+        TooLarge: if it is over the limit.
+    """
+    length = request.headers.get("content-length")
+    if length is None:
+        return None
+    if int(length) > limit:
+        raise TooLarge(_over(limit))
+    return int(length)
+
+
+async def read_body(request: Request, limit: int, hold: Callable[[int], None] | None = None) -> bytes:
+    """Return the body; `hold` is called with the size of each part of it, before the next one is read.
+
+    Raises:
+        TooLarge: as soon as it is over the limit.
+        Unprocessable: if the client goes away before its end.
+    """
+    first, body = b"", bytearray()
+    try:
+        async for chunk in request.stream():
+            size = len(first) + len(body) + len(chunk)
+            if size > limit:
+                raise TooLarge(_over(limit))
+            if hold is not None:
+                hold(len(chunk))
+            if not first:
+                first = chunk
+            else:
+                # One buffer: many small parts of their own would take many times their size.
+                body += chunk
+    except ClientDisconnect:
+        raise Unprocessable("body: incomplete", field="body") from None
+    return first + body if body else first
+
+
+def _over(limit: int) -> str:
+    return f"body: must not be over {limit} bytes ({limit / MIB:.1f} MiB)"

@@ -1,0 +1,1 @@
+"""Secrets and what rests on them: ids, sealing, data keys, TLS."""

@@ -1,0 +1,1 @@
+"""Serving: what a worker answers to gateways."""

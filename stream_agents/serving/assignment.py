@@ -1,0 +1,132 @@
+"""Which partitions this worker answers queries for, and the announcement of it to the gateways."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import structlog
+from aiokafka.errors import KafkaError
+from faust.exceptions import ProducerSendError
+from faust.types import TP, AppT
+from tenacity import wait_fixed
+
+from shared.kafka.topics import Topics
+from shared.settings import Settings
+from shared.worker_protocol import announcements
+from shared.worker_protocol.announcements import Announcement
+from stream_agents.faust_fixes.transport import Consumer, sending
+from stream_agents.serving.end_offsets import Ends
+from stream_agents.table.insights_table import InsightsTable
+
+log = structlog.get_logger(__name__)
+
+# Less than a gateway waits for an answer.
+_CATCH_UP_TIMEOUT = 0.7
+# With no broker to tell, a worker still has to stop.
+_FAREWELL_TIMEOUT = 2.0
+_PAUSE_AFTER_ERROR = 0.5
+
+
+class Serving:
+    """Follows the worker's assignments.
+
+    What it says needs a heartbeat that is younger than the session timeout: after that time the group takes the worker
+    for dead, and others may write to its partitions.
+
+    A partition is served from the end of its recovery until it is assigned elsewhere: also while the group
+    rebalances, as nobody writes to the partition before its next owner has recovered it.
+    """
+
+    def __init__(self, app: AppT, settings: Settings, table: InsightsTable, topics: Topics, ends: Ends) -> None:
+        self._app = app
+        self._table = table
+        self._topic = topics.workers.name
+        self._url = settings.worker_url
+        self._session_timeout = settings.session_timeout
+        self._ends = ends
+        self._generation = -1
+        self._partitions: frozenset[int] = frozenset()
+        self._ready = False
+        app.on_partitions_assigned.connect(self._on_assigned)
+        app.on_rebalance_complete.connect(self._on_recovered)
+        app.on_before_shutdown.connect(self._on_shutdown)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker is in the group and its partitions, if it has some, are recovered."""
+        return self._ready and not self._app.rebalancing and self._is_member
+
+    @property
+    def _is_member(self) -> bool:
+        return cast("Consumer", self._app.consumer).seconds_since_heartbeat < self._session_timeout
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """The partitions that are served."""
+        return self._partitions
+
+    @property
+    def standbys(self) -> frozenset[int]:
+        """The partitions of which this worker should have a copy."""
+        return self._numbers(self._app.assignor.assigned_standbys())
+
+    def serves(self, partition: int) -> bool:
+        """Tell whether this worker has the whole of a partition."""
+        return partition in self._partitions and self._table.rows.holds(partition) and self._is_member
+
+    async def knows(self, partition: int) -> bool:
+        """Tell whether a row that this worker has not is nowhere."""
+        return bool(await self.known([partition]))
+
+    async def known(self, partitions: Sequence[int]) -> list[int]:
+        """Return those of the partitions of which a row that this worker has not is nowhere.
+
+        A worker that does not serve a partition may have a copy of it, and then makes sure that it is not behind.
+        """
+        known = [partition for partition in partitions if self.serves(partition)]
+        copies = [p for p in partitions if p not in known and self._table.rows.holds(p)]
+        if copies:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_CATCH_UP_TIMEOUT):
+                    known += await self._table.catch_up(copies, self._ends)
+        return known
+
+    async def _on_assigned(self, *_: Any, **__: Any) -> None:
+        self._ready = False
+        generation = self._app.consumer_generation_id
+        # A worker that missed a generation was taken for dead: another one may have written its partitions.
+        kept = self._partitions if generation == self._generation + 1 else frozenset()
+        self._generation = generation
+        self._partitions = kept & self._active()
+        self._table.waits.release()
+
+    async def _on_recovered(self, *_: Any, **__: Any) -> None:
+        self._partitions = self._active()
+        announcement = Announcement(self._url, sorted(self._partitions), sorted(self.standbys))
+        # In an outage this waits for the brokers, or for the next rebalance, which ends it.
+        async for attempt in sending(self._app, wait=wait_fixed(_PAUSE_AFTER_ERROR)):
+            with attempt:
+                await self._publish(announcements.encode(announcement))
+        self._ready = True
+        log.info("serving", partitions=sorted(self._partitions))
+
+    async def _on_shutdown(self, *_: Any, **__: Any) -> None:
+        self._table.waits.close()
+        # Gateways find out by themselves too, only later: no reason to fail the stop.
+        with contextlib.suppress(ProducerSendError, KafkaError, TimeoutError):
+            async with asyncio.timeout(_FAREWELL_TIMEOUT):
+                await self._publish(None)
+                await self._ends.stop()
+
+    def _active(self) -> frozenset[int]:
+        return self._numbers(self._app.assignor.assigned_actives())
+
+    def _numbers(self, assigned: Iterable[TP]) -> frozenset[int]:
+        topic = self._table.changelog_topic.get_topic_name()
+        return frozenset(tp.partition for tp in assigned if tp.topic == topic)
+
+    async def _publish(self, value: bytes | None) -> None:
+        await self._app.producer.send_and_wait(
+            self._topic, self._url.encode(), value, partition=0, timestamp=None, headers=None
+        )

@@ -1,0 +1,86 @@
+"""The worker's HTTP views: rows of the table for the gateways, and for nobody else."""
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from faust.types import AppT
+from faust.web import Request, Response, View
+
+from shared.messages import insights
+from shared.messages.insights import Insights
+from shared.worker_protocol.auth import InternalAuth
+from shared.worker_protocol.listing import decode_query
+from stream_agents.serving.assignment import Serving
+from stream_agents.serving.waiters import Moved
+from stream_agents.table.insights_table import InsightsTable
+
+# For probes, which know no secret.
+_OPEN = ("/health", "/health/ready")
+
+# Read where there is no row, so that this takes as long as to read whose row it is: a row as of an ECG of twelve leads.
+_NO_ROW = insights.encode(Insights("", "", [{"name": "aVR", "number_of_zero_crossings": 1000}] * 12, accepted=1))
+
+
+def gateways_only(auth: InternalAuth) -> Middleware:
+    """Return what refuses every request that is not a gateway's, whatever is asked for, Faust's own pages too."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in _OPEN and not auth.accepts(request.headers.get(auth.header)):
+            return web.Response(text="unauthorized", status=401)
+        return await handler(request)
+
+    return check
+
+
+def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
+    """Add the views to a worker's web server."""
+
+    @app.page("/health", name="health")
+    async def health(view: View, request: Request) -> Response:
+        return view.text("ok")
+
+    @app.page("/health/ready", name="ready")
+    async def ready(view: View, request: Request) -> Response:
+        """Answer 200 while the worker is in the group and its partitions are recovered, else 503."""
+        return view.text("ready") if serving.ready else view.text("not ready", status=503)
+
+    @app.page("/rows/{partition}/{ecg_id}", name="row")
+    async def row(view: View, request: Request, partition: str, ecg_id: str) -> Response:
+        """Answer 200 with the row, 404 when there is none, 421 when this worker cannot know.
+
+        That is known only to a worker that serves the partition, or has a copy of it that is not behind: elsewhere an
+        erased ECG might be found. With `?wait=seconds` such a worker answers as soon as it has the row, and 404
+        after that time, or at once where too many wait; and 421 when partitions are assigned anew.
+
+        With `?owner=username` only that user's row is a row: another user's is answered, and waited for, like none, and
+        at the same cost. The 404 names the owner, for the audit.
+        """
+        number, key = int(partition), ecg_id.encode()
+        wait, asking = request.query.get("wait"), request.query.get("owner")
+        if not await serving.knows(number):
+            return view.text("not served here", status=421)
+        found = table.find(number, key)
+        owner = insights.owner(found or _NO_ROW)
+        if wait and (found is None or asking not in (None, owner)):
+            try:
+                found = await table.waits.row(key, float(wait), asking) or table.find(number, key)
+            except Moved:
+                return view.text("not served here any more", status=421)
+            owner = insights.owner(found or _NO_ROW)
+        if found is None or asking not in (None, owner):
+            return view.bytes(insights.without_content(ecg_id, owner), status=404, content_type="application/json")
+        return view.bytes(found, content_type="application/json")
+
+    @app.page("/listing", name="listing")
+    class Listing(View):
+        """A page of a user's list."""
+
+        async def post(self, request: Request) -> Response:
+            """Answer 200 with the page of those partitions that this worker knows, of those that are asked for."""
+            try:
+                query = decode_query(await request.read())
+            except msgspec.DecodeError:
+                return self.text("no query", status=400)
+            page = table.page(query, await serving.known(query.partitions))
+            return self.bytes(page, content_type="application/json")

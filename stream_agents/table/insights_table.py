@@ -1,0 +1,118 @@
+"""The insights table: a Faust table whose changelog is written first."""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import faust
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP, AppT
+from faust.types.tuples import RecordMetadata
+
+from shared.settings import Settings
+from shared.worker_protocol.listing import Query, encode_page
+from stream_agents import metrics
+from stream_agents.faust_fixes.transport import Producer
+from stream_agents.processing.processor import Erased, Stored
+from stream_agents.serving.end_offsets import Ends
+from stream_agents.serving.waiters import Waits
+from stream_agents.table import owner_pages
+from stream_agents.table.changelog import ChangelogReader
+from stream_agents.table.rocksdb import Store
+
+_POLL = 0.01
+
+
+class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at run time
+    """Rows by ECG id, JSON as bytes, partitioned like the submissions.
+
+    Faust writes a row locally and sends its changelog record some time later. Here `store` first has the
+    broker acknowledge the changelog records and then writes the rows: what a query has seen is durable.
+    """
+
+    def __init__(self, app: AppT, settings: Settings, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.waits = Waits(settings.max_waits)
+        self.rows = Store(app, self, app.conf.tabledir, settings.table_memory_bytes)
+        self.reader = ChangelogReader(
+            settings, self.changelog_topic.get_topic_name(), self.rows, on_applied=self._applied
+        )
+
+    @property
+    def data(self) -> Store:  # type: ignore[override]  # Faust makes one of its own otherwise
+        """The local store, as Faust starts, stops and assigns it."""
+        return self.rows
+
+    def changelog_tp(self, partition: int) -> TP:
+        """Return the changelog's partition of this number."""
+        return TP(self.changelog_topic.get_topic_name(), partition)
+
+    def find(self, partition: int, key: bytes) -> bytes | None:
+        """Return a row, or None where there is none here."""
+        return self.rows.get_row(partition, key) if self.rows.holds(partition) else None
+
+    def page(self, query: Query, partitions: Sequence[int]) -> bytes:
+        """Return the first rows of a user's list in those of the partitions that are open here, encoded."""
+        open_here = [partition for partition in partitions if self.rows.holds(partition)]
+        return encode_page(open_here, *owner_pages.page(self.rows, query, open_here))
+
+    async def catch_up(self, partitions: Sequence[int], ends: Ends) -> list[int]:
+        """Return partitions once their local copies have every record that their changelogs had at the call.
+
+        One whose copy is closed meanwhile is left out. A row is visible anywhere only after its record is in the
+        changelog: a row that such a copy lacks had been seen by nobody.
+
+        Raises:
+            KafkaError: if the broker cannot be asked.
+        """
+        tps = {partition: self.changelog_tp(partition) for partition in partitions}
+        at_call = await ends.of(tps.values())
+        while True:
+            tps = {partition: tp for partition, tp in tps.items() if self.rows.holds(partition)}
+            if all(self.rows.position(partition) >= at_call[tp] for partition, tp in tps.items()):
+                return list(tps)
+            await asyncio.sleep(_POLL)
+
+    async def store(self, rows: Iterable[tuple[int, Stored | Erased]]) -> None:
+        """Store rows, given with their partitions; when this returns they are durable and visible.
+
+        Raises:
+            KafkaError: if the broker does not acknowledge a changelog record; nothing is visible then.
+        """
+        by_partition: dict[int, list[Stored | Erased]] = defaultdict(list)
+        for partition, stored in rows:
+            by_partition[partition].append(stored)
+        with metrics.changelog_seconds.time():
+            logged = await asyncio.gather(*(self._log(*item) for item in by_partition.items()))
+        actives = self.app.assignor.assigned_actives()
+        for (partition, batch), offsets in zip(by_partition.items(), logged, strict=True):
+            # A partition that moved away meanwhile is the new owner's to write.
+            if self.changelog_tp(partition) not in actives or not self.rows.holds(partition):
+                continue
+            position, end = self.rows.position(partition), offsets[-1] + 1
+            if offsets == list(range(position, end)):
+                self.rows.put_rows(partition, batch, end)
+                self.waits.stored((row.key, row.row) for row in batch)
+            else:
+                # Others stand between: of an attempt that failed, or of a worker that was cut off from the group.
+                await self.reader.reach(partition, end)
+
+    def _applied(self, records: Sequence[ConsumerRecord]) -> None:
+        self.waits.stored((record.key, record.value) for record in records if record.value is not None)
+
+    async def _log(self, partition: int, rows: Sequence[Stored | Erased]) -> list[int]:
+        """Send rows to the changelog as batches, and return their offsets there."""
+        client = cast("Producer", self.app.producer).client
+        topic = self.changelog_topic.get_topic_name()
+        sent: list[tuple[int, asyncio.Future[RecordMetadata]]] = []
+        waiting = deque(rows)
+        while waiting:
+            batch = client.create_batch()
+            while waiting and batch.append(timestamp=None, key=waiting[0].key, value=waiting[0].row):
+                waiting.popleft()
+            sent.append((batch.record_count(), await client.send_batch(batch, topic, partition=partition)))
+        acknowledged = await asyncio.gather(*(future for _, future in sent))
+        return [
+            metadata.offset + i for (count, _), metadata in zip(sent, acknowledged, strict=True) for i in range(count)
+        ]
