@@ -1,4 +1,4 @@
-"""How the gateway serves the page's files."""
+"""Serving the page's files."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ FILES = sorted(
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", *(f"/{path.as_posix()}" for path in FILES)])
-async def test_files_need_no_token_and_are_asked_for_again_each_time(pipeline: Pipeline, path: str) -> None:
+async def test_files_need_no_token_and_are_revalidated_each_time(pipeline: Pipeline, path: str) -> None:
     async with pipeline.client() as client:
         answer = await client.get(path)
         assert answer.status_code == 200
