@@ -98,10 +98,20 @@ function open(id) {
 
 /** Open the ECG that the address's fragment names. */
 function openNamed() {
-  const id = decodeURIComponent(location.hash.slice(1));
+  const id = namedId();
   if (!session || !id) return;
   session.list.mark(id);
   viewer.open(id, names.get(id));
+}
+
+/** The id in the address's fragment, as it stands there if it is not encoded as this page encodes ids. */
+function namedId() {
+  const fragment = location.hash.slice(1);
+  try {
+    return decodeURIComponent(fragment);
+  } catch {
+    return fragment;
+  }
 }
 
 function showUpload(rows, upload) {

@@ -221,7 +221,8 @@ async def test_a_broken_request_gets_no_400_while_an_earlier_one_is_unanswered(t
     submission = head("POST", "/ecgs", token, content_type=JSON, content_length=str(len(BODY))) + BODY
     async with wire(target.gateways[0]) as one:
         await one.send(submission + b"\x00 broken\r\n\r\n")
-        assert b"400" not in await one.rest()
+        # Its own answer, or none because the connection is closed.
+        assert (await one.rest())[:13] in (b"HTTP/1.1 201 ", b"")
     async with wire(target.gateways[0]) as one:
         await one.send(b"\x00 broken\r\n\r\n")
         status, body = await one.answer()
@@ -238,12 +239,14 @@ async def test_a_broken_request_gets_no_400_while_an_earlier_one_is_unanswered(t
     ids=["one long header", "a long path", "many headers"],
 )
 async def test_a_large_head_is_refused(target: Pipeline, request_head: bytes) -> None:
+    answers = set()
     for cut in (len(request_head), 60_000):
         async with wire(target.gateways[0]) as one:
             await one.send(request_head[:cut])
             await one.send(request_head[cut:])
-            answer = await one.rest()
-            assert answer.startswith(b"HTTP/1.1 431 ") or not answer
+            answers.add((await one.rest())[:13])
+    # A client that is still sending may miss it.
+    assert {b"HTTP/1.1 431 "} <= answers <= {b"HTTP/1.1 431 ", b""}
     async with wire(target.gateways[0]) as one:
         # Just within the limit.
         await one.send(head("GET", "/health/ping", "x", x_long="x" * (MAX_HEAD_BYTES - 200)))
@@ -321,7 +324,7 @@ async def test_a_stream_ends_with_its_connection_despite_pipelined_requests(targ
     for _ in range(12):
         async with wire(target.gateways[0]) as one:
             await one.send(stream + PING)
-            assert await one.reader.readuntil(b"retry") != b""
+            await one.reader.readuntil(b"retry")
 
     async def may_open() -> bool | None:
         async with wire(target.gateways[0]) as one:

@@ -75,6 +75,14 @@ async def test_a_wrong_token_is_reported_at_its_field(tab: Tab) -> None:
     assert await tab.run("() => sessionStorage.length + localStorage.length") == 0
 
 
+async def test_an_address_that_names_no_ecg_does_not_prevent_the_sign_in(tab: Tab, token: str) -> None:
+    await tab.sign_in(token)
+    await tab.page.goto(f"{tab.url}#%")
+    await tab.page.reload()
+    await tab.page.get_by_role("heading", name="Recordings").wait_for()
+    await expect(tab.page.get_by_text("ECG not found")).to_be_visible()
+
+
 async def test_no_token_is_accepted_over_plain_http_from_another_host(tab: Tab) -> None:
     tab.url = tab.url.replace("127.0.0.1", "far-away.test")
     await tab.open()

@@ -194,11 +194,13 @@ async def test_a_producer_cannot_forge_an_erasure(pipeline: Pipeline, owner: htt
     tampered = Erasures(SECRET).seal(Erasure("somebody-else")).replace(b"somebody-else", b"eraser")
     headers = [("content-type", CONTENT_TYPE.encode())]
     async with AIOKafkaProducer(**pipeline.kafka) as producer:
-        for value in (foreign, forged, tampered, b"", b"{}"):
-            topic = Topics(pipeline.settings).submissions.name
+        topic = Topics(pipeline.settings).submissions.name
+        # This one is sealed, and erases nothing: the ECG is another user's.
+        await producer.send_and_wait(topic, foreign, ecg_id.encode(), partition, headers=headers)
+        for value in (forged, tampered, b"", b"{}"):
             sent = await producer.send_and_wait(topic, value, ecg_id.encode(), partition, headers=headers)
-    _, reason = await dead_letter(pipeline, sent.offset, partition)
-    assert reason["dlq-error-class"] == "NotSealed"
+            _, reason = await dead_letter(pipeline, sent.offset, partition)
+            assert reason["dlq-error-class"] == "NotSealed"
     assert await statuses(owner, ecg_id) == [200, 200]
 
 
