@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, cast
 
 import structlog
-from aiokafka.structs import ConsumerRecord
 from faust.streams import Stream
 from faust.types import TP, AppT, EventT, StreamT
 from tenacity import RetryCallState, wait_exponential
@@ -25,20 +24,10 @@ from shared.worker_protocol.listing import Position, position
 from stream_agents import metrics
 from stream_agents.faust_fixes.offsets import MessageLost
 from stream_agents.faust_fixes.transport import Consumer, Poll, poll_of, polled, sending
-from stream_agents.processing.processor import (
-    FORWARDED_HEADER,
-    Erased,
-    Headers,
-    Misplaced,
-    Outcome,
-    Processor,
-    Record,
-    Rejected,
-    Stored,
-    UserErased,
-    dead_letter,
-    erased,
-)
+from stream_agents.processing.dead_letter import dead_letter
+from stream_agents.processing.outcomes import Erased, Misplaced, Outcome, Rejected, Stored, UserErased, row_of
+from stream_agents.processing.processor import Processor
+from stream_agents.processing.record import FORWARDED_HEADER, Headers, Record, received
 from stream_agents.table import owner_pages
 from stream_agents.table.insights_table import InsightsTable
 
@@ -48,8 +37,6 @@ log = structlog.get_logger(__name__)
 _IDLE = 5.0
 # How many of a user's rows are erased together.
 _ERASED_AT_A_TIME = 1000
-# In Kafka's protocol, the type of a timestamp that the broker has set, not the producer.
-_LOG_APPEND_TIME = 1
 
 
 class SubmissionsAgent:
@@ -133,7 +120,7 @@ class SubmissionsAgent:
         offsets = self._consumer.offsets
         current = [event for event in events if poll_of(event).turn == offsets.turn(event.message.tp)]
         outcomes: list[tuple[Record, Outcome]] = []
-        for part in _parts([_record(record) for event in current for record in polled(event)]):
+        for part in _parts([received(record) for event in current for record in polled(event)]):
             if self._lacks_keys(part):
                 # A key that is still unknown after this does not exist.
                 await self._until_done(self.keys.catch_up, generation)
@@ -176,7 +163,7 @@ class SubmissionsAgent:
         outcomes = []
         for record in records:
             outcome = self._processor.process(record)
-            if stored := _row_of(outcome):
+            if stored := row_of(outcome):
                 self._fresh[stored.key] = stored.row
             outcomes.append((record, outcome))
         return outcomes
@@ -192,7 +179,7 @@ class SubmissionsAgent:
             if isinstance(outcome, Misplaced | Rejected)
         ]
         await asyncio.gather(*sent)
-        rows = ((record.partition, _row_of(outcome)) for record, outcome in outcomes)
+        rows = ((record.partition, row_of(outcome)) for record, outcome in outcomes)
         await self._table.store((partition, row) for partition, row in rows if row is not None)
         for record, outcome in outcomes:
             if isinstance(outcome, UserErased):
@@ -208,7 +195,7 @@ class SubmissionsAgent:
                 return
             after = position(rows[-1])
             # ECGs that came after the record stay.
-            gone = [(record.partition, erased(row, record.offset)) for row in rows if row.offset < record.offset]
+            gone = [(record.partition, Erased.of(row, record.offset)) for row in rows if row.offset < record.offset]
             await self._table.store(gone)
 
     def _rows_of(self, username: str, partition: int, after: Position | None) -> list[insights.Insights]:
@@ -253,7 +240,7 @@ def _parts(records: list[Record]) -> Iterator[list[Record]]:
 def _tell(outcomes: list[tuple[Record, Outcome]]) -> None:
     """Log a line for each record."""
     for record, outcome in outcomes:
-        row = _row_of(outcome)
+        row = row_of(outcome)
         log.info(
             "processed",
             outcome=type(outcome).__name__.lower(),
@@ -292,31 +279,6 @@ def _measure(outcomes: list[tuple[Record, Outcome]], begun: float, oldest: int) 
                 metrics.dead_letters.labels(outcome.error_class).inc()
             case Erased() | UserErased():
                 metrics.erasures.inc()
-
-
-def _row_of(outcome: Outcome) -> Stored | Erased | None:
-    return outcome if isinstance(outcome, Stored | Erased) else getattr(outcome, "stored", None)
-
-
-def _record(record: ConsumerRecord) -> Record:
-    return Record(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.key,
-        record.value,
-        list(record.headers),
-        _appended(record),
-    )
-
-
-def _appended(record: ConsumerRecord) -> int:
-    """Return the time at which the broker appended a record, or else the current time of this machine.
-
-    The embedded broker keeps the producer's timestamp, and so do records that are older than the topic's
-    `LogAppendTime`. It is not used, because a producer must not choose the position of its ECG in a list.
-    """
-    return record.timestamp if record.timestamp_type == _LOG_APPEND_TIME else time.time_ns() // 1_000_000
 
 
 def _tell_retry(state: RetryCallState) -> None:

@@ -14,7 +14,7 @@ from shared.settings import Settings
 from shared.worker_protocol.listing import Query, encode_page
 from stream_agents import metrics
 from stream_agents.faust_fixes.transport import Producer
-from stream_agents.processing.processor import Erased, Stored
+from stream_agents.processing.outcomes import Row
 from stream_agents.serving.end_offsets import Ends
 from stream_agents.serving.waiters import Waits
 from stream_agents.table import owner_pages
@@ -74,13 +74,13 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
                 return list(tps)
             await asyncio.sleep(_POLL)
 
-    async def store(self, rows: Iterable[tuple[int, Stored | Erased]]) -> None:
+    async def store(self, rows: Iterable[tuple[int, Row]]) -> None:
         """Store rows, given with their partitions; when this returns they are durable and visible.
 
         Raises:
             KafkaError: if the broker does not acknowledge a changelog record; nothing is visible then.
         """
-        by_partition: dict[int, list[Stored | Erased]] = defaultdict(list)
+        by_partition: dict[int, list[Row]] = defaultdict(list)
         for partition, stored in rows:
             by_partition[partition].append(stored)
         with metrics.changelog_seconds.time():
@@ -101,7 +101,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
     def _applied(self, records: Sequence[ConsumerRecord]) -> None:
         self.waits.stored((record.key, record.value) for record in records if record.value is not None)
 
-    async def _log(self, partition: int, rows: Sequence[Stored | Erased]) -> list[int]:
+    async def _log(self, partition: int, rows: Sequence[Row]) -> list[int]:
         """Send rows to the changelog in batches, and return their offsets."""
         client = cast("Producer", self.app.producer).client
         topic = self.changelog_topic.get_topic_name()

@@ -19,7 +19,7 @@ from faust.types import TP, AppT, CollectionT
 from mode import Service
 
 from stream_agents import metrics
-from stream_agents.processing.processor import Erased, Stored
+from stream_agents.processing.outcomes import Erased, Row
 from stream_agents.table import owner_index
 
 log = structlog.get_logger(__name__)
@@ -205,7 +205,7 @@ class Store(Service):
         # A row also has a key in the index.
         return keys // 2, sum(sizes)
 
-    def put_rows(self, partition: int, rows: Iterable[Stored | Erased], position: int) -> None:
+    def put_rows(self, partition: int, rows: Iterable[Row], position: int) -> None:
         """Write rows, their keys in the index, and the position after their records, atomically.
 
         A row that replaces another row of the same ECG has the same key in the index.
@@ -216,10 +216,11 @@ class Store(Service):
         batch: Any = rocksdict.WriteBatch(raw_mode=True)
         for stored in rows:
             batch.put(stored.key, stored.row)
+            entry = owner_index.key(stored.username, stored.position)
             if isinstance(stored, Erased):
-                batch.delete(stored.entry)
+                batch.delete(entry)
             else:
-                batch.put(stored.entry, b"")
+                batch.put(entry, b"")
         self._write(partition, batch, position)
 
     def apply(self, partition: int, records: Sequence[ConsumerRecord], begin: int, end: int) -> None:
