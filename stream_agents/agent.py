@@ -22,8 +22,10 @@ from shared.settings import Settings
 from shared.tracing import Tracing
 from shared.worker_protocol.listing import Position, position
 from stream_agents import metrics
+from stream_agents.faust_fixes.consumer import Consumer
 from stream_agents.faust_fixes.offsets import MessageLost
-from stream_agents.faust_fixes.transport import Consumer, Poll, poll_of, polled, sending
+from stream_agents.faust_fixes.poll import Poll, poll_of, polled
+from stream_agents.faust_fixes.producer import sending
 from stream_agents.processing.dead_letter import dead_letter
 from stream_agents.processing.outcomes import Erased, Misplaced, Outcome, Rejected, Stored, UserErased, row_of
 from stream_agents.processing.processor import Processor

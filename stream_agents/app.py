@@ -14,25 +14,19 @@ from shared.settings import MIB, Settings
 from shared.tracing import from_environment
 from shared.worker_protocol.auth import InternalAuth
 from stream_agents.agent import SubmissionsAgent
+from stream_agents.faust_fixes.dead_client import ClientWatch
+from stream_agents.faust_fixes.poll import Poll
 from stream_agents.faust_fixes.recovery import Recovery, TableManager
-from stream_agents.faust_fixes.transport import Poll, credentials, new_transport
+from stream_agents.faust_fixes.transport import credentials, new_transport
+from stream_agents.faust_fixes.web_server import App
 from stream_agents.metrics_exporter import Exporter, Sensor
 from stream_agents.serving.assignment import Serving
 from stream_agents.serving.end_offsets import Ends
 from stream_agents.serving.http import add_views, gateways_only
-from stream_agents.table.compaction import ClientWatch, Upkeep
+from stream_agents.table.compaction import Upkeep
 from stream_agents.table.insights_table import InsightsTable
 
 _WAITING_POLLS = 4
-
-
-class App(faust.App):
-    """Faust's app, with its web server up from the start: during recovery it is alive, but not ready."""
-
-    async def on_started(self) -> None:
-        """Start the web server and, after the first recovery, the other services."""
-        await self.on_started_init_web_server()
-        await super().on_started()
 
 
 def create_app(settings: Settings) -> faust.App:
@@ -93,7 +87,7 @@ def create_app(settings: Settings) -> faust.App:
     tables = cast("TableManager", app.tables)
     tables.add(table)
     ends = Ends(settings)
-    tables.own_recovery = Recovery(app, topics.insights.name, table.reader, ends, beacon=tables.beacon)
+    tables.own_recovery = Recovery(app, topics.insights.name, table.reader, ends.of, beacon=tables.beacon)
     agent = SubmissionsAgent(app, settings, topics, table, from_environment("worker"))
     app.add_dependency(Upkeep(settings, table, agent.keys))
     app.add_dependency(ClientWatch())

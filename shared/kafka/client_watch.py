@@ -9,8 +9,7 @@ The attributes that hold the tasks are private to aiokafka, so pyproject.toml pi
 
 import asyncio
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from traceback import extract_tb
 from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
 from weakref import WeakSet
@@ -149,30 +148,3 @@ def _death(thing: Client | asyncio.Task[None]) -> str | None:
 def _name(client: Client) -> str:
     inner = client.client if isinstance(client, AIOKafkaProducer) else getattr(client, "_client", client)
     return f"{type(client).__name__} of {', '.join(sorted(inner._topics)) or 'no topic'}"
-
-
-class Heartbeats:
-    """The time at which the group's coordinator last confirmed that a started consumer is a member.
-
-    aiokafka keeps this time in a local variable of its heartbeat task. A completed join counts as a heartbeat.
-    """
-
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._last: float | None = None
-        coordinator: GroupCoordinator = consumer._coordinator
-        coordinator._do_heartbeat = self._noting(coordinator._do_heartbeat)
-        coordinator._do_rejoin_group = self._noting(coordinator._do_rejoin_group)
-
-    @property
-    def last(self) -> float | None:
-        """The time of the last confirmation, on the monotonic clock (seconds), or None before the first."""
-        return self._last
-
-    def _noting(self, request: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
-        async def noted(*args: Any) -> bool:
-            confirmed = await request(*args)
-            if confirmed:
-                self._last = time.monotonic()
-            return confirmed
-
-        return noted

@@ -15,7 +15,8 @@ from shared.kafka.topics import Topics
 from shared.settings import Settings
 from shared.worker_protocol import announcements
 from shared.worker_protocol.announcements import Announcement
-from stream_agents.faust_fixes.transport import Consumer, sending
+from stream_agents.faust_fixes.consumer import Consumer
+from stream_agents.faust_fixes.producer import sending
 from stream_agents.serving.end_offsets import Ends
 from stream_agents.table.insights_table import InsightsTable
 

@@ -5,6 +5,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from faust.types import AppT
 from faust.web import Request, Response, View
+from typing_extensions import override
 
 from shared.messages import insights
 from shared.messages.insights import Insights
@@ -76,6 +77,7 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
     class Listing(View):
         """A page of a user's list."""
 
+        @override
         async def post(self, request: Request) -> Response:
             """Answer 200 with a page from those of the requested partitions that this worker knows."""
             try:

@@ -1,8 +1,8 @@
-"""Background tasks of a worker: compaction of the table, and the watch over its Kafka clients."""
+"""The compaction of the table."""
 
 from mode import Service
+from typing_extensions import override
 
-from shared.kafka.client_watch import watch
 from shared.security.data_keys import DataKeys
 from shared.settings import Settings
 from stream_agents.table.insights_table import InsightsTable
@@ -28,14 +28,7 @@ class Upkeep(Service):
                 if not self.should_stop:
                     await self._table.rows.compact(partition)
 
+    @override
     async def on_stop(self) -> None:
         """Stop following the keys."""
         await self._keys.stop()
-
-
-class ClientWatch(Service):
-    """Ends the worker when one of its Kafka clients has lost a task, because it would wait for ever."""
-
-    @Service.task
-    async def _watch(self) -> None:
-        await watch()

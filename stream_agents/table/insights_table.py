@@ -9,11 +9,12 @@ import faust
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP, AppT
 from faust.types.tuples import RecordMetadata
+from typing_extensions import override
 
 from shared.settings import Settings
 from shared.worker_protocol.listing import Query, encode_page
 from stream_agents import metrics
-from stream_agents.faust_fixes.transport import Producer
+from stream_agents.faust_fixes.producer import Producer
 from stream_agents.processing.outcomes import Row
 from stream_agents.serving.end_offsets import Ends
 from stream_agents.serving.waiters import Waits
@@ -40,6 +41,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         )
 
     @property
+    @override
     def data(self) -> Store:  # type: ignore[override]  # Faust would create its own
         """The local store, which Faust starts, stops and assigns."""
         return self.rows

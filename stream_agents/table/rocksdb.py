@@ -17,6 +17,7 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP, AppT, CollectionT
 from mode import Service
+from typing_extensions import override
 
 from stream_agents import metrics
 from stream_agents.processing.outcomes import Erased, Row
@@ -104,6 +105,7 @@ class Store(Service):
                 self.open(partition)
                 await asyncio.sleep(0)
 
+    @override
     async def on_stop(self) -> None:
         """Close all partitions."""
         async with self._compacting:
