@@ -9,8 +9,10 @@ from typing import Annotated, Any, Final, get_args, get_type_hints
 import msgspec
 from pydantic import Field
 
-from ingest_api.schemas import EXAMPLE_EVENT, EXAMPLE_ID, EXAMPLE_INSIGHTS, EcgIn
-from ingest_api.users.registry import UserRecord
+from ingest_api.audit.schemas import EXAMPLE_EVENT
+from ingest_api.http.openapi import EXAMPLE_ID
+from ingest_api.queries.schemas import EXAMPLE_INSIGHTS
+from ingest_api.submissions.schemas import EcgIn
 from shared.ecg import JSON_SCHEMA
 from shared.encoding import packed, plain
 from shared.encoding.packed import PackedEcg
@@ -19,6 +21,7 @@ from shared.messages.audit import AuditRecord
 from shared.messages.erasures import CONTENT_TYPE as ERASURE
 from shared.messages.erasures import SealedErasure
 from shared.messages.insights import Insights
+from shared.messages.users import UserRecord
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.security.data_keys import KeyRecord
 from shared.worker_protocol.announcements import Announcement

@@ -1,5 +1,6 @@
 """Run a gateway: `python -m ingest_api`."""
 
+import asyncio
 import contextlib
 import resource
 import signal
@@ -10,13 +11,12 @@ from typing import NoReturn
 
 import uvicorn
 
-from ingest_api.app import create_app
-from ingest_api.endpoints import router
+from ingest_api.app import create_app, routes
 from ingest_api.http.instrumentation import Calls, Observed
 from ingest_api.http.protocol import Connection
 from ingest_api.http.server import CLIENT_DIED, REQUEST_SECONDS, Server
 from ingest_api.http.slow_clients import Clients
-from ingest_api.shortcut import Shortcut
+from ingest_api.users.direct_route import DirectRoutes
 from shared import logging_setup
 from shared.deadline import ignore_signals, stop_at_once
 from shared.kafka import topics
@@ -36,9 +36,11 @@ def main() -> None:
     _allow_connections()
     stop_at_once()
     tracing = from_environment("gateway")
-    app = create_app(settings, tracing)
+    stopping = asyncio.Event()
+    app = create_app(settings, stopping, tracing)
+    calls = routes(app)
     config = uvicorn.Config(
-        Observed(Shortcut(app), Calls([*router.routes, *app.routes]), settings.access_log, tracing),
+        Observed(DirectRoutes(app, calls), Calls(calls), settings.access_log, tracing),
         host=settings.http_host,
         port=settings.http_port,
         loop="none",  # asyncio's own: see docs/decisions/0023-event-loop.md
@@ -51,7 +53,7 @@ def main() -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=REQUEST_SECONDS,
     )
-    server = Server(config, app.state.stopping)
+    server = Server(config, stopping)
     topics.prepare_or_exit(settings)
     # uvicorn raises the signal again after its graceful stop.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,20 +3,22 @@
 import asyncio
 
 from aiokafka.errors import KafkaError
-from starlette.datastructures import State
+
+from ingest_api.queries.worker_client import WorkerClient
+from ingest_api.users.registry import UserRegistry
 
 _TIMEOUT = 2.0
 
 
-async def missing(state: State) -> list[str]:
+async def missing(users: UserRegistry, workers: WorkerClient) -> list[str]:
     """Return what is not there of `broker`, `users` (its view of them caught up) and `worker` (one that answers)."""
     found = []
     try:
         async with asyncio.timeout(_TIMEOUT):
-            await state.users.view.catch_up()
-            await state.workers.view.catch_up()
+            await users.view.catch_up()
+            await workers.view.catch_up()
     except (KafkaError, TimeoutError):
         found += ["broker", "users"]
-    if not await state.workers.any_alive():
+    if not await workers.any_alive():
         found.append("worker")
     return found

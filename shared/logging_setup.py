@@ -7,7 +7,9 @@ import logging
 import re
 import secrets
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
 
@@ -25,8 +27,42 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+/=-]{0,127}")
 _FIRST_KEYS = ["timestamp", "level", "logger", "event"]
 # At INFO they log every step of every service, which helps only to debug them.
 _TALKATIVE = ("aiokafka", "faust", "mode")
+# A line of theirs is written once in so many seconds: in an outage every Kafka client of a process logs each attempt to
+# connect, together a hundred lines a second, which fill a disk.
+_REPEAT_AFTER = 10.0
+_REMEMBERED_LINES = 1000
 # At DEBUG they log messages and the bytes of requests, so they never log at that level.
 _INDISCREET = ("aiokafka", "asyncio", "aiohttp", "httptools", "urllib3", "uvicorn")
+
+
+class Repetitions(logging.Filter):
+    """Drops lines of talkative libraries that were written a moment ago, and counts them in the next one.
+
+    Args:
+        clock: returns seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        # For each line: when it was written, and how often it was dropped since.
+        self._written: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return False if a record is to be dropped."""
+        if record.name.partition(".")[0] not in _TALKATIVE:
+            return True
+        now, line = self._clock(), (record.name, record.getMessage())
+        written, dropped = self._written.get(line, (-_REPEAT_AFTER, 0))
+        if now - written < _REPEAT_AFTER:
+            self._written[line] = written, dropped + 1
+            return False
+        if len(self._written) >= _REMEMBERED_LINES:
+            self._written.clear()
+        self._written[line] = now, 0
+        if dropped:
+            record.msg, record.args = f"{line[1]} (and {dropped} more times since the last such line)", None
+        return True
 
 
 def valid_request_id(value: str | None) -> str | None:
@@ -63,6 +99,8 @@ def configure(level: str, form: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form)],
         )
     )
+    if level != "DEBUG":
+        handler.addFilter(Repetitions(time.monotonic))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

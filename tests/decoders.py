@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ingest_api.http import prefer_header
-from ingest_api.kafka.offset_cursor import Positions
-from ingest_api.queries.list_cursor import Cursors
+from ingest_api.kafka.offset_cursor import OffsetCursors
+from ingest_api.queries.list_cursor import ListCursors
 from ingest_api.users import tokens
 from shared import encoding
 from shared.encoding import packed, plain
@@ -27,9 +27,9 @@ SECRET = "a secret of at least thirty-two characters"
 LONGEST_REASON = 1000
 
 ISSUER = IdIssuer(SECRET)
-CURSORS = Cursors(SECRET)
+CURSORS = ListCursors(SECRET)
 _SETTINGS = Settings.model_validate({"secret": SECRET})
-POSITIONS = Positions(_SETTINGS, Topic("insights", 12), 12)
+POSITIONS = OffsetCursors(_SETTINGS, Topic("insights", 12), 12)
 _KEYS = DataKeys(_SETTINGS, Topics(_SETTINGS))
 _HEADERS = ("content-type", "username", "forwarded-from", "x-request-id", "traceparent")
 

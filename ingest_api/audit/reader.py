@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from ingest_api.http.errors import Unavailable
-from ingest_api.kafka.closing import Background
-from ingest_api.kafka.offset_cursor import Positions
+from ingest_api.kafka.closing import Closing
+from ingest_api.kafka.offset_cursor import OffsetCursors
 from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics
 from shared.messages.audit import AuditEvent, decode
@@ -45,7 +45,7 @@ class Selection(NamedTuple):
         )
 
 
-class Trail:
+class AuditReader:
     """Reads what is on the topic, from its begin or from where the page before ended."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
@@ -55,13 +55,13 @@ class Trail:
         self._delay_ms = 1000 * (settings.publish_timeout + settings.query_timeout)
         self._partitions = topics.audit.all_partitions()
         # Of each partition, the next record and how many of its events were in the page before.
-        self._cursors = Positions(settings, topics.audit, 2 * topics.audit.partitions)
+        self._cursors = OffsetCursors(settings, topics.audit, 2 * topics.audit.partitions)
         self._turns = asyncio.Semaphore(_PAGES_AT_A_TIME)
-        self._leaving = Background()
+        self._closing = Closing()
 
     async def stop(self) -> None:
         """Close the connections."""
-        await self._leaving.end()
+        await self._closing.end()
 
     async def page(self, wanted: Selection, limit: int, cursor: str | None) -> tuple[list[AuditEvent], str | None]:
         """Return the next events, so many at most, and the cursor of the page after them, if there may be more.
@@ -80,7 +80,7 @@ class Trail:
                     await consumer.start()
                     return await self._read(consumer, wanted, limit, after)
                 finally:
-                    self._leaving.begin(consumer.stop())
+                    self._closing.begin(consumer.stop())
         except (KafkaError, TimeoutError) as error:
             log.warning("the audit was not read", error=repr(error))
             raise Unavailable("The audit cannot be read now, try again", missing="broker") from None

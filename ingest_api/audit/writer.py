@@ -28,7 +28,7 @@ _LATER_SECONDS = 1.0
 _Waiting = tuple[AuditEvent, asyncio.Future[bool]]
 
 
-class Audit:
+class AuditWriter:
     """Writes events to the topic, those of the same moment as one record.
 
     What comes while a record is under way goes with the next one: so a lonely event waits for nobody, and a crowd costs

@@ -101,7 +101,7 @@ class Follower:
         self._arrived.set()
 
 
-class Feed:
+class Fanout:
     """Follows the topic for all followers with one consumer, as long as there are any.
 
     A follower is live, and is handed what the consumer reads, or it is behind, and reads from where it is until it has

@@ -12,13 +12,13 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ingest_api.audit.writer import Audit
-from ingest_api.events.fanout import Feed, Follower
+from ingest_api.audit.writer import AuditWriter
+from ingest_api.events.fanout import Fanout, Follower
 from ingest_api.http.disconnect import hold
 from ingest_api.http.errors import RETRY_AFTER_SECONDS, TooManyRequests, Unavailable, Unprocessable
-from ingest_api.kafka.offset_cursor import Positions
-from ingest_api.queries.worker_client import Workers
-from ingest_api.users.registry import Users
+from ingest_api.kafka.offset_cursor import OffsetCursors
+from ingest_api.queries.worker_client import WorkerClient
+from ingest_api.users.registry import UserRegistry
 from shared.kafka.topics import Topics
 from shared.messages.insights import decode
 from shared.settings import Settings
@@ -35,13 +35,15 @@ _FAREWELL_SECONDS = 0.5
 class Streams:
     """Serves events, to so many streams at a time at most."""
 
-    def __init__(self, settings: Settings, topics: Topics, users: Users, workers: Workers, *, audit: Audit) -> None:
+    def __init__(
+        self, settings: Settings, topics: Topics, users: UserRegistry, workers: WorkerClient, *, audit: AuditWriter
+    ) -> None:
         self.users = users
         self.workers = workers
         self.audit = audit
         self.keep_alive = settings.keep_alive
-        self.positions = Positions(settings, topics.insights, topics.insights.partitions)
-        self.feed = Feed(settings, topics.insights)
+        self.positions = OffsetCursors(settings, topics.insights, topics.insights.partitions)
+        self.fanout = Fanout(settings, topics.insights)
         self._limit = settings.max_streams
         self._limit_per_user = settings.max_streams_per_user
         self._open: Counter[str] = Counter()
@@ -104,7 +106,7 @@ class EventStream(Response):
         begun = False
         try:
             with self._streams.room(self._username):
-                async with self._streams.feed.follow(self._username, self._position) as follower:
+                async with self._streams.fanout.follow(self._username, self._position) as follower:
                     await self._streams.audit.record("events_followed", self._username)
                     await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                     begun = True
@@ -120,7 +122,7 @@ class EventStream(Response):
                 await send({"type": "http.response.body", "body": b""})
 
     async def _serve(self, send: Send, follower: Follower) -> None:
-        feed, clock = self._streams.feed, asyncio.get_running_loop().time
+        fanout, clock = self._streams.fanout, asyncio.get_running_loop().time
         more: asyncio.Task[None] | None = None
         await _write(send, f"retry: {_RETRY_MS}\n{self._id(follower)}\n")
         sign_due = clock() + self._streams.keep_alive
@@ -129,10 +131,10 @@ class EventStream(Response):
                 if (row := follower.take()) is not None:
                     text = _event(row.value) if row.is_new or await self._is_there(row.value) else ": erased\n"
                 elif (left := sign_due - clock()) <= 0:
-                    feed.skip(follower)
+                    fanout.skip(follower)
                     text = ": keep-alive\n"
                 else:
-                    more = more or asyncio.create_task(feed.more(follower))
+                    more = more or asyncio.create_task(fanout.more(follower))
                     await asyncio.wait([more], timeout=left)
                     if more.done():
                         more.result()

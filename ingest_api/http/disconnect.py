@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
+from ingest_api.http.services import GatewayServices, services_of
+
 T = TypeVar("T")
 
 
@@ -14,8 +16,9 @@ async def hold(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
 
     The request's body must have been read, or be none.
     """
+    stopping = services_of(request, GatewayServices).stopping
     working = asyncio.create_task(work)
-    tasks = [working, asyncio.create_task(_gone(request)), asyncio.create_task(request.app.state.stopping.wait())]
+    tasks = [working, asyncio.create_task(_gone(request)), asyncio.create_task(stopping.wait())]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from ingest_api import metrics
 from ingest_api.http.responses import JsonResponse
+from ingest_api.http.services import GatewayServices, services_of
 
 RETRY_AFTER_SECONDS = 1
 _METHODS_OF_FILES = {"GET", "HEAD"}
@@ -113,9 +114,8 @@ async def refuse(request: Request, error: Exception) -> JsonResponse:
 
 async def fail(request: Request, _: BaseException) -> JsonResponse:
     """Answer for an error that nothing else handles: 503 during a stop, whose cause it may be, else 500."""
-    # What fails before it reaches the app has none.
-    app = request.scope.get("app")
-    if app is not None and app.state.stopping.is_set():
+    # A request that fails before it reaches the app has none.
+    if "app" in request.scope and services_of(request, GatewayServices).stopping.is_set():
         return await answer(request, Unavailable("The gateway is stopping, try again"))
     return JsonResponse({"detail": "Internal error"}, HTTPStatus.INTERNAL_SERVER_ERROR)
 

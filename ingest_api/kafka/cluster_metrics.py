@@ -19,7 +19,7 @@ _again = AsyncRetrying(
 )
 
 
-class Cluster:
+class ClusterMetrics:
     """Asks the broker when it is told to.
 
     A gateway does so although the lag is the workers': when no worker is left, nobody else could tell.

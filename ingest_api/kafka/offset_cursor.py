@@ -13,7 +13,7 @@ _TAG_BYTES = 8
 _decoder = msgspec.msgpack.Decoder(list[int])
 
 
-class Positions:
+class OffsetCursors:
     """Writes positions, so many numbers for all partitions, as text that nobody else can make up."""
 
     def __init__(self, settings: Settings, topic: Topic, numbers: int) -> None:

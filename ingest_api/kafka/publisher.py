@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Histogram
 
 from ingest_api import metrics
-from ingest_api.kafka.closing import Background
+from ingest_api.kafka.closing import Closing
 from shared.kafka.client_watch import PRODUCER_BROKEN
 from shared.kafka.clients import new_producer
 from shared.logging_setup import REQUEST_ID_HEADER, request_id
@@ -34,7 +34,7 @@ class Publisher:
         self._settings = settings
         self._producer = new_producer(settings)
         self._replacing = asyncio.Lock()
-        self._leaving = Background()
+        self._closing = Closing()
 
     async def start(self) -> None:
         """Connect to the brokers.
@@ -47,7 +47,7 @@ class Publisher:
     async def stop(self) -> None:
         """Send what is still held, and close."""
         await self._producer.stop()
-        await self._leaving.end()
+        await self._closing.end()
 
     async def publish(
         self,
@@ -91,4 +91,4 @@ class Publisher:
             fresh = new_producer(self._settings)
             await fresh.start()
             self._producer = fresh
-            self._leaving.begin(broken.stop())
+            self._closing.begin(broken.stop())

@@ -9,7 +9,7 @@ _TAG_BYTES = 16
 _TIME_BYTES = 8
 
 
-class Cursors:
+class ListCursors:
     """Makes and reads cursors; all holders of the same secret agree, and keep nothing."""
 
     def __init__(self, secret: str) -> None:

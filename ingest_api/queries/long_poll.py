@@ -3,14 +3,14 @@
 from fastapi import Request
 
 from ingest_api.http.disconnect import hold
-from ingest_api.queries.worker_client import Workers
+from ingest_api.queries.worker_client import WorkerClient
 from shared.messages.insights import Insights
 
 
-class Waiting:
+class LongPolls:
     """Waits for insights, for at most `limit` queries at a time."""
 
-    def __init__(self, workers: Workers, limit: int) -> None:
+    def __init__(self, workers: WorkerClient, limit: int) -> None:
         self._workers = workers
         self._limit = limit
         self._count = 0
@@ -21,7 +21,7 @@ class Waiting:
         return self._count >= self._limit
 
     async def find(self, request: Request, ecg_id: str, owner: str | None, seconds: int) -> Insights | None:
-        """Return what `Workers.wait_for` does, or None once the client has gone or the gateway stops.
+        """Return what `WorkerClient.wait_for` does, or None once the client has gone or the gateway stops.
 
         Raises:
             Unavailable: if no worker that serves the partition has answered in that time.

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
 from ingest_api.http.errors import Unavailable
-from ingest_api.kafka.closing import Background
+from ingest_api.kafka.closing import Closing
 from shared.kafka.clients import new_reader, partition_for
 from shared.kafka.topics import Topics
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
@@ -35,7 +35,7 @@ class Message(NamedTuple):
     data_key: str | None
 
 
-class Records:
+class SubmissionReader:
     """Reads ECGs' records by their offsets, a few at a time, each by a consumer that is kept for the next one."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
@@ -44,13 +44,13 @@ class Records:
         self._partitions = topics.submissions.all_partitions()
         self._turns = asyncio.Semaphore(_READERS)
         self._idle: list[AIOKafkaConsumer] = []
-        self._leaving = Background()
+        self._closing = Closing()
 
     async def stop(self) -> None:
         """Close the connections."""
         while self._idle:
-            self._leaving.begin(self._idle.pop().stop())
-        await self._leaving.end()
+            self._closing.begin(self._idle.pop().stop())
+        await self._closing.end()
 
     @asynccontextmanager
     async def reading(self, ecg_id: str, offset: int) -> AsyncIterator[Message | None]:
@@ -83,7 +83,7 @@ class Records:
                     record = await _read(reader, partition, offset)
                 except BaseException:
                     # A request may be under way, which the next one would wait for.
-                    self._leaving.begin(reader.stop())
+                    self._closing.begin(reader.stop())
                     raise
                 self._idle.append(reader)
                 return _message(record) if record is not None else None

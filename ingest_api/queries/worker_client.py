@@ -33,7 +33,7 @@ _LONGEST_HOLD = 2.0
 _PAUSE_IF_NOT_HELD = 1.0
 
 
-class Workers:
+class WorkerClient:
     """Asks the worker that serves an ECG's partition for the ECG's row."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from ingest_api.http.errors import Unavailable
 
 
-class Inflight:
+class MemoryBudget:
     """Holds so many bytes of submissions at most, and a single one whatever its size.
 
     What a client merely announces takes no room: it might never send it. Where there is no room for more, the
@@ -54,16 +54,16 @@ class Inflight:
 class Submission:
     """What is held of one submission."""
 
-    def __init__(self, inflight: Inflight) -> None:
+    def __init__(self, budget: MemoryBudget) -> None:
         self.size = 0
-        self._inflight = inflight
+        self._budget = budget
         self._arriving = asyncio.timeout(None)
 
     def __enter__(self) -> "Submission":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._inflight.held -= self.size
+        self._budget.held -= self.size
 
     def check(self, size: int) -> None:
         """Make sure that there is room for so many bytes more.
@@ -71,7 +71,7 @@ class Submission:
         Raises:
             Unavailable: if there is none.
         """
-        self._inflight.check(self, size)
+        self._budget.check(self, size)
 
     def add(self, size: int) -> None:
         """Hold so many bytes more.
@@ -79,9 +79,9 @@ class Submission:
         Raises:
             Unavailable: if there is no room for them.
         """
-        self._inflight.check(self, size)
+        self._budget.check(self, size)
         self.size += size
-        self._inflight.held += size
+        self._budget.held += size
 
     @asynccontextmanager
     async def arrival(self) -> AsyncIterator[None]:
@@ -90,7 +90,7 @@ class Submission:
         Raises:
             Unavailable: at the end, if it was given up.
         """
-        self._inflight.begin(self)
+        self._budget.begin(self)
         try:
             async with self._arriving:
                 yield
@@ -99,7 +99,7 @@ class Submission:
                 "The submission came too slowly while others waited, try again", missing="memory"
             ) from None
         finally:
-            self._inflight.end(self)
+            self._budget.end(self)
 
     def give_up(self) -> None:
         """End the arrival."""

@@ -1,7 +1,7 @@
 """Quotas: how much a user may submit."""
 
 from ingest_api.http.errors import TooManyRequests
-from ingest_api.users.rate_limiter import Limiter
+from ingest_api.users.rate_limiter import RateLimiter
 from shared.settings import Settings
 
 # About 16 MB each. Of more users than this, those that were silent for the longest time begin anew.
@@ -16,7 +16,7 @@ class Quotas:
 
     def __init__(self, settings: Settings) -> None:
         limits = {_ECGS: settings.quota_ecgs_per_minute, _BYTES: settings.quota_bytes_per_minute}
-        self._limiters = {unit: Limiter(per_minute, _USERS) for unit, per_minute in limits.items() if per_minute}
+        self._limiters = {unit: RateLimiter(per_minute, _USERS) for unit, per_minute in limits.items() if per_minute}
 
     def use(self, username: str, size: int) -> None:
         """Count a submission of so many bytes. The last one for which there is room may be larger than what is left.

@@ -2,29 +2,28 @@
 
 import asyncio
 import re
-from collections.abc import Callable
 from contextlib import nullcontext
 
 import structlog
 from aiokafka.errors import KafkaError
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from ingest_api import metrics
-from ingest_api.audit.writer import Audit
-from ingest_api.http.errors import TooLarge, Unauthorized, Unavailable, Unprocessable, UnsupportedMediaType
+from ingest_api.audit.writer import AuditWriter
+from ingest_api.http.body import announced_length, check_media_type, read_body
+from ingest_api.http.errors import Unauthorized, Unavailable, Unprocessable
 from ingest_api.kafka.publisher import Headers, Publisher, headers_of
-from ingest_api.submissions.memory_budget import Inflight
+from ingest_api.submissions.memory_budget import MemoryBudget
 from ingest_api.submissions.quotas import Quotas
-from ingest_api.users.data_keys import UserKeys
-from ingest_api.users.registry import Users
+from ingest_api.users.registry import UserRegistry
+from ingest_api.users.user_keys import UserKeys
 from shared.ecg import Content, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.kafka.topics import Topics
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.security.ids import IdIssuer
-from shared.settings import MIB, Settings
+from shared.settings import Settings
 from shared.tracing import Tracing
 
 log = structlog.get_logger(__name__)
@@ -43,9 +42,9 @@ class Submissions:
         issuer: IdIssuer,
         quotas: Quotas,
         *,
-        users: Users,
+        users: UserRegistry,
         keys: UserKeys,
-        audit: Audit,
+        audit: AuditWriter,
         tracing: Tracing | None,
     ) -> None:
         self._publisher = publisher
@@ -58,8 +57,8 @@ class Submissions:
         self._topic = topics.submissions.name
         self._max_body = settings.max_body_bytes
         self._timeout = settings.publish_timeout
-        self._inflight = Inflight(settings.max_inflight_bytes, settings.client_timeout)
-        metrics.inflight.set_function(lambda: self._inflight.held)
+        self._budget = MemoryBudget(settings.max_inflight_bytes, settings.client_timeout)
+        metrics.inflight.set_function(lambda: self._budget.held)
 
     async def accept(self, request: Request, username: str) -> str:
         """Accept a submission and return the ECG's id; the ECG is durable then.
@@ -70,7 +69,7 @@ class Submissions:
         check_media_type(request)
         key = idempotency_key(request)
         announced = announced_length(request, self._max_body)
-        with self._inflight.submission() as held:
+        with self._budget.submission() as held:
             held.check(announced or 0)
             # What comes in chunks counts as the largest ECG until its size is known.
             expected = self._max_body if announced is None else announced
@@ -138,59 +137,3 @@ def idempotency_key(request: Request) -> str | None:
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise Unprocessable("idempotency-key: must be 1 to 255 visible ASCII characters", field="idempotency-key")
     return key
-
-
-def check_media_type(request: Request) -> None:
-    """Refuse bodies that say that they are not plain JSON.
-
-    Raises:
-        UnsupportedMediaType: if they do.
-    """
-    media_type = request.headers.get("content-type", plain.CONTENT_TYPE).partition(";")[0].strip().lower()
-    if media_type != plain.CONTENT_TYPE:
-        raise UnsupportedMediaType(f"content-type: must be {plain.CONTENT_TYPE}", field="content-type")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType("content-encoding: must be identity", field="content-encoding")
-
-
-def announced_length(request: Request, limit: int) -> int | None:
-    """Return the body's announced length, or None where it comes in chunks.
-
-    Raises:
-        TooLarge: if it is over the limit.
-    """
-    length = request.headers.get("content-length")
-    if length is None:
-        return None
-    if int(length) > limit:
-        raise TooLarge(_over(limit))
-    return int(length)
-
-
-async def read_body(request: Request, limit: int, hold: Callable[[int], None] | None = None) -> bytes:
-    """Return the body; `hold` is called with the size of each part of it, before the next one is read.
-
-    Raises:
-        TooLarge: as soon as it is over the limit.
-        Unprocessable: if the client goes away before its end.
-    """
-    first, body = b"", bytearray()
-    try:
-        async for chunk in request.stream():
-            size = len(first) + len(body) + len(chunk)
-            if size > limit:
-                raise TooLarge(_over(limit))
-            if hold is not None:
-                hold(len(chunk))
-            if not first:
-                first = chunk
-            else:
-                # One buffer: many small parts of their own would take many times their size.
-                body += chunk
-    except ClientDisconnect:
-        raise Unprocessable("body: incomplete", field="body") from None
-    return first + body if body else first
-
-
-def _over(limit: int) -> str:
-    return f"body: must not be over {limit} bytes ({limit / MIB:.1f} MiB)"

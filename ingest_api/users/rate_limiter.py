@@ -14,7 +14,7 @@ _IPV6_PREFIX = 64
 _LONGEST_NAME = 64
 
 
-class Limiter:
+class RateLimiter:
     """Lets every key use `per_minute` units a minute, a minute's worth of them at once; with 0 there is no limit.
 
     A key is one number in memory, the time at which its bucket is full again (the generic cell rate algorithm). Of more

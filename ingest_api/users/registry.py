@@ -16,6 +16,7 @@ from ingest_api.users import tokens
 from shared.kafka.client_watch import end, watched
 from shared.kafka.compacted_view import TopicView
 from shared.kafka.topics import Topics
+from shared.messages.users import UserRecord, decode, encode
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -24,16 +25,6 @@ log = structlog.get_logger(__name__)
 _SELECTOR = slice(16)
 # So that one look that fails is not yet the end of the view's time.
 _LOOKS_PER_STALENESS = 4
-
-
-class UserRecord(msgspec.Struct, omit_defaults=True):
-    """What the topic says of a user: their first token is of `created_at`, this one of `issued_at`."""
-
-    username: str
-    token_digest: str
-    created_at: datetime
-    issued_at: datetime | None = None
-    expires_at: datetime | None = None
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -47,11 +38,7 @@ class Account(msgspec.Struct, frozen=True):
     expires: float
 
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(UserRecord)
-
-
-class Users:
+class UserRegistry:
     """Registers users and authenticates them by token, in constant time.
 
     A token that is replaced or deleted is refused here at once, and by other replicas as soon as the record reaches
@@ -101,7 +88,7 @@ class Users:
         token = tokens.new()
         expires_at = None if lifetime is None else now + timedelta(seconds=lifetime)
         record = UserRecord(username, tokens.digest(token).hex(), known.created_at if known else now, now, expires_at)
-        await self._publish(username, _encoder.encode(record))
+        await self._publish(username, encode(record))
         return token, expires_at
 
     async def has(self, username: str) -> bool:
@@ -187,7 +174,7 @@ class Users:
         if old := self._by_username.pop(username, None):
             self._by_selector.pop(old.digest[_SELECTOR], None)
         if value is not None:
-            account = _account(username, _decoder.decode(value))
+            account = _account(username, decode(value))
             self._by_username[username] = account
             self._by_selector[account.digest[_SELECTOR]] = account
 

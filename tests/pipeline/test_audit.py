@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 
 from ecg_client import AsyncEcgClient, AuditEvent, EcgClient
-from ingest_api.audit.writer import Audit
+from ingest_api.audit.writer import AuditWriter
 from ingest_api.kafka.publisher import Publisher
 from shared.kafka.clients import admin_client, new_reader
 from shared.kafka.topics import Topics
@@ -258,7 +258,7 @@ async def test_what_comes_at_a_time_is_one_record(pipeline: Pipeline) -> None:
     topics, count = Topics(pipeline.settings), 700
     publisher = Publisher(pipeline.settings)
     await publisher.start()
-    writer = Audit(pipeline.settings, topics, publisher)
+    writer = AuditWriter(pipeline.settings, topics, publisher)
     writer.start()
     try:
         written = [writer.note("signals_read", "audit-crowd", str(number)) for number in range(count)]
@@ -275,7 +275,7 @@ async def test_what_comes_at_a_time_is_one_record(pipeline: Pipeline) -> None:
 
 async def test_a_crowd_is_refused_before_it_takes_all_memory(pipeline: Pipeline) -> None:
     """Here nobody writes, as if the broker was away."""
-    writer = Audit(pipeline.settings, Topics(pipeline.settings), Publisher(pipeline.settings))
+    writer = AuditWriter(pipeline.settings, Topics(pipeline.settings), Publisher(pipeline.settings))
     waiting = [writer.note("signals_read", "audit-crowd") for _ in range(10_000)]
     assert not any(written.done() for written in waiting)
     refused = writer.note("signals_read", "audit-crowd")

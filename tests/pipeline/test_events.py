@@ -243,10 +243,10 @@ async def _has_id(events: Stream) -> bool | None:
 
 async def test_a_position_beyond_the_topic_begins_anew(pipeline: Pipeline) -> None:
     """As of a topic that was lost and made again: what is there comes, instead of nothing until it has grown so far."""
-    from ingest_api.kafka.offset_cursor import Positions  # noqa: PLC0415
+    from ingest_api.kafka.offset_cursor import OffsetCursors  # noqa: PLC0415
 
     settings: Settings = pipeline.settings
-    position = Positions(settings, Topics(settings).insights, 12).encode([1_000_000] * 12)
+    position = OffsetCursors(settings, Topics(settings).insights, 12).encode([1_000_000] * 12)
     async with pipeline.client(token=await pipeline.register("events-anew")) as client:
         ids = await submit(client, 20)
         for ecg_id in ids:

@@ -1,8 +1,10 @@
 """Lines of the log: complete enough to follow a request, and without a word of what is nobody else's business."""
 
+import asyncio
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -209,6 +211,33 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
         for secret in (*TELLTALES, token, *wrong.values(), ADMIN_TOKEN, SECRET):
             found = [at for at in text.splitlines() if secret in at]
             assert not found, f"{process.name}, {secret}: {found[0][:300]}"
+
+
+async def test_an_outage_does_not_fill_the_log(
+    new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
+) -> None:
+    """Every Kafka client of a process says of each attempt that it failed."""
+    broker = await new_broker()
+    pipeline = new_pipeline(broker, ECG_LOG_FORMAT="json")
+    pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline._ready(pipeline.gateways[0])
+    broker.kill()
+    processes = [*pipeline.gateways, *pipeline.workers]
+
+    async def told() -> bool | None:
+        return all(any(found["level"] == "error" for found in lines(process)) for process in processes) or None
+
+    await eventually(told, what="lines about the outage")
+    await asyncio.sleep(5)
+    for process in processes:
+        of_libraries = Counter(
+            (found["logger"], found["event"])
+            for found in lines(process)
+            if found["logger"].startswith(("aiokafka", "faust", "mode"))
+        )
+        assert of_libraries
+        assert set(of_libraries.values()) == {1}, of_libraries
 
 
 def test_a_poll_which_faust_may_name_in_a_line_does_not_show_its_messages() -> None:

@@ -23,7 +23,7 @@ NewBroker = Callable[[], Awaitable[Broker]]
 # Container runtimes kill after ten.
 LIMIT = 8.0
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
-# What a user does all the time while the gateway stops: calls of FastAPI's routes, and those that have a shortcut.
+# What a user does all the time while the gateway stops: calls of FastAPI's routes, and direct ones.
 CLIENTS = 4
 
 

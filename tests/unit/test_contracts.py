@@ -17,7 +17,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from contracts.documents import DIRECTORY, render
 from contracts.messages import messages
-from ingest_api.schemas import LeadInsights
+from ingest_api.queries.schemas import LeadInsights
 from shared.ecg import MAX_LEADS, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg

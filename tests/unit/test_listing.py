@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_api.queries import answers
-from ingest_api.queries.list_cursor import Cursors
+from ingest_api.queries.list_cursor import ListCursors
 from shared.messages import insights
 from shared.messages.insights import Insights
 from shared.worker_protocol.listing import Page, Position, merge, position
@@ -64,17 +64,17 @@ def test_what_is_no_row_has_no_key(value: bytes) -> None:
 
 @given(_names, _positions)
 def test_a_cursor_leads_back_to_its_place_on_every_gateway(name: str, at: Position) -> None:
-    assert Cursors(SECRET).open(name, Cursors(SECRET).seal(name, at)) == at
+    assert ListCursors(SECRET).open(name, ListCursors(SECRET).seal(name, at)) == at
 
 
 @given(_names, _positions, st.text(max_size=60), _names)
 def test_nothing_else_is_a_cursor(name: str, at: Position, text: str, other: str) -> None:
-    cursor = Cursors(SECRET).seal(name, at)
+    cursor = ListCursors(SECRET).seal(name, at)
     for wrong in (text, cursor + text, cursor[: len(text)]):
         if wrong != cursor:
             with pytest.raises(ValueError):  # noqa: PT011 - whatever is wrong with it
-                Cursors(SECRET).open(name, wrong)
-    for cursors, user in ((Cursors(SECRET[::-1]), name), (Cursors(SECRET), other + name)):
+                ListCursors(SECRET).open(name, wrong)
+    for cursors, user in ((ListCursors(SECRET[::-1]), name), (ListCursors(SECRET), other + name)):
         with pytest.raises(ValueError, match="no cursor of this user"):
             cursors.open(user, cursor)
 

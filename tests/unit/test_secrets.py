@@ -9,8 +9,8 @@ import pytest
 from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import transient_settings
 
-from ingest_api.schemas import EXAMPLE_TOKEN
 from ingest_api.users import tokens
+from ingest_api.users.schemas import EXAMPLE_TOKEN
 from tests.harness import ROOT
 
 # What has a form of its own; lock files, which are made, are looked at for ours alone.

@@ -7,81 +7,81 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
+from ingest_api.http.body import read_body
 from ingest_api.http.errors import Unavailable
-from ingest_api.submissions.memory_budget import Inflight
-from ingest_api.submissions.submit import read_body
+from ingest_api.submissions.memory_budget import MemoryBudget
 
 
 async def test_what_has_come_counts_and_what_is_announced_does_not() -> None:
-    inflight = Inflight(100, patience=1)
-    with inflight.submission() as one, inflight.submission() as other:
+    budget = MemoryBudget(100, patience=1)
+    with budget.submission() as one, budget.submission() as other:
         one.check(100)
         other.check(100)
-        assert inflight.held == 0
+        assert budget.held == 0
         one.add(60)
         other.add(40)
-        assert inflight.held == 100
+        assert budget.held == 100
         for submission in (one, other):
             with pytest.raises(Unavailable):
                 submission.add(1)
-        assert inflight.held == 100
-    assert inflight.held == 0
+        assert budget.held == 100
+    assert budget.held == 0
 
 
 async def test_a_single_submission_may_be_larger_than_the_limit() -> None:
-    inflight = Inflight(100, patience=1)
-    with inflight.submission() as one:
+    budget = MemoryBudget(100, patience=1)
+    with budget.submission() as one:
         one.check(500)
         one.add(99)
         one.add(401)
-        with inflight.submission() as other, pytest.raises(Unavailable):
+        with budget.submission() as other, pytest.raises(Unavailable):
             other.add(1)
-    with inflight.submission() as other:
+    with budget.submission() as other:
         other.add(1)
 
 
 async def test_who_has_been_arriving_for_too_long_makes_room() -> None:
-    inflight = Inflight(100, patience=0)
+    budget = MemoryBudget(100, patience=0)
     arrived = asyncio.Event()
 
     async def arrive(size: int) -> None:
-        with inflight.submission() as submission:
+        with budget.submission() as submission:
             async with submission.arrival():
                 submission.add(size)
                 await arrived.wait()
 
     slow = asyncio.create_task(arrive(90))
     await asyncio.sleep(0)
-    with inflight.submission() as late:
+    with budget.submission() as late:
         # It is given up for the next one, not for this.
         with pytest.raises(Unavailable):
             late.add(20)
         with pytest.raises(Unavailable, match="too slowly"):
             await slow
         late.add(20)
-    assert inflight.held == 0
+    assert budget.held == 0
 
 
 async def test_nobody_is_given_up_within_their_time() -> None:
-    inflight = Inflight(100, patience=60)
-    with inflight.submission() as slow, inflight.submission() as late:
+    budget = MemoryBudget(100, patience=60)
+    with budget.submission() as slow, budget.submission() as late:
         async with slow.arrival():
             slow.add(90)
             with pytest.raises(Unavailable):
                 late.add(20)
             await asyncio.sleep(0)
-    assert inflight.held == 0
+    assert budget.held == 0
 
 
 async def test_who_has_arrived_is_not_given_up() -> None:
-    inflight = Inflight(100, patience=0)
-    with inflight.submission() as whole, inflight.submission() as late:
+    budget = MemoryBudget(100, patience=0)
+    with budget.submission() as whole, budget.submission() as late:
         async with whole.arrival():
             whole.add(90)
         with pytest.raises(Unavailable):
             late.add(20)
         await asyncio.sleep(0)
-        assert inflight.held == 90
+        assert budget.held == 90
 
 
 async def test_a_body_in_many_parts_takes_no_more_than_in_one() -> None:

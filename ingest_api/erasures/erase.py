@@ -5,22 +5,28 @@ from collections.abc import Coroutine
 from typing import Any
 
 from aiokafka.errors import KafkaError
+from fastapi import Request
 
-from ingest_api.http.errors import Unavailable
+from ingest_api.audit.writer import AuditWriter
+from ingest_api.http.errors import NotFound, Unavailable
 from ingest_api.kafka.publisher import Publisher, headers_of
-from ingest_api.queries.worker_client import Workers
-from ingest_api.users.data_keys import UserKeys
-from ingest_api.users.registry import Users
+from ingest_api.queries.lookup import Lookup
+from ingest_api.queries.worker_client import WorkerClient
+from ingest_api.users.registry import UserRegistry
+from ingest_api.users.user_keys import UserKeys
 from shared.kafka.topics import Topics
+from shared.messages.audit import ADMIN
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
+from shared.security.ids import IdIssuer
 from shared.settings import Settings
 
 _PAUSE = 0.02
-_NOT_ACKNOWLEDGED = "The erasure was not acknowledged by the broker, try again"
+_ECG_NOT_ACKNOWLEDGED = "The erasure was not acknowledged by the broker, try again"
+_USER_NOT_ACKNOWLEDGED = "The deletion was not acknowledged by the broker, try again"
 
 
-class Erasing:
-    """Erases ECGs and users."""
+class Eraser:
+    """Erases ECGs and users, on record."""
 
     def __init__(
         self,
@@ -28,9 +34,12 @@ class Erasing:
         topics: Topics,
         *,
         publisher: Publisher,
-        users: Users,
+        users: UserRegistry,
         keys: UserKeys,
-        workers: Workers,
+        workers: WorkerClient,
+        lookup: Lookup,
+        issuer: IdIssuer,
+        audit: AuditWriter,
     ) -> None:
         self._erasures = Erasures(settings.secret.get_secret_value())
         self._topic = topics.submissions.name
@@ -41,28 +50,51 @@ class Erasing:
         self._users = users
         self._keys = keys
         self._workers = workers
+        self._lookup = lookup
+        self._issuer = issuer
+        self._audit = audit
 
-    async def erase(self, username: str, ecg_id: str) -> bool:
-        """Erase a user's ECG; return whether that is carried out, or only certain to be.
+    async def erase_ecg(self, request: Request, user: str, ecg_id: str) -> bool:
+        """Erase a user's ECG; return True if that is carried out, False if it is only certain to be.
 
         Raises:
+            NotFound: if the user has no such ECG.
             Unavailable: if it is not certain: the broker did not acknowledge it.
         """
+        # What a gateway issued to the caller needs no worker: its erasure is as certain as its submission was.
+        if not self._issuer.belongs(ecg_id, user):
+            await self._lookup.find(request, ecg_id, user)
+        await self._audit.record("ecg_erased", user, ecg_id)
         try:
             async with asyncio.timeout(self._publish_timeout):
-                offset = await self._publish(Erasure(username, ecg_id), ecg_id)
+                offset = await self._publish(Erasure(user, ecg_id), ecg_id)
         except (KafkaError, TimeoutError):
-            raise Unavailable(_NOT_ACKNOWLEDGED, missing="broker") from None
+            raise Unavailable(_ECG_NOT_ACKNOWLEDGED, missing="broker") from None
         return await self._in_time(self._erased(ecg_id, offset))
 
-    async def erase_user(self, username: str) -> tuple[bool, bool]:
-        """Delete a user, and erase all of theirs; return whether there was anything, and whether it is carried out.
+    async def erase_user(self, username: str) -> bool:
+        """Delete a user with all of their ECGs; return True if that is carried out, False if it is only certain to be.
 
         It may be done again: each step is harmless where there is nothing (left) to do.
 
         Raises:
+            NotFound: if there is no such user, and nothing of one.
             Unavailable: if it is not certain: the broker did not acknowledge it.
         """
+        try:
+            async with asyncio.timeout(self._query_timeout):
+                known = await self._users.has(username)
+        except (KafkaError, TimeoutError):
+            raise Unavailable(_USER_NOT_ACKNOWLEDGED, missing="broker") from None
+        if known:
+            # On record first, so that nothing is done that is not on record.
+            await self._audit.record("user_deleted", username, who=ADMIN)
+        if not await self._delete(username):
+            raise NotFound(f"User not found: {username}")
+        return await self._in_time(self._all_erased(username))
+
+    async def _delete(self, username: str) -> bool:
+        """Publish what deletes a user; return False if there was nothing of the user."""
         try:
             async with asyncio.timeout(self._publish_timeout):
                 # Nothing may be submitted any more when the erasures are published.
@@ -72,10 +104,8 @@ class Erasing:
                     *(self._publish(Erasure(username), username, partition) for partition in range(self._partitions))
                 )
         except (KafkaError, TimeoutError):
-            raise Unavailable("The deletion was not acknowledged by the broker, try again", missing="broker") from None
-        if not (known or sealed):
-            return False, False
-        return True, await self._in_time(self._all_erased(username))
+            raise Unavailable(_USER_NOT_ACKNOWLEDGED, missing="broker") from None
+        return known or sealed
 
     async def _publish(self, erasure: Erasure, key: str, partition: int | None = None) -> int:
         value, headers = self._erasures.seal(erasure), headers_of(CONTENT_TYPE)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_api.users.rate_limiter import Limiter, network
+from ingest_api.users.rate_limiter import RateLimiter, network
 
 
 class Clock:
@@ -16,7 +16,7 @@ class Clock:
 
 def test_a_minutes_worth_passes_at_once_and_then_one_at_a_time() -> None:
     clock = Clock()
-    limiter = Limiter(6, 10, clock)
+    limiter = RateLimiter(6, 10, clock)
     for _ in range(6):
         assert limiter.wait("a") == 0
         limiter.use("a")
@@ -37,7 +37,7 @@ def test_a_minutes_worth_passes_at_once_and_then_one_at_a_time() -> None:
 
 def test_more_than_is_left_is_made_up_for() -> None:
     clock = Clock()
-    limiter = Limiter(600, 10, clock)
+    limiter = RateLimiter(600, 10, clock)
     limiter.use("a", 599)
     assert limiter.wait("a") == 0
     limiter.use("a", 1200)
@@ -51,7 +51,7 @@ def test_no_minute_lets_more_pass_than_two_buckets_and_the_last_one_over(
     calls: list[tuple[float, int]], limit: int
 ) -> None:
     clock = Clock()
-    limiter = Limiter(limit, 10, clock)
+    limiter = RateLimiter(limit, 10, clock)
     passed: list[tuple[float, int]] = []
     for pause, units in calls:
         clock.now += pause
@@ -64,14 +64,14 @@ def test_no_minute_lets_more_pass_than_two_buckets_and_the_last_one_over(
 
 
 def test_without_a_limit_everything_passes_and_nothing_is_remembered() -> None:
-    limiter = Limiter(0, 10)
+    limiter = RateLimiter(0, 10)
     limiter.use("a", 1e9)
     assert limiter.wait("a") == 0
     assert len(limiter) == 0
 
 
 def test_memory_is_bounded_and_those_in_use_are_remembered() -> None:
-    limiter = Limiter(1, 100, Clock())
+    limiter = RateLimiter(1, 100, Clock())
     for number in range(10_000):
         limiter.use("busy")
         limiter.use(str(number))

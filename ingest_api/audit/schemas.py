@@ -1,0 +1,51 @@
+"""What goes over the wire for the audit."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Final, get_args
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+
+from ingest_api.http.openapi import EXAMPLE_ID, EXAMPLE_TIME
+from shared.messages.audit import ADMIN, Action
+
+EXAMPLE_EVENT: Final = {
+    "at": "2026-11-24T10:00:00.123456Z",
+    "action": "insights_read",
+    "who": "st-marys",
+    "username": "st-marys",
+    "ecg_id": EXAMPLE_ID,
+    "request_id": "0d8b6f1d2a775f0c0b9e4d1b8a3e9c55",
+}
+
+
+def _no_number(text: object) -> object:
+    if isinstance(text, str) and re.fullmatch(r"\s*[-+0-9._eE]*\s*", text):
+        raise ValueError("must be in ISO 8601, with a zone")
+    return text
+
+
+# Pydantic takes a number for the seconds or milliseconds since 1970, which is not what is documented.
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+
+
+class AuditEvent(BaseModel):
+    """What somebody did with somebody's data; nothing of the data."""
+
+    at: Annotated[datetime, Field(description="When, by the gateway's clock.", examples=[EXAMPLE_TIME])]
+    action: Annotated[
+        str, Field(description=f"What was done: {', '.join(get_args(Action))}.", examples=["insights_read"])
+    ]
+    who: Annotated[
+        str, Field(description=f"The user who did it, or `{ADMIN}`, the administrator.", examples=["st-marys"])
+    ]
+    username: Annotated[str, Field(description="Whose data it is.", examples=["st-marys"])]
+    ecg_id: Annotated[str | None, Field(description="Which ECG, if it is about one.", examples=[EXAMPLE_ID])]
+    request_id: Annotated[str | None, Field(description="The `x-request-id` of the request.")]
+
+
+class AuditPage(BaseModel):
+    """A page of the audit, the oldest event first."""
+
+    events: list[AuditEvent]
+    next: Annotated[str | None, Field(description="The cursor of the next page, if there may be one.")]

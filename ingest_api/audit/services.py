@@ -1,0 +1,19 @@
+"""The collaborators of the audit's reader."""
+
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends
+
+from ingest_api.audit.reader import AuditReader
+from ingest_api.http.services import GatewayServices, provided
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditServices(GatewayServices):
+    """What reading the audit needs."""
+
+    audit_reader: AuditReader
+
+
+Services: TypeAlias = Annotated[AuditServices, Depends(provided(AuditServices))]

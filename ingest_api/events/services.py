@@ -1,0 +1,20 @@
+"""The collaborators of streams of events."""
+
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends
+
+from ingest_api.events.sse import Streams
+from ingest_api.http.services import provided
+from ingest_api.users.services import UserServices
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventServices(UserServices):
+    """What a stream of events needs."""
+
+    streams: Streams
+
+
+Services: TypeAlias = Annotated[EventServices, Depends(provided(EventServices))]

@@ -1,0 +1,46 @@
+"""The calls of those who look after a gateway: whether it is alive, and whether it can serve."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from ingest_api import readiness
+from ingest_api.http.openapi import RETRY_AFTER, success
+from ingest_api.http.responses import JsonResponse
+from ingest_api.queries.services import Services
+
+router = APIRouter(tags=["health"])
+
+
+class Readiness(BaseModel):
+    """Whether the gateway can serve, and what is missing if not."""
+
+    status: Annotated[str, Field(examples=["ready"])]
+    missing: list[str]
+
+
+@router.get("/health/ping", summary="Is the gateway alive?", responses={200: success("It is.", "pong")})
+async def ping() -> str:
+    """Answer as long as the process lives."""
+    return "pong"
+
+
+@router.get(
+    "/health/ready",
+    summary="Can the gateway serve?",
+    response_model=Readiness,
+    responses={
+        200: success("It can.", {"status": "ready", "missing": []}),
+        503: success("Something is missing.", {"status": "not ready", "missing": ["worker"]})
+        | {"model": Readiness, "headers": RETRY_AFTER},
+    },
+)
+async def ready(services: Services) -> JsonResponse:
+    """Answer 200 when the broker is reachable, the view of users is caught up and a worker answers."""
+    if missing := await readiness.missing(services.users, services.workers):
+        return JsonResponse(
+            {"status": "not ready", "missing": missing}, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "1"}
+        )
+    return JsonResponse({"status": "ready", "missing": []})

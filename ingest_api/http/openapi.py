@@ -1,0 +1,77 @@
+"""What the OpenAPI document says of answers, bodies and errors that several calls have in common."""
+
+from typing import Annotated, Any, Final, TypeAlias
+
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
+
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+"""The documentation of answers by their status, as FastAPI takes it."""
+
+INT64: Final = {"minimum": -(2**63), "maximum": 2**63 - 1}
+RETRY_AFTER: Final = {
+    "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait.", "required": True}
+}
+EXAMPLE_TIME: Final = "2026-11-24T10:00:00Z"
+EXAMPLE_ID: Final = "5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77"
+
+
+class Problem(BaseModel):
+    """Why a request was not answered with success."""
+
+    detail: str
+    field: Annotated[str | None, Field(description="The offending field, where there is one.")] = None
+
+
+def success(description: str, example: Any) -> dict[str, Any]:
+    """Return the documentation of an answer, with an example."""
+    return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+def problem(description: str, detail: str, field: str | None = None) -> dict[str, Any]:
+    """Return the documentation of an error response, with an example."""
+    example = {"detail": detail} | ({"field": field} if field else {})
+    return {"model": Problem} | success(description, example)
+
+
+def unavailable(detail: str) -> dict[str, Any]:
+    """Return the documentation of a 503."""
+    return problem("Not now; try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}
+
+
+def too_many(detail: str, description: str) -> dict[str, Any]:
+    """Return the documentation of a 429."""
+    return problem(f"{description}; try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}
+
+
+BODY_ERRORS: Final[Responses] = {
+    413: problem("The body is over the limit.", "body: must not be over 16777216 bytes (16.0 MiB)"),
+    415: problem("The body is not plain JSON.", "content-type: must be application/json", "content-type"),
+}
+
+
+def body(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the documentation of a body that the handler reads itself, after authentication."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def correct(app: FastAPI, parts: type[BaseModel], any_text: tuple[str, ...]) -> None:
+    """Correct what FastAPI cannot know of an app in its OpenAPI document.
+
+    Args:
+        app: the app.
+        parts: a model to which a documented body refers.
+        any_text: the paths whose DELETE takes any text as parameter: FastAPI's 422 is never the answer.
+    """
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document["components"]["schemas"][parts.__name__] = parts.model_json_schema()
+        for path in any_text:
+            document["paths"][path]["delete"]["responses"].pop("422", None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

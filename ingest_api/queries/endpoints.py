@@ -1,0 +1,104 @@
+"""The calls that read: an ECG's insights, a user's ECGs, and an ECG as it was submitted."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from ingest_api.http.errors import Unprocessable
+from ingest_api.http.openapi import EXAMPLE_ID, problem, success, unavailable
+from ingest_api.http.prefer_header import wait_seconds
+from ingest_api.http.responses import JsonResponse
+from ingest_api.http.services import services_of
+from ingest_api.queries import answers, schemas
+from ingest_api.queries.services import QueryServices, Services
+from ingest_api.queries.stored_ecgs import GONE
+from ingest_api.users.direct_route import DirectRoute
+from ingest_api.users.schemas import USER_ERRORS
+from ingest_api.users.services import User
+
+_MAX_PAGE = 200
+_PENDING = "Insights are still being processed"
+
+direct = APIRouter(tags=["ecgs"], route_class=DirectRoute)
+router = APIRouter(tags=["ecgs"])
+
+
+@direct.get(
+    "/ecgs/{ecg_id}/insights",
+    summary="Read an ECG's insights",
+    response_model=schemas.EcgInsights,
+    openapi_extra={"parameters": [schemas.PREFER]},
+    responses={
+        200: success("The insights.", schemas.EXAMPLE_INSIGHTS),
+        202: problem("Accepted, and not yet processed.", _PENDING),
+        **USER_ERRORS,
+        404: problem("There is no such ECG of this user.", f"ECG not found for id {EXAMPLE_ID}"),
+        422: problem(
+            "Accepted, and then impossible to process.", "leads: an insight could not be computed (ValueError)"
+        ),
+        503: unavailable("The insights are being moved to another worker, try again"),
+    },
+)
+async def read_insights(request: Request, ecg_id: str, user: User) -> JsonResponse:
+    """Answer the insights of the caller's ECG, its leads in the order submitted."""
+    queries = services_of(request, QueryServices)
+    wait = 0 if queries.long_polls.full else wait_seconds(request.headers.getlist("prefer"))
+    applied = {"preference-applied": f"wait={wait}"} if wait else None
+    found = await queries.lookup.find(request, ecg_id, user, wait)
+    if found is None:
+        return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED, applied)
+    await queries.audit.record("insights_read", user, ecg_id)
+    if found.error is not None:
+        raise Unprocessable(found.error)
+    return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads}, headers=applied)
+
+
+@router.get(
+    "/ecgs",
+    summary="List your ECGs",
+    response_model=schemas.EcgList,
+    responses={
+        200: success("A page.", schemas.EXAMPLE_LIST),
+        **USER_ERRORS,
+        422: problem("Limit or cursor cannot be one.", "cursor: must be the `next` of a page of yours", "cursor"),
+        503: unavailable("The list is being moved to another worker, try again"),
+    },
+)
+async def list_ecgs(
+    services: Services,
+    user: User,
+    limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="How many at most.")] = 50,
+    cursor: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+) -> JsonResponse:
+    """Answer a page of the caller's processed ECGs, the latest accepted first.
+
+    Who follows `next` to its end sees each ECG that was there at the beginning once, whatever comes meanwhile.
+    """
+    rows, following = await services.ecg_list.page(user, limit, cursor)
+    await services.audit.record("ecgs_listed", user)
+    return JsonResponse({"ecgs": [answers.summary(row) for row in rows], "next": following})
+
+
+@router.get(
+    "/ecgs/{ecg_id}",
+    summary="Read an ECG as it was submitted",
+    response_model=schemas.StoredEcg,
+    responses={
+        200: success("The ECG.", schemas.EXAMPLE_ECG),
+        202: problem("Accepted, and not yet processed.", _PENDING),
+        **USER_ERRORS,
+        404: problem("There is no such ECG of this user.", f"ECG not found for id {EXAMPLE_ID}"),
+        410: problem("Its signals were kept as long as they are; its insights stay.", GONE),
+        422: problem("Accepted, and then impossible to read.", "leads[0].signal: must hold integers only"),
+        503: unavailable("The signals cannot be read now, try again"),
+    },
+)
+async def read_ecg(services: Services, request: Request, ecg_id: str, user: User) -> JsonResponse:
+    """Answer the caller's ECG with its signals, for as long as submissions are kept."""
+    row = await services.lookup.find(request, ecg_id, user)
+    if row is None:
+        return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED)
+    async with services.stored_ecgs.reading(row) as ecg:
+        await services.audit.record("signals_read", user, ecg_id)
+        return JsonResponse(answers.stored_ecg(row, ecg))

@@ -1,0 +1,68 @@
+"""ECGs as they were submitted, for as long as the submissions topic keeps them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka.errors import KafkaError
+
+from ingest_api.http.errors import Gone, Unavailable, Unprocessable
+from ingest_api.queries.submission_reader import Message, SubmissionReader
+from ingest_api.users.user_keys import UserKeys
+from shared import encoding
+from shared.ecg import Ecg
+from shared.errors import InvalidEcg
+from shared.messages.insights import Insights
+from shared.security.data_keys import KeyDestroyed
+from shared.security.sealing import Broken
+from shared.settings import Settings
+
+GONE = "The signals are no longer kept, the insights are"
+
+
+class StoredEcgs:
+    """Reads ECGs, and opens those that are sealed."""
+
+    def __init__(self, settings: Settings, records: SubmissionReader, keys: UserKeys) -> None:
+        self._timeout = settings.query_timeout
+        self._records = records
+        self._keys = keys
+
+    @asynccontextmanager
+    async def reading(self, row: Insights) -> AsyncIterator[Ecg]:
+        """Yield the ECG of a row; memory holds a few of them at a time, each until its block ends.
+
+        Raises:
+            Gone: if its signals are no longer kept.
+            Unprocessable: if it could not be read when it was processed either.
+            Unavailable: if the broker does not answer in time, or too many are read.
+        """
+        async with self._records.reading(row.ecg_id, row.offset) as message:
+            try:
+                ecg = await self._opened(row.ecg_id, message) if message is not None else None
+            except (InvalidEcg, Broken):
+                if row.error is not None:
+                    raise Unprocessable(row.error) from None
+                ecg = None
+            # Whatever the offset leads to is shown only if it is this ECG of this user.
+            if ecg is None or (ecg.id, ecg.username) != (row.ecg_id, row.username):
+                raise Gone(GONE)
+            yield ecg
+
+    async def _opened(self, ecg_id: str, message: Message) -> Ecg | None:
+        """Return an ECG, or None if the key that it was sealed with is destroyed.
+
+        Raises:
+            InvalidEcg, Broken: if it is none.
+            Unavailable: if the broker cannot be asked for the key.
+        """
+        value = message.value
+        if message.data_key is not None:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    value = await self._keys.open(message.data_key, ecg_id, value)
+            except KeyDestroyed:
+                return None
+            except (KafkaError, TimeoutError):
+                raise Unavailable("The signals cannot be read now, try again", missing="broker") from None
+        return encoding.decode(value, message.content_type)

@@ -1,0 +1,37 @@
+"""The call that submits an ECG."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+
+from ingest_api.http.openapi import BODY_ERRORS, EXAMPLE_ID, body, problem, success, too_many, unavailable
+from ingest_api.http.responses import JsonResponse
+from ingest_api.http.services import services_of
+from ingest_api.submissions import schemas
+from ingest_api.submissions.services import SubmissionServices
+from ingest_api.users.direct_route import DirectRoute
+from ingest_api.users.schemas import USER_ERRORS
+from ingest_api.users.services import User
+
+router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
+
+
+@router.post(
+    "/ecgs",
+    summary="Submit an ECG",
+    status_code=HTTPStatus.CREATED,
+    response_model=schemas.EcgId,
+    openapi_extra=body(schemas.EcgIn) | {"parameters": [schemas.IDEMPOTENCY_KEY]},
+    responses={
+        201: success("Accepted, and durable.", {"id": EXAMPLE_ID}),
+        **USER_ERRORS,
+        **BODY_ERRORS,
+        429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
+        422: problem("The ECG breaks the schema.", "leads[0].signal: must hold integers only", "leads[0].signal"),
+        503: unavailable("The submission was not acknowledged by the broker, try again"),
+    },
+)
+async def submit_ecg(request: Request, user: User) -> JsonResponse:
+    """Answer the ECG's id once the broker has acknowledged it: from then on it is not lost."""
+    ecg_id = await services_of(request, SubmissionServices).submissions.accept(request, user)
+    return JsonResponse({"id": ecg_id}, HTTPStatus.CREATED)

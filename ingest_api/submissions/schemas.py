@@ -1,0 +1,69 @@
+"""What goes over the wire for a submission."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ingest_api.http.openapi import EXAMPLE_ID, INT64
+from shared.ecg import JSON_SCHEMA
+
+IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": "idempotency-key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "Makes it safe to send a submission again: the same key and content are the same ECG, on every "
+    "gateway, at any time. The same key with another content is another ECG.",
+    "example": "recorder-7/2026-11-24/0001",
+}
+
+
+class LeadIn(BaseModel):
+    """A lead of a submission."""
+
+    name: Annotated[
+        str, Field(description="May repeat, as on rhythm strips.", json_schema_extra=JSON_SCHEMA["lead name"])
+    ]
+    number_of_samples: Annotated[int | None, Field(description="The signal's length, checked when given.")] = None
+    adc_gain: Annotated[
+        float | None,
+        Field(description="ADC units of one millivolt, where known.", json_schema_extra=JSON_SCHEMA["adc gain"]),
+    ] = None
+    signal: Annotated[
+        list[Annotated[int, Field(json_schema_extra=INT64)]],
+        Field(description="Samples in ADC units about the isoelectric line at zero."),
+    ]
+
+
+class EcgIn(BaseModel):
+    """A submission."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "date": "2026-11-24T10:00:00Z",
+                    "sampling_rate": 500,
+                    "leads": [
+                        {"name": "I", "number_of_samples": 8, "adc_gain": 200, "signal": [1, 0, -1, 0, 1, 0, 0, 1]},
+                        {"name": "II", "signal": [1, 0, -1]},
+                    ],
+                }
+            ]
+        }
+    )
+
+    date: Annotated[
+        str | None, Field(description="When it was recorded, ISO 8601.", json_schema_extra=JSON_SCHEMA["date"])
+    ] = None
+    sampling_rate: Annotated[
+        float | None,
+        Field(description="Samples per second, where known.", json_schema_extra=JSON_SCHEMA["sampling rate"]),
+    ] = None
+    leads: Annotated[list[LeadIn], Field(json_schema_extra=JSON_SCHEMA["leads"])]
+
+
+class EcgId(BaseModel):
+    """The id of an accepted ECG."""
+
+    id: Annotated[str, Field(examples=[EXAMPLE_ID])]

@@ -1,0 +1,62 @@
+"""Routes of the calls that users make all the time, which are answered before FastAPI's layers."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
+
+from ingest_api.http import errors
+from ingest_api.http.services import services_of
+from ingest_api.users.authentication import USER_HEADER
+from ingest_api.users.services import UserServices
+
+
+class DirectRoute(APIRoute):
+    """A user's call whose handler is called directly, with the request, the user and the path's parameters.
+
+    FastAPI documents it like any other. Its middleware, routing and dependencies would be a third of the work of
+    answering it: see docs/decisions/0010-hot-path.md.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """Return the way to answer a request, without FastAPI's handling of parameters and answers."""
+        return self.answer
+
+    async def answer(self, request: Request) -> Response:
+        """Authenticate the user and call the handler."""
+        try:
+            authenticator = services_of(request, UserServices).authenticator
+            user = await authenticator.user(request, request.headers.get(USER_HEADER))
+            response: Response = await self.endpoint(request, user=user, **request.path_params)
+        except errors.ApiError as error:
+            return await errors.answer(request, error)
+        return response
+
+
+class DirectRoutes:
+    """An app, with its direct routes before all of its layers."""
+
+    def __init__(self, app: FastAPI, routes: Iterable[BaseRoute]) -> None:
+        self._app = app
+        self._routes: Sequence[DirectRoute] = [route for route in routes if isinstance(route, DirectRoute)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        route = self._route(scope) if scope["type"] == "http" else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        scope["app"] = self._app
+        response = await route.answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    def _route(self, scope: Scope) -> DirectRoute | None:
+        for route in self._routes:
+            if scope["method"] in (route.methods or ()) and (match := route.path_regex.match(scope["path"])):
+                scope["path_params"] = match.groupdict()
+                return route
+        return None

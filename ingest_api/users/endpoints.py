@@ -1,0 +1,88 @@
+"""The administrator's calls: registering and listing users."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import ValidationError
+
+from ingest_api.http.body import announced_length, check_media_type, read_body
+from ingest_api.http.errors import Unprocessable
+from ingest_api.http.openapi import BODY_ERRORS, body, problem, success, unavailable
+from ingest_api.users import schemas
+from ingest_api.users.services import Admin, Services
+from shared.ecg import check_username
+from shared.errors import InvalidEcg
+
+_MAX_BODY = 4096
+_MAX_USERS = 1000
+
+router = APIRouter(tags=["users"], dependencies=[Admin])
+
+
+@router.post(
+    "/users",
+    summary="Register a user, or give one a new token",
+    status_code=HTTPStatus.CREATED,
+    response_model=schemas.UserToken,
+    response_model_exclude_none=True,
+    openapi_extra=body(schemas.UserIn),
+    responses={
+        201: success(
+            "The user, and the token.",
+            {"username": "st-marys", "token": schemas.EXAMPLE_TOKEN, "expires_at": "2027-02-22T10:00:00Z"},
+        ),
+        **schemas.ADMIN_ERRORS,
+        **BODY_ERRORS,
+        422: problem("The username is missing or not allowed.", "username: Field required", "username"),
+        503: unavailable("The user was not acknowledged by the broker, try again"),
+    },
+)
+async def register_user(services: Services, request: Request) -> schemas.UserToken:
+    """Answer the user's token, once. A token issued before is revoked."""
+    user = await _user(request)
+    token, expires_at = await services.administration.register(user.username, user.expires_in)
+    return schemas.UserToken(username=user.username, token=token, expires_at=expires_at)
+
+
+@router.get(
+    "/users",
+    summary="List the users",
+    response_model=schemas.UserList,
+    responses={
+        200: success("A page.", {"users": [schemas.EXAMPLE_USER], "next": "st-marys"}),
+        **schemas.ADMIN_ERRORS,
+        422: problem("The limit cannot be one.", "limit: Input should be greater than or equal to 1", "limit"),
+        503: unavailable("The users cannot be listed now, try again"),
+    },
+)
+async def list_users(
+    services: Services,
+    limit: Annotated[int, Query(ge=1, le=_MAX_USERS, description="How many at most.")] = 100,
+    after: Annotated[str, Query(description="The `next` of the page before.")] = "",
+) -> schemas.UserList:
+    """Answer a page of the users by name; no token, nor anything of one."""
+    accounts, following = await services.administration.page(limit, after)
+    users = [schemas.User.model_validate(account, from_attributes=True) for account in accounts]
+    return schemas.UserList(users=users, next=following)
+
+
+async def _user(request: Request) -> schemas.UserIn:
+    """Return what the body says, read and checked after authentication.
+
+    Raises:
+        TooLarge, UnsupportedMediaType, Unprocessable: if it says no user.
+    """
+    check_media_type(request)
+    announced_length(request, _MAX_BODY)
+    content = await read_body(request, _MAX_BODY)
+    try:
+        user = schemas.UserIn.model_validate_json(content)
+        check_username(user.username)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "body"
+        raise Unprocessable(f"{field}: {first['msg']}", field=field) from None
+    except InvalidEcg as error:
+        raise Unprocessable(str(error), field=error.field) from None
+    return user

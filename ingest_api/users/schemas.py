@@ -1,0 +1,75 @@
+"""What goes over the wire for users: the administrator's bodies and answers, and the errors of authentication."""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ingest_api.http.openapi import EXAMPLE_TIME, Responses, problem, too_many
+from ingest_api.users.authentication import TOO_MANY_FAILURES
+from shared.ecg import JSON_SCHEMA, MAX_USERNAME
+
+# Ten years: longer is a slip of the keyboard, not a wish.
+MAX_LIFETIME = 315_360_000
+EXAMPLE_TOKEN = "ecg_0RCMtXYTnZkFKvRGXEwGMOUhcfLN3WC48aOWwnPkqpQ3SGnWX"  # noqa: S105 - nobody's
+EXAMPLE_USER: Final = {
+    "username": "st-marys",
+    "created_at": EXAMPLE_TIME,
+    "issued_at": EXAMPLE_TIME,
+    "expires_at": EXAMPLE_TIME,
+}
+
+_TOO_MANY_FAILURES = too_many(TOO_MANY_FAILURES, "The token is wrong, as many from the same address were")
+USER_ERRORS: Final[Responses] = {
+    401: problem("The token is missing, unknown or expired.", "Invalid user token"),
+    429: _TOO_MANY_FAILURES,
+}
+ADMIN_ERRORS: Final[Responses] = {
+    401: problem("The admin token is missing or wrong.", "Invalid admin token"),
+    429: _TOO_MANY_FAILURES,
+}
+
+
+class UserIn(BaseModel):
+    """A user to register."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"username": "st-marys", "expires_in": 7_776_000}]})
+
+    username: Annotated[
+        str,
+        Field(min_length=1, max_length=MAX_USERNAME, examples=["st-marys"], json_schema_extra=JSON_SCHEMA["username"]),
+    ]
+    expires_in: Annotated[
+        int | None,
+        Field(
+            strict=True,
+            ge=1,
+            le=MAX_LIFETIME,
+            examples=[7_776_000],
+            description="Seconds until the token expires; without it, it does not.",
+        ),
+    ] = None
+
+
+class UserToken(BaseModel):
+    """A user's new token, shown this once."""
+
+    username: Annotated[str, Field(examples=["st-marys"])]
+    token: Annotated[str, Field(examples=[EXAMPLE_TOKEN])]
+    expires_at: Annotated[datetime | None, Field(examples=["2027-02-23T10:00:00Z"])] = None
+
+
+class User(BaseModel):
+    """A user, without anything of the token."""
+
+    username: Annotated[str, Field(examples=["st-marys"])]
+    created_at: Annotated[datetime, Field(description="When the user was registered.", examples=[EXAMPLE_TIME])]
+    issued_at: Annotated[datetime, Field(description="When the token was issued.", examples=[EXAMPLE_TIME])]
+    expires_at: Annotated[datetime | None, Field(description="When it expires, if it does.", examples=[None])]
+
+
+class UserList(BaseModel):
+    """A page of the users, by name."""
+
+    users: list[User]
+    next: Annotated[str | None, Field(description="`after` of the next page, if there is one.", examples=["st-marys"])]
