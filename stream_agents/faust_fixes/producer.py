@@ -17,7 +17,8 @@ from faust.types import AppT
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from typing_extensions import override
 
-from shared.kafka.client_watch import PRODUCER_BROKEN, watched
+from shared.kafka.client_watch import watched
+from shared.kafka.producer_errors import PRODUCER_BROKEN
 
 log = structlog.get_logger(__name__)
 

@@ -33,7 +33,7 @@ Names = Mapping[type, set[str]]
 
 # The private names that each file may use, with the classes that have them. Another one needs a good reason.
 ALLOWED: Mapping[str, Names] = {
-    "shared/kafka/client_watch.py": {
+    "shared/kafka/background_tasks.py": {
         AIOKafkaClient: {"_sync_task", "_topics"},
         AIOKafkaConsumer: {"_client", "_closed", "_coordinator", "_fetcher"},
         AIOKafkaProducer: {"_closed", "_sender"},
