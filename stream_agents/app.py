@@ -14,6 +14,7 @@ from shared.settings import MIB, Settings
 from shared.tracing import from_environment
 from shared.worker_protocol.auth import InternalAuth
 from stream_agents.agent import SubmissionsAgent
+from stream_agents.data_keys_service import DataKeysService
 from stream_agents.faust_fixes.dead_client import ClientWatch
 from stream_agents.faust_fixes.poll import Poll
 from stream_agents.faust_fixes.recovery import Recovery, TableManager
@@ -23,7 +24,8 @@ from stream_agents.metrics_exporter import Exporter, Sensor
 from stream_agents.serving.assignment import Serving
 from stream_agents.serving.end_offsets import Ends
 from stream_agents.serving.http import add_views, gateways_only
-from stream_agents.table.compaction import Upkeep
+from stream_agents.serving.waiters import Waits
+from stream_agents.table.compaction import Compaction
 from stream_agents.table.insights_table import InsightsTable
 
 _WAITING_POLLS = 4
@@ -66,9 +68,11 @@ def create_app(settings: Settings) -> faust.App:
         web_metrics_enabled=False,
     )
     app.transport = app.producer_transport = new_transport(app, settings)
+    waits = Waits(settings.max_waits)
     table = InsightsTable(
         app,
         settings,
+        waits.stored,
         name="insights",
         partitions=topics.insights.partitions,
         key_type=bytes,
@@ -89,13 +93,14 @@ def create_app(settings: Settings) -> faust.App:
     ends = Ends(settings)
     tables.own_recovery = Recovery(app, topics.insights.name, table.reader, ends.of, beacon=tables.beacon)
     agent = SubmissionsAgent(app, settings, topics, table, from_environment("worker"))
-    app.add_dependency(Upkeep(settings, table, agent.keys))
+    app.add_dependency(Compaction(settings, table.rows))
+    app.add_dependency(DataKeysService(agent.keys))
     app.add_dependency(ClientWatch())
-    serving = Serving(app, settings, table, topics, ends)
+    serving = Serving(app, settings, topics, table=table, waits=waits, ends=ends)
     app.sensors.add(Sensor())
     if settings.metrics_port is not None:
         app.add_dependency(Exporter(app, settings, topics, table, serving))
-    add_views(app, table, serving)
+    add_views(app, table, waits, serving)
 
     @app.agent(
         app.topic(topics.submissions.name),

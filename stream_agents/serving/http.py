@@ -12,7 +12,7 @@ from shared.messages.insights import Insights
 from shared.worker_protocol.auth import InternalAuth
 from shared.worker_protocol.listing import decode_query
 from stream_agents.serving.assignment import Serving
-from stream_agents.serving.waiters import Moved
+from stream_agents.serving.waiters import Moved, Waits
 from stream_agents.table.insights_table import InsightsTable
 
 # For health probes, which know no secret.
@@ -34,7 +34,7 @@ def gateways_only(auth: InternalAuth) -> Middleware:
     return check
 
 
-def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
+def add_views(app: AppT, table: InsightsTable, waits: Waits, serving: Serving) -> None:
     """Add the views to a worker's web server."""
 
     @app.page("/health", name="health")
@@ -65,7 +65,7 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
         owner = insights.owner(found or _NO_ROW)
         if wait and (found is None or asking not in (None, owner)):
             try:
-                found = await table.waits.row(key, float(wait), asking) or table.find(number, key)
+                found = await waits.row(key, float(wait), asking) or table.find(number, key)
             except Moved:
                 return view.text("not served here any more", status=421)
             owner = insights.owner(found or _NO_ROW)
