@@ -9,18 +9,23 @@ from yarl import URL
 
 from shared.kafka.clients import worker_group
 from shared.kafka.topics import Topics
+from shared.security.data_keys import DataKeys
 from shared.security.tls import server_context
 from shared.settings import MIB, Settings
 from shared.tracing import from_environment
 from shared.worker_protocol.auth import InternalAuth
 from stream_agents.agent import SubmissionsAgent
+from stream_agents.batch_report import BatchReport
 from stream_agents.data_keys_service import DataKeysService
 from stream_agents.faust_fixes.dead_client import ClientWatch
 from stream_agents.faust_fixes.poll import Poll
 from stream_agents.faust_fixes.recovery import Recovery, TableManager
 from stream_agents.faust_fixes.transport import credentials, new_transport
 from stream_agents.faust_fixes.web_server import App
+from stream_agents.inbox import Inbox
 from stream_agents.metrics_exporter import Exporter, Sensor
+from stream_agents.outcome_writer import OutcomeWriter
+from stream_agents.processing.batch_processor import BatchProcessor
 from stream_agents.serving.assignment import Serving
 from stream_agents.serving.end_offsets import Ends
 from stream_agents.serving.http import add_views, gateways_only
@@ -92,9 +97,17 @@ def create_app(settings: Settings) -> faust.App:
     tables.add(table)
     ends = Ends(settings)
     tables.own_recovery = Recovery(app, topics.insights.name, table.reader, ends.of, beacon=tables.beacon)
-    agent = SubmissionsAgent(app, settings, topics, table, from_environment("worker"))
+    keys = DataKeys(settings, topics)
+    agent = SubmissionsAgent(
+        app,
+        Inbox(settings.batch_size),
+        keys,
+        processor=BatchProcessor(settings, topics, keys, table.rows.get_row),
+        writer=OutcomeWriter(app, topics, table),
+        report=BatchReport(settings, from_environment("worker")),
+    )
     app.add_dependency(Compaction(settings, table.rows))
-    app.add_dependency(DataKeysService(agent.keys))
+    app.add_dependency(DataKeysService(keys))
     app.add_dependency(ClientWatch())
     serving = Serving(app, settings, topics, table=table, waits=waits, ends=ends)
     app.sensors.add(Sensor())

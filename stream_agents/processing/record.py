@@ -56,6 +56,11 @@ class Record(msgspec.Struct, frozen=True):
         """The id of the request that submitted the record, or None if it is missing or unfit for a log line."""
         return valid_request_id(self.header(REQUEST_ID_HEADER))
 
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """The request id as a field of a log line, if there is one."""
+        return {} if (known := self.request_id) is None else {"request_id": known}
+
 
 def received(record: ConsumerRecord) -> Record:
     """Return a record as a consumer received it."""
