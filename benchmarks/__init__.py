@@ -1,1 +1,1 @@
-"""Benchmarks on Apache Kafka: the pipeline beside its peers, in turn in the same run. See docs/benchmarks.md."""
+"""Benchmarks of the pipeline and its peers on Apache Kafka, taking turns in the same run. See docs/benchmarks.md."""

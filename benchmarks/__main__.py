@@ -1,4 +1,4 @@
-"""Command line: `python -m benchmarks [PART ...] [--quick]`; the part `report` only writes the report anew."""
+"""Command line: `python -m benchmarks [PART ...] [--quick]`; the part `report` only rewrites the report."""
 
 import argparse
 import asyncio
@@ -18,12 +18,12 @@ BUILD = ROOT / "build" / "benchmarks"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 _INTERRUPTED = 130
 _BUSY = 0.1
-# Measures nothing: for a reason added to the targets.
+# Measures nothing: rewrites the report after its texts, such as the reasons in targets.py, have changed.
 _REPORT = "report"
 
 
 def main() -> int:
-    """Run parts of the benchmarks, and write the report once all parts have been measured."""
+    """Run the named parts, and write the report if all parts have been measured."""
     parser = argparse.ArgumentParser(prog="benchmarks", description="The pipeline beside its peers, on Apache Kafka.")
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"{', '.join([*report.PARTS, _REPORT])}; all by default"
@@ -49,8 +49,8 @@ def main() -> int:
 
 async def _run(parts: list[str], quick: bool, results: Path) -> None:
     task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - this is one
-    # As Ctrl-C does: every block is left, and what it started is stopped.
+    assert task is not None  # noqa: S101 - this coroutine runs in one
+    # As for Ctrl-C: every block is left, and stops the processes that it started.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     work = BUILD / "work"
     for part in (part for part in parts if part != _REPORT):
@@ -64,7 +64,7 @@ async def _run(parts: list[str], quick: bool, results: Path) -> None:
         try:
             figures = await report.PARTS[part].run(Run(install(), work, quick))
         finally:
-            # Logs stay for a look; the topics' data is gigabytes.
+            # Delete the topics' data, which is gigabytes; keep the logs.
             for data in work.rglob("data"):
                 shutil.rmtree(data, ignore_errors=True)
         report.save(results, part, figures, others)

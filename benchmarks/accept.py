@@ -1,4 +1,4 @@
-"""How many submissions a gateway accepts, and how long each takes."""
+"""Rate and latency of accepting submissions."""
 
 import asyncio
 import time
@@ -36,17 +36,17 @@ _WHAT = {
 
 @dataclass(frozen=True)
 class Contender:
-    """Gateways, and the token that they accept."""
+    """One or more gateways, and the token that they accept."""
 
     services: list[Service]
-    token: str = "none"  # noqa: S105 - the peers ask for none
+    token: str = "none"  # noqa: S105 - the peers need no token
 
     def cpu(self) -> float:
         """Return the CPU seconds used so far."""
         return sum(cpu_seconds(service.pid) for service in self.services)
 
     async def settle(self) -> None:
-        """Wait until it is idle: what came too fast is still at work when its clients have gone."""
+        """Wait until the gateways are idle: a backlog is still processed after the load generator has ended."""
         deadline = time.monotonic() + _SETTLE_TIMEOUT
         while time.monotonic() < deadline:
             before = self.cpu()
@@ -64,7 +64,7 @@ async def run(run: Run) -> Figures:
             pipeline = stack.enter_context(Pipeline(cluster.bootstrap_servers, directory))
             contenders = await _start(stack, pipeline, cluster.bootstrap_servers, directory)
             for contender in contenders.values():
-                # The first requests find cold caches, connections and code.
+                # Warm up: the first requests meet cold caches, connections and code.
                 await load(run, contender, SMALL)
             for i in range(run.pick(3, 1)):
                 run.say(f"accept: round {i + 1}")
@@ -77,8 +77,8 @@ def section(figures: Figures, plots: Path) -> str:
     text = f"""## Accepting submissions
 
 201s per second of one gateway process with {CONNECTIONS} connections that each send the next ECG when the one before is
-answered; **p99** is how long they wait. Broker and load generator share the machine's cores. **CPU** is that of the
-gateway's process.
+answered; **p99** is the 99th percentile of the time to the answer. Broker and load generator share the machine's cores.
+**CPU** is that of the gateway's process.
 
 """
     for size in RATES:
@@ -100,8 +100,8 @@ gateway's process.
         spreads = [figures.spread(f"{key}/{name}/rate") for name in labels]
         bars(plots / f"accept-{size}.svg", f"201s per second, {size}", labels, spreads)
         text += f"\n![201s per second]({plots.name}/accept-{size}.svg)\n\n"
-    text += """Milliseconds from the time at which a request was due, at fixed rates, to its 201. Who cannot keep up
-falls behind for as long as the load lasts: that has no latency, only a growing queue.
+    text += """Milliseconds from the time at which a request was due, at fixed rates, to its 201. A contender which
+cannot keep up falls further behind for as long as the load lasts: its queue grows, and it has no latency to report.
 
 """
     loads = [(f"{size}, {rate}/s", f"{size}/{{}}/{rate}") for size, rates in RATES.items() for rate in rates]
@@ -155,12 +155,12 @@ async def _round(run: Run, contenders: dict[str, Contender], figures: Figures) -
 async def load(
     run: Run, contender: Contender, size: Size, rate: float | None = None, requests: str = "accept"
 ) -> Result:
-    """Submit ECGs, as many as are accepted or at a rate, until the contender is idle again.
+    """Submit ECGs, in a closed loop or at a fixed rate, and wait until the contender is idle again.
 
-    `requests` names the file of the requests.
+    `requests` is the name of the file to which the requests are written.
 
     Raises:
-        RuntimeError: if anything else than a 201 is answered.
+        RuntimeError: if an answer is not a 201.
     """
     posts = [build_post("/ecgs", contender.token, body) for body in bodies(size)]
     spec = Spec(
@@ -173,7 +173,7 @@ async def load(
     )
     result = await generate(spec)
     await contender.settle()
-    # One that falls behind may not have answered any yet.
+    # A subset: a contender that falls behind may not have answered at all yet.
     if not set(result.statuses) <= {_CREATED}:
         raise RuntimeError(f"a gateway answered {result.statuses}")
     return result

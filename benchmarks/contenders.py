@@ -1,4 +1,4 @@
-"""The peers as processes. Those that need packages in conflict with ours have an environment of their own."""
+"""The peers as processes. Peers whose packages conflict with ours run in an environment of their own."""
 
 import subprocess
 from collections.abc import Callable, Mapping
@@ -34,8 +34,8 @@ def plain_service(directory: Path) -> Service:
 class Consumer:
     """A program that drains a topic of submissions.
 
-    `output` gives, from the group and the topic, the topic that has a record as soon as a submission is done; where
-    there is none the program prints how far it is.
+    `output` returns, from the group and the topic, the name of the topic to which the program writes a record for each
+    submission that it has processed. A program without one prints its progress.
     """
 
     command: Callable[[Distribution], list[str]]

@@ -1,4 +1,4 @@
-"""How soon after its 201 an ECG's insights can be read."""
+"""Freshness: the time from an ECG's 201 until its insights can be read."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -24,7 +24,7 @@ _GROUP = "naive-pipeline"
 
 
 async def run(run: Run) -> Figures:
-    """Measure the pipeline's rate, and then freshness at shares of it."""
+    """Measure the pipeline's rate, and then the freshness at shares of this rate."""
     figures = Figures()
     directory = run.directory / "freshness"
     async with kafka(run.distribution, directory / "kafka", **SHORT_LIVED) as cluster:
@@ -91,8 +91,8 @@ def section(figures: Figures, _: Path) -> str:
     rates = {name: f"freshness/{name}/rate" for name in (OURS, NAIVE)}
     text = f"""## Through the pipeline
 
-ECGs of {SMALL} per second from submission to row: submitted in a closed loop, over the time until the last one's row is
-on the changelog. One gateway and one worker share the machine's cores with the broker and the load.
+ECGs of {SMALL} per second from submission to row: their number, submitted in a closed loop, over the time until the row
+of the last one is on the changelog. One gateway and one worker share the machine's cores with the broker and the load.
 
 """
     text += table(
@@ -100,10 +100,10 @@ on the changelog. One gateway and one worker share the machine's cores with the 
         [[name, figure(figures.spread(key)), ratio(figures.ratio(rates[OURS], key))] for name, key in rates.items()],
     )
     text += f"""
-Milliseconds from a submission's 201 to the 200 of its insights, asked for over HTTP every {1000 * _INTERVAL:.0f} ms,
-or 20 times in the time that they take, of up to {_FOLLOWED:.0f} submissions a second. The submissions arrive in
-an open loop, at a share of the rate above. Those that were still without insights seconds after the last submission
-count with that time.
+Milliseconds from a submission's 201 to the 200 of its insights, of up to {_FOLLOWED:.0f} submissions a second. They are
+polled over HTTP every {1000 * _INTERVAL:.0f} ms, and once late every twentieth of the time waited so far. The
+submissions arrive in an open loop, at a share of the rate above. Those without insights when the measurement ends, two
+seconds after the last submission, count with the time waited until then.
 
 """
     return text + table(

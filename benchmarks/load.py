@@ -1,8 +1,8 @@
-"""The load generator, a process of its own: prebuilt requests over raw connections, closed or open loop.
+"""The load generator, a process of its own: it sends prebuilt requests over raw connections in a closed or open loop.
 
 `python -m benchmarks.load` reads a `Spec` as JSON from standard input and writes a `Result` as JSON. An open loop sends
-by a schedule that no answer can delay, and measures from the scheduled time: a server that stalls is charged for every
-request that it kept waiting, not for the one that it was busy with.
+on a schedule that no answer delays, and measures latencies from the scheduled time: a server that stalls is charged
+for every request that had to wait, not only for the one that it was processing (no coordinated omission).
 """
 
 import asyncio
@@ -15,15 +15,16 @@ from typing import cast
 import msgspec
 import uvloop
 
-# The loop's own clock has a resolution of a millisecond: times are taken from the machine's.
+# Seconds to wait for answers after the last request. All times are from `time.monotonic`, because the clock of uvloop's
+# loop has a resolution of a millisecond.
 _GRACE = 2.0
-# Of how late insights are, relative to that.
+# Of late insights: they are polled again after this share of the time waited so far.
 _RESOLUTION = 0.05
 _ACCEPTED, _DONE = 201, 200
 
 
 class Follow(msgspec.Struct):
-    """Ask for the insights of submissions, no more than `rate` new ones a second, every `interval` seconds."""
+    """Poll the insights of up to `rate` new submissions a second, each every `interval` seconds."""
 
     rate: float
     interval: float
@@ -31,7 +32,7 @@ class Follow(msgspec.Struct):
 
 
 class Spec(msgspec.Struct):
-    """What to send, where and for how long; an open loop if there is a rate (requests a second)."""
+    """The requests, their targets and the duration; with a rate (requests per second) it is an open loop."""
 
     targets: list[tuple[str, int]]
     requests: str
@@ -43,12 +44,12 @@ class Spec(msgspec.Struct):
 
 
 class Result(msgspec.Struct):
-    """What came of it: latencies in milliseconds, those of the warm-up left out.
+    """The result of a run; the counts and times leave out the warm-up, except for `started`, `sent` and `statuses`.
 
-    `started` is on the machine's monotonic clock; `sent` counts the warm-up's requests too. `unanswered` ones
-    were late by at least what is among the latencies.
-    `fresh` holds milliseconds from a submission's 201 to the 200 of its insights. `stale` of them had not come when the
-    wait was over; they were late by at least what is among `fresh`.
+    `started` is a time of `time.monotonic`. `latencies` are milliseconds; they include the `unanswered` requests with
+    the time waited for them so far, which is a lower bound.
+    `fresh` are milliseconds from a submission's 201 to the 200 of its insights; they include the `stale` submissions,
+    whose insights had not come in the end, with the time waited for them so far.
     """
 
     started: float
@@ -68,7 +69,7 @@ def schedule(rate: float, seconds: float) -> list[float]:
 
 
 class Connection(asyncio.Protocol):
-    """One HTTP/1.1 connection with at most one request under way."""
+    """An HTTP/1.1 connection with at most one request under way."""
 
     def __init__(self, load: "Load") -> None:
         self._load = load
@@ -78,17 +79,17 @@ class Connection(asyncio.Protocol):
         self.asks_for: bytes | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
-        self._transport = cast("asyncio.Transport", transport)  # a stream's; uvloop's class is one of its own
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)  # a cast, because uvloop has a class of its own
 
     def send(self, request: bytes, due: float, asks_for: bytes | None = None) -> None:
-        """Send a request that was due at a time."""
+        """Send a request that is due at a time; `asks_for` is the ECG whose insights it polls, if it does."""
         assert self._transport is not None  # noqa: S101 - connected
         self.due, self.asks_for = due, asks_for
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a response; its end is where its content-length says."""
+        """Take a piece of a response, which is complete after its Content-Length."""
         self._buffer += data
         head, separator, body = self._buffer.partition(b"\r\n\r\n")
         if not separator:
@@ -99,11 +100,11 @@ class Connection(asyncio.Protocol):
             self._load.answered(self, int(head[9:12]), bytes(body))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the load."""
+        """Report the loss to the load."""
         self._load.lost(self)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         if self._transport:
             self._transport.close()
 
@@ -131,7 +132,7 @@ class Load:
         self._stopping = False
 
     async def run(self) -> Result:
-        """Send for the time that the spec says, and wait a little for what is under way."""
+        """Send for the duration of the spec, and wait for the answers that are due, for two seconds at most."""
         for _ in range(self._spec.connections):
             await self._connect()
         started = time.monotonic()
@@ -170,7 +171,7 @@ class Load:
     async def _open_loop(self, rate: float) -> None:
         start = time.monotonic()
         for offset in schedule(rate, self._spec.warmup + self._spec.seconds):
-            # Timers have a resolution of a millisecond: what is due by then is sent together.
+            # Timers have a resolution of a millisecond: the requests of one millisecond are sent together.
             if (delay := start + offset - time.monotonic()) > 0:
                 await asyncio.sleep(delay)
             self._send_next(start + offset)
@@ -197,13 +198,13 @@ class Load:
                 self._connecting.add(task)
                 task.add_done_callback(self._connecting.discard)
             return
-        # The one used last: those that are not needed stay idle.
+        # The one used last, so that connections that are not needed stay idle.
         connection = self._idle.pop()
         self._busy.add(connection)
         connection.send(request, due, asks_for)
 
     def answered(self, connection: Connection, status: int, body: bytes) -> None:
-        """Take note of an answer and go on."""
+        """Record an answer, and send the next request."""
         now, due, asks_for = time.monotonic(), connection.due, connection.asks_for
         assert due is not None  # noqa: S101 - it was sent
         self._busy.discard(connection)
@@ -223,7 +224,7 @@ class Load:
             self._send_next(now)
 
     def _follow(self, body: bytes, now: float) -> None:
-        assert self._spec.follow is not None  # noqa: S101 - asked by the caller
+        assert self._spec.follow is not None  # noqa: S101 - the caller has checked it
         ecg_id = body.split(b'"')[3]
         self._follow_next = now + 1 / self._spec.follow.rate
         self._followed[ecg_id] = now
@@ -240,12 +241,12 @@ class Load:
         if status == _DONE:
             self._fresh.append(1000 * (now - self._followed.pop(ecg_id)))
         else:
-            # Or whoever is late is asked for ever more often, as more wait: a load of its own.
+            # Late insights are polled less often: otherwise the polls of many late ECGs would become a load themselves.
             pause = max(self._spec.follow.interval, _RESOLUTION * (now - self._followed[ecg_id]))
             self._loop.call_later(pause, self._poll, ecg_id)
 
     def lost(self, connection: Connection) -> None:
-        """Take note of a closed connection: servers close idle ones. A request under way on it counts as status 0."""
+        """Record a closed connection: servers close idle ones. A request under way on it counts as status 0."""
         self._open -= 1
         if self._stopping:
             return
@@ -262,7 +263,7 @@ def build_get(path: str, token: str) -> bytes:
 
 
 def build_post(path: str, token: str, body: bytes) -> bytes:
-    """Return a POST request of JSON as bytes."""
+    """Return a POST request with a JSON body as bytes."""
     head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
     return f"POST {path} HTTP/1.1\r\n{headers(token)}{head}\r\n".encode() + body
 
@@ -278,7 +279,7 @@ async def _run(spec: Spec) -> Result:
 
 
 def main() -> None:
-    """Run the spec on standard input."""
+    """Run the spec from standard input."""
     spec = msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)
     sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_run(spec))))
 

@@ -1,6 +1,6 @@
-"""What uvloop would save, beside asyncio's own loop: `python -m benchmarks.loops [--quick]` prints a table.
+"""The CPU time that uvloop would save compared with asyncio's loop: `python -m benchmarks.loops [--quick]`.
 
-Not a part of the report: it answers one question, that of docs/decisions/0023-event-loop.md.
+It prints a table and is not a part of the report: it answers the question of docs/decisions/0023-event-loop.md.
 """
 
 import argparse
@@ -29,7 +29,7 @@ _COUNTS = {SMALL: (16_000, 8_000), LARGE: (3_000, 1_500)}
 
 
 async def _accept(run: Run, figures: Figures) -> None:
-    """Measure gateways under as many requests as they take, at the same time: what disturbs one disturbs all."""
+    """Measure both gateways in closed loops at the same time, so that a disturbance affects both."""
     async with kafka(run.distribution, run.directory / "kafka", **SHORT_LIVED) as cluster:
         with ExitStack() as stack:
             contenders = {}
@@ -56,7 +56,7 @@ async def _cpu_ms(run: Run, loop: str, contender: accept.Contender, size: Size) 
 
 
 async def _process(run: Run, figures: Figures) -> None:
-    """Measure workers in turn, each draining the same topic; the first of a round is the last of the next."""
+    """Measure workers in turn, each draining the same topic; the order is reversed from round to round."""
     core, broker_core = cores()
     async with kafka(run.distribution, run.directory / "kafka-2", broker_core) as cluster:
         broker = Broker(cluster.bootstrap_servers)

@@ -1,4 +1,4 @@
-"""The machine: which core a process runs on, and what a process has used of it."""
+"""The machine: pinning processes to cores, and measuring the CPU time and the memory that they use."""
 
 import os
 import platform
@@ -12,19 +12,19 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def cores() -> tuple[int, int]:
-    """Return the core of what is measured and that of the broker and the load, the same where there is only one."""
+    """Return the core for the measured process and the core for the broker, which are the same if there is only one."""
     available = sorted(os.sched_getaffinity(0))
     return available[0], available[-1]
 
 
 @contextmanager
 def pinned(core: int | None) -> Iterator[None]:
-    """Have what is started in the block run on one core alone; on any for None."""
+    """Pin the processes that the block starts to one core, or to none if it is None."""
     if core is None:
         yield
         return
     before = os.sched_getaffinity(0)
-    # A child, and every thread of it, starts with the affinity of the thread that starts it.
+    # A child process inherits the affinity of the thread that starts it, with all its threads.
     os.sched_setaffinity(0, {core})
     try:
         yield
@@ -33,18 +33,18 @@ def pinned(core: int | None) -> Iterator[None]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has used, all its threads together, in its own code and the kernel's."""
+    """Return the CPU time that all threads of a process have used, in user and kernel mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def resident_bytes(pid: int) -> int:
-    """Return the memory that a process holds."""
+    """Return the resident memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
 
 
 def busy(seconds: float = 1.0) -> float:
-    """Return the share of the machine's cores, from 0 to 1, that is at work while this process sleeps."""
+    """Return the share of the machine's CPU time, from 0 to 1, that other processes use while this one sleeps."""
     before = _cpu_times()
     time.sleep(seconds)
     used = [after - earlier for earlier, after in zip(before, _cpu_times(), strict=True)]
@@ -57,7 +57,7 @@ def _cpu_times() -> list[int]:
 
 
 def describe() -> str:
-    """Name the cores, the memory and the Python."""
+    """Return a description of the cores, the memory and the Python version."""
     info = Path("/proc/cpuinfo").read_text()
     model = next((line.partition(": ")[2] for line in info.splitlines() if line.startswith("model name")), "CPU")
     memory = os.sysconf("SC_PHYS_PAGES") * _PAGE / 2**30

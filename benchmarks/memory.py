@@ -1,4 +1,4 @@
-"""How much memory every process has over ten minutes at half load."""
+"""The memory of every process over ten minutes at half load."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ _INTERVAL = 1.0
 
 
 async def run(run: Run) -> Figures:
-    """Measure how much one gateway and one worker can take, and then their memory at half of it."""
+    """Measure the rate of one gateway and one worker, and then their memory at half of this rate."""
     figures = Figures()
     directory = run.directory / "memory"
     async with kafka(run.distribution, directory / "kafka", **SHORT_LIVED) as cluster:
@@ -60,7 +60,7 @@ async def _watch(load: asyncio.Task[object], pids: dict[str, int | None], figure
 
 
 def growth(figures: Figures, process: str) -> float:
-    """Return by how many MiB a minute a process grows in the second half of the run; in the first, caches fill."""
+    """Return the growth of a process in MiB per minute in the second half of the run; in the first, caches fill."""
     times, memory = figures.values["memory/seconds"], figures.values[f"memory/{process}"]
     half = len(times) // 2
     return 60 * slope(times[half:], memory[half:])

@@ -1,4 +1,4 @@
-"""The pure steps of the pipeline and what they could be replaced by, on one core."""
+"""The pure steps of the pipeline, and alternatives to them, on one core."""
 
 import json
 import time
@@ -66,7 +66,7 @@ def _by_json(body: bytes) -> list[Any]:
 
 
 def _steps(size: Size) -> dict[str, dict[str, Callable[[], Any]]]:
-    """Return for every step the ways to do it, each for one ECG."""
+    """Return the alternatives for every step; each call processes one ECG."""
     body, ecg = bodies(size)[0], Ecg(_ECG_ID, USERNAME, None, windows(size)[0])
     message, lists = packed.encode(ecg), [lead.signal.tolist() for lead in ecg.leads]
     row = insights.Insights(ecg.id, USERNAME, compute(ecg))
@@ -99,18 +99,18 @@ def _steps(size: Size) -> dict[str, dict[str, Callable[[], Any]]]:
 
 
 def differences(leads: Sequence[Lead]) -> tuple[Lead, ...]:
-    """Return the leads with every sample replaced by its difference to the one before."""
+    """Return the leads with every sample replaced by its difference from the previous one (delta encoding)."""
     wide = [(lead.name, lead.signal.astype(np.int64)) for lead in leads]
     return tuple(Lead(name, narrow(np.concatenate([signal[:1], signal[1:] - signal[:-1]]))) for name, signal in wide)
 
 
 def sums(leads: Sequence[Lead]) -> tuple[Lead, ...]:
-    """Return the leads of which these are the differences."""
+    """Return the leads that `differences` has encoded."""
     return tuple(Lead(lead.name, narrow(np.cumsum(lead.signal, dtype=np.int64))) for lead in leads)
 
 
 def microseconds(function: Callable[[], Any], seconds: float) -> float:
-    """Return how long a call takes, on average over some time."""
+    """Return the mean duration of a call in microseconds, measured for the given seconds."""
     function()
     calls, begun = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - begun) < seconds:
@@ -120,7 +120,7 @@ def microseconds(function: Callable[[], Any], seconds: float) -> float:
 
 
 async def run(run: Run) -> Figures:
-    """Measure every way in turn, round by round."""
+    """Measure every alternative in turn, round by round."""
     figures = Figures()
     seconds = run.pick(0.2, 0.03)
     with pinned(cores()[0]):

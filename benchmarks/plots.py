@@ -1,4 +1,4 @@
-"""Plots of the report, as SVG that stays the same for the same figures."""
+"""Plots of the report, as reproducible SVG: the same figures make the same file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ _COLOUR = "#3b6ea5"
 
 
 def bars(path: Path, title: str, labels: Sequence[str], spreads: Sequence[Spread], log: bool = False) -> None:
-    """Draw medians as bars, with their least and most."""
+    """Draw medians as bars, with the least and the most as error bars."""
     figure = Figure(figsize=(7, 0.8 + 0.32 * len(labels)), layout="constrained")
     axes = figure.add_subplot()
     medians = [spread.median for spread in spreads]

@@ -1,4 +1,4 @@
-"""How fast a preloaded topic is drained into a table, per core."""
+"""The rate at which a preloaded topic is processed into a table, on one core."""
 
 import asyncio
 import itertools
@@ -33,7 +33,7 @@ _WHAT = {
 
 @dataclass(frozen=True)
 class Sample:
-    """How many submissions were done at a time (seconds), and the CPU seconds used until then."""
+    """The number of submissions processed by a time (seconds), and the CPU seconds used until then."""
 
     time: float
     done: int
@@ -42,7 +42,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Drain:
-    """A steady drain."""
+    """The steady state of a drain: submissions per second, and CPU milliseconds per submission."""
 
     rate: float
     cpu_ms: float
@@ -50,7 +50,7 @@ class Drain:
 
 @dataclass(frozen=True)
 class Load:
-    """A preloaded topic."""
+    """The messages of a preloaded topic: the size of their ECGs, their encoding and their number."""
 
     size: Size
     packed: bool
@@ -73,9 +73,9 @@ class Load:
 
 
 def steady(samples: list[Sample], total: int) -> Drain | None:
-    """Return the drain between two moments of progress: the first with a fifth done, and the last.
+    """Return the drain between two samples that show progress: the first with a fifth done, and the last.
 
-    None if there are not two such moments.
+    Return None if there are not two such samples.
     """
     progress = [after for before, after in itertools.pairwise(samples) if after.done > before.done]
     warm = [sample for sample in progress if sample.done >= _WARM * total]
@@ -87,7 +87,7 @@ def steady(samples: list[Sample], total: int) -> Drain | None:
 
 
 async def run(run: Run) -> Figures:
-    """Measure every contender in turn, round by round, on the same messages."""
+    """Measure every contender in turn, round by round, with the same messages."""
     contenders.build_kafka_streams()
     figures = Figures()
     directory = run.directory / "process"
@@ -125,18 +125,18 @@ class Drains:
     core: int
 
     async def measure(self, name: str, load: Load, number: int) -> Drain:
-        """Drain a topic from its beginning."""
+        """Drain a topic from its beginning with the named contender."""
         if name == OURS:
             return await self.ours(load, self.directory / f"ours-{load.prefix}-{number}")
         return await self._peer(name, load, f"peer-{list(CONSUMERS).index(name)}-{load.prefix}-{number}")
 
     async def ours(self, load: Load, directory: Path, command: Command | None = None) -> Drain:
-        """Drain a topic with our worker, run by a command."""
+        """Drain a topic with our worker; `command` returns the command that runs a module."""
         output = f"{load.prefix}.insights"
         with Pipeline(self.broker.servers, directory, load.prefix, command) as pipeline:
             worker = pipeline.start_worker(self.core)
             drain = await _watch(self.run, worker, load.count, partial(self.broker.records, output))
-        # The next round starts from the beginning, with an empty table.
+        # So that the next round starts from the beginning, with an empty table.
         self.broker.forget(f"{load.prefix}-stream-agents")
         self.broker.delete(output)
         return drain
@@ -167,7 +167,7 @@ class Drains:
 
 
 async def _watch(run: Run, service: Service, total: int, done: Callable[[], int]) -> Drain:
-    """Watch an output topic until all is done, or long enough."""
+    """Watch the output topic, the size of which `done` returns, until the drain can be measured."""
     samples: list[Sample] = []
 
     def look() -> list[Sample]:
@@ -178,7 +178,7 @@ async def _watch(run: Run, service: Service, total: int, done: Callable[[], int]
 
 
 async def _listen(run: Run, service: Service, total: int) -> Drain:
-    """Read how far a program says that it is."""
+    """Read the progress that a program prints, until the drain can be measured."""
 
     def look() -> list[Sample]:
         lines = [line.split() for line in service.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
@@ -206,11 +206,11 @@ def section(figures: Figures, plots: Path) -> str:
     """Write the section of the report."""
     text = """## Processing
 
-A topic of 12 partitions is filled before; one process drains it on one core of its own, the broker is on the other.
-The **rate** is that between two moments at which records appeared on the topic that the contender writes its results to
-(its changelog; FastStream: its output), seen from outside by that topic's end offsets: the first with at least a fifth
-of the submissions done, and the last. Start-up, joining the group and warming up are thus left out. The two that write
-nothing print how many they have read. **CPU** is that of the process in between.
+A topic of 12 partitions is filled first. Then one process drains it on a core of its own, with the broker on the other.
+The **rate** is measured between two times at which records appeared on the topic of the contender's results (its
+changelog; FastStream: its output topic), according to the end offsets of that topic: the first with at least a fifth of
+the submissions done, and the last. This leaves out start-up, joining the group and warming up. The two that write no
+results print how many records they have read. **CPU** is the CPU time of the process between these two times.
 
 """
     for size in (SMALL, LARGE):

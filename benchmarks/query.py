@@ -1,4 +1,4 @@
-"""How fast insights are read from a small table and from a large one, and how soon a worker has recovered it."""
+"""Queries of a small table and of a large one, and the time in which a worker recovers each."""
 
 import random
 import time
@@ -29,14 +29,14 @@ _RECOVERY_TIMEOUT = 600.0
 
 @dataclass(frozen=True)
 class Table:
-    """A worker with so many rows, its gateway, and requests for rows of it."""
+    """A pipeline whose worker has a filled table, and the file of requests for its rows."""
 
     pipeline: Pipeline
     requests: str
 
 
 async def run(run: Run) -> Figures:
-    """Fill both tables, and ask them in turn."""
+    """Fill both tables, and query them in turn."""
     figures = Figures()
     directory = run.directory / "query"
     async with kafka(run.distribution, directory / "kafka") as cluster:
@@ -76,7 +76,7 @@ async def _fill(run: Run, broker: Broker, pipeline: Pipeline, *, name: str, coun
 
 
 def _rows(count: int, asked: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield rows, and choose those to ask for."""
+    """Yield rows, and append the ids of a random choice of them to `asked`."""
     issuer, rng = IdIssuer(SECRET), random.Random(0)  # noqa: S311 - chooses rows
     leads = [{"name": lead.name, "number_of_zero_crossings": 42} for lead in windows(SMALL)[0]]
     chosen = set(rng.sample(range(count), min(count, _ASKED)))
@@ -88,7 +88,7 @@ def _rows(count: int, asked: list[str]) -> Iterator[tuple[str, bytes]]:
 
 
 async def _recovery(pipeline: Pipeline, data: Path | None) -> float:
-    """Start a worker and return the seconds until it serves."""
+    """Start a worker, and return the seconds until it serves."""
     begun = time.monotonic()
     worker = pipeline.start_worker(data=data)
     await worker.says("event=serving", _RECOVERY_TIMEOUT)

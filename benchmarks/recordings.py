@@ -1,4 +1,4 @@
-"""The ECGs of the benchmarks: windows of a real recording where there is one, synthetic elsewhere."""
+"""The ECGs of the benchmarks: windows of a real recording if it is there, or else of a synthetic one."""
 
 import os
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from shared.security.ids import IdIssuer
 
 USERNAME = "benchmarks"
 WINDOWS = 16
-"""How many different ECGs of a size there are."""
+"""The number of different ECGs of each size."""
 
 _ROOT = Path(__file__).parents[1]
 _RECORD = "s0010_re"
@@ -25,7 +25,7 @@ _RECORD = "s0010_re"
 
 @dataclass(frozen=True)
 class Size:
-    """Twelve leads of so many samples at 500 Hz."""
+    """Twelve leads of `samples` samples at 500 Hz."""
 
     samples: int
 
@@ -37,13 +37,13 @@ SMALL, LARGE = Size(500), Size(5000)
 
 
 def source() -> str:
-    """Say where the signals are from."""
+    """Name the source of the signals."""
     return f"the PTB Diagnostic ECG Database's {_RECORD}, at 500 Hz" if _record().exists() else "synthetic"
 
 
 @cache
 def windows(size: Size) -> list[tuple[Lead, ...]]:
-    """Return windows that begin at different times of the recording."""
+    """Return windows of the recording that begin at different times."""
     leads = _recording()
     length = leads[0][1].size
     starts = np.linspace(0, length - size.samples, WINDOWS).astype(int)
@@ -56,17 +56,17 @@ def bodies(size: Size) -> list[bytes]:
 
 
 class Messages:
-    """Submissions as the topic has them, by number."""
+    """Submissions as they are on the topic, by number."""
 
     def __init__(self, size: Size, packed: bool, secret: str) -> None:
         self._issuer = IdIssuer(secret)
         self._windows = windows(size)
         self._packed = packed
-        # All but the id is the same each time.
+        # Encoded once, because only the id differs between messages of one window.
         self._tails = [plain.encode(_ecg("", leads)).removeprefix(b'{"id":""') for leads in self._windows]
 
     def __call__(self, number: int) -> tuple[str, bytes]:
-        """Return an id and the message."""
+        """Return a new id, and the message for it."""
         ecg_id, window = self._issuer.issue(USERNAME), number % WINDOWS
         if self._packed:
             return ecg_id, packed.encode(_ecg(ecg_id, self._windows[window]))
@@ -86,7 +86,7 @@ def _ecg(ecg_id: str, leads: tuple[Lead, ...]) -> Ecg:
 def _recording() -> list[tuple[str, NDArray[np.int64]]]:
     if not _record().exists():
         return [(name, signal.astype(np.int64)) for name, signal in synthesise(seconds=38.4).items()]
-    # From 1000 Hz to 500 Hz: the mean of every two samples.
+    # Resampled from 1000 Hz to 500 Hz by the mean of every two samples.
     return [(lead.name, _halved(lead.signal.astype(np.int64))) for lead in read(_record()).leads]
 
 

@@ -1,4 +1,4 @@
-"""Raw results as JSON, and the report made of them."""
+"""Storing the raw results as JSON, and writing the report from them."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ PARTS = {
 
 
 class Results(msgspec.Struct):
-    """One part's figures, where they were measured, and how much of the machine others used just before (0 to 1)."""
+    """The figures of a part, the machine, and the share (0 to 1) of it that other processes used just before."""
 
     machine: str
     signals: str
@@ -37,12 +37,12 @@ def save(directory: Path, part: str, figures: Figures, busy: float) -> None:
 
 
 def missing(directory: Path) -> list[str]:
-    """Return the parts that were not measured."""
+    """Return the names of the parts that have not been measured."""
     return [part for part in PARTS if not (directory / f"{part}.json").exists()]
 
 
 def write(directory: Path, report: Path) -> None:
-    """Write the report of all parts, and its plots into a folder of its name."""
+    """Write the report of all parts, and its plots into a folder named after it."""
     results = [msgspec.json.decode((directory / f"{part}.json").read_bytes(), type=Results) for part in PARTS]
     figures = Figures({name: values for result in results for name, values in result.figures.items()})
     report.parent.mkdir(parents=True, exist_ok=True)
@@ -57,9 +57,10 @@ def render(figures: Figures, results: list[Results], plots: Path) -> str:
 Made by `make bench` on {results[0].machine}.
 ECGs of twelve leads of 500 and 5000 samples: {results[0].signals}.
 
-One node of Apache Kafka 4.4, the load and what is measured share the machine; others used {100 * busy:.0f} % of it at
-most when a part began. Contenders take turns in the same run. Figures are medians over rounds, with the least and the
-most in brackets; ratios are taken round by round. Relations last, absolute figures depend on the machine.
+One node of Apache Kafka 4.4, the load generator and the measured processes share the machine; other processes used at
+most {100 * busy:.0f} % of it when a part began. Contenders take turns in the same run. Figures are medians over rounds,
+with the least and the most in brackets; ratios are computed round by round. Ratios carry over to other machines better
+than absolute figures.
 
 """
     return header + "\n".join(

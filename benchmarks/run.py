@@ -1,4 +1,4 @@
-"""One run of the benchmarks: how long it may take, where it works, and the figures it brings."""
+"""A run of the benchmarks: its options, its directory, and the figures that it measures."""
 
 import asyncio
 import contextlib
@@ -22,13 +22,13 @@ _GRACE = 60.0
 
 
 class Figures:
-    """What was measured: under each name, the values round by round."""
+    """The measured values, round by round, under their names."""
 
     def __init__(self, values: dict[str, list[float]] | None = None) -> None:
         self.values: dict[str, list[float]] = defaultdict(list, values or {})
 
     def add(self, name: str, value: float) -> None:
-        """Add a round's value."""
+        """Add the value of a round."""
         self.values[name].append(value)
 
     def __contains__(self, name: str) -> bool:
@@ -54,29 +54,29 @@ class Figures:
 
 @dataclass(frozen=True)
 class Run:
-    """The circumstances of a run."""
+    """Kafka's distribution, the directory, and whether the run is a quick one."""
 
     distribution: Distribution
     directory: Path
     quick: bool
 
     def pick(self, full: T, quick: T) -> T:
-        """Return one or the other."""
+        """Return `quick` in a quick run, or else `full`."""
         return quick if self.quick else full
 
     def requests(self, name: str, requests: list[bytes]) -> str:
-        """Write prebuilt requests for the load generator and return their path."""
+        """Write prebuilt requests for the load generator, and return the path of the file."""
         path = self.directory / f"{name}.requests"
         path.write_bytes(msgspec.msgpack.encode(requests))
         return str(path)
 
     def say(self, text: str) -> None:
-        """Tell how far the run is."""
+        """Print a line of progress."""
         print(text, flush=True)
 
 
 async def generate(spec: Spec, core: int | None = None) -> Result:
-    """Run the load generator."""
+    """Run the load generator as a process, and return its result."""
     with pinned(core):
         process = await asyncio.create_subprocess_exec(
             *python("benchmarks.load"),

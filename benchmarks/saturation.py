@@ -1,4 +1,4 @@
-"""How many ECGs a second go through the whole pipeline, from the submission to the row."""
+"""The rate of ECGs through the whole pipeline, from the submission to the row."""
 
 import asyncio
 import time
@@ -11,17 +11,17 @@ from benchmarks.run import Run, generate
 from benchmarks.services import Service
 
 WARM_UP = 1.0
-"""Seconds of load that are not measured: the first requests find cold caches, connections and code."""
+"""Seconds of load before a measurement: the first requests meet cold caches, connections and code."""
 
 _POLL = 0.02
 _PATIENCE = 120.0
 
 
 async def saturation(run: Run, gateways: list[Service], token: str, seconds: float, rows: Callable[[], int]) -> float:
-    """Submit in a closed loop for some seconds, and return the ECGs over the time until the last one's row.
+    """Submit in a closed loop for some seconds, and return the ECGs per second until the last one's row is there.
 
-    `rows` tells how many rows there are. The gateways may be ahead of the workers meanwhile: what they
-    accepted too fast is paid for by the time that it takes to catch up.
+    `rows` returns the number of rows. Gateways may run ahead of the workers meanwhile: the time in which the workers
+    catch up counts too.
 
     Raises:
         TimeoutError: if a row does not come.

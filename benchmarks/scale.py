@@ -1,4 +1,4 @@
-"""How the rate grows with workers and gateways."""
+"""The rate with more and more workers and gateways."""
 
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ COUNTS = (1, 2, 4)
 
 
 async def run(run: Run) -> Figures:
-    """Measure the rate of each count in turn, round by round."""
+    """Measure the rate with each number in turn, round by round."""
     figures = Figures()
     directory = run.directory / "scale"
     async with kafka(run.distribution, directory / "kafka", **SHORT_LIVED) as cluster:
@@ -42,8 +42,8 @@ def section(figures: Figures, _: Path) -> str:
     """Write the section of the report."""
     text = f"""## Scale
 
-ECGs of {SMALL} per second from submission to row, with as many workers as gateways. **Efficiency** is the rate over
-that of one of each and their number. All of them share this machine's cores with the broker and the load.
+ECGs of {SMALL} per second from submission to row, with as many workers as gateways. **Efficiency** is the rate divided
+by their number and by the rate of one of each. All of them share the machine's cores with the broker and the load.
 
 """
     return text + table(

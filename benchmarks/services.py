@@ -1,4 +1,4 @@
-"""The processes of a benchmark, each ended by its id when its block is left."""
+"""The processes of a benchmark, which are stopped when their block is left."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ from shared.settings import MIB, Settings
 
 ROOT = Path(__file__).parents[1]
 ADMIN_TOKEN = secrets.token_hex(32)
-SECRET = "benchmarks-secret-0123456789-0123456789"  # noqa: S105 - signs what is on this machine for the time of a benchmark
+SECRET = "benchmarks-secret-0123456789-0123456789"  # noqa: S105 - signs only the ids of a benchmark
 START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 10.0
 
@@ -34,12 +34,12 @@ Command: TypeAlias = Callable[[str], list[str]]
 
 
 class ServiceFailed(Exception):  # noqa: N818 - named for what happened
-    """A process ended by itself or did not get ready; the message has the end of its log."""
+    """A process ended by itself or did not get ready; the message includes the end of its log."""
 
 
 @dataclass
 class Service:
-    """A process with its output in a file; on one core if that is given."""
+    """A process that writes its output to a file, and is pinned to a core if one is given."""
 
     name: str
     argv: list[str]
@@ -51,12 +51,12 @@ class Service:
 
     @property
     def pid(self) -> int:
-        """The process's id."""
-        assert self._process is not None  # noqa: S101 - it was started
+        """The id of the process."""
+        assert self._process is not None  # noqa: S101 - start comes first
         return self._process.pid
 
     def start(self) -> None:
-        """Start it."""
+        """Start the process."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log, pinned(self.core):
             self._process = subprocess.Popen(  # noqa: S603 - programs of the benchmarks
@@ -66,13 +66,13 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Ctrl-C is for whoever stops it.
+                # Ctrl-C must not reach it: the benchmark stops it.
                 start_new_session=True,
                 preexec_fn=dies_with_parent(),  # noqa: PLW1509 - it takes no lock that another thread could hold
             )
 
     def check(self) -> None:
-        """Raise if it has ended.
+        """Raise an error if the process has ended.
 
         Raises:
             ServiceFailed: with the end of its log.
@@ -81,7 +81,7 @@ class Service:
             raise ServiceFailed(f"{self.name} ended with code {code}:\n{self.log.read_text()[-3000:]}")
 
     async def listens(self) -> None:
-        """Wait until its port accepts connections.
+        """Wait until the process's port accepts connections.
 
         Raises:
             ServiceFailed: if it does not in time.
@@ -91,7 +91,7 @@ class Service:
             raise ServiceFailed(f"{self.name} does not listen:\n{self.log.read_text()[-3000:]}")
 
     async def says(self, text: str, timeout: float = START_TIMEOUT) -> None:
-        """Wait until its log has a text.
+        """Wait until the process's log contains a text.
 
         Raises:
             ServiceFailed: if it does not in time, or the process ends.
@@ -104,7 +104,7 @@ class Service:
             await asyncio.sleep(0.01)
 
     def stop(self) -> None:
-        """Ask it to stop; kill it once the timeout is over."""
+        """Ask the process to stop; kill it after the timeout."""
         if self._process is None or self._process.poll() is not None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -113,14 +113,14 @@ class Service:
         self.kill()
 
     def kill(self) -> None:
-        """Kill it."""
+        """Kill the process."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
 
 class Pipeline:
-    """Our gateways and workers on a broker; all that run are stopped when its block is left.
+    """Our gateways and workers on a broker; they are stopped when the block is left.
 
     `command` returns the command that runs a module.
     """
@@ -150,7 +150,7 @@ class Pipeline:
 
     @property
     def settings(self) -> Settings:
-        """The settings of every process."""
+        """The settings of the processes."""
         return Settings.model_validate({name.removeprefix("ECG_").lower(): value for name, value in self.env.items()})
 
     async def start_gateway(self, core: int | None = None) -> Service:
@@ -164,7 +164,7 @@ class Pipeline:
         return gateway
 
     def start_worker(self, core: int | None = None, data: Path | None = None) -> Service:
-        """Start a worker; it is ready once it says `event=serving`."""
+        """Start a worker; it is ready once it logs `event=serving`."""
         name, port = f"worker-{len(self.workers)}", free_port()
         data = data or self._directory / name
         env = {**self.env, "ECG_WORKER_PORT": str(port), "ECG_DATA_DIR": str(data)}
@@ -174,10 +174,10 @@ class Pipeline:
         return worker
 
     async def balanced(self, workers: list[Service]) -> None:
-        """Wait until these workers share the partitions.
+        """Wait until these workers serve all partitions, each of them once.
 
         Raises:
-            ServiceFailed: if they do not in time.
+            ServiceFailed: if they do not in time, or one ends.
         """
         deadline = time.monotonic() + START_TIMEOUT
         everything = list(range(self.settings.partitions))
@@ -208,7 +208,7 @@ async def kafka(
 ) -> AsyncIterator[KafkaCluster]:
     """Run one node of Apache Kafka."""
     named = {name.replace("_", "."): value for name, value in settings.items()}
-    # Enough heap for what the benchmarks have under way; the rest of the memory is its page cache.
+    # Enough heap for the requests under way in a benchmark; the rest of the memory is left to the page cache.
     cluster = KafkaCluster(distribution, directory, heap_mb=1024, settings=named)
     try:
         with pinned(core):
@@ -219,7 +219,7 @@ async def kafka(
 
 
 SHORT_LIVED = {"log_retention_bytes": 64 * MIB, "log_segment_bytes": 32 * MIB, "log_retention_check_interval_ms": 5000}
-"""Settings for a broker that takes more than the disk should hold and keeps nothing for long."""
+"""Settings of a broker that deletes old segments soon, because a benchmark writes more than the disk should hold."""
 
 
 def python(module: str) -> list[str]:
@@ -228,5 +228,5 @@ def python(module: str) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on, and that no outgoing connection may get."""
+    """Return a port of 127.0.0.1 on which nothing listens, and which is not an ephemeral port."""
     return free_ports(1)[0]

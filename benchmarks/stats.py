@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A median over rounds, and how far they spread."""
+    """The median over rounds, with the least and the most."""
 
     median: float
     least: float
@@ -18,25 +18,25 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return the spread of at least one round."""
+    """Return the spread of the values of one or more rounds."""
     return Spread(median(values), min(values), max(values))
 
 
 def ratios(values: Sequence[float], to: Sequence[float]) -> Spread:
-    """Return the spread of the ratios, each within its own round: what slows a whole round down cancels out.
+    """Return the spread of the ratios, each within its round, so that the effect of a slow round cancels out.
 
-    The ratio to nothing is infinite.
+    A ratio to zero is infinite.
     """
     return spread([a / b if b else math.inf for a, b in zip(values, to, strict=True)])
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the least of the values that so many percent of them do not exceed (nearest rank); NaN of none."""
+    """Return a percentile by the nearest-rank method, or NaN if there are no values."""
     if not values:
         return math.nan
     return sorted(values)[max(0, math.ceil(percent / 100 * len(values)) - 1)]
 
 
 def slope(times: Sequence[float], values: Sequence[float]) -> float:
-    """Return by how much the values grow in a unit of time (least squares)."""
+    """Return the growth of the values per unit of time (least squares)."""
     return float(np.polyfit(times, values, 1)[0])

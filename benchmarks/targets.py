@@ -1,4 +1,4 @@
-"""What the pipeline should reach, and why it does not where it falls short: written by hand, after looking."""
+"""The targets of the pipeline, and the reasons why it falls short of some, which are written by hand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from benchmarks.stats import Spread, spread
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on a figure's median; `why` says what stands in the way of it."""
+    """A bound on a figure's median; `why` gives the reason in case it is missed."""
 
     what: str
     reached: Callable[[Figures], Spread]

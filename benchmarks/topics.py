@@ -1,4 +1,4 @@
-"""What the benchmarks do to topics from outside: fill, watch and delete them."""
+"""Administration of topics for the benchmarks: they are created, filled, watched and deleted."""
 
 import time
 from collections.abc import Iterable
@@ -14,16 +14,16 @@ Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 
 _TIMEOUT = 30.0
 _QUEUED = 3000
-# What a broker says of a partition that it is about to lead.
+# Errors of a partition that was just created, or has no leader yet.
 _JUST_CREATED = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_TOPIC_OR_PART"}
 
 
 class Broker:
-    """An admin's view of a broker."""
+    """An admin client of a broker."""
 
     def __init__(self, servers: str) -> None:
         self.servers = servers
-        # Silent: it outlives the broker, and would say so.
+        # Silent, because it outlives the broker and would log the lost connection.
         self._admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
         self._partitions: dict[str, int] = {}
 
@@ -33,7 +33,7 @@ class Broker:
         self._admin.create_topics([NewTopic(topic, partitions, 1, config=named)])[topic].result(_TIMEOUT)
 
     def delete(self, *topics: str) -> None:
-        """Delete topics that exist, and return when they are gone."""
+        """Delete the topics that exist, and wait until they are gone."""
         existing = [topic for topic in topics if topic in self._topics()]
         if existing:
             for future in self._admin.delete_topics(existing).values():
@@ -44,7 +44,7 @@ class Broker:
             self._partitions.pop(topic, None)
 
     def forget(self, group: str) -> None:
-        """Delete a consumer group without members, as soon as its last one has left."""
+        """Delete a consumer group as soon as its last member has left."""
         deadline = time.monotonic() + _TIMEOUT
         while True:
             try:
@@ -59,7 +59,7 @@ class Broker:
                 return
 
     def records(self, topic: str) -> int:
-        """Return how many records were ever written to a topic, 0 while it does not exist."""
+        """Return the sum of a topic's end offsets (of all records ever written to it), or 0 if it does not exist."""
         if topic not in self._partitions:
             metadata = self._topics().get(topic)
             if metadata is None:
@@ -81,10 +81,10 @@ class Broker:
         headers: Headers | None = None,
         batch_kb: int = 1000,
     ) -> None:
-        """Produce messages, given with their keys, to the partitions that Java's partitioner chooses.
+        """Produce messages with their keys, partitioned as Java's default partitioner does.
 
         Raises:
-            RuntimeError: if one is not acknowledged.
+            RuntimeError: if a message is not acknowledged.
         """
         producer = Producer(
             {

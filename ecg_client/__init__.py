@@ -1,4 +1,4 @@
-"""A client of the pipeline: submit recordings over HTTP, read their insights, and the command line `ecg`."""
+"""Python clients of the pipeline, which submit recordings over HTTP and read their insights; the command line `ecg`."""
 
 from ecg_client.client import AsyncEcgClient, EcgClient
 from ecg_client.errors import (

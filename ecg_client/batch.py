@@ -1,4 +1,4 @@
-"""Many files at a time: each is read, sent and reported on its own, and a broken one stops no other."""
+"""Batches of files: each is read, sent and reported on its own, and a broken file does not stop the others."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,7 +14,7 @@ from ecg_client.results import Insights
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: its ECG's id, or the error and the field that it names where there is one."""
+    """The outcome for one file: the id of its ECG, or the error and the field that the error names, if any."""
 
     file: Path
     leads: int | None = None
@@ -30,7 +30,7 @@ Send = Callable[[Outcome, str, Recording], Awaitable[Outcome]]
 
 
 def distinct(files: Iterable[Path]) -> list[Path]:
-    """Return the files without those of a recording that is there already, as a record's header and signals are."""
+    """Return the first file of each recording: a WFDB record's header and signal file may both be named."""
     found: dict[Path, Path] = {}
     for file in files:
         try:
@@ -44,10 +44,10 @@ def distinct(files: Iterable[Path]) -> list[Path]:
 async def send_all(
     files: Iterable[Path], calibration: Calibration, send: Send, report: Callable[[Outcome], None], concurrency: int
 ) -> ClientError | None:
-    """Read every file and send it, so many at a time; report each outcome as it comes.
+    """Read and send every file, up to `concurrency` at a time; report each outcome as soon as it is known.
 
     Returns:
-        the error that is no file's fault and stopped the rest, such as an outage, or None.
+        the error that stopped the batch because it concerns every file, such as an outage, or None.
     """
     waiting = iter(files)
     stopped: list[ClientError] = []
@@ -83,7 +83,7 @@ async def send_all(
 
 
 def submitting(client: AsyncEcgClient, wait: float | None) -> Send:
-    """Return what submits a recording over HTTP and, where asked, waits so many seconds for its insights."""
+    """Return a function that submits a recording over HTTP and waits up to `wait` seconds for its insights, if set."""
 
     async def send(outcome: Outcome, name: str, recording: Recording) -> Outcome:
         outcome = replace(outcome, ecg_id=await client.submit(recording, idempotency_key(name, recording)))

@@ -22,19 +22,19 @@ from ecg_client.results import AuditEvent, EcgSummary, Insights, RegisteredUser,
 from shared.security.ids import is_issued
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-# A submission of 16 MiB over a slow line takes minutes; a gateway that is gone is noticed sooner.
+# Of each read and write, not of a call: a submission of 16 MiB over a slow line takes minutes.
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _RETRY_FOR = 30.0
 _LARGEST_PAGE, _LARGEST_AUDIT_PAGE = 200, 1000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
-# Less than proxies take for silence.
+# Seconds of one `Prefer: wait`, fewer than the idle timeouts of proxies.
 _LONGEST_WAIT = 20
 
 T = TypeVar("T")
 
 
 class _Client:
-    """What both clients share: the gateway's address, the tokens and the patience."""
+    """The state that both clients share: the gateway's address, the user's token, and how long to retry."""
 
     def __init__(self, url: str, token: str | None, retry_for: float) -> None:
         self._url = url.rstrip("/")
@@ -55,20 +55,20 @@ class _Client:
 
     @property
     def _trust_env(self) -> bool:
-        """Whether the environment's proxy is asked: none is between us and this machine."""
+        """Whether to use the environment's proxy, which could not reach a gateway on this machine."""
         return urlsplit(self._url).hostname not in {"127.0.0.1", "::1", "localhost"}
 
 
 class EcgClient(_Client):
-    """A client of the gateway at `url` that blocks; one may be shared by threads.
+    """A blocking client of the gateway at `url`; threads may share it.
 
-    Every call is tried again for `retry_for` seconds while the gateway answers 503, 429 (a limit) or not at all, after
-    the time that it asks for.
+    Every call is retried for `retry_for` seconds while the gateway answers 429, 502, 503 or 504, or does not answer;
+    each time after the pause that `Retry-After` asks for, if any.
 
     Raises:
-        Unauthorized: if the token is wrong, or none was given to a call that needs it.
-        Unavailable: if the gateway is not there in time.
-        UnexpectedAnswer: if what listens there is no gateway.
+        Unauthorized: if the token is wrong, or missing for a call that needs one.
+        Unavailable: if the gateway does not serve the call in time.
+        UnexpectedAnswer: if the server at `url` is not a gateway.
     """
 
     def __init__(self, url: str = DEFAULT_URL, token: str | None = None, *, retry_for: float = _RETRY_FOR) -> None:
@@ -88,7 +88,7 @@ class EcgClient(_Client):
         self._http.close()
 
     def register_user(self, username: str, admin_token: str, expires_in: int | None = None) -> User:
-        """Register a user, or give one a new token and revoke the old; it may expire after so many seconds.
+        """Register a user, or replace the token of a user who exists; it expires after `expires_in` seconds, if given.
 
         Raises:
             InvalidEcg: if the username or the time is not allowed.
@@ -96,7 +96,7 @@ class EcgClient(_Client):
         return self._send(requests.register_user(username, admin_token, expires_in))
 
     def users(self, admin_token: str) -> Iterator[RegisteredUser]:
-        """Yield all users by name, asked for page by page."""
+        """Yield all users in the order of their names, fetched page by page."""
         after: str | None = ""
         while after is not None:
             page = self._send(requests.users(admin_token, after))
@@ -104,9 +104,9 @@ class EcgClient(_Client):
             after = page.next
 
     def delete_user(self, username: str, admin_token: str) -> bool:
-        """Delete a user: the token opens nothing any more, and all of their ECGs are erased.
+        """Delete a user: the token is revoked, and all of their ECGs are erased.
 
-        Return whether all are erased already; otherwise they are certain to be.
+        Return True if all are erased already, False if they are certain to be but some are not yet.
 
         Raises:
             NotFound: if there is no such user.
@@ -125,11 +125,11 @@ class EcgClient(_Client):
         """Yield who did what with whose data, the oldest first, page by page.
 
         Args:
-            admin_token: the administrator's.
-            username: only what this user did, or was done with their data.
-            ecg_id: only what is about this ECG.
-            since: the first moment, with a zone.
-            until: the moment after the last.
+            admin_token: the administrator's token.
+            username: only events by this user, or about this user's data.
+            ecg_id: only events about this ECG.
+            since: the earliest time (inclusive), with a time zone.
+            until: the end (exclusive), with a time zone.
         """
         wanted = {"username": username, "ecg_id": ecg_id, "since": since, "until": until, "limit": _LARGEST_AUDIT_PAGE}
         cursor = None
@@ -140,10 +140,10 @@ class EcgClient(_Client):
                 return
 
     def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
-        """Submit a recording and return its id; it is durable then.
+        """Submit a recording and return its id once it is durable.
 
-        The same key and content are the same ECG, at any time. Without a key one is made for this call, so that
-        its own retries are safe.
+        The same key and content are the same ECG, whenever they are sent. Without a key, one is made for this call, so
+        that its own retries are safe.
 
         Raises:
             InvalidEcg: if it breaks the schema or a limit.
@@ -162,11 +162,11 @@ class EcgClient(_Client):
     def wait_for_insights(self, ecg_id: str, timeout: float = 30.0) -> Insights:
         """Return an ECG's insights as soon as they are there.
 
-        An ECG that was produced onto Kafka is unknown until it is processed: it is waited for too.
+        This also waits for an ECG that was produced onto Kafka, which the gateway does not know until it is processed.
 
         Raises:
             StillProcessing: if they are not there within `timeout` seconds.
-            NotFound: if there is no such ECG of this user, or none was produced in time.
+            NotFound: if this user has no such ECG, or none was produced and processed in time.
             NotProcessable: if it could not be processed.
         """
         waiting = _Waiting(ecg_id, timeout)
@@ -181,9 +181,9 @@ class EcgClient(_Client):
             time.sleep(waiting.pause())
 
     def ecgs(self) -> Iterator[EcgSummary]:
-        """Yield the user's processed ECGs, the latest accepted first, page by page.
+        """Yield the user's processed ECGs, the latest accepted first, fetched page by page.
 
-        Each that was there at the beginning comes once, whatever is submitted meanwhile.
+        Every ECG that was there at the beginning comes exactly once, even if others are submitted meanwhile.
         """
         cursor = None
         while True:
@@ -203,7 +203,7 @@ class EcgClient(_Client):
         return self._send(requests.ecg(ecg_id, self._own_token))
 
     def erase(self, ecg_id: str) -> bool:
-        """Erase an ECG, its signals and its insights, for good; return whether that is carried out, or only certain.
+        """Erase an ECG, its signals and its insights, for good; False if that is certain but not yet carried out.
 
         Raises:
             NotFound: if there is no such ECG of this user.
@@ -211,14 +211,15 @@ class EcgClient(_Client):
         return self._send(requests.erase(ecg_id, self._own_token))
 
     def events(self, last_id: str | None = None, opened: Callable[[], None] | None = None) -> Iterator[Event]:
-        """Yield one's ECGs as they finish, from now on, or from after an event's id.
+        """Yield the user's ECGs as they finish: from now on, or those after the event `last_id`.
 
-        The stream is opened again where it ended or was not to be had for less than `retry_for` seconds, and resumes:
-        an event may come again, and none is missed. `opened` is called whenever it is open.
+        A stream that ends is opened again and resumes where it ended: an event may come twice, and none is missed.
+        `opened` is called each time the stream opens.
 
         Raises:
             Unauthorized: if the token is revoked.
-            InvalidEcg: if the id is none of an event.
+            Unavailable: if the stream cannot be opened for `retry_for` seconds.
+            InvalidEcg: if `last_id` is not the id of an event.
         """
         following = Following(self._own_token, last_id, self._retry_for)
         while True:
@@ -347,7 +348,7 @@ class AsyncEcgClient(_Client):
     async def events(
         self, last_id: str | None = None, opened: Callable[[], None] | None = None
     ) -> AsyncGenerator[Event]:
-        """See `EcgClient.events`; close it (`contextlib.aclosing`) when no more are wanted."""
+        """See `EcgClient.events`; close the generator (`contextlib.aclosing`) when you stop reading."""
         following = Following(self._own_token, last_id, self._retry_for)
         while True:
             unavailable = None
@@ -383,7 +384,7 @@ def _key(chosen: str | None) -> str:
 
 
 class _Waiting:
-    """Waiting for an ECG: the gateway's wait, how long until the next look without it, and when it was long enough."""
+    """The state of waiting for an ECG: how long to ask the gateway to wait, the next pause, and the deadline."""
 
     def __init__(self, ecg_id: str, timeout: float) -> None:
         self._ecg_id = ecg_id
@@ -394,7 +395,7 @@ class _Waiting:
 
     @property
     def left(self) -> float:
-        """The seconds that are left."""
+        """The seconds until the deadline."""
         return max(0.0, self._deadline - time.monotonic())
 
     def call(self, token: str) -> Call[Insights | None]:
@@ -404,17 +405,20 @@ class _Waiting:
         return requests.insights(self._ecg_id, token, wait)
 
     def pending(self) -> None:
-        """Note that the ECG is being processed, unless the time is over."""
+        """Note that the ECG is being processed; raise `StillProcessing` after the deadline."""
         if not self.left:
             raise StillProcessing(f"no insights of {self._ecg_id} within {self._timeout:g} s")
 
     def unknown(self, error: NotFound) -> None:
-        """Note that the ECG is not there, unless it never will be or the time is over."""
+        """Note that the gateway does not know the ECG; raise the error after the deadline, or if it is final.
+
+        It is final for an id of the form that gateways issue: they know their ECGs from the 201 on.
+        """
         if is_issued(self._ecg_id) or not self.left:
             raise error
 
     def pause(self) -> float:
-        """Return the seconds until the next look: none where the gateway has waited."""
+        """Return the seconds before the next call: none if the gateway itself has waited."""
         if time.monotonic() >= self._answer_due:
             self._pause = _FIRST_PAUSE
             return 0.0

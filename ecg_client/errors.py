@@ -1,8 +1,8 @@
-"""Every way in which a call fails; no message holds a token or a signal."""
+"""The errors of the clients; no message holds a token or a signal."""
 
 
 class ClientError(Exception):
-    """A call that did not succeed; the message says why."""
+    """A call failed; the message says why."""
 
 
 class Unauthorized(ClientError):  # noqa: N818 - named for the answer
@@ -17,8 +17,8 @@ class Gone(ClientError):  # noqa: N818
     """The ECG's signals are no longer kept; its insights are."""
 
 
-class InvalidEcg(ClientError):  # noqa: N818 - it is what the ECG is
-    """The ECG, or what came with a call, was refused; `field` names what breaks the schema or the limit."""
+class InvalidEcg(ClientError):  # noqa: N818 - named for the ECG's state
+    """The ECG, or another argument of a call, was refused; `field` names the one that breaks the schema or a limit."""
 
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message)
@@ -30,13 +30,13 @@ class NotProcessable(ClientError):  # noqa: N818
 
 
 class StillProcessing(ClientError, TimeoutError):  # noqa: N818
-    """The ECG was accepted, and its insights were not there in time."""
+    """The ECG was accepted, but its insights were not there in time."""
 
 
 class Unavailable(ClientError):  # noqa: N818
-    """The gateway did not answer, or not now, or a limit is reached.
+    """The gateway did not answer, cannot serve now, or a limit is reached.
 
-    `retry_after` are the seconds after which it asks to be tried again.
+    `retry_after` is the pause in seconds that it asks for, if it does.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -45,4 +45,4 @@ class Unavailable(ClientError):  # noqa: N818
 
 
 class UnexpectedAnswer(ClientError):  # noqa: N818
-    """The server's answer is none of the gateway's; something else may listen there."""
+    """The answer is not one that a gateway gives; another server may listen at this address."""

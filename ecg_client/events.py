@@ -1,4 +1,4 @@
-"""The stream of events, as both clients read it: what it says, and when it is opened again."""
+"""The stream of events, for both clients: parsing it, and opening it again where it ended."""
 
 import random
 import time
@@ -17,7 +17,7 @@ _LONGEST_PAUSE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An ECG that has finished: with its insights, or with the reason why it has none; `id` resumes after it."""
+    """A finished ECG with its insights, or with the reason why it has none; a stream resumes after `id`."""
 
     id: str
     ecg_id: str
@@ -26,7 +26,7 @@ class Event:
 
 
 class Following:
-    """Where a stream that may be opened several times has come to."""
+    """The position in a stream that may be opened several times, and its failures since it was last open."""
 
     def __init__(self, token: str, last_id: str | None, retry_for: float) -> None:
         self._token = token
@@ -42,10 +42,10 @@ class Following:
         return {"x-user-token": self._token} | ({"last-event-id": self._last_id} if self._last_id else {})
 
     def opened(self, answer: httpx.Response) -> None:
-        """Note that the stream is open; the answer, if it is none, has been read.
+        """Note that the stream is open; the body of an unsuccessful answer must have been read before.
 
         Raises:
-            ClientError: what the answer says, if it is no stream.
+            ClientError: the error that the answer states, if it is not a stream.
         """
         if not answer.is_success:
             Call[None]("GET", "/events", {}, {}).result(answer)
@@ -57,26 +57,26 @@ class Following:
         """Yield the events that end in a chunk of the stream.
 
         Raises:
-            UnexpectedAnswer: if it holds what is no event.
+            UnexpectedAnswer: if the data of a block is not that of an event.
         """
         *blocks, self._buffer = (self._buffer + chunk).split(b"\n\n")
         for block in blocks:
             lines = (line.partition(b":") for line in block.split(b"\n"))
             fields = {name: value.removeprefix(b" ") for name, _, value in lines}
             last_id = fields.get(b"id", b"").decode()
-            # A sign of life moves on too.
+            # A keep-alive without data carries an id too, from which to resume.
             self._last_id = last_id or self._last_id
             if b"data" in fields:
                 yield _event(last_id, fields[b"data"])
 
     def pause(self, error: Unavailable | None) -> float:
-        """Return after how many seconds to open the stream again, after it ended or could not be opened.
+        """Return the seconds to wait before opening the stream again; `error` is None if it was open and ended.
 
         Raises:
             Unavailable: the error, if it has lasted too long.
         """
         if error is None:
-            # All clients of a gateway that stops come at once.
+            # When a gateway stops, all of its clients reconnect at once: spread them.
             return random.uniform(0, 0.5)  # noqa: S311 - no secret
         now = time.monotonic()
         if self._failing_since is None:

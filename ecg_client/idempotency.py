@@ -1,4 +1,4 @@
-"""What makes a file that is sent again the same ECG: its name, without its folders, and the recording in it."""
+"""Keys and ids derived from a file's name (without its folders) and content: sent again, it is the same ECG."""
 
 import uuid
 from hashlib import sha256
@@ -10,12 +10,12 @@ _IDS = uuid.UUID("0f5c3c1e-6c0b-5d2c-9f1f-3f3b6a1d7e52")
 
 
 def idempotency_key(name: str, recording: Recording) -> str:
-    """Return the key under which a gateway gives a file the same id every time."""
+    """Return the idempotency key of a file: with it, a gateway gives the file the same id every time."""
     return f"file/{_digest(name, recording)}"
 
 
 def ecg_id(username: str, name: str, recording: Recording) -> str:
-    """Return the id of a user's file that is produced straight onto Kafka, a version-5 UUID."""
+    """Return the id, a version-5 UUID, of a user's file that is produced straight onto Kafka."""
     return str(uuid.uuid5(_IDS, f"{username}\n{_digest(name, recording)}"))
 
 

@@ -1,4 +1,4 @@
-"""The pipeline's topics, for whoever may reach its Kafka: produce ECGs, follow insights, look after dead letters."""
+"""Direct access to the pipeline's topics: produce ECGs, follow insights, list and replay dead letters."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -27,13 +27,13 @@ from shared.settings import Settings
 
 _POLL_MS = 200
 _TIMEOUT = 30.0
-# Added by the pipeline: why a letter is dead, and that a worker passed the message on.
+# Headers that the pipeline adds: the reason of a dead letter, and the mark of a message that a worker passed on.
 _PIPELINE_HEADERS = ("dlq-", "forwarded-")
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message that could not be processed, as it was received, and why."""
+    """A record of the topic of dead letters: a message that could not be processed, and why in its headers."""
 
     partition: int
     offset: int
@@ -44,17 +44,17 @@ class DeadLetter:
 
     @property
     def reference(self) -> str:
-        """Where it is on the topic of dead letters."""
+        """Partition and offset on the topic of dead letters."""
         return f"{self.partition}:{self.offset}"
 
     @property
     def source(self) -> str:
-        """Where the message was: topic, partition and offset."""
+        """Topic, partition and offset of the original message."""
         return ":".join(self.header(f"dlq-source-{part}") for part in ("topic", "partition", "offset"))
 
     @property
     def is_whole(self) -> bool:
-        """Whether the message is in it; one that was too large is only where it was."""
+        """Whether it holds the message; one that was too large is left out, and only its place is named."""
         return all(name != "dlq-left-out-bytes" for name, _ in self.headers)
 
     @property
@@ -69,10 +69,10 @@ class DeadLetter:
 
 
 def settings(bootstrap_servers: str | None) -> Settings:
-    """Return the settings of the Kafka that is named, or of the stack that runs here, or of the environment.
+    """Return the settings for the named Kafka, or else for the stack that runs here, or else from the environment.
 
     Raises:
-        ClientError: if the environment holds settings that are none.
+        ClientError: if a setting in the environment is not valid.
     """
     stack = running_stack()
     found: dict[str, Any] = {}
@@ -81,21 +81,21 @@ def settings(bootstrap_servers: str | None) -> Settings:
     elif bootstrap_servers:
         found = {"bootstrap_servers": bootstrap_servers}
     try:
-        # Only gateways and workers sign ids.
+        # The setting is required, but unused: only gateways and workers sign ids.
         return Settings(secret="0" * 32, **found)  # type: ignore[arg-type]  # it is validated
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        # What settings say of each other names them itself.
+        # An error about a combination of settings has no location; its message names them.
         name = "".join(f"ECG_{str(part).upper()}: " for part in first["loc"][:1])
         raise ClientError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
 
 
 @asynccontextmanager
 async def producer(used: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    """Yield a started producer, whose acknowledged records are durable.
+    """Yield a started producer whose acknowledged records are durable.
 
     Raises:
-        Unavailable: if Kafka is not there.
+        Unavailable: if Kafka cannot be reached.
     """
     made = new_producer(used)
     async with _running(made, used):
@@ -103,7 +103,7 @@ async def producer(used: Settings) -> AsyncIterator[AIOKafkaProducer]:
 
 
 def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool) -> Send:
-    """Return what produces a recording as an ECG of this user, and returns once Kafka has it for good."""
+    """Return a function that produces a recording as an ECG of this user and waits until Kafka acknowledges it."""
     topic = Topics(used).submissions.name
     encoding = packed if pack else plain
     headers = [("content-type", packed.CONTENT_TYPE.encode())] if pack else []
@@ -125,10 +125,10 @@ def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool) -
 
 
 async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -> AsyncGenerator[Event]:
-    """Yield a user's insights as they come, from when `ready` is set on.
+    """Yield a user's insights as they come; none that comes after `ready` is set is missed.
 
     Raises:
-        Unavailable: if Kafka is not there.
+        Unavailable: if Kafka cannot be reached.
     """
     async with _reader(used, Topics(used).insights.name) as reader:
         for partition, end in (await reader.end_offsets(reader.assignment())).items():
@@ -143,10 +143,10 @@ async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -
 
 
 async def dead_letters(used: Settings) -> AsyncGenerator[DeadLetter]:
-    """Yield the dead letters that are there now, each partition's in order.
+    """Yield the dead letters that are on the topic now, those of each partition in order.
 
     Raises:
-        Unavailable: if Kafka is not there.
+        Unavailable: if Kafka cannot be reached.
     """
     async with _reader(used, Topics(used).dlq.name) as reader:
         begins = await reader.beginning_offsets(reader.assignment())
@@ -160,7 +160,7 @@ async def dead_letter(used: Settings, partition: int, offset: int) -> DeadLetter
     """Return one dead letter, or None if there is none at this place.
 
     Raises:
-        Unavailable: if Kafka is not there.
+        Unavailable: if Kafka cannot be reached.
     """
     async with _reader(used, Topics(used).dlq.name) as reader:
         where = TopicPartition(Topics(used).dlq.name, partition)
@@ -176,7 +176,7 @@ async def dead_letter(used: Settings, partition: int, offset: int) -> DeadLetter
 
 
 async def replay(to: AIOKafkaProducer, used: Settings, letter: DeadLetter) -> str:
-    """Produce a dead letter as it was sent, and return where it is now: partition and offset.
+    """Produce a dead letter again as it was sent, and return its new place: topic, partition and offset.
 
     Raises:
         Unavailable: if Kafka does not acknowledge it.
@@ -193,7 +193,7 @@ async def replay(to: AIOKafkaProducer, used: Settings, letter: DeadLetter) -> st
 async def _letters(
     reader: AIOKafkaConsumer, ranges: dict[TopicPartition, tuple[int, int]]
 ) -> AsyncGenerator[DeadLetter]:
-    """Yield what partitions hold from an offset on and before another."""
+    """Yield the dead letters in ranges of offsets, each with its begin (inclusive) and its end (exclusive)."""
     unread = {partition: end for partition, (begin, end) in ranges.items() if begin < end}
     reader.pause(*(reader.assignment() - unread.keys()))
     for partition in unread:

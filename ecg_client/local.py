@@ -1,4 +1,4 @@
-"""What a stack that runs on this machine says of itself, in its data directory."""
+"""The state file in which a stack on this machine publishes its addresses and its admin token."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import msgspec
 
 
 class RunningStack(msgspec.Struct, frozen=True):
-    """A running stack's addresses, and the token that registers users with it."""
+    """The addresses and the admin token of a running stack."""
 
     url: str
     admin_token: str
@@ -16,12 +16,12 @@ class RunningStack(msgspec.Struct, frozen=True):
 
 
 def state_file(data_dir: Path) -> Path:
-    """Return the file in which a running stack says how to reach it."""
+    """Return the path of the state file in a data directory."""
     return data_dir / "stack.json"
 
 
 def running_stack() -> RunningStack | None:
-    """Return the stack that runs with the data directory of the environment, if one does."""
+    """Return the stack that runs with this environment's data directory, or None if none does."""
     try:
         state = state_file(Path(os.environ.get("ECG_DATA_DIR", "data"))).read_bytes()
         return msgspec.json.decode(state, type=RunningStack)

@@ -1,4 +1,4 @@
-"""The gateway's calls as values: what is sent, and what an answer means. Neither client adds to that but the I/O."""
+"""The gateway's calls as values: the request, and the meaning of each answer. The two clients add only the I/O."""
 
 import math
 import re
@@ -45,7 +45,7 @@ T = TypeVar("T")
 _JSON = {"content-type": "application/json"}
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _LONGEST_KEY = 255
-# The gateway's own, and what a load balancer before it answers while none of its gateways does.
+# 429 and 503 come from the gateway, 502 and 504 from a load balancer in front of it that reaches no gateway.
 _NOT_NOW = {
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
@@ -68,7 +68,7 @@ _ERASED: dict[int, Callable[[bytes], bool]] = {204: lambda _: True, 202: lambda 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """A request that may be sent again, and the meaning of its successful answers by their status."""
+    """A request that is safe to send again, and a parser of the body for each successful status."""
 
     method: str
     path: str
@@ -77,10 +77,10 @@ class Call(Generic[T]):
     body: bytes | None = field(default=None, repr=False)
 
     def result(self, answer: httpx.Response) -> T:
-        """Return what an answer says.
+        """Return the parsed result of an answer.
 
         Raises:
-            ClientError: what it says, if it is not success.
+            ClientError: the error that the answer states, unless it is a success.
         """
         document = None
         try:
@@ -95,34 +95,34 @@ class Call(Generic[T]):
 def register_user(username: str, admin_token: str, expires_in: int | None = None) -> Call[User]:
     """Register a user, or give one a new token, which revokes the old one.
 
-    Sent again after a lost answer, it revokes a token that nobody has seen.
+    Sending it again after a lost answer does no harm: it revokes a token that nobody has received.
     """
     body = orjson.dumps({"username": username} | ({"expires_in": expires_in} if expires_in is not None else {}))
     return Call("POST", "/users", {**_JSON, **_admin(admin_token)}, {201: _json(parse_user)}, body)
 
 
 def users(admin_token: str, after: str) -> Call[UserPage]:
-    """Ask for the users by name, beginning after a name."""
+    """Ask for a page of the users in the order of their names, beginning after a name."""
     return Call("GET", f"/users?{urlencode({'after': after})}", _admin(admin_token), {200: _json(parse_users)})
 
 
 def delete_user(username: str, admin_token: str) -> Call[bool]:
-    """Delete a user with all of their ECGs: False while these are certain to be erased, and not all are."""
+    """Delete a user with all of their ECGs: False while some are not yet erased, though they are certain to be."""
     return Call("DELETE", f"/users/{quote(username, safe='')}", _admin(admin_token), _ERASED)
 
 
 def audit(admin_token: str, wanted: dict[str, Any], cursor: str | None) -> Call[AuditPage]:
-    """Ask for a page of the audit; moments are those of datetimes with a zone."""
+    """Ask for a page of the audit; datetimes in `wanted` need a time zone."""
     texts = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in wanted.items()}
     query = {name: value for name, value in {**texts, "cursor": cursor}.items() if value is not None}
     return Call("GET", f"/audit?{urlencode(query)}", _admin(admin_token), {200: _json(parse_audit)})
 
 
 def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:
-    """Submit a recording; with the same key it is the same ECG however often it is sent.
+    """Submit a recording; sent again with the same key, it is the same ECG and is stored once.
 
     Raises:
-        InvalidEcg: if the key cannot be one.
+        InvalidEcg: if the key is not 1 to 255 visible ASCII characters.
     """
     if len(idempotency_key) > _LONGEST_KEY or not _VISIBLE_ASCII.fullmatch(idempotency_key):
         problem = f"must be 1 to {_LONGEST_KEY} visible ASCII characters"
@@ -132,7 +132,7 @@ def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:
 
 
 def insights(ecg_id: str, token: str, wait: int = 0) -> Call[Insights | None]:
-    """Ask for an ECG's insights: None while it is being processed; the gateway may wait for them so many seconds."""
+    """Ask for an ECG's insights: None while it is being processed; the gateway waits for them up to `wait` seconds."""
     return Call(
         "GET",
         f"/ecgs/{quote(ecg_id, safe='')}/insights",
@@ -154,20 +154,20 @@ def ecg(ecg_id: str, token: str) -> Call[StoredEcg | None]:
 
 
 def erase(ecg_id: str, token: str) -> Call[bool]:
-    """Erase an ECG: False while that is certain, and not carried out."""
+    """Erase an ECG: False while it is not yet erased, though it is certain to be."""
     return Call("DELETE", f"/ecgs/{quote(ecg_id, safe='')}", {"x-user-token": token}, _ERASED)
 
 
 def encode(recording: Recording) -> bytes:
-    """Return a recording as the gateway takes it, written from the arrays: no Python integer is made."""
+    """Return a recording as the body of a submission, written straight from the arrays without Python integers."""
     return plain.encode_content(recording.content)
 
 
 def check_token(token: str) -> str:
-    """Return a token that can be sent.
+    """Return the token, if it can be sent in a header.
 
     Raises:
-        Unauthorized: if no gateway issues such a token; HTTP libraries would name it in their errors.
+        Unauthorized: if it cannot: no gateway issues such a token, and an HTTP library would quote it in its error.
     """
     if not _VISIBLE_ASCII.fullmatch(token):
         raise Unauthorized("the token is empty, or holds spaces or characters beyond ASCII")
@@ -196,7 +196,7 @@ def _error(answer: httpx.Response, document: dict[str, Any]) -> ClientError:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Return the seconds of a `Retry-After` header; dates, which no gateway sends, count as none."""
+    """Return the seconds of a `Retry-After` header, or None if it holds a date, which no gateway sends."""
     try:
         seconds = float(retry_after) if retry_after else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""What calls return."""
+"""The types that calls return, and their parsers."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ from shared.encoding import plain
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A registered user, and the token that opens their ECGs; it is shown this once."""
+    """A user who was just registered, and the token that opens their ECGs: it is shown only this once."""
 
     username: str
     token: str = field(repr=False)
@@ -21,7 +21,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredUser:
-    """What the gateway says of a user: when they were registered, and when their token was issued and expires."""
+    """A registered user: the times of the registration, and of the issue and the expiry of the token."""
 
     username: str
     created_at: datetime
@@ -31,7 +31,7 @@ class RegisteredUser:
 
 @dataclass(frozen=True, slots=True)
 class UserPage:
-    """Users by name; `next` is the name after which the next page begins, if there is one."""
+    """A page of users in the order of their names; the next one, if any, begins after the name `next`."""
 
     users: tuple[RegisteredUser, ...]
     next: str | None
@@ -39,7 +39,7 @@ class UserPage:
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """What somebody did with somebody's data, and when; `ecg_id` if it is about one ECG."""
+    """An event of the audit: `who` did `action` to the data of `username`, or to one ECG of theirs, `ecg_id`."""
 
     at: datetime
     action: str
@@ -51,7 +51,7 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Events, the oldest first, and the cursor of the next page if there may be one."""
+    """A page of events, the oldest first, and the cursor of the next page, if more may follow."""
 
     events: tuple[AuditEvent, ...]
     next: str | None
@@ -59,20 +59,20 @@ class AuditPage:
 
 @dataclass(frozen=True, slots=True)
 class LeadInsights:
-    """The insights of one lead: every value under its insight's name."""
+    """The insights of one lead, by their names."""
 
     name: str
     values: dict[str, Any]
 
     @property
     def number_of_zero_crossings(self) -> int:
-        """How often the signal crosses the isoelectric line."""
+        """How many times the signal crosses the isoelectric line."""
         return int(self.values["number_of_zero_crossings"])
 
 
 @dataclass(frozen=True, slots=True)
 class Insights:
-    """The insights of one ECG, its leads in the order submitted."""
+    """The insights of one ECG, its leads in the order in which they were submitted."""
 
     ecg_id: str
     leads: tuple[LeadInsights, ...]
@@ -80,14 +80,14 @@ class Insights:
 
 @dataclass(frozen=True, slots=True)
 class LeadSummary(LeadInsights):
-    """A lead of a listed ECG: its insights, and how many samples it has."""
+    """A lead of a listed ECG: its insights and its number of samples."""
 
     number_of_samples: int
 
 
 @dataclass(frozen=True, slots=True)
 class EcgSummary:
-    """A processed ECG in the list of its owner; one that failed has an error and no leads."""
+    """A processed ECG in its owner's list; one that failed has an error and no leads."""
 
     id: str
     date: str | None
@@ -99,7 +99,7 @@ class EcgSummary:
 
 @dataclass(frozen=True, slots=True)
 class StoredEcg:
-    """An ECG as it was submitted, and when it was accepted first."""
+    """An ECG as it was submitted, and the time at which it was first accepted."""
 
     id: str
     accepted_at: datetime
@@ -108,7 +108,7 @@ class StoredEcg:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list, and the cursor of the next one if there is one."""
+    """A page of the list of ECGs, and the cursor of the next page, if there is one."""
 
     ecgs: tuple[EcgSummary, ...]
     next: str | None
@@ -123,12 +123,12 @@ _head = msgspec.json.Decoder(_Head)
 
 
 def parse_user(document: dict[str, Any]) -> User:
-    """Return the user of a gateway's answer."""
+    """Parse the answer to a registration."""
     return User(document["username"], document["token"], _time(document.get("expires_at")))
 
 
 def parse_users(document: dict[str, Any]) -> UserPage:
-    """Return the users of a gateway's answer."""
+    """Parse a page of users."""
     return UserPage(
         tuple(
             RegisteredUser(
@@ -144,7 +144,7 @@ def parse_users(document: dict[str, Any]) -> UserPage:
 
 
 def parse_audit(document: dict[str, Any]) -> AuditPage:
-    """Return the audit's events of a gateway's answer."""
+    """Parse a page of the audit."""
     return AuditPage(
         tuple(
             AuditEvent(
@@ -162,7 +162,7 @@ def parse_audit(document: dict[str, Any]) -> AuditPage:
 
 
 def parse_insights(document: dict[str, Any]) -> Insights:
-    """Return the insights of a gateway's answer, or of a row of the insights topic."""
+    """Parse the insights of an ECG, from a gateway's answer or from a row of the insights topic."""
     return Insights(
         document["ecg_id"],
         tuple(
@@ -177,15 +177,15 @@ def _time(text: str | None) -> datetime | None:
 
 
 def parse_page(document: dict[str, Any]) -> Page:
-    """Return the page of a gateway's answer."""
+    """Parse a page of the list of ECGs."""
     return Page(tuple(map(_summary, document["ecgs"])), document["next"])
 
 
 def parse_ecg(answer: bytes) -> StoredEcg:
-    """Return the ECG of a gateway's answer; its signals go straight into arrays.
+    """Parse an ECG; its signals go straight into arrays.
 
     Raises:
-        ValueError, InvalidEcg: if the answer holds none.
+        ValueError, InvalidEcg: if the answer does not hold an ECG.
     """
     head, content = _head.decode(answer), plain.decode_content(answer)
     recording = Recording(content.leads, content.date, sampling_rate=content.sampling_rate)

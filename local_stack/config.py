@@ -1,4 +1,4 @@
-"""What the local stack runs with, worked out from the environment."""
+"""The configuration of the local stack, derived from the environment."""
 
 import fcntl
 import os
@@ -26,16 +26,17 @@ class Broker(StrEnum):
     KAFKA = "kafka"
 
 
-# A table is a copy of what one broker holds: each has its own, deleted with the broker's data where it is ours.
+# The directories of the tables, one for each broker, because a table is a copy of that broker's topics. The directory
+# of a broker that the stack starts is deleted with the broker's data.
 _WORKER_DIRS = {Broker.EMBEDDED: "embedded", Broker.KAFKA: "kafka/workers", None: "workers"}
 _KAFKA_SECURITY = [f"ECG_{name.upper()}" for name in Settings.model_fields if name.startswith("kafka_")]
 
 
 @dataclass(frozen=True)
 class Config:
-    """The stack's addresses, secrets and directories; `broker` is None where a Kafka is there already.
+    """The stack's addresses, secrets and directories; `broker` is None if it uses a Kafka that already runs.
 
-    `metrics_ports` has a port for each gateway, and then for each worker, or none.
+    `metrics_ports` has a port for each gateway, followed by one for each worker, or is empty.
     """
 
     bootstrap_servers: str
@@ -51,15 +52,15 @@ class Config:
 
     @classmethod
     def from_environment(cls, broker_name: str | None, workers: int = 1, gateways: int = 1) -> "Config":
-        """Read the settings, and make what is not set.
+        """Read the settings, and choose ports and secrets where they are not set.
 
         Args:
-            broker_name: the broker that the user asked for, if one.
-            workers: how many workers share the load.
-            gateways: how many gateways share the port.
+            broker_name: the broker that the user asked for, if any.
+            workers: the number of workers, which share the load.
+            gateways: the number of gateways, which share the port.
 
         Raises:
-            ConfigError: if a port is taken, a needed setting is missing, or two contradict each other.
+            ConfigError: if a port is taken, a needed setting is missing or not valid, or two contradict each other.
         """
         if workers < 1 or gateways < 1:
             raise ConfigError("WORKERS and GATEWAYS must be 1 or more")
@@ -84,7 +85,8 @@ class Config:
         if chosen and broker is not Broker.EMBEDDED and (weakness := secret_strength.weakness(chosen)):
             raise ConfigError(f"ECG_ADMIN_TOKEN {weakness}")
         data_dir = Path(os.environ.get("ECG_DATA_DIR", "data")).absolute()
-        # On a broker that lasts, secrets must last too: ids signed with another one are recognised no more.
+        # A broker that keeps its data needs secrets that are kept too: gateways would not recognise ids that were
+        # signed with another secret.
         kept = None if broker is Broker.EMBEDDED else data_dir
         return cls(
             servers or f"127.0.0.1:{broker_port}",
@@ -106,11 +108,11 @@ class Config:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings of every process."""
+        """The environment variables of every process."""
         return {
             "ECG_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "ECG_EMBEDDED_BROKER": str(self.broker is Broker.EMBEDDED).lower(),
-            # They are for a Kafka of one's own.
+            # The user's credentials are for the user's own Kafka, not for a broker that the stack starts.
             **(dict.fromkeys(_KAFKA_SECURITY, "") if self.broker else {}),
             "ECG_HTTP_PORT": str(self.http_port),
             "ECG_HTTP_SHARED": str(self.gateways > 1).lower(),
@@ -120,11 +122,11 @@ class Config:
 
     @property
     def kafka_dir(self) -> Path:
-        """The directory of the durable broker."""
+        """The data directory of Apache Kafka."""
         return self.data_dir / "kafka"
 
     def worker_dirs(self) -> list[Path]:
-        """Return the directories of the workers' tables, emptied where the broker starts empty too."""
+        """Make and return the directories of the workers' tables, empty if the broker starts empty."""
         parent = self.data_dir / _WORKER_DIRS[self.broker]
         if self.broker is Broker.EMBEDDED:
             shutil.rmtree(parent, ignore_errors=True)
@@ -154,7 +156,7 @@ def _broker(name: str | None, servers: str | None) -> Broker | None:
 
 
 def _secret(variable: str, kept: Path | None) -> str:
-    """Return the secret that is set, or else the one in its file, made at first; without a file a new one."""
+    """Return the secret from its variable, or else from its file, made if missing; without a path, a new secret."""
     if secret := os.environ.get(variable):
         return secret
     if kept is None:
@@ -166,12 +168,12 @@ def _secret(variable: str, kept: Path | None) -> str:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Have a directory to oneself, until the block is left or the process ends in any way.
+    """Hold an exclusive lock on a directory until the block is left or the process ends, in whatever way.
 
-    Two brokers on the same data would write into each other's files: Kafka locks them too late.
+    Two brokers on the same data would write into each other's files, because Kafka locks them too late.
 
     Raises:
-        ConfigError: if another process has it.
+        ConfigError: if another process holds the lock.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as file:
@@ -183,7 +185,7 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file that only its owner can read, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)

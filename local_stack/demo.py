@@ -1,4 +1,4 @@
-"""The demo: one ECG through a running stack."""
+"""The demo: sends one ECG through a running stack."""
 
 import os
 import secrets
@@ -14,11 +14,11 @@ from local_stack.synthesis import SAMPLING_RATE_HZ, UNITS_PER_MV, synthesise
 
 
 class DemoFailed(Exception):  # noqa: N818 - named for the outcome
-    """The demo could not be shown; the message says why."""
+    """The demo could not run; the message says why."""
 
 
 def run(record: Path | None) -> int:
-    """Submit a recording, or a synthetic ECG, print its insights, and return the exit code."""
+    """Submit a recording or a synthetic ECG, print its insights, and return the exit code."""
     console = Console()
     try:
         if record is None:
@@ -49,7 +49,7 @@ def _submit(console: Console, recording: Recording) -> Insights:
 
 
 def _target() -> tuple[str, str]:
-    """Return URL and admin token: of the stack that runs here, or of the environment."""
+    """Return URL and admin token: from the environment if it has a token, or else of the stack that runs here."""
     if admin_token := os.environ.get("ECG_ADMIN_TOKEN"):
         return f"http://127.0.0.1:{os.environ.get('ECG_HTTP_PORT', '8000')}", admin_token
     if stack := running_stack():

@@ -1,4 +1,4 @@
-"""How long a child process may live: no longer than whoever started it."""
+"""Child processes that do not outlive their parent."""
 
 import ctypes
 import os
@@ -11,12 +11,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def dies_with_parent() -> Callable[[], None]:
-    """Give the `preexec_fn` that has the kernel kill a child once its parent is gone, however that ended.
+    """Return a `preexec_fn` that has the kernel kill the child when its parent ends, in whatever way.
 
-    The kernel takes the *thread* that started the child for its parent: start long-lived children from a thread
-    that lives as long as they shall, such as the event loop's. Only Linux can do this; elsewhere nothing happens.
+    To the kernel, the parent is the *thread* that started the child: start long-lived children from a thread that
+    outlives them, such as the event loop's. Only Linux can do this; elsewhere the function does nothing.
     """
-    # Looked up before the fork: in a child of a process with threads, loading a library could wait for ever.
+    # Looked up before the fork, because loading a library in the child of a process with threads could deadlock.
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
     parent = os.getpid()
 
@@ -24,16 +24,16 @@ def dies_with_parent() -> Callable[[], None]:
         if prctl is None:
             return
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the kernel was told
+        if os.getppid() != parent:  # the parent died before the call
             os._exit(1)
 
     return arm
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], timeout: float) -> tuple[int, str]:
-    """Run a command to its end, no longer than the timeout (seconds); return its exit code and all that it printed.
+    """Run a command for at most `timeout` seconds, and return its exit code and its output.
 
-    The environment variables come on top of this process's own.
+    After the timeout it is killed, and the code is 1. The environment variables are added to those of this process.
     """
     try:
         answer = subprocess.run(  # noqa: S603 - callers pass a program that was looked up, and no shell

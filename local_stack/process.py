@@ -15,7 +15,7 @@ _LINE_LIMIT = 1 << 20
 
 
 class Child:
-    """A process in a session of its own, whose output is passed on line by line behind its name."""
+    """A process in a session of its own; each line of its output is printed with the process's name in front."""
 
     def __init__(self, name: str, argv: list[str], env: Mapping[str, str], colour: int) -> None:
         self._name = name
@@ -27,7 +27,7 @@ class Child:
         self._output: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start it."""
+        """Start the process."""
         self._process = await asyncio.create_subprocess_exec(
             *self._argv,
             env={**os.environ, **self._env},
@@ -41,14 +41,14 @@ class Child:
         self._output = asyncio.create_task(self._pass_on())
 
     async def exited(self) -> int:
-        """Wait for its end, and that of its output; return the exit code."""
+        """Wait until the process and its output have ended, and return the exit code."""
         assert self._process is not None and self._output is not None  # noqa: S101, PT018 - start comes first
         code = await self._process.wait()
         await self._output
         return code
 
     async def stop(self, timeout: float) -> None:
-        """Ask it to stop; kill it and what it started once the timeout is over."""
+        """Ask the process to stop; kill it and its children after the timeout."""
         if self._process is None:
             return
         self._signal(signal.SIGTERM)
@@ -59,7 +59,7 @@ class Child:
             await self._process.wait()
 
     def log_tail(self) -> str:
-        """Give the end of what it printed."""
+        """Return the last lines of the output."""
         return "\n".join(self._last_lines)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The runner: starts the whole pipeline, waits until it is ready, and stops it whole."""
+"""The runner: starts the whole pipeline, waits until it is ready, keeps it running, and stops it."""
 
 import asyncio
 import os
@@ -18,13 +18,13 @@ from local_stack.supervision import keep_running
 
 _ROOT = Path(__file__).parents[1]
 _READY_TIMEOUT = 60.0
-# Within ten seconds in all: the gateway answers what it has under way, the worker stores its batch.
+# In this time a gateway answers the requests under way, and a worker stores its batch.
 _STOP_TIMEOUT = 8.0
 # The embedded broker has nothing to save; Kafka has its own timeout.
 _EMBEDDED_STOP_TIMEOUT = 1.0
 
 _KAFKA_SETTINGS = {
-    # No other node has a copy: what is acknowledged must be on the disk, or a power cut takes it.
+    # No other node has a copy: an acknowledged record must be on the disk, or a power cut would lose it.
     "log.flush.interval.messages": 1,
 }
 
@@ -63,7 +63,7 @@ class Stack:
         self._services: list[Child] = []
 
     async def run(self) -> int:
-        """Run until a signal, the end of the broker, or a process that cannot start; return the exit code."""
+        """Run until a signal comes, the broker ends, or a process cannot start; return the exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stopping.set)
@@ -78,12 +78,12 @@ class Stack:
         finally:
             stopping.cancel()
             running.cancel()
-            # Nothing starts again while it stops.
+            # First, so that nothing starts again during the stop.
             await asyncio.gather(running, return_exceptions=True)
             await self._stop()
 
     async def _run(self) -> None:
-        """Start everything and keep it running; return once that is not possible, and the reason was said."""
+        """Start everything and keep it running; when that is not possible, print the reason and return."""
         await self._start_broker()
         config = self._config
         _say(f"Starting {_count(len(config.worker_ports), 'worker')} and {_count(config.gateways, 'gateway')}")
@@ -146,14 +146,14 @@ class Stack:
         config = self._config
         _say(f"Everything is kept in {config.data_dir}, and is there again after a restart.")
         _say(f"Starting Apache Kafka on port {config.broker_port}")
-        # Signals are nobody else's to read.
+        # Health data: no other user of this machine may read it.
         config.kafka_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         cluster = KafkaCluster(kafka, config.kafka_dir, ports=[config.broker_port], settings=_KAFKA_SETTINGS)
         await cluster.start()
         [self._broker] = cluster.nodes
 
     async def _announce(self) -> None:
-        """Wait until the gateway is ready, then say how to use it; return only if it is not ready in time."""
+        """Wait until the gateway is ready, then print how to use it; return only if it is not ready in time."""
         missing = await self._wait_ready()
         if missing is not None:
             _say(f"Not ready after {_READY_TIMEOUT:.0f} s; missing: {missing}")
@@ -173,7 +173,7 @@ class Stack:
         await asyncio.Event().wait()
 
     async def _wait_ready(self) -> str | None:
-        """Return None once the gateway is ready, or what is missing at the deadline."""
+        """Return None once the gateway is ready, or the names of what is missing at the deadline."""
         missing, deadline = "the gateway", asyncio.get_running_loop().time() + _READY_TIMEOUT
         async with httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
             while asyncio.get_running_loop().time() < deadline:

@@ -1,4 +1,4 @@
-"""Starting a process again when it ends by itself."""
+"""Restarting a process that ends by itself."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,17 +6,17 @@ from collections.abc import Callable
 from local_stack.process import Child
 
 RAN_WELL = 30.0
-"""Seconds after which a process counts as started. A worker serves after about three on an idle machine."""
+"""Seconds after which a process counts as started. On an idle machine a worker serves after about three."""
 
 ATTEMPTS = 3
-"""Errors in a row after which a process that never ran well counts as one that cannot start."""
+"""Failures in a row after which a process that never ran well is given up."""
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
 
 class Restarts:
-    """When a process starts again: soon at first, later each time, soon again after it ran well."""
+    """The pauses before restarts: short at first, doubled each time, short again after the process ran well."""
 
     def __init__(self) -> None:
         self._ran_well = False
@@ -24,11 +24,11 @@ class Restarts:
         self._next_pause = _FIRST_PAUSE
 
     def pause(self, ran: float, exit_code: int) -> float | None:
-        """Return the pause before the next start in seconds, None if the process cannot start.
+        """Return the pause before the next start in seconds, or None if the process cannot start.
 
         Args:
             ran: how long it ran, in seconds.
-            exit_code: as Python has it: negative after a signal, which says nothing about whether it can start.
+            exit_code: the exit code. A negative one means a signal, which does not count as a failure to start.
         """
         if ran >= RAN_WELL:
             self._ran_well = True
@@ -42,7 +42,7 @@ class Restarts:
 
 
 async def keep_running(child: Child, say: Callable[[str], None]) -> str:
-    """Start a process, and start it again each time it ends; return the reason once it cannot start."""
+    """Start a process, and restart it each time it ends; return the reason once it cannot start."""
     loop, restarts = asyncio.get_running_loop(), Restarts()
     while True:
         began = loop.time()

@@ -1,6 +1,6 @@
 """A synthetic 12-lead ECG.
 
-Every beat is a sum of Gaussians for P, Q, R, S and T, after McSharry PE, Clifford GD, Tarassenko L, Smith LA,
+Every beat is a sum of Gaussians for P, Q, R, S and T, following McSharry PE, Clifford GD, Tarassenko L, Smith LA,
 "A dynamical model for generating synthetic electrocardiogram signals", IEEE Trans Biomed Eng 50(3), 2003.
 """
 
@@ -49,6 +49,6 @@ def synthesise(seconds: float = 10.0, heart_rate: float = 68.0, seed: int = 0) -
 
 
 def _noise(times: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return baseline wander by breathing and the electrodes' noise, in mV."""
+    """Return the baseline wander of breathing and the noise of electrodes, in mV."""
     wander = 0.03 * np.sin(2 * np.pi * (0.25 * times + rng.random()))
     return wander + rng.normal(0.0, 0.008, size=times.size)

@@ -22,7 +22,7 @@ def run(broker: str | None, workers: int, gateways: int) -> int:
     except (NodeFailedError, TimeoutError) as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # the download may take minutes
+    except KeyboardInterrupt:  # during the download, which may take minutes
         return 130
 
 

@@ -1,4 +1,4 @@
-"""The brokers that tests run on."""
+"""The brokers on which the tests run."""
 
 import asyncio
 import os
@@ -20,17 +20,17 @@ from local_stack.kafka import Distribution, KafkaCluster, Security
 from local_stack.kafka.configuration import properties
 from tests.harness import Process, eventually
 
-# Every Apache Kafka that the tests start encrypts, knows its users, and permits them what `contracts.acls` says.
+# If set, every Apache Kafka that the tests start uses TLS, passwords, and the permissions of `contracts.acls`.
 SECURE = bool(os.environ.get("ECG_TEST_SECURE"))
 
 
 def security(directory: Path) -> Security | None:
-    """Return what a cluster is secured with, if this is to be."""
+    """Return the certificates and users of a cluster, or None unless `ECG_TEST_SECURE` is set."""
     return Security.make(directory, acls.users().values()) if SECURE else None
 
 
 class Broker(Protocol):
-    """A broker that a test may pause or kill; `embedded` says that it is the one of the local stack."""
+    """A broker that a test may pause or kill; `embedded` is True for the local stack's embedded broker."""
 
     bootstrap_servers: str
     embedded: bool
@@ -46,7 +46,7 @@ class Broker(Protocol):
 
 
 class EmbeddedBroker:
-    """The local stack's broker."""
+    """The local stack's embedded broker."""
 
     embedded = True
     security: Security | None = None
@@ -97,7 +97,7 @@ class KafkaBroker:
 
 
 class DockerBroker:
-    """Apache Kafka in a container, configured as its image documents: one variable for each setting of Kafka."""
+    """Apache Kafka in a container, configured as its image documents: with a variable for each of Kafka's settings."""
 
     embedded = False
     security: Security | None = None
@@ -110,19 +110,19 @@ class DockerBroker:
         testcontainers_config.ryuk_disabled = True
         port, inside, controller = free_port(), 9092, 9093
         self._container = DockerContainer(self.image).with_bind_ports(inside, port)
-        # Clients are told this address by the broker, which cannot know it.
+        # The broker cannot find out the address at which clients reach it: it is advertised to them below.
         self.bootstrap_servers = f"{self._container.get_docker_client().host()}:{port}"
         settings = properties(1, [(inside, controller)], Path("/var/lib/kafka/data")) | {
             "listeners": f"PLAINTEXT://:{inside},CONTROLLER://127.0.0.1:{controller}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
         }
-        # What the data belongs to: the image's own scripts have one, not the class that they run.
+        # Required: the image's default is set by its own scripts, which are not used here.
         self._container.with_env("CLUSTER_ID", "kz_AzSJDNxm3x532qvNe6A")
         for name, value in settings.items():
             self._container.with_env(f"KAFKA_{name.upper().replace('.', '_')}", str(value))
 
     async def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the container, and wait until the broker answers."""
         await asyncio.to_thread(self._container.start)
         self._end = at_our_end(_REMOVE, self._container.get_container_id())
         await eventually(self._answers, interval=0.2, what=f"{self.image} answering")
@@ -153,19 +153,19 @@ class DockerBroker:
         await asyncio.to_thread(self._end.communicate)
 
 
-# In place of testcontainers' reaper, which is one more image.
+# Instead of testcontainers' reaper, which would be one more image.
 _REMOVE = "import docker; docker.from_env().containers.get(sys.argv[1]).remove(force=True, v=True)"
 
 
 def at_our_end(program: str, *arguments: str) -> "subprocess.Popen[bytes]":
-    """Run a Python program when this process ends, whatever ends it, or when the program's input is closed."""
+    """Run a Python program when this process ends, in whatever way, or when the returned process's input is closed."""
     argv = [sys.executable, "-c", f"import sys\nsys.stdin.read()\n{program}", *arguments]
     return subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True)
 
 
 @dataclass
 class ForeignBroker:
-    """A broker that was there before the tests and stays."""
+    """A broker that the tests did not start, and do not stop."""
 
     bootstrap_servers: str
     embedded: bool = False
@@ -186,7 +186,7 @@ StartBroker = Callable[[Path], Awaitable[Broker]]
 
 
 def starter(kind: str, kafka: Callable[[], Distribution]) -> StartBroker:
-    """Return what starts a broker of the kind that `--broker` names."""
+    """Return a function that starts a broker of the kind that `--broker` names."""
     if SECURE and kind != "kafka":
         raise pytest.UsageError(f"only the Apache Kafka that the tests start can be secured, not {kind}")
 

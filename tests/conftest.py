@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def kafka() -> Distribution:
-    """Apache Kafka's jars; a machine that cannot have them skips, CI fails."""
+    """Apache Kafka's jars; without Java or Maven the tests are skipped, except in CI, where they fail."""
     try:
         return install()
     except ToolMissingError as missing:
@@ -39,13 +39,13 @@ def kafka() -> Distribution:
 
 @pytest.fixture(scope="session")
 def start_broker(request: pytest.FixtureRequest) -> StartBroker:
-    """Start a broker of the kind that the run is on."""
+    """A function that starts a broker of the kind chosen for this run."""
     return starter(request.config.getoption("--broker"), lambda: request.getfixturevalue("kafka"))
 
 
 @pytest_asyncio.fixture(scope="session")
 async def broker(start_broker: StartBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
-    """One broker for the whole run; every pipeline has topics of its own on it."""
+    """One broker for the whole run, on which every pipeline has topics of its own."""
     broker = await start_broker(tmp_path_factory.mktemp("broker"))
     yield broker
     await broker.stop()
@@ -55,7 +55,7 @@ async def broker(start_broker: StartBroker, tmp_path_factory: pytest.TempPathFac
 async def new_broker(
     start_broker: StartBroker, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Callable[[], Awaitable[Broker]]]:
-    """Start brokers that a test may break; they end with it."""
+    """A function that starts brokers for a test to break; they are stopped after the test."""
     started: list[Broker] = []
 
     async def new() -> Broker:
@@ -69,7 +69,7 @@ async def new_broker(
 
 @pytest.fixture(scope="session")
 def bootstrap_servers(broker: Broker) -> str:
-    """Where the run's broker is."""
+    """The address of the run's broker."""
     return broker.bootstrap_servers
 
 
@@ -78,7 +78,7 @@ def _pipelines(broker: Broker, directories: pytest.TempPathFactory) -> Iterator[
     made: list[Pipeline] = []
 
     def make(on: Broker = broker, **overrides: str) -> Pipeline:
-        # A broker that stays has the topics of earlier runs too.
+        # Unique, because a broker that outlives the run has the topics of earlier runs too.
         prefix = f"t{next(_prefixes)}-{uuid.uuid4().hex[:8]}"
         made.append(Pipeline(on, directories.mktemp(prefix), prefix, overrides))
         return made[-1]
@@ -94,21 +94,21 @@ def new_pipeline(
     tmp_path_factory: pytest.TempPathFactory,
     new_broker: Callable[[], Awaitable[Broker]],
 ) -> Iterator[Callable[..., Pipeline]]:
-    """Make pipelines without processes; whatever they started is stopped with the test, before its brokers are."""
+    """A function that makes pipelines; the processes they start are stopped after the test, before its brokers."""
     with _pipelines(broker, tmp_path_factory) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def new_module_pipeline(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pipeline]]:
-    """Do the same for all tests of a file."""
+    """A function that makes pipelines, which are stopped after the last test of the file."""
     with _pipelines(broker, tmp_path_factory) as make:
         yield make
 
 
 @pytest_asyncio.fixture(scope="session")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    """The cluster of docker-compose.yml, built and up from nothing."""
+    """The cluster of docker-compose.yml, built and started without earlier data."""
     find_engine()
     cluster = Cluster(tmp_path_factory.mktemp("compose"))
     await cluster.compose("build")
@@ -119,7 +119,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
 
 @pytest_asyncio.fixture(scope="session")
 async def processes(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pipeline]:
-    """Two gateways and two workers as processes of this machine, which share a broker."""
+    """Two gateways and two workers as processes of this machine, on the run's broker."""
     with _pipelines(broker, tmp_path_factory) as make:
         pipeline = make()
         for _ in range(2):
@@ -131,7 +131,7 @@ async def processes(broker: Broker, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def pipeline(request: pytest.FixtureRequest) -> Pipeline:
-    """Whatever has gateways and workers, for every test that breaks nothing."""
+    """The pipeline of all tests that break nothing: `processes`, or the containers with `--broker compose`."""
     if request.config.getoption("--broker") == "compose":
         cluster: Cluster = request.getfixturevalue("cluster")
         return cluster.pipeline()

@@ -1,6 +1,6 @@
-"""Everything that decodes what a stranger sent, each held to the one way in which it may refuse it.
+"""All decoders of untrusted input, each wrapped in a check that it raises no error but the documented one.
 
-The property tests and the fuzzer try the same functions.
+The property tests and the fuzzer call the same functions.
 """
 
 from collections.abc import Callable
@@ -35,17 +35,17 @@ _HEADERS = ("content-type", "username", "forwarded-from", "x-request-id", "trace
 
 
 def processor(max_bytes: int) -> Processor:
-    """Return what decides about records, without a table."""
+    """Return a processor of records, with an empty table."""
     return Processor(ISSUER, Erasures(SECRET), _KEYS, partitions=12, max_bytes=max_bytes, find_row=lambda *_: None)
 
 
 def submission(data: bytes) -> None:
-    """JSON, as over HTTP."""
+    """Decode the JSON body of a submission."""
     _refused_in_one_way(lambda: plain.decode_content(data))
 
 
 def message(data: bytes) -> None:
-    """JSON, as on Kafka: what is taken can be packed, and is the same then."""
+    """Decode a JSON message of Kafka; an accepted message must be the same after packing and unpacking."""
     try:
         ecg = plain.decode(data)
     except InvalidEcg:
@@ -54,18 +54,18 @@ def message(data: bytes) -> None:
 
 
 def packed_message(data: bytes) -> None:
-    """MessagePack."""
+    """Decode a packed message (MessagePack)."""
     _refused_in_one_way(lambda: packed.decode(data))
 
 
 def content_type(data: bytes) -> None:
-    """A content type, and a message after a zero byte."""
+    """Decode a message by its content type: the data is the type, a zero byte and the message."""
     name, _, value = data.partition(b"\0")
     _refused_in_one_way(lambda: encoding.decode(value, name.decode(errors="replace")))
 
 
 def record(data: bytes) -> None:
-    """A record of Kafka: a line for each header, one for the key, and the value."""
+    """Process a Kafka record: the data is a line with the key, a line for each header, and the value."""
     *lines, value = data.split(b"\n", len(_HEADERS) + 1)
     key, *headers = lines or [b""]
     named: list[tuple[str, bytes | None]] = [
@@ -73,31 +73,31 @@ def record(data: bytes) -> None:
     ]
     outcome = processor(1 << 20).process(Record("t", len(data) % 12, 0, key or None, value, named, 0))
     assert isinstance(outcome, Stored | Misplaced | Rejected)
-    # A dead letter's reason has to fit beside the record.
+    # The reason must fit into a dead letter beside the record.
     assert not isinstance(outcome, Rejected) or len(outcome.reason) <= LONGEST_REASON
 
 
 def cursor(data: bytes) -> None:
-    """A cursor that no gateway made."""
+    """Open a cursor that no gateway issued, which must fail."""
     with suppress(ValueError):
         CURSORS.open("u", _text(data))
         raise AssertionError("a forged cursor was taken")
 
 
 def event_id(data: bytes) -> None:
-    """An id of an event that no gateway made."""
+    """Decode an event id that no gateway issued, which must fail."""
     with suppress(ValueError):
         POSITIONS.decode(_text(data))
         raise AssertionError("a forged id of an event was taken")
 
 
 def ecg_id(data: bytes) -> None:
-    """An id of an ECG that no gateway made."""
+    """Check an ECG id that no gateway issued, which must belong to nobody."""
     assert not ISSUER.belongs(_text(data), "u")
 
 
 def header(data: bytes) -> None:
-    """The headers that are read by hand."""
+    """Parse the HTTP headers for which the gateway has its own parsers."""
     text = data.decode("latin-1")
     assert 0 <= prefer_header.wait_seconds([text]) <= prefer_header.MAX_WAIT_SECONDS
     assert valid_request_id(text) in (text, None)

@@ -1,4 +1,4 @@
-"""What the documents say, to hold what really comes against it."""
+"""Validation of real answers against the OpenAPI document."""
 
 import re
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ def async_api() -> Document:
 
 
 def validator(schema: Document, document: Document) -> Draft202012Validator:
-    """Return a validator of a schema that refers to components of a document."""
+    """Return a validator for a schema that refers to the components of a document."""
     return Draft202012Validator(schema | {"components": document["components"]})
 
 
 def answers() -> Iterator[tuple[str, str, str, Document]]:
-    """Give every answer that the gateway documents: method, path, status, description."""
+    """Yield every documented answer of the gateway: method, path, status and the answer's description."""
     for path, operations in openapi()["paths"].items():
         for method, operation in operations.items():
             for status, answer in operation["responses"].items():
@@ -37,7 +37,7 @@ def answers() -> Iterator[tuple[str, str, str, Document]]:
 
 
 async def check(response: httpx.Response) -> None:
-    """Hold an answer of the gateway against its document; of paths that it leaves out nothing is said."""
+    """Validate an answer of the gateway against the document; paths and methods outside of it are not checked."""
     method, path, status = response.request.method, response.request.url.path, response.status_code
     template = next((template for template, pattern in _patterns() if pattern.fullmatch(path)), None)
     if template is None or method.lower() not in openapi()["paths"][template]:
@@ -56,7 +56,7 @@ async def check(response: httpx.Response) -> None:
 
 @cache
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
-    """Return the paths with patterns of what they match, those without parameters first."""
+    """Return the documented paths with patterns that match requests' paths, those without parameters first."""
     paths = sorted(openapi()["paths"], key=lambda path: path.count("{"))
     return [(path, re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))) for path in paths]
 

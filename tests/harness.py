@@ -1,4 +1,4 @@
-"""The pipeline as processes of its own, for tests: start it, break it, ask it."""
+"""A pipeline of processes for tests to start, break and query."""
 
 import asyncio
 import contextlib
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 ADMIN_TOKEN = secrets.token_hex(32)
 SECRET = "test-secret-0123456789-0123456789"
-# Seconds until a test gives up on what it expects. That takes one or two; at a load of 30, many times as long.
+# Seconds until a test gives up on an event. Most take a second or two, and many times as long at a load of 30.
 DEADLINE = 120.0
-# Real ones, which are no part of the project; they may be elsewhere.
+# Real recordings, which are not a part of the project; the variable names another folder.
 RECORDINGS = Path(os.environ.get("ECG_TEST_RECORDINGS") or ROOT.parent / "shared" / "data")
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ T = TypeVar("T")
 async def eventually(
     probe: Callable[[], Awaitable[T | None]], timeout: float = DEADLINE, interval: float = 0.05, what: str = "it"
 ) -> T:
-    """Return the probe's first result that is not None, asked again and again until the deadline."""
+    """Call the probe again and again until its result is not None, and return it; fail after the timeout (seconds)."""
     deadline = asyncio.get_running_loop().time() + timeout
     while asyncio.get_running_loop().time() < deadline:
         if (result := await probe()) is not None:
@@ -53,24 +53,24 @@ async def eventually(
 
 
 def missing(what: str) -> NoReturn:
-    """Skip where a tool cannot be had; CI has all of them."""
+    """Skip the test because a tool is missing; fail in CI, which has all tools."""
     if os.environ.get("CI") == "true":
         pytest.fail(what)
     pytest.skip(what)
 
 
 def recordings() -> list[Path]:
-    """Return the paths of the real recordings; without them the test is skipped."""
+    """Return the paths of the real recordings; skip the test if they are missing."""
     if not RECORDINGS.exists():
         pytest.skip(f"no recordings in {RECORDINGS}")
     return [RECORDINGS / name for name in ("100", "s0010_re", "test01_00s")]
 
 
 def as_a_child() -> Callable[[], None]:
-    """Give the `preexec_fn` of a process that a test starts.
+    """Return a `preexec_fn` for a process that a test starts.
 
-    The process dies with the one that runs the tests, and Ctrl-C ends it as it does in a terminal: background jobs and
-    `nohup` have the tests ignore it, which children inherit. Like `dies_with_parent`, only for the main thread.
+    The process dies with the one that runs the tests, and does not ignore SIGINT: tests that run in the background or
+    with `nohup` ignore it, and children would inherit that. As with `dies_with_parent`, call it in the main thread.
     """
     die = dies_with_parent()
 
@@ -83,7 +83,7 @@ def as_a_child() -> Callable[[], None]:
 
 @dataclass
 class Process:
-    """A child process with its output in a file."""
+    """A child process that writes its output to a file."""
 
     name: str
     argv: list[str]
@@ -122,7 +122,7 @@ class Process:
         self.running.wait()
 
     def stop(self, timeout: float = 15.0) -> int:
-        """Ask to stop, insist after the timeout, and return the exit code."""
+        """Ask the process to stop, and return its exit code; after the timeout kill it, and fail."""
         with contextlib.suppress(ProcessLookupError):
             self.running.terminate()
         try:
@@ -163,12 +163,12 @@ class Pipeline:
 
     @property
     def kafka(self) -> dict[str, Any]:
-        """The options of a test's own client, which may do everything."""
+        """The options of a test's own Kafka client, which has all permissions."""
         return client_options(self.settings)
 
     @property
     def librdkafka(self) -> dict[str, str]:
-        """The same for a client that is librdkafka."""
+        """The same options for librdkafka."""
         options, files = self.kafka, self.settings.kafka_files
         login = {"mechanism": "sasl.mechanism", "plain_username": "sasl.username", "plain_password": "sasl.password"}
         return {
@@ -180,7 +180,7 @@ class Pipeline:
 
     @property
     def env(self) -> dict[str, str]:
-        """The settings of whoever may do everything on the broker."""
+        """The environment variables of a process with all permissions on the broker."""
         return {
             **(self.broker.security.environment() if self.broker.security else {}),
             "ECG_BOOTSTRAP_SERVERS": self.bootstrap_servers,
@@ -188,7 +188,7 @@ class Pipeline:
             "ECG_TOPIC_PREFIX": self.prefix,
             "ECG_SECRET": SECRET,
             "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
-            # All tests have one address.
+            # No limit, because all tests come from the same address.
             "ECG_AUTH_FAILURES_PER_MINUTE": "0",
             **self.overrides,
         }
@@ -199,25 +199,25 @@ class Pipeline:
         return Settings.model_validate(values)
 
     def env_of(self, role: Role) -> dict[str, str]:
-        """Return the settings of a process that may do what its role needs."""
+        """Return the environment variables of a process with the permissions of its role."""
         security = self.broker.security
         return {**self.env, **(security.environment(acls.users()[role]) if security else {})}
 
     def _prepare(self) -> None:
-        """Do what an operator does before anything is started where nobody may create topics."""
+        """Create topics and permissions on a secured broker, as an operator does: processes must not create topics."""
         if self.broker.security and not self._prepared:
 
             async def prepare() -> None:
                 await topics.create(self.settings)
                 await acls.apply(self.settings, acls.users())
 
-            # Tests start processes in functions that are not asynchronous.
+            # In a thread, because this function is not asynchronous and the event loop already runs.
             with ThreadPoolExecutor(1) as thread:
                 thread.submit(asyncio.run, prepare()).result()
         self._prepared = True
 
     def start_gateway(self, program: str | None = None, **env: str) -> Gateway:
-        """Start a gateway, or a Python program that is to run one."""
+        """Start a gateway, or a Python program that runs one."""
         self._prepare()
         port = free_port()
         gateway = Gateway(
@@ -232,7 +232,7 @@ class Pipeline:
         return gateway
 
     def start_worker(self, program: str | None = None, **env: str) -> Worker:
-        """Start a worker, or a Python program that is to run one."""
+        """Start a worker, or a Python program that runs one."""
         self._prepare()
         port, name = free_port(), f"worker-{len(self.workers)}"
         worker = Worker(
@@ -252,7 +252,7 @@ class Pipeline:
         return worker
 
     async def ready(self, workers: int = 1) -> None:
-        """Return when every gateway is ready and so many workers serve."""
+        """Wait until all running gateways are ready, and at least `workers` running workers share the partitions."""
         for gateway in self.gateways:
             if gateway.running.poll() is None:
                 await self._ready(gateway)
@@ -261,7 +261,7 @@ class Pipeline:
         await eventually(lambda: self._balanced(running), interval=0.2, what="workers sharing the partitions")
 
     async def alive(self) -> None:
-        """Return when every gateway serves, be there workers or not."""
+        """Wait until every gateway serves, with or without workers."""
         for gateway in self.gateways:
 
             async def probe(gateway: Gateway = gateway) -> bool | None:
@@ -301,7 +301,7 @@ class Pipeline:
         return True if sorted(served) == list(range(12)) else None
 
     def stop(self) -> None:
-        """Stop every process, gateways first."""
+        """Stop all processes at the same time, after thawing them."""
         for process in [*self.gateways, *self.workers]:
             if process.popen and process.popen.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -312,12 +312,12 @@ class Pipeline:
                 process.stop()
 
     def gateways_from(self, turn: int) -> list[Gateway]:
-        """Return the gateways in the order in which a client tries them; each is the first in its turn."""
+        """Return the gateways in the order in which a client tries them, beginning with the one whose turn it is."""
         first = turn % len(self.gateways)
         return self.gateways[first:] + self.gateways[:first]
 
     def client(self, index: int = 0, token: str | None = None) -> httpx.AsyncClient:
-        """Return an HTTP client of a gateway, which fails the test where an answer is not as documented."""
+        """Return an HTTP client of a gateway that fails the test if an answer is not as documented."""
         headers = {"x-user-token": token} if token else {}
         hooks = {"response": [documented.check]}
         return httpx.AsyncClient(
@@ -333,7 +333,7 @@ class Pipeline:
 
 
 async def insights(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, Any]]:
-    """Wait until an accepted ECG is processed; anything but 202 and 200 on the way is a failure."""
+    """Wait until an accepted ECG is processed, and return its leads' insights; any answer but 202 and 200 fails."""
 
     async def probe() -> list[dict[str, Any]] | None:
         response = await client.get(f"/ecgs/{ecg_id}/insights")
@@ -344,7 +344,7 @@ async def insights(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, Any
 
 
 def crossings(signal: list[int]) -> int:
-    """Count zero crossings by the definition, sample by sample."""
+    """Count zero crossings sample by sample, according to their definition."""
     count = 0
     for before, now in itertools.pairwise(signal):
         count += (now == 0 and before != 0) or (now > 0 > before) or (now < 0 < before)

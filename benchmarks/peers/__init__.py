@@ -1,1 +1,1 @@
-"""Peers: the same task as it is usually solved, as small as can be. Settings are in environment variables `BENCH_*`."""
+"""Peers: minimal programs that solve the same task in the usual way. Their settings are the variables `BENCH_*`."""

@@ -1,4 +1,4 @@
-"""The limit in Python's asyncio: aiokafka reads, and that is all."""
+"""The limit of asyncio: aiokafka only reads."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from benchmarks.peers.progress import Progress
 
 
 async def main() -> None:
-    """Read for as long as it is let."""
+    """Read until the process is killed."""
     progress = Progress()
     async with AIOKafkaConsumer(
         TOPIC, bootstrap_servers=SERVERS, group_id=GROUP, auto_offset_reset="earliest"

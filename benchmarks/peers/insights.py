@@ -1,4 +1,4 @@
-"""The peers' insights: what a Python programmer would write with orjson, msgspec and NumPy."""
+"""The peers' insights, as a Python programmer would compute them with orjson, msgspec and NumPy."""
 
 import os
 from typing import Any
@@ -16,7 +16,7 @@ DIRECTORY = os.environ["BENCH_DIR"]
 
 
 def insights(value: bytes) -> dict[str, Any]:
-    """Return the row of a message."""
+    """Return the row for a message."""
     if PACKED:
         ecg = msgspec.msgpack.decode(value)
         signals = [np.frombuffer(lead["signal"], lead["dtype"]) for lead in ecg["leads"]]
@@ -31,6 +31,6 @@ def insights(value: bytes) -> dict[str, Any]:
 
 
 def zero_crossings(signal: NDArray[Any]) -> int:
-    """Count where the sign changes, leaving zero not counted."""
+    """Count the changes of sign; a step away from zero does not count."""
     sign = np.sign(signal)
     return int(np.count_nonzero((sign[:-1] != sign[1:]) & (sign[:-1] != 0)))

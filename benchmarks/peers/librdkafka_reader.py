@@ -1,4 +1,4 @@
-"""The limit in C: librdkafka reads, and that is all."""
+"""The limit of C: librdkafka only reads."""
 
 from confluent_kafka import Consumer
 
@@ -7,7 +7,7 @@ from benchmarks.peers.progress import Progress
 
 
 def main() -> None:
-    """Read for as long as it is let."""
+    """Read until the process is killed."""
     progress = Progress()
     consumer = Consumer({"bootstrap.servers": SERVERS, "group.id": GROUP, "auto.offset.reset": "earliest"})
     consumer.subscribe([TOPIC])

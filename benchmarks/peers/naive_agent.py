@@ -1,4 +1,4 @@
-"""The naive agent: Faust by its documentation, one message at a time into a table."""
+"""The naive agent: Faust as its documentation shows it, one message at a time into a table."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""The naive gateway: pydantic in, json out to Kafka, one acknowledged message at a time."""
+"""The naive gateway: validates with pydantic, encodes with json, and awaits Kafka's acknowledgement of each message."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from benchmarks.peers.plain_service import EcgIn
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Run the producer."""
+    """Run the producer while the application serves."""
     async with AIOKafkaProducer(
         bootstrap_servers=os.environ["BENCH_SERVERS"], acks="all", enable_idempotence=True
     ) as app.state.producer:
@@ -27,7 +27,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/ecgs", status_code=201)
 async def submit(ecg: EcgIn, request: Request) -> dict[str, str]:
-    """Take an ECG, and answer when the broker has it."""
+    """Accept an ECG, and answer when the broker has acknowledged it."""
     ecg_id = str(uuid.uuid4())
     message = {"id": ecg_id, "username": "benchmarks", **ecg.model_dump(mode="json")}
     await request.app.state.producer.send_and_wait(

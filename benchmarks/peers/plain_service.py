@@ -33,7 +33,7 @@ results: dict[str, list[dict[str, Any]] | None] = {}
 
 @app.post("/ecgs", status_code=201)
 async def submit(ecg: EcgIn, background: BackgroundTasks) -> dict[str, str]:
-    """Take an ECG; its insights are computed after the answer."""
+    """Accept an ECG; its insights are computed after the answer."""
     ecg_id = str(uuid.uuid4())
     results[ecg_id] = None
     background.add_task(compute, ecg_id, ecg)
@@ -42,7 +42,7 @@ async def submit(ecg: EcgIn, background: BackgroundTasks) -> dict[str, str]:
 
 @app.get("/ecgs/{ecg_id}/insights")
 async def read(ecg_id: str) -> JSONResponse:
-    """Answer the insights."""
+    """Return the insights, or 202 while they are not computed."""
     if ecg_id not in results:
         raise HTTPException(404)
     leads = results[ecg_id]
@@ -57,7 +57,7 @@ def compute(ecg_id: str, ecg: EcgIn) -> None:
 
 
 def zero_crossings(signal: list[int]) -> int:
-    """Count where the sign changes, leaving zero not counted."""
+    """Count the changes of sign; a step away from zero does not count."""
     count = 0
     for before, after in itertools.pairwise(signal):
         if (after == 0 and before != 0) or (after > 0 > before) or (after < 0 < before):

@@ -1,4 +1,4 @@
-"""How far a peer is, printed for whoever measures it."""
+"""The progress of a peer that writes no output topic, printed for the benchmark to read."""
 
 import time
 
@@ -10,6 +10,6 @@ class Progress:
         self._done = 0
 
     def advance(self, messages: int) -> None:
-        """Count messages."""
+        """Add messages to the count, and print it."""
         self._done += messages
         print("done", time.monotonic(), self._done, time.process_time(), flush=True)

@@ -1,4 +1,4 @@
-"""Quix Streams: a dataframe with state, whose changelog is written at every checkpoint."""
+"""Quix Streams: a dataframe with state; the changelog of the state is written at every checkpoint."""
 
 from quixstreams import Application, State
 
@@ -8,7 +8,8 @@ app = Application(
     broker_address=SERVERS,
     consumer_group=GROUP,
     auto_offset_reset="earliest",
-    # Its changelog is written with a checkpoint: not so seldom that nobody sees how far it is, nor for every batch.
+    # The changelog, by which the benchmark sees the progress, is written at a checkpoint: not too rarely for that, and
+    # not for every batch.
     commit_every=250,
     state_dir=DIRECTORY,
     loglevel="WARNING",

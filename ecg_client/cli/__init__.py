@@ -25,7 +25,7 @@ _EXIT_CODES = (
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    # A traceback's variables may be tokens and signals.
+    # Rich tracebacks would print local variables, which may hold tokens and signals.
     pretty_exceptions_enable=False,
     epilog=_EXIT_CODES,
 )
@@ -58,8 +58,8 @@ def ecg() -> None:
 
 
 def main() -> None:
-    """Run a command; what fails is one line on standard error."""
-    # What aiokafka logs while it tries again ends in one error of ours.
+    """Run a command; an error is printed as one line on standard error."""
+    # aiokafka logs every failed attempt; the command reports one error at the end.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         app(prog_name="ecg")

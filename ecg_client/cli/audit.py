@@ -12,7 +12,7 @@ from ecg_client.client import EcgClient
 
 
 def _moment(text: str) -> datetime:
-    """Return a moment: so long ago, or a date and time, which is of this machine's zone unless it names one."""
+    """Parse how long ago, or a date and time, which is in this machine's time zone unless it names one."""
     try:
         if (seconds := options.duration(text)) is not None:
             return datetime.now(UTC) - timedelta(seconds=seconds)
@@ -28,27 +28,27 @@ def audit(  # noqa: PLR0917 - a command's parameters are its options
     admin_token: options.AdminToken = None,
     user: Annotated[
         str | None,
-        typer.Option("--user", show_default=False, help="Only what this user did, or was done with their data."),
+        typer.Option("--user", show_default=False, help="Only events by this user, or about this user's data."),
     ] = None,
     ecg: Annotated[
-        str | None, typer.Option("--ecg", metavar="ID", show_default=False, help="Only what is about this ECG.")
+        str | None, typer.Option("--ecg", metavar="ID", show_default=False, help="Only events about this ECG.")
     ] = None,
     since: Annotated[
-        datetime, typer.Option("--since", parser=_moment, metavar="24h|TIME", help="The first moment, or how long ago.")
+        datetime, typer.Option("--since", parser=_moment, metavar="24h|TIME", help="The first time, or how long ago.")
     ] = "24h",  # type: ignore[assignment]  # parsed as what is given
     until: Annotated[
         datetime | None,
         typer.Option(
-            "--until", parser=_moment, metavar="1h|TIME", show_default=False, help="The moment after the last."
+            "--until", parser=_moment, metavar="1h|TIME", show_default=False, help="The end, or how long ago."
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 1000,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The largest number of events.")] = 1000,
     json: options.Json = False,
 ) -> None:
     """List who submitted, read or erased which ECG, the oldest first.
 
-    As the administrator. A list of ECGs, and a stream of events, show the
-    insights of many: they are not about one ECG.
+    Needs the admin token. Reading a list of ECGs or a stream of events is one
+    event, which names no ECG, because it shows the insights of many.
 
     Examples:
       ecg audit --since 7d --user st-marys

@@ -17,17 +17,18 @@ from ecg_client.kafka import DeadLetter
 from shared.settings import Settings
 
 app = typer.Typer(
-    no_args_is_help=True, help="Look after dead letters: what could not be processed. Needs access to Kafka."
+    no_args_is_help=True, help="List, show and replay messages that could not be processed. Needs access to Kafka."
 )
 
 Reference = Annotated[
-    str, typer.Argument(metavar="PARTITION:OFFSET", show_default=False, help="A letter, as `ecg dlq list` names it.")
+    str,
+    typer.Argument(metavar="PARTITION:OFFSET", show_default=False, help="A dead letter, as `ecg dlq list` names it."),
 ]
 
 
 @app.command("list")
 def list_letters(bootstrap_servers: options.Kafka = None, json: options.Json = False) -> None:
-    """List the dead letters: where each is, when and why it died, and where it came from.
+    """List the dead letters with their time, their reason, and the place of the original message.
 
     Examples:
       ecg dlq list
@@ -52,9 +53,7 @@ def list_letters(bootstrap_servers: options.Kafka = None, json: options.Json = F
 def show(
     letter: Reference,
     bootstrap_servers: options.Kafka = None,
-    raw: Annotated[
-        bool, typer.Option("--raw", help="Write the message itself, which holds signals, and no more.")
-    ] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Write only the message itself, which contains signals.")] = False,
     json: options.Json = False,
 ) -> None:
     """Show a dead letter's reason, source and headers; its signals only with --raw.
@@ -85,17 +84,20 @@ def show(
 def replay(
     letters: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PARTITION:OFFSET", show_default=False, help="Letters, as `ecg dlq list` names them."),
+        typer.Argument(
+            metavar="PARTITION:OFFSET", show_default=False, help="Dead letters, as `ecg dlq list` names them."
+        ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Replay all that are there now.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Replay all dead letters that are there now.")] = False,
     bootstrap_servers: options.Kafka = None,
     json: options.Json = False,
 ) -> None:
-    """Produce dead letters onto the topic of submissions again, once what killed them is put right.
+    """Produce dead letters onto the topic of submissions again, once their cause is fixed.
 
-    Each is sent as it was: same bytes, key and headers. The dead letter stays
-    where it is; replaying it twice is harmless, as an ECG's id is in it. What was
-    too large for a dead letter is not in it, and is not replayed.
+    Each message is sent as it was: same bytes, key and headers. The dead letter
+    stays on its topic; replaying it twice is harmless, because the message holds
+    the ECG's id. A message that was too large for its dead letter is not in it,
+    and is not replayed.
 
     Examples:
       ecg dlq replay 3:17 5:2

@@ -20,7 +20,7 @@ def erase(
 ) -> None:
     """Erase ECGs, their signals and their insights, for good.
 
-    The exit code is 1 if any is unknown; the others are erased all the same.
+    The exit code is 1 if any ECG is unknown; the others are erased nevertheless.
 
     Examples:
       ecg erase 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77

@@ -14,13 +14,13 @@ from ecg_client.results import EcgSummary
 def list_ecgs(
     url: options.Url = None,
     token: options.Token = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The largest number of ECGs.")] = 50,
     retry_for: options.RetryFor = 30,
     json: options.Json = False,
 ) -> None:
     """List your ECGs, the latest accepted first.
 
-    ECGs are listed once they are processed, or could not be.
+    ECGs are listed once they are processed or have failed.
 
     Examples:
       ecg list --limit 10

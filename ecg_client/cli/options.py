@@ -1,4 +1,4 @@
-"""Options that commands share, and where their values come from: option, environment, or the stack that runs here."""
+"""Options that commands share; their values come from the option, the environment, or the stack that runs here."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ Url = Annotated[
         "--url",
         envvar="ECG_URL",
         show_default=False,
-        help=f"The gateway; else the stack that runs in ECG_DATA_DIR, or {DEFAULT_URL}.",
+        help=f"The gateway; by default the stack that runs in ECG_DATA_DIR, or {DEFAULT_URL}.",
     ),
 ]
 Token = Annotated[
@@ -36,7 +36,7 @@ Token = Annotated[
         "--token",
         envvar="ECG_TOKEN",
         show_default=False,
-        help="Your token. Others on this machine see options: better set the variable.",
+        help="Your token. Other users of this machine can see options: prefer the variable.",
     ),
 ]
 AdminToken = Annotated[
@@ -45,7 +45,7 @@ AdminToken = Annotated[
         "--admin-token",
         envvar="ECG_ADMIN_TOKEN",
         show_default=False,
-        help="The token that registers users; else that of the stack that runs in ECG_DATA_DIR.",
+        help="The token that registers users; by default that of the stack that runs in ECG_DATA_DIR.",
     ),
 ]
 Kafka = Annotated[
@@ -55,13 +55,13 @@ Kafka = Annotated[
         envvar="ECG_BOOTSTRAP_SERVERS",
         metavar="HOST:PORT,...",
         show_default=False,
-        help="Kafka; else the stack's that runs in ECG_DATA_DIR, or 127.0.0.1:9092.",
+        help="Kafka's addresses; by default those of the stack that runs in ECG_DATA_DIR, or 127.0.0.1:9092.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 RetryFor = Annotated[
     float,
-    typer.Option("--retry-for", min=0, metavar="SECONDS", help="How long to try again while the gateway is not there."),
+    typer.Option("--retry-for", min=0, metavar="SECONDS", help="How long to retry while the gateway is unavailable."),
 ]
 Timeout = Annotated[float, typer.Option("--timeout", min=0, metavar="SECONDS", help="How long to wait for insights.")]
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, max=64, help="How many files at a time.")]
@@ -69,16 +69,16 @@ Baseline = Annotated[
     float, typer.Option("--baseline", help="CSV and NumPy: the value of the isoelectric line, which is subtracted.")
 ]
 Scale = Annotated[
-    float, typer.Option("--scale", help="CSV and NumPy: ADC units of one unit; 1000 makes microvolts of millivolts.")
+    float, typer.Option("--scale", help="CSV and NumPy: ADC units per unit; 1000 turns millivolts into microvolts.")
 ]
 SamplingRate = Annotated[
     float | None,
-    typer.Option("--sampling-rate", metavar="HZ", show_default=False, help="Of files that do not say it, in hertz."),
+    typer.Option("--sampling-rate", metavar="HZ", show_default=False, help="In hertz, for files that do not state it."),
 ]
 AdcGain = Annotated[
     float | None,
     typer.Option(
-        "--adc-gain", metavar="UNITS", show_default=False, help="Of files that do not say it: ADC units of a millivolt."
+        "--adc-gain", metavar="UNITS", show_default=False, help="ADC units per mV, for files that do not state it."
     ),
 ]
 
@@ -87,13 +87,13 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def duration(text: str) -> int | None:
-    """Return the seconds of a number of days, hours, minutes or seconds, as `90d`, or None if it is none."""
+    """Parse a number of days, hours, minutes or seconds such as `90d` into seconds; None if it is not one."""
     match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     return int(match[1]) * _SECONDS[match[2]] if match else None
 
 
 class Unconfigured(Exception):  # noqa: N818 - named for the state
-    """Something that a command needs is not set; the message says what to set."""
+    """A setting that a command needs is missing; the message says which."""
 
 
 def gateway(url: str | None) -> str:
@@ -105,10 +105,10 @@ def gateway(url: str | None) -> str:
 
 
 def admin(url: str | None, token: str | None) -> tuple[str, str]:
-    """Return the gateway's URL and the token that registers users with it.
+    """Return the gateway's URL and its admin token; a running stack's token is sent to that stack only.
 
     Raises:
-        Unconfigured: if there is none; a running stack's token goes to that stack only.
+        Unconfigured: if there is no admin token.
     """
     target = gateway(url)
     stack = running_stack()
@@ -133,10 +133,10 @@ def user_token(token: str | None) -> str:
 
 
 def calibration(baseline: float, scale: float, sampling_rate: float | None, adc_gain: float | None) -> Calibration:
-    """Return what the options say of files that do not.
+    """Return the calibration that the options give for files that do not contain one.
 
     Raises:
-        InvalidEcg: if sampling rate or ADC gain cannot be one.
+        InvalidEcg: if the sampling rate or the ADC gain is out of range.
     """
     try:
         return Calibration(baseline, scale, check_sampling_rate(sampling_rate), check_adc_gain(adc_gain, "adc_gain"))

@@ -1,4 +1,4 @@
-"""What commands print: results on standard output, everything else on standard error."""
+"""The output of commands: results go to standard output, everything else to standard error."""
 
 import os
 import signal
@@ -11,21 +11,21 @@ from rich.table import Table
 
 from ecg_client.results import Insights
 
-# Tables in a file or a pipe have room, unless COLUMNS says otherwise.
+# Columns of a table that is written to a file or a pipe, unless COLUMNS is set.
 _width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
-# Neither file names nor reasons are markup.
+# No markup: file names and error messages may contain brackets.
 out = Console(markup=False, highlight=False, emoji=False, width=_width)
 err = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def json_line(document: dict[str, Any]) -> None:
-    """Print one object, without what is None, at once."""
+    """Print one object as a line of JSON, without the fields that are None, and flush it."""
     shown = {name: value for name, value in document.items() if value is not None}
     try:
         sys.stdout.write(orjson.dumps(shown).decode() + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads on, as after `| head`: end as the signal would, which Python ignores for the sockets' sake.
+        # The reader has gone, as with `| head`: exit as SIGPIPE would have it, which Python ignores.
         os._exit(128 + signal.SIGPIPE)
 
 
@@ -35,12 +35,12 @@ def complain(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text whose control characters, which a terminal would obey, are escaped."""
+    """Return the text with its control characters escaped, because a terminal would obey them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def leads(insights: Insights) -> list[dict[str, Any]]:
-    """Return insights as the gateway's JSON has them."""
+    """Return insights in the form of the gateway's JSON."""
     return [{"name": lead.name, **lead.values} for lead in insights.leads]
 
 

@@ -32,9 +32,9 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
 ) -> None:
     """Produce recordings straight onto Kafka, as a device would.
 
-    Needs access to Kafka. Every replica that must has an ECG before its id is
-    printed (acks=all). The id is derived from user, file name and content: to
-    resume what was interrupted, run the same command again.
+    Needs access to Kafka. An ECG's id is printed once all replicas in sync have
+    the ECG (acks=all). The id is derived from user, file name and content: to
+    resume an interrupted batch, run the same command again.
 
     Examples:
       ecg produce --as st-marys recordings/*.hea

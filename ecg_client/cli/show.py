@@ -79,7 +79,7 @@ def _print(ecg: StoredEcg) -> None:
 
 
 def _write(file: Path, recording: Recording) -> None:
-    """Write a column for each lead, under its name; where leads differ in length, cells at the end are empty."""
+    """Write a CSV file with a column for each lead; the cells after the end of a shorter lead are empty."""
     try:
         with file.open("w", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)

@@ -1,4 +1,4 @@
-"""`ecg submit` and the report that `ecg produce` prints too."""
+"""`ecg submit`, and the report of a batch, which `ecg produce` prints too."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, Unavailable
 
 _FAILED, _INTERRUPTED = 1, 130
-# Widths in a table: an id is never folded, and lines and numbers of samples take the rest.
+# Widths in the table: an id is never folded; the file's column gets the terminal's width without `_REST`, at least 10.
 _ID, _LEAST_FILE, _REST = 36, 10, 64
 
 
@@ -35,14 +35,14 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
 ) -> None:
     """Submit recordings over HTTP, several at a time.
 
-    A broken file stops no other, and makes the exit code 1. To resume what
-    was interrupted, run the same command again: the same file is the same
-    ECG, with the same id, and is stored once.
+    A broken file does not stop the others, and makes the exit code 1. To
+    resume an interrupted batch, run the same command again: the same file is
+    the same ECG, with the same id, and is stored once.
 
     Zero becomes the isoelectric line: baselines of WFDB and EDF files are
     subtracted. CSV files have a column for each lead, NumPy arrays a row or
-    a column; say with --baseline and --scale what their numbers mean, and
-    with --sampling-rate and --adc-gain what a file does not say.
+    a column; --baseline and --scale say what their numbers mean, and
+    --sampling-rate and --adc-gain add what a file does not state.
 
     Examples:
       ecg submit recordings/100 sleep.edf
@@ -67,7 +67,7 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
 def run_batch(
     run: Callable[[Callable[[Outcome], None]], Awaitable[ClientError | None]], files: list[Path], json: bool
 ) -> None:
-    """Run a batch of files under a progress bar, print what became of each, and exit with 1 if any failed."""
+    """Run a batch with a progress bar, print the outcome of each file, and exit with 1 if any failed."""
     outcomes: list[Outcome] = []
     progress = Progress(
         TextColumn("{task.description}"),
@@ -142,7 +142,7 @@ def _table(outcomes: list[Outcome]) -> Table:
             output.printable(str(outcome.file)),
             "" if outcome.leads is None else f"{outcome.leads:,}",
             "" if outcome.samples is None else f"{outcome.samples:,}",
-            # An ECG that was accepted, and has no insights, has both.
+            # An ECG that was accepted but has no insights has an id and an error.
             output.printable(": ".join(filter(None, (outcome.ecg_id, outcome.error)))),
         ]
         if insights:

@@ -13,11 +13,11 @@ def up(
         typer.Option(
             metavar="embedded|kafka",
             show_default=False,
-            help="embedded, the default, forgets all when it stops; kafka keeps all, and needs Java 17 and Maven.",
+            help="embedded (the default) loses all data when it stops; kafka keeps it, and needs Java 17 and Maven.",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="How many share the load.")] = 1,
-    gateways: Annotated[int, typer.Option(min=1, help="How many share the port.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="The number of workers, which share the load.")] = 1,
+    gateways: Annotated[int, typer.Option(min=1, help="The number of gateways, which share the port.")] = 1,
 ) -> None:
     """Run the whole pipeline on this machine until Ctrl-C, as `make run` does.
 

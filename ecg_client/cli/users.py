@@ -31,14 +31,14 @@ def add(
             parser=_seconds,
             metavar="90d|12h|30m|45s",
             show_default=False,
-            help="When the token expires; without it, it does not.",
+            help="The lifetime of the token; by default it does not expire.",
         ),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Register a user and print the token, which is shown this once.
+    """Register a user and print the token, which is shown only this once.
 
-    A user who is there already gets a new token; the old one is revoked.
+    An existing user gets a new token, and the old one is revoked.
 
     Examples:
       ecg users add st-marys
@@ -56,7 +56,7 @@ def add(
 
 @app.command("list")
 def list_users(url: options.Url = None, admin_token: options.AdminToken = None, json: options.Json = False) -> None:
-    """List the users by name, with the times of registration and of their tokens.
+    """List the users by name, with the times of their registration and of their tokens' issue and expiry.
 
     Examples:
       ecg users list

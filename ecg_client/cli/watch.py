@@ -18,20 +18,23 @@ def watch(  # noqa: PLR0917 - a command's parameters are its options
     token: options.Token = None,
     username: Annotated[
         str | None,
-        typer.Option("--username", show_default=False, help="Whose insights to read from Kafka, without a token."),
+        typer.Option(
+            "--username", show_default=False, help="The user whose insights to read from Kafka, without a token."
+        ),
     ] = None,
     bootstrap_servers: options.Kafka = None,
     count: Annotated[
-        int | None, typer.Option("--count", min=1, show_default=False, help="Stop after so many; else at Ctrl-C.")
+        int | None,
+        typer.Option("--count", min=1, show_default=False, help="Stop after this many; by default at Ctrl-C."),
     ] = None,
     retry_for: options.RetryFor = 60,
     json: options.Json = False,
 ) -> None:
     """Print your ECGs' insights as they come, from now on.
 
-    An ECG that is submitted again comes again. A connection that breaks is
-    opened again, and nothing is missed. With --username, and access to
-    Kafka, any user's are printed.
+    An ECG that is submitted again is printed again. A broken connection is
+    opened again, and no insights are missed. With --username and access to
+    Kafka, the insights of any user are printed.
 
     Examples:
       ecg watch

@@ -1,16 +1,16 @@
-/** The API's documentation, made from its OpenAPI document. */
+/** The API's documentation, rendered from its OpenAPI document. */
 
 import { element, find } from "./dom.js";
 
 const json = (value) => element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
 
-/** Return text with its `code` as such. */
+/** Return the parts of a text, with those in backticks as code elements. */
 function prose(text) {
   const parts = text.split(/`([^`]*)`/);
   return parts.map((part, number) => (number % 2 ? element("code", {}, part) : part));
 }
 
-/** Return the paragraphs of a text; lines that begin with a number are the items of a list. */
+/** Return the paragraphs of a text; lines that begin with a number become the items of a list. */
 function paragraphs(text) {
   return text
     .trim()
@@ -23,7 +23,7 @@ function paragraphs(text) {
     });
 }
 
-/** Return the name of a schema's type; the types that it refers to are links. */
+/** Return the name of a schema's type, with links to the schemas that it refers to. */
 function type(schema) {
   if (schema.$ref) {
     const name = schema.$ref.split("/").at(-1);
@@ -34,7 +34,7 @@ function type(schema) {
   return [schema.type ?? "anything"];
 }
 
-/** Return what a schema says beside its type, in words. */
+/** Return the constraints of a schema (everything but its type and its texts) as text. */
 function limits(schema) {
   const named = Object.entries(schema).filter(
     ([name, value]) => !["$ref", "anyOf", "type", "title", "description"].includes(name) && typeof value !== "object",
@@ -75,7 +75,7 @@ function fields(schema, caption) {
   );
 }
 
-/** Return a command that makes the call. */
+/** Return a curl command that makes the call. */
 function command(method, path, parameters, body) {
   const needed = parameters.filter(({ name }) => name.endsWith("-token"));
   const headers = needed.map(({ name }) => ` \\\n  -H "${name}: $TOKEN"`);

@@ -1,6 +1,9 @@
-/** Elements, made without HTML: whatever comes from files and servers is text. */
+/** Elements are made without parsing HTML, so that data from files and servers is always text. */
 
-/** Return an element with attributes (`null` and `false` leave one out) and children; functions listen to `on...`. */
+/**
+ * Return an element with attributes and children. An attribute that is `null` or `false` is left out; a function is the
+ * listener of an `on...` event.
+ */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -20,7 +23,7 @@ export const number = (value) => NUMBERS.format(value);
 
 export const count = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
 
-/** Return a date of the API for people, in their time zone where it has one; what is no date stays as it is. */
+/** Return a date of the API as readable text in the user's time zone; text that is not a date is returned unchanged. */
 export function dateText(text) {
   const date = new Date(text);
   return Number.isNaN(date.getTime()) ? text : DATES.format(date);

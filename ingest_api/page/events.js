@@ -1,11 +1,11 @@
-/** Server-sent events of a stream that is read with fetch: EventSource cannot send a header (HTML standard, 9.2). */
+/** Server-sent events (HTML standard, 9.2) read with fetch, because EventSource cannot send the token's header. */
 
-/** Take the stream's text in pieces, and give its events as `{event, data}`. */
+/** Parses a stream that comes in pieces of text into events `{event, data}`. */
 export class EventParser {
   #rest = "";
   #event = "";
   #data = [];
-  /** Of the last event, or of a line that says only where to resume; null before the first. */
+  /** The latest `id`, of an event or of a block without data; null before the first. */
   lastId = null;
 
   /** Return the events that a piece of text completes. */

@@ -1,4 +1,4 @@
-/** The gateway's calls, tried again while it says "not now". */
+/** The gateway's calls, which are retried while it is unavailable. */
 
 import { EventParser } from "./events.js";
 
@@ -6,7 +6,7 @@ const NOT_NOW = new Set([502, 503, 504]);
 const RETRY_FOR_MS = 60_000;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** The gateway refused a call: its status, its reason, and the field that it names. */
+/** The gateway refused a call: the status and the reason of its answer, and the field that it names, if any. */
 export class Refused extends Error {
   constructor(status, detail, field = null) {
     super(detail);
@@ -15,7 +15,7 @@ export class Refused extends Error {
   }
 }
 
-/** The gateway could not be reached, or did not serve, for as long as it was tried. */
+/** The gateway was not reached, or was unavailable, until the retries were given up. */
 export class Unavailable extends Error {}
 
 export class Gateway {
@@ -23,15 +23,15 @@ export class Gateway {
   #onUnauthorized;
 
   /**
-   * @param {string} token the user's; it is sent as a header, and nowhere else
-   * @param {() => void} onUnauthorized called when it is, or has become, no token
+   * @param {string} token the user's token, which is sent in a header only
+   * @param {() => void} onUnauthorized called when the token is wrong or has been revoked
    */
   constructor(token, onUnauthorized) {
     this.#token = token;
     this.#onUnauthorized = onUnauthorized;
   }
 
-  /** Submit a body; with the same key it is the same ECG however often it is sent. Returns the ECG's id. */
+  /** Submit a body and return the ECG's id; sent again with the same key, it is the same ECG and is stored once. */
   async submit(body, key, signal) {
     const headers = { "content-type": "application/json", "idempotency-key": key };
     const { document } = await this.#call("/ecgs", { method: "POST", headers, body, signal });
@@ -51,7 +51,7 @@ export class Gateway {
     return document;
   }
 
-  /** Return `{leads}`, or `{error}` where it could not be processed, or null if it is not processed within the wait. */
+  /** Return `{leads}`, or `{error}` if processing failed, or null if the ECG is not processed within `wait` seconds. */
   async insights(id, { wait = 0, signal } = {}) {
     const headers = wait ? { prefer: `wait=${wait}` } : {};
     try {
@@ -64,8 +64,8 @@ export class Gateway {
   }
 
   /**
-   * Call back for every event after `from.id`, where that is known, until the stream ends; `from.id` is then where to
-   * resume. `onOpen` says that from now on none is missed.
+   * Call `onEvent` for every event until the stream ends: those after `from.id`, or those from now on if it is null.
+   * `from.id` is kept up to date, to resume from. After `onOpen` is called, no event is missed.
    */
   async events(from, onOpen, onEvent, signal) {
     const headers = { accept: "text/event-stream", ...(from.id === null ? {} : { "last-event-id": from.id }) };
@@ -80,7 +80,7 @@ export class Gateway {
     }
   }
 
-  /** Return the answer to a call that may be made again. */
+  /** Make a call that is safe to retry, and return its answer. */
   async #call(path, options) {
     const deadline = Date.now() + RETRY_FOR_MS;
     for (let attempt = 0; ; attempt++) {
@@ -92,10 +92,10 @@ export class Gateway {
         if (!NOT_NOW.has(response.status)) throw refusal;
         [problem, pause] = [refusal.message, retryAfter(response)];
       } catch (error) {
-        // fetch tells of a broken connection with a TypeError.
+        // fetch throws a TypeError if the connection fails.
         if (!(error instanceof TypeError)) throw error;
       }
-      // No two clients try again in step.
+      // With jitter, so that clients do not retry in step.
       pause ??= Math.min(250 * 2 ** attempt, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
       if (Date.now() + pause > deadline) throw new Unavailable(`${problem}; try again later`);
       await sleep(pause, options.signal);
@@ -119,14 +119,14 @@ export class Gateway {
     try {
       document = await response.json();
     } catch {
-      // An answer of something between the page and the gateway.
+      // Not the gateway's answer, but a proxy's.
     }
     const detail = typeof document?.detail === "string" ? document.detail : `the gateway answers ${response.status}`;
     return new Refused(response.status, detail, document?.field ?? null);
   }
 }
 
-/** Resolve after so many milliseconds; reject as soon as the signal aborts. */
+/** Resolve after a number of milliseconds; reject as soon as the signal aborts. */
 export function sleep(milliseconds, signal = undefined) {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();

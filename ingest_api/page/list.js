@@ -17,7 +17,7 @@ export class List {
 
   /**
    * @param {Gateway} gateway
-   * @param {Map<string, string>} names what the files were called, by ECG id, where they were sent from here
+   * @param {Map<string, string>} names the names of the files that this page has submitted, by ECG id
    * @param {(id: string) => void} open
    * @param {AbortSignal} signal
    */
@@ -30,13 +30,13 @@ export class List {
     find("#older").addEventListener("click", () => this.#older(), { signal });
   }
 
-  /** Fill the list with the first page that a sign-in brings. */
+  /** Fill the list with the first page, which was fetched at sign-in. */
   start({ ecgs, next }) {
     this.#next = next;
     this.#add(ecgs, false);
   }
 
-  /** Look for what is new, soon, and once for all that finishes meanwhile. */
+  /** Fetch new ECGs after a short delay, so that several that finish together cost one call. */
   refresh() {
     this.#refresh ??= setTimeout(async () => {
       this.#refresh = null;
@@ -48,7 +48,7 @@ export class List {
     }, 250);
   }
 
-  /** Return the ECGs that are newer than those in the list. */
+  /** Return the latest pages of ECGs, down to the first page with one that is in the list. */
   async #news() {
     const found = [];
     for (let cursor = null; ;) {

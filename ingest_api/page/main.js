@@ -1,4 +1,4 @@
-/** The page: sign-in, and the desk with what is submitted, what is there, and what is open. */
+/** The page: sign-in, and the desk with submissions, the list of ECGs, and the open ECG. */
 
 import { element, find } from "./dom.js";
 import { Gateway, Refused, Unavailable } from "./gateway.js";
@@ -19,7 +19,7 @@ const STATES = {
 };
 
 const viewer = new Viewer();
-// Of the user who is signed in: what was sent from here is called as its file was.
+// The names of the files that the current user has submitted on this page, by ECG id.
 let names = new Map();
 let session = null; // {uploads, list, end}
 
@@ -39,7 +39,7 @@ function signIn(gateway, first, ending) {
 }
 
 function signOut(problem = "") {
-  // What was open is nobody else's.
+  // The address names the open ECG: the next user must not see it.
   if (session) history.replaceState(null, "", location.pathname);
   session?.end();
   session = null;
@@ -62,9 +62,9 @@ function tellToken(problem) {
   find("#token").setAttribute("aria-invalid", String(problem !== ""));
 }
 
-/** Return whether a token opened the desk. */
+/** Sign in with a token, and return whether that succeeded. */
 async function tryToken(token) {
-  // A header can carry nothing else, and no gateway issues it.
+  // No gateway issues such a token, and a header cannot carry all characters.
   if (!/^[\x21-\x7e]+$/.test(token)) {
     signOut(token ? "This is no token: it has spaces, or characters that none has." : "Enter your token.");
     return false;
@@ -96,12 +96,22 @@ function open(id) {
   else location.hash = hash;
 }
 
-/** Open the ECG that the address names. */
+/** Open the ECG that the address's fragment names. */
 function openNamed() {
-  const id = decodeURIComponent(location.hash.slice(1));
+  const id = namedId();
   if (!session || !id) return;
   session.list.mark(id);
   viewer.open(id, names.get(id));
+}
+
+/** The id in the address's fragment, as it stands there if it is not encoded as this page encodes ids. */
+function namedId() {
+  const fragment = location.hash.slice(1);
+  try {
+    return decodeURIComponent(fragment);
+  } catch {
+    return fragment;
+  }
 }
 
 function showUpload(rows, upload) {
@@ -127,14 +137,14 @@ function showUpload(rows, upload) {
 
 function submit(files) {
   const rate = Number(find("#csv-rate").value);
-  // Whose token was revoked while choosing has none.
+  // There is no session if the token was revoked while the user chose files.
   session?.uploads.add(files, { unit: find("#csv-unit").value, samplingRate: rate > 0 ? rate : null });
 }
 
 function takeFiles() {
   const drop = find("#drop");
   const carriesFiles = (event) => session && event.dataTransfer?.types.includes("Files");
-  // Anywhere on the desk; a miss would have the browser open the file.
+  // Files may be dropped anywhere: by default the browser would open a file that misses the drop zone.
   for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
     document.addEventListener(type, (event) => {
       event.preventDefault();
@@ -145,7 +155,7 @@ function takeFiles() {
   find("#choose").addEventListener("click", () => find("#files").click());
   find("#files").addEventListener("change", ({ target }) => {
     submit(target.files);
-    // The same file can be chosen again.
+    // So that choosing the same file again is a change.
     target.value = "";
   });
   find("#csv-unit").append(...Object.entries(UNITS).map(([value, { label }]) => element("option", { value }, label)));
@@ -167,7 +177,8 @@ find("#token").addEventListener("input", () => tellToken(""));
 find("#sign-out").addEventListener("click", () => signOut());
 window.addEventListener("hashchange", openNamed);
 const kept = sessionStorage.getItem(TOKEN);
-// Without TLS anybody on the way could read the token, and browsers offer no digests for idempotency keys.
+// Without TLS anybody on the network path could read the token; besides, browsers then offer no `crypto.subtle`, which
+// idempotency keys need.
 if (!window.isSecureContext) show("#insecure");
 else if (kept) tryToken(kept);
 else show("#sign-in");

@@ -1,12 +1,12 @@
-/** What becomes of ECGs: told by the event stream, and asked for where there is none or it stays silent. */
+/** The results of submitted ECGs: from the event stream, or by polling while there is no stream or it stays silent. */
 
 import { Refused, sleep } from "./gateway.js";
 
 const RECONNECT_MS = [1000, 2000, 5000, 10_000];
-// An answer that the stream has not brought by then is asked for.
+// Milliseconds after which a result that the stream has not brought is polled.
 const PATIENCE_MS = 10_000;
 const WAIT_SECONDS = 10;
-// Results that may come before the answer to their submission.
+// The number of latest results kept, because a result may come before the answer to its submission.
 const KEPT = 1000;
 
 export class Results {
@@ -20,8 +20,8 @@ export class Results {
 
   /**
    * @param {Gateway} gateway
-   * @param {() => void} onNews called when an ECG of the user's has, or may have, finished, wherever it came from
-   * @param {AbortSignal} signal ends it
+   * @param {() => void} onNews called when an ECG of the user has, or may have, finished, whoever submitted it
+   * @param {AbortSignal} signal stops the stream and the polling
    */
   constructor(gateway, onNews, signal) {
     this.#gateway = gateway;
@@ -31,7 +31,7 @@ export class Results {
     this.#run(this.#ask());
   }
 
-  /** Return `{leads}` or `{error}` of an ECG that was accepted. */
+  /** Wait for the result of an accepted ECG: `{leads}` or `{error}`. */
   wait(id) {
     const early = this.#early.get(id);
     if (early) return Promise.resolve(early);
@@ -48,7 +48,7 @@ export class Results {
         const opened = () => {
           this.#open = true;
           failures = 0;
-          // Of what finished while there was no stream.
+          // ECGs may have finished while there was no stream.
           this.#onNews();
         };
         const take = ({ event, data }) => {
@@ -60,7 +60,7 @@ export class Results {
       } catch (error) {
         this.#signal.throwIfAborted();
         if (error instanceof Refused && error.status === 422 && from.id !== null) from.id = null;
-        // It has no stream, or none for this token; answers are asked for.
+        // The gateway offers no stream to this token: results are polled instead.
         else if (error instanceof Refused && error.status < 500 && error.status !== 429) return;
       } finally {
         this.#open = false;
@@ -70,7 +70,7 @@ export class Results {
     }
   }
 
-  /** Ask for one answer at a time: browsers have six connections for a gateway. */
+  /** Poll one result at a time, because a browser opens only six connections to a gateway. */
   async #ask() {
     for (;;) {
       const [next] = this.#pending;
@@ -80,13 +80,13 @@ export class Results {
         continue;
       }
       const [id, { settle }] = next;
-      // The others' turn.
+      // To the end of the queue.
       this.#pending.delete(id);
       this.#pending.set(id, { settle, since: Date.now() });
       let outcome = null;
       try {
         outcome = await this.#gateway.insights(id, { wait: this.#open ? 0 : WAIT_SECONDS, signal: this.#signal });
-        // A gateway that does not wait is not asked without a pause.
+        // A gateway that answers without waiting must not be polled without a pause.
         if (!outcome && !this.#open) await sleep(500, this.#signal);
       } catch (error) {
         this.#signal.throwIfAborted();

@@ -1,4 +1,4 @@
-/** A recording as it is sent, byte for byte as ecg_client sends it: the same file is the same ECG from both. */
+/** Submissions, encoded byte for byte as ecg_client encodes them, so that a file sent by both is one ECG. */
 
 /** Return the body of a submission. */
 export function encode({ date, samplingRate, leads }) {
@@ -11,12 +11,12 @@ export function encode({ date, samplingRate, leads }) {
   return new TextEncoder().encode(`{"date":${JSON.stringify(date)}${rate},"leads":[${document.join(",")}]}`);
 }
 
-/** Write a number as the other client writes floats: with a point. */
+/** Return a number as Python writes a float: with a decimal point. */
 function float(value) {
   return Number.isInteger(value) ? value.toFixed(1) : String(value);
 }
 
-/** Return the key under which a gateway gives a file the same id every time. */
+/** Return the idempotency key of a file: with it, a gateway gives the file the same id every time. */
 export async function idempotencyKey(name, body) {
   const digests = await Promise.all([digest(new TextEncoder().encode(name)), digest(body)]);
   const both = new Uint8Array(digests.flatMap((bytes) => [...bytes]));

@@ -1,4 +1,4 @@
-/** Files on their way: read, sent, accepted, done; a broken one stops no other. */
+/** Submission of files, several at a time; a broken file does not stop the others. */
 
 import { Refused, Unavailable } from "./gateway.js";
 import { group, read } from "./recordings/files.js";
@@ -8,8 +8,8 @@ import { encode, idempotencyKey } from "./submission.js";
 const CONCURRENCY = 3;
 
 /**
- * One recording on its way: `{name, state, detail, notes, ecgId}`, its state one of
- * waiting, reading, sending, accepted, done and failed.
+ * A queue of uploads `{name, state, detail, notes, ecgId}`, each with one of the states waiting, reading, sending,
+ * accepted, done and failed.
  */
 export class Uploads {
   #gateway;
@@ -26,7 +26,7 @@ export class Uploads {
     this.#signal = signal;
   }
 
-  /** Submit the recordings in a choice of files; `csv` says what CSV files do not tell. */
+  /** Submit the recordings in the chosen files; `csv` has the unit and the sampling rate of CSV files. */
   async add(files, csv) {
     for (const chosen of await group([...files])) {
       const upload = { name: chosen.name, state: "waiting", detail: "", notes: [], ecgId: null };
@@ -42,7 +42,7 @@ export class Uploads {
       const { upload, chosen, csv } = this.#queue.shift();
       try {
         await this.#submit(upload, chosen, csv);
-        // Others go on meanwhile.
+        // Not awaited, so that other files are submitted meanwhile.
         this.#finish(upload);
       } catch (error) {
         if (!this.#signal.aborted) this.#change(upload, "failed", reasonOf(error));

@@ -1,4 +1,4 @@
-/** The open ECG: its leads on paper, and the table of what is in them. */
+/** The open ECG: its leads on paper, and the table of their insights. */
 
 import { count, dateText, durationText, element, find, number } from "./dom.js";
 import { SHEET_SECONDS, layoutsOf } from "./ecg/layout.js";
@@ -7,7 +7,7 @@ import { Plot } from "./ecg/plot.js";
 import { Signal } from "./ecg/signal.js";
 import { Refused, Unavailable } from "./gateway.js";
 
-// What is taken where a recording does not tell: the usual rate of a resting ECG, and microvolts.
+// Defaults for recordings without sampling rate or gain: the usual rate of a resting ECG, and microvolts.
 const ASSUMED_RATE = 500;
 const ASSUMED_GAIN = 1000;
 
@@ -32,7 +32,7 @@ export class Viewer {
     find("#assumed").addEventListener("submit", (event) => event.preventDefault());
   }
 
-  /** Show nothing, or from now on the ECGs of a user. */
+  /** Close the open ECG; from now on show ECGs of this gateway's user, or none. */
   reset(gateway = null) {
     this.#opening?.abort();
     this.#gateway = gateway;
@@ -42,7 +42,7 @@ export class Viewer {
     find("#nothing").hidden = false;
   }
 
-  /** Fetch an ECG and show it; `name` is what its file was called, if known. */
+  /** Fetch an ECG and show it; `name` is the name of its file, if known. */
   async open(id, name) {
     this.#opening?.abort();
     const { signal } = (this.#opening = new AbortController());
@@ -118,7 +118,7 @@ export class Viewer {
     return lead.adc_gain ?? positive(find("#gain"), ASSUMED_GAIN);
   }
 
-  /** Say in words what the paper shows. */
+  /** Describe the ECG in words: below its title, and for screen readers. */
   #describe() {
     const { sampling_rate: rate, leads, date } = this.#ecg;
     const gains = [...new Set(leads.map((lead) => lead.adc_gain))];
@@ -157,7 +157,7 @@ export class Viewer {
     position.value = time;
     position.disabled = latest === 0;
     position.setAttribute("aria-valuetext", `${clock(time)} of ${clock(duration)}`);
-    // For those who test or measure the page.
+    // For tests and measurements of the page.
     Object.assign(find("#canvas").dataset, {
       layout: this.#layouts.find(({ kind }) => kind === find("#layout").value).kind,
       points,
@@ -167,11 +167,11 @@ export class Viewer {
     });
   }
 
-  /** Fill the table: every insight the gateway answers, and what the samples themselves say. */
+  /** Fill the table with all insights, and with the number of samples and the extremes of each lead. */
   #table(insights) {
     const leads = this.#ecg?.leads ?? insights;
     const keys = [...new Set(insights.flatMap(Object.keys))].filter((key) => key !== "name");
-    // Most leads are of one length, which stands above.
+    // A column for the number of samples only if it differs between leads: the duration is shown above.
     const lengths = new Set(this.#signals.map((signal) => signal.length)).size > 1;
     const own = [...(lengths ? ["Samples"] : []), "Lowest, mV", "Highest, mV"];
     const columns = ["Lead", ...keys.map(titleOf), ...(this.#ecg ? own : [])];

@@ -1,4 +1,4 @@
-"""Apache Kafka without Docker: its jars from Maven, one node for a user or three for the fault tests."""
+"""Apache Kafka without Docker: its jars come from Maven; one node for users, three for the fault tests."""
 
 from local_stack.kafka.cluster import KafkaCluster
 from local_stack.kafka.distribution import Distribution, KafkaUnavailableError, ToolMissingError, install

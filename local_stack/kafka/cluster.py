@@ -21,25 +21,25 @@ from local_stack.kafka.distribution import Distribution
 from local_stack.kafka.node import START_TIMEOUT, STOP_TIMEOUT, KafkaNode, until
 from local_stack.kafka.security import Security
 
-# Below the ports that kernels give to outgoing connections: there, while a node is down, a client's next connection
-# may take its port, or even connect to itself.
+# Below the ephemeral ports: while a node with one of those is down, a client's next connection may take its port, or
+# even connect to itself.
 _PORTS = range(20_000, 32_000)
 _LAST_NODE_GRACE = 1.0
 
 
 class KafkaCluster:
-    """Nodes on 127.0.0.1 whose data stays in the directory: the same directory and ports make the same cluster.
+    """Nodes on 127.0.0.1 whose data stays in a directory: with the same directory and ports it is the same cluster.
 
-    As a context manager it starts, is ready when the block begins, and has stopped when the block is left.
+    As a context manager, it is ready when the block begins and has stopped when the block is left.
 
     Args:
-        distribution: what `install` gave.
-        directory: for the data, the configuration and the logs; made if it is missing.
-        nodes: 1, or 3 for three copies of everything of which two must have a record before it is acknowledged.
+        distribution: the result of `install`.
+        directory: holds the data, the configuration and the logs; made if it is missing.
+        nodes: 1, or 3 for three replicas of every partition, with two in sync before a record is acknowledged.
         ports: the ports for clients, one for each node; free ones by default.
         heap_mb: the heap of each node in MiB.
-        settings: Kafka settings that replace those of `configuration.py`.
-        security: whom the nodes let in; everybody by default.
+        settings: Kafka settings that override those of `configuration.py`.
+        security: authentication and authorization; by default there is none.
     """
 
     def __init__(
@@ -68,24 +68,24 @@ class KafkaCluster:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where clients reach the nodes."""
+        """The addresses of the nodes, for clients."""
         return ",".join(node.bootstrap_server for node in self.nodes)
 
     async def prepare(self) -> None:
-        """Write the configuration, and format what is not formatted; afterwards every node's `argv` can be run.
+        """Write the configuration and format the data directories that are not formatted, so that `argv` can be run.
 
         Raises:
             NodeFailedError: if a node cannot be formatted.
         """
         cluster_id = self._cluster_id()
-        # Each formatting is a Java process of its own.
+        # In parallel: each formatting is a Java process of its own.
         await asyncio.gather(*(asyncio.to_thread(self._prepare, node, cluster_id) for node in self.nodes))
 
     async def start(self, timeout: float = START_TIMEOUT) -> None:
-        """Prepare and start all nodes, and wait until all serve; nothing runs if that fails.
+        """Prepare and start all nodes, and wait until all serve; if that fails, all are killed.
 
         Raises:
-            RuntimeError: if a node runs already; it goes on.
+            RuntimeError: if a node already runs, which is left running.
             NodeFailedError: if a node ended.
             TimeoutError: if not all serve within the timeout (seconds).
         """
@@ -102,31 +102,31 @@ class KafkaCluster:
             raise
 
     async def ready(self, timeout: float = START_TIMEOUT) -> None:
-        """Wait until every node serves and knows every other.
+        """Wait until every node serves and knows all the others.
 
         Raises:
             NodeFailedError: if a node ended.
-            TimeoutError: if they do not within the timeout (seconds).
+            TimeoutError: if it takes longer than the timeout (seconds).
         """
         await until(self.nodes, lambda: self._each(self._knows_all), timeout, "Not all Kafka nodes serve")
 
     async def in_sync(self, timeout: float = START_TIMEOUT) -> None:
-        """Wait until every node serves and knows every copy of every partition to be in sync.
+        """Wait until every node serves and sees every replica of every partition in sync.
 
         Raises:
             NodeFailedError: if a node ended.
-            TimeoutError: if they are not within the timeout (seconds).
+            TimeoutError: if it takes longer than the timeout (seconds).
         """
         await until(self.nodes, lambda: self._each(self._sees_in_sync), timeout, "Not all copies are in sync")
 
     async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
-        """Stop all nodes in order; kill those that run when the timeout is over."""
+        """Shut all nodes down; kill those that still run after the timeout."""
         pending = {asyncio.create_task(node.stop(timeout)) for node in self.nodes}
         try:
             while len(pending) > len(self.nodes) // 2:
                 _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            # The controllers that are left are no majority: a node that still waits for their leave to stop waits in
-            # vain, and has nothing to save that a start does not find again.
+            # The remaining controllers are no majority, so that a node that waits for a controlled shutdown waits in
+            # vain. Killing it loses nothing: it recovers its data when it starts.
             if pending:
                 await asyncio.wait(pending, timeout=_LAST_NODE_GRACE)
         finally:
@@ -135,10 +135,10 @@ class KafkaCluster:
             await asyncio.gather(*pending)
 
     async def leader(self, topic: str, partition: int = 0, timeout: float = START_TIMEOUT) -> KafkaNode:
-        """Give the node that leads a partition, as the first node that answers knows it.
+        """Return the leader of a partition, according to the first node that names one.
 
         Raises:
-            TimeoutError: if no node knows one within the timeout (seconds).
+            TimeoutError: if no node names one within the timeout (seconds).
         """
 
         async def find(node: KafkaNode) -> int:
@@ -148,10 +148,10 @@ class KafkaCluster:
         return await self._found(find, timeout, f"No node knows a leader of partition {partition} of {topic}")
 
     async def coordinator(self, group: str, timeout: float = START_TIMEOUT) -> KafkaNode:
-        """Give the node that coordinates a consumer group, as the first node that answers knows it.
+        """Return the coordinator of a consumer group, according to the first node that names one.
 
         Raises:
-            TimeoutError: if no node knows one within the timeout (seconds).
+            TimeoutError: if no node names one within the timeout (seconds).
         """
 
         async def find(node: KafkaNode) -> int:
@@ -174,7 +174,7 @@ class KafkaCluster:
         node.prepare(properties, cluster_id)
 
     def _cluster_id(self) -> str:
-        # After a crash between two formattings, the nodes that are formatted decide.
+        # A crash may have left only some nodes formatted: the others get the same id.
         formatted = (node.formatted_for() for node in self.nodes)
         return next(filter(None, formatted), base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode())
 
@@ -199,7 +199,7 @@ class KafkaCluster:
             for node in self.nodes:
                 with contextlib.suppress(OSError, KafkaError):
                     node_id = await find(node)
-                    # Kafka says -1 while there is none.
+                    # Kafka answers -1 while there is none.
                     if node_id > 0:
                         found.append(node_id)
                         return True
@@ -210,14 +210,18 @@ class KafkaCluster:
 
 
 def free_ports(count: int, taken: Collection[int] = ()) -> list[int]:
-    """Find ports on 127.0.0.1 that nothing listens on, other than those that are taken soon."""
+    """Return ports of 127.0.0.1 on which nothing listens, other than those in `taken`, which are reserved.
+
+    Raises:
+        OSError: if there are not enough.
+    """
     ports: list[int] = []
     with ExitStack() as held:
         for port in random.sample(_PORTS, len(_PORTS)):
             if port in taken:
                 continue
             probe = held.enter_context(socket.socket())
-            # As Java does: a port whose last connection has just ended is free.
+            # As Java does, so that a port whose last connection has just ended counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))

@@ -17,19 +17,19 @@ JAVA_VERSION = 17
 """The oldest Java that Kafka's brokers run on."""
 
 JAVA_ENV = {"LC_ALL": "C.UTF-8"}
-"""Set for every Java: in the C locale, usual for services and containers, it opens no path that is not ASCII."""
+"""Environment of every Java process: in the C locale, usual in services and containers, it opens only ASCII paths."""
 
 _POM = Path(__file__).with_name("pom.xml")
-# Maven retries a lost connection itself; this bounds one that stalls, on a slow line with 45 MB to fetch.
+# For 45 MB on a slow line. Maven retries a lost connection itself; this bounds one that stalls.
 _RESOLVE_TIMEOUT = 900.0
 _JAVA_TIMEOUT = 30.0
-# Strict: a damaged jar is an error here, not a riddle at start.
+# Strict checksums: a damaged jar is an error here instead of an obscure failure when Kafka starts.
 _MAVEN_OPTIONS = ("--quiet", "--batch-mode", "-Dstyle.color=never", "--strict-checksums")
 _SHOWN_LINES = 15
 
 
 class KafkaUnavailableError(RuntimeError):
-    """Apache Kafka cannot be had on this machine; the message says why."""
+    """Apache Kafka is not available on this machine; the message says why."""
 
 
 class ToolMissingError(KafkaUnavailableError):
@@ -38,17 +38,17 @@ class ToolMissingError(KafkaUnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A Java and the folder of Kafka's jars."""
+    """The path of Java, and the folder of Kafka's jars."""
 
     java: str
     jars: Path
 
     def command(self, main: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
-        """Give the command that runs one of Kafka's main classes."""
+        """Return the command that runs one of Kafka's main classes."""
         return [
             self.java,
-            # Startup is most of a short life, and the full compiler only competes with it for the cores. The serial
-            # collector needs neither threads of its own nor memory beside the heap.
+            # Most processes are short-lived, and the full compiler would compete with their startup for the cores. The
+            # serial collector needs no threads of its own and no memory beside the heap.
             "-XX:TieredStopAtLevel=1",
             "-XX:+UseSerialGC",
             *options,
@@ -60,13 +60,13 @@ class Distribution:
 
 
 def install(announce: Callable[[str], None] | None = None) -> Distribution:
-    """Find Java, and resolve the jars unless an earlier call did; several processes may call it at once.
+    """Find Java, and download the jars unless an earlier call did; several processes may call it at once.
 
-    The jars stay in `$ECG_KAFKA_HOME`, by default a folder in the user's cache, one folder for each content of
-    `pom.xml`. `announce` is given a line for the user before what takes minutes on a slow line.
+    The jars stay in `$ECG_KAFKA_HOME`, by default a folder in the user's cache, with a folder for each version of
+    `pom.xml`. `announce` is called with a line for the user before the download, which takes minutes on a slow line.
 
     Raises:
-        ToolMissingError: if Java is missing or too old, or Maven is missing and needed.
+        ToolMissingError: if Java is missing or too old, or Maven is needed and missing.
         KafkaUnavailableError: if Maven could not resolve the jars.
     """
     java = _java()
@@ -88,7 +88,7 @@ def _home() -> Path:
 
 def _java() -> str:
     needed = f"Apache Kafka needs Java {JAVA_VERSION} or newer"
-    # The order that Maven has: one Java resolves and runs.
+    # Looked up in Maven's order, so that the same Java runs Maven and Kafka.
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
     if java is None:
@@ -114,7 +114,7 @@ def _resolve(home: Path, jars: Path, announce: Callable[[str], None] | None) -> 
         code, answer = run(command, JAVA_ENV, _RESOLVE_TIMEOUT)
         if code:
             raise KafkaUnavailableError(f"Maven could not resolve Kafka's jars:\n{_last_lines(answer)}")
-        # Renamed only when complete: whoever sees the folder may use it.
+        # Renamed only when complete, so that any process that sees the folder may use it.
         resolved.rename(jars)
 
 

@@ -22,30 +22,30 @@ from local_stack.kafka.security import Security
 from local_stack.lifetime import dies_with_parent, run
 
 START_TIMEOUT = 60.0
-"""Seconds until a node that does not answer counts as failed. It takes about two on an idle machine; a laptop that
-compiles something else at the same time takes many times that."""
+"""Seconds after which a node that does not answer counts as failed. A start takes about two seconds on an idle machine,
+and many times that on a laptop that compiles something else at the same time."""
 
 STOP_TIMEOUT = 20.0
-"""Seconds for an orderly stop before the node is killed. Kafka itself would wait minutes for a quorum that is gone;
-nothing acknowledged is lost either way, a killed node only reads its last segments again when it starts."""
+"""Seconds for an orderly shutdown before the node is killed. Kafka itself would wait minutes for a quorum that is gone.
+No acknowledged record is lost either way: a killed node only reads its last segments again when it starts."""
 
 _LOG4J = Path(__file__).with_name("log4j2.xml")
 _FORMAT_TIMEOUT = 60.0
-# A port answers before the broker behind it does: give up soon and ask again.
+# Short, because the port accepts connections before the broker answers on them: give up and ask again.
 _REQUEST_TIMEOUT_MS = 1000
 _POLL = 0.05
 _SHOWN = 4000
 
 
 class NodeFailedError(RuntimeError):
-    """A node could not be formatted, or ended by itself; the message has the end of its log."""
+    """A node could not be formatted, or ended by itself; the message includes the end of its log."""
 
 
 @dataclass(slots=True, eq=False)
 class KafkaNode:
-    """One node; made by `KafkaCluster`.
+    """A node, made by `KafkaCluster`.
 
-    `start` has to be called in a thread that outlives the node: on Linux the node dies with it.
+    Call `start` in a thread that outlives the node: on Linux the node dies with that thread.
     """
 
     distribution: Distribution
@@ -59,23 +59,23 @@ class KafkaNode:
 
     @property
     def bootstrap_server(self) -> str:
-        """Where clients reach this node."""
+        """The address of this node, for clients."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def argv(self) -> list[str]:
-        """The command of the prepared node, for a supervisor of one's own."""
+        """The command of the prepared node, for callers that run the process themselves."""
         return self.distribution.command(
             "kafka.Kafka",
             str(self._properties),
             options=(
                 f"-Xms{self.heap_mb // 4}m",
                 f"-Xmx{self.heap_mb}m",
-                # Java caches a buffer outside the heap for every thread and the largest message that it ever saw.
+                # Without a limit, every thread keeps a buffer outside the heap as large as its largest message so far.
                 f"-Djdk.nio.maxCachedBufferSize={1024 * 1024}",
-                # Only the full compiler uses the processor's own AES: without it TLS would be the slowest part by far.
+                # The full compiler uses the processor's AES instructions: without them TLS would be the bottleneck.
                 *(("-XX:TieredStopAtLevel=4",) if self.security else ()),
-                # A broker that goes on without one of its threads is worse than one that ends.
+                # A broker that runs on without one of its threads is worse than one that ends.
                 "-XX:+ExitOnOutOfMemoryError",
                 f"-XX:ErrorFile={self.directory / 'crash-%p.log'}",
                 f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}",
@@ -85,21 +85,21 @@ class KafkaNode:
 
     @property
     def env(self) -> Mapping[str, str]:
-        """The environment variables that the command needs beside those of this process."""
+        """The environment variables that the command needs, on top of those of this process."""
         return JAVA_ENV
 
     @property
     def running(self) -> bool:
-        """Whether the process that `start` made is there, frozen or not."""
+        """Whether the process that `start` made exists, frozen or not."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int | None:
-        """The process id while it runs."""
+        """The process id, or None if it does not run."""
         return self._process.pid if self._process is not None and self.running else None
 
     def prepare(self, properties: str, cluster_id: str) -> None:
-        """Write the configuration, and format the data directory unless it is; data in it stays.
+        """Write the configuration, and format the data directory if it is not formatted; existing data is kept.
 
         Raises:
             NodeFailedError: if Kafka's storage tool fails.
@@ -109,7 +109,7 @@ class KafkaNode:
         self._cluster_id = cluster_id
         if self.formatted_for() is not None:
             return
-        # With "=": an id may begin with a dash.
+        # One argument with "=", because an id may begin with a dash.
         users = self.security.scram() if self.security else ()
         arguments = ("format", f"--cluster-id={cluster_id}", f"--config={self._properties}", *users)
         code, answer = run(self.distribution.command("kafka.tools.StorageTool", *arguments), self.env, _FORMAT_TIMEOUT)
@@ -117,8 +117,8 @@ class KafkaNode:
             raise NodeFailedError(f"{self} could not be formatted:\n{answer[-_SHOWN:]}")
 
     def formatted_for(self) -> str | None:
-        """Give the id of the cluster that the data directory was formatted for, None if it was not."""
-        # The storage tool writes this file last, in one step.
+        """Return the id of the cluster for which the data directory was formatted, or None if it was not."""
+        # The storage tool writes this file last, and atomically.
         meta = self.data / "meta.properties"
         lines = meta.read_text().splitlines() if meta.exists() else []
         return next((line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id=")), None)
@@ -134,15 +134,15 @@ class KafkaNode:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C in the terminal is for whoever stops the node, not for the node.
+                # Ctrl-C in the terminal must not reach the node: the process that started it stops it.
                 start_new_session=True,
                 preexec_fn=dies_with_parent(),  # noqa: PLW1509 - it takes no lock that another thread could hold
             )
-        # Where the kernel does not do it, the interpreter's end at least does not leave it behind.
+        # Where the kernel cannot kill it with its parent, at least the interpreter's exit does.
         atexit.register(self.kill)
 
     async def ready(self, timeout: float = START_TIMEOUT) -> None:
-        """Wait until it serves clients as a member of the cluster.
+        """Wait until the node serves clients as a member of the cluster.
 
         Raises:
             NodeFailedError: if the process ended.
@@ -151,14 +151,14 @@ class KafkaNode:
         await until([self], self._serves, timeout, f"{self} does not serve")
 
     async def exited(self) -> int:
-        """Wait for the end of the process that `start` made; return the exit code."""
+        """Wait until the process that `start` made ends, and return its exit code."""
         assert self._process is not None  # noqa: S101 - start comes first
-        while (code := self._process.poll()) is None:  # noqa: ASYNC110 - to wait in a thread could not be cancelled
+        while (code := self._process.poll()) is None:  # noqa: ASYNC110 - waiting in a thread could not be cancelled
             await asyncio.sleep(_POLL)
         return code
 
     async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
-        """Stop it in order; kill it once the timeout is over. A frozen one is thawed for it."""
+        """Shut the node down, thawing it if it is frozen; kill it after the timeout."""
         if self._process is None:
             return
         try:
@@ -170,28 +170,28 @@ class KafkaNode:
             self.kill()
 
     def kill(self) -> None:
-        """Kill it as a crash would, and wait for its end."""
+        """Kill the process, as in a crash, and wait until it has ended."""
         self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
         atexit.unregister(self.kill)
 
     def pause(self) -> None:
-        """Freeze it: connections stay open and nothing answers, as in a long pause or behind a lost network."""
+        """Freeze the process: its connections stay open and nothing answers, as in a long pause or network loss."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a frozen one go on."""
+        """Thaw a frozen process."""
         self._signal(signal.SIGCONT)
 
     async def restart(self, timeout: float = START_TIMEOUT) -> None:
-        """Stop it in order if it runs, start it on the same port and data, and wait until it serves."""
+        """Shut the node down if it runs, start it on the same port and data, and wait until it serves."""
         await self.stop()
         self.start()
         await self.ready(timeout)
 
     def check(self) -> None:
-        """Raise if the process that `start` made has ended.
+        """Raise an error if the process that `start` made has ended.
 
         Raises:
             NodeFailedError: with the end of its log.
@@ -200,7 +200,7 @@ class KafkaNode:
             raise NodeFailedError(f"{self} ended with code {self._process.returncode}:\n{self.log_tail()}")
 
     async def ask(self, request: Request[Any]) -> dict[str, Any]:
-        """Send this very node one request and give the fields of its answer.
+        """Send one request to this node and return the fields of its answer.
 
         Raises:
             OSError, KafkaError: if it does not answer within a second.
@@ -214,10 +214,10 @@ class KafkaNode:
             connection.close()
 
     async def known_brokers(self) -> set[int]:
-        """Ask it for the ids of the brokers that serve; none while somebody else answers on its port.
+        """Ask the node for the ids of the brokers that serve; empty while another cluster's broker has its port.
 
         Raises:
-            OSError, KafkaError: if nobody answers within a second.
+            OSError, KafkaError: if nothing answers within a second.
         """
         answer = await self.ask(MetadataRequest([]))
         if answer["cluster_id"] != self._cluster_id:
@@ -225,7 +225,7 @@ class KafkaNode:
         return {broker["node_id"] for broker in answer["brokers"]}
 
     def log_tail(self) -> str:
-        """Give the end of what it logged, and of what Java itself printed."""
+        """Return the end of Kafka's log and of Java's own output."""
         texts = [path.read_bytes()[-_SHOWN:].decode(errors="replace") for path in self._logs if path.exists()]
         return "\n".join(texts).strip()
 
@@ -234,7 +234,7 @@ class KafkaNode:
 
     @property
     def data(self) -> Path:
-        """Where it keeps its logs."""
+        """The directory of the partitions' logs."""
         return self.directory / "data"
 
     @property
@@ -250,16 +250,16 @@ class KafkaNode:
         return self.directory / "server.log", self._output
 
     async def _serves(self) -> bool:
-        # A broker answers only once the controller lets it serve, and names the brokers that do.
+        # The brokers that a node names are those that the controller has unfenced: it serves once it is among them.
         return self.node_id in await self.known_brokers()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)  # does nothing once the process has ended
+            self._process.send_signal(number)  # does nothing if the process has ended
 
 
 async def until(nodes: Sequence[KafkaNode], holds: Callable[[], Awaitable[bool]], timeout: float, not_yet: str) -> None:
-    """Wait for a condition that asks nodes; no answer counts as not yet.
+    """Wait until a condition on nodes holds; a node that does not answer counts as not yet.
 
     Raises:
         NodeFailedError: if the process of one of the nodes has ended.

@@ -1,4 +1,4 @@
-"""A cluster that lets in whom it knows, and lets them do what it was told: certificates, users and their passwords."""
+"""Authentication and authorization of a cluster: certificates, users with passwords, and ACLs that must be granted."""
 
 import secrets
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from local_stack.certificates import Authority
 from shared.security.tls import Files, client_context
 
 SUPER_USER = "setup"
-"""The user that may do everything: it creates topics and grants permissions. The nodes log in as it too."""
+"""The user with all permissions, who creates topics and grants permissions. The nodes log in as this user too."""
 
 _MECHANISM = "SCRAM-SHA-512"
 _SCRAM = (_MECHANISM, "SCRAM-SHA-256")
@@ -20,19 +20,19 @@ _NODE = "ecg-kafka-node"
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """TLS with certificates of its own, SCRAM users, and no permission that nobody granted."""
+    """TLS with an authority of its own, users with SCRAM or PLAIN, and no permission unless it is granted."""
 
     authority: Authority
-    # Of every node: its certificate and its key.
+    # The key and the certificate of every node, in one file.
     node_file: Path
     passwords: Mapping[str, str]
 
     @classmethod
     def make(cls, directory: Path, users: Iterable[str] = ()) -> "Security":
-        """Make the certificates, and passwords for the super user and others.
+        """Make the certificates, and passwords for the super user and the others.
 
         Raises:
-            OpenSslError: if OpenSSL is missing, or fails.
+            OpenSslError: if OpenSSL is missing or fails.
         """
         authority = Authority.make(directory)
         certificate, key = authority.issue(_NODE)
@@ -41,7 +41,7 @@ class Security:
         return cls(authority, node_file, {user: secrets.token_urlsafe(24) for user in (SUPER_USER, *users)})
 
     def environment(self, user: str = SUPER_USER) -> dict[str, str]:
-        """Return the pipeline's settings for a process that is this user."""
+        """Return the environment variables of a process that logs in as this user."""
         return {
             "ECG_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
             "ECG_KAFKA_SASL_MECHANISM": _MECHANISM,
@@ -51,7 +51,7 @@ class Security:
         }
 
     def connection(self) -> dict[str, Any]:
-        """Return the options of a connection of the super user's."""
+        """Return aiokafka's options for a connection of the super user."""
         return {
             "security_protocol": "SASL_SSL",
             "ssl_context": client_context(Files("authority", self.authority.certificate)),
@@ -61,11 +61,11 @@ class Security:
         }
 
     def scram(self) -> list[str]:
-        """Return the arguments with which the storage tool adds the users."""
+        """Return the arguments that make the storage tool add the users."""
         return [f"--add-scram={m}=[name={user},password={p}]" for user, p in self.passwords.items() for m in _SCRAM]
 
     def properties(self) -> dict[str, str]:
-        """Return the settings of a node whose listeners are SASL_SSL for clients and other nodes, and CONTROLLER."""
+        """Return a node's settings: SASL_SSL for clients and other brokers, TLS with certificates for controllers."""
         node = f'username="{SUPER_USER}" password="{self.passwords[SUPER_USER]}"'
         scram = f"{_MODULES}.scram.ScramLoginModule required {node};"
         known = " ".join(f'user_{user}="{password}"' for user, password in self.passwords.items())
@@ -76,7 +76,7 @@ class Security:
             "sasl.mechanism.inter.broker.protocol": _MECHANISM,
             **{f"listener.name.sasl_ssl.{m.lower()}.sasl.jaas.config": scram for m in _SCRAM},
             "listener.name.sasl_ssl.plain.sasl.jaas.config": f"{_MODULES}.plain.PlainLoginModule required {known};",
-            # There are no users yet when controllers find each other: they know each other by certificate.
+            # Controllers authenticate by certificate, because users do not exist yet when they find each other.
             "listener.name.controller.ssl.client.auth": "required",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(self.node_file),

@@ -74,7 +74,7 @@ class Container:
         """The id on this machine, which runs the engine too, of the process that the container is for."""
         found = self.inspect()
         pid = int(found["State"]["Pid"])
-        if found["HostConfig"]["Init"]:
+        if found["HostConfig"].get("Init"):
             [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
             return int(child)
         return pid

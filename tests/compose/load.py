@@ -12,6 +12,7 @@ from tests.harness import eventually
 SIGNAL = [1, 0, -1, 0, 1, 0, 0, 1]
 _CLIENTS = 4
 _PAUSE = 0.1
+_ATTEMPTS = 3
 
 
 class Load:
@@ -56,12 +57,21 @@ class Load:
                         self.failures.append(f"POST {number}: {answer.status_code} {answer.text}")
                     if self.accepted:
                         asked = self.accepted[-1]
-                        answer = await client.get(f"/ecgs/{asked}/insights")
+                        answer = await self._ask(client, f"/ecgs/{asked}/insights")
                         if answer.status_code not in (200, 202):
                             self.failures.append(f"GET {number}: {answer.status_code} {answer.text}")
                 except httpx.HTTPError as error:
                     self.failures.append(f"{number}: {error!r}")
                 await asyncio.sleep(_PAUSE)
+
+    async def _ask(self, client: httpx.AsyncClient, path: str) -> httpx.Response:
+        """Ask again after a 503, as its header says, while a partition is handed over to another worker."""
+        for _ in range(_ATTEMPTS):
+            answer = await client.get(path)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            await asyncio.sleep(int(answer.headers["retry-after"]))
+        return answer
 
     async def all_have_insights(self) -> None:
         """Return when every ECG that was accepted has its insights."""

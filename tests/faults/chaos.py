@@ -1,4 +1,4 @@
-"""Chaos: faults of every kind at random moments, from a seed."""
+"""Chaos: faults of all kinds at random times, reproducible from a seed."""
 
 import asyncio
 import random
@@ -18,9 +18,9 @@ _KINDS = tuple(
 
 @dataclass
 class Chaos:
-    """Kills, freezes and restarts brokers, workers and gateways for some time, each kind in a sequence of its own.
+    """Kills, freezes and restarts brokers, workers and gateways for some time, each kind in its own random sequence.
 
-    Of workers and gateways one or two are down at a time, of brokers one, but for short freezes of all of them.
+    At a time, one or two workers, one or two gateways and one broker are down; now and then all brokers are frozen.
     """
 
     seed: int
@@ -28,7 +28,7 @@ class Chaos:
     counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys([*_KINDS, "all brokers frozen"], 0)))
 
     async def __call__(self, stack: Stack) -> None:
-        """Make the faults; return when everything runs again."""
+        """Make the faults, and wait until everything runs again."""
         end = time.monotonic() + self.seconds
         async with asyncio.TaskGroup() as kinds:
             kinds.create_task(self._processes(stack, "workers", list(stack.pipeline.workers), end))

@@ -14,7 +14,7 @@ from tests.faults.stack import Stack, replicated_stack
 
 @pytest.fixture(scope="session")
 def report() -> Iterator[Report]:
-    """Collect the outcomes; print them in the end, and write the page if the run was a complete one."""
+    """Collect the outcomes; print them at the end, and write the page if the run was a complete one."""
     report = Report()
     yield report
     print(f"\n{report}")
@@ -24,6 +24,6 @@ def report() -> Iterator[Report]:
 
 @pytest_asyncio.fixture(scope="session")
 async def stack(kafka: Distribution, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A stack for all trials: each leaves it ready."""
+    """One stack for all trials, each of which leaves it ready."""
     async with replicated_stack(kafka, tmp_path_factory.mktemp("faults")) as stack:
         yield stack

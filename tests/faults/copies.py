@@ -1,4 +1,4 @@
-"""Compare every worker's local copy of the table with the changelog, without the product's code."""
+"""Comparison of each worker's local copy of the table with the changelog, without the workers' own code."""
 
 import asyncio
 from collections import defaultdict
@@ -16,7 +16,7 @@ from shared.kafka.topics import Topics
 from tests.harness import Pipeline, Worker
 
 _POSITION = b"\xffposition"
-# An index entry begins with a zero byte; it counts time down from the end of the year 9999.
+# An index entry begins with a zero byte; its time counts down from the end of the year 9999.
 _ENTRY = b"\0"
 _LAST_MS = 253_402_300_799_999
 _SHOWN = 5
@@ -27,14 +27,14 @@ Records: TypeAlias = list[tuple[int, bytes | None]]
 
 @dataclass
 class Changelog:
-    """All records of the insights topic, by partition and key. It reads on, and never from the beginning again."""
+    """All records of the insights topic, by partition and key; each read goes on where the last one ended."""
 
     pipeline: Pipeline
     records: dict[int, dict[bytes, Records]] = field(default_factory=dict)
     _positions: dict[TopicPartition, int] = field(default_factory=dict)
 
     async def read_on(self) -> None:
-        """Read what has come since the last call, up to the topic's end at this one."""
+        """Read the records since the last call, up to the current end of the topic."""
         topic = Topics(self.pipeline.settings).insights
         tps = [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
         async with AIOKafkaConsumer(**self.pipeline.kafka, enable_auto_commit=False) as consumer:
@@ -50,33 +50,33 @@ class Changelog:
             self._positions = {tp: await consumer.position(tp) for tp in tps}
 
     def ids_of(self, username: str) -> set[str]:
-        """Return the ids of all rows that are this user's."""
+        """Return the ids of all rows of this user."""
         rows = (orjson.loads(r[-1][1] or b"{}") for keys in self.records.values() for r in keys.values())
         return {row["ecg_id"] for row in rows if row.get("username") == username}
 
 
 @dataclass
 class Comparison:
-    """How many copies were compared, and the faults of those that have some."""
+    """The number of copies compared, and the faults by copy."""
 
     copies: int = 0
     faults: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def gaps(self) -> int:
-        """How many rows and index entries are missing, stale or too many, in all copies."""
+        """The number of rows and index entries that are missing, stale or superfluous, in all copies."""
         return sum(map(len, self.faults.values()))
 
     def __str__(self) -> str:
         return f"{self.gaps} in {len(self.faults)} of {self.copies} copies" if self.gaps else f"0 in {self.copies}"
 
     def details(self) -> str:
-        """Return the first faults of each copy, a line each."""
+        """Return the first faults of each copy, one per line."""
         return "\n".join(f"{copy}: {fault}" for copy, found in self.faults.items() for fault in found[:_SHOWN])
 
 
 async def compare(workers: Sequence[Worker], changelog: Changelog) -> Comparison:
-    """Compare the copies of workers that do not run with the changelog, which has been read."""
+    """Compare the copies of stopped workers with the changelog, which must have been read before."""
     comparison = Comparison()
     for worker in workers:
         for partition, path in copies(worker).items():
@@ -88,19 +88,19 @@ async def compare(workers: Sequence[Worker], changelog: Changelog) -> Comparison
 
 
 def copies(worker: Worker) -> dict[int, Path]:
-    """Return the RocksDB directory of each partition of which the worker has a copy."""
+    """Return the RocksDB directories of the worker's copies by partition."""
     directories = Path(worker.env["ECG_DATA_DIR"]).rglob("insights-*.db")
-    # Without this file there is no database yet, or no more.
+    # A directory without this file is not a database: not yet, or no longer.
     found = [path for path in directories if (path / "CURRENT").exists()]
     return {int(path.stem.rpartition("-")[2]): path for path in sorted(found)}
 
 
 def open_copies(worker: Worker) -> set[Path]:
-    """Return the directories of the copies that a running worker has open."""
+    """Return the directories of the copies that a running worker has opened."""
     found = set()
     with suppress(FileNotFoundError):
         for link in Path(f"/proc/{worker.running.pid}/fd").iterdir():
-            # Files are closed meanwhile.
+            # The worker may close files meanwhile.
             with suppress(FileNotFoundError):
                 file = link.readlink()
                 if file.name == "LOCK":
@@ -109,16 +109,16 @@ def open_copies(worker: Worker) -> set[Path]:
 
 
 def position_of(copy: Mapping[bytes, bytes]) -> int | None:
-    """Return the offset before which every record of the changelog is said to be applied, if the copy has one."""
+    """Return the copy's position: the offset below which it claims to have every record of the changelog, or None."""
     position = copy.get(_POSITION)
     return None if position is None else int(position)
 
 
 def faults(copy: Mapping[bytes, bytes], changelog: Mapping[bytes, Records]) -> list[str]:
-    """Return what a copy lacks, or has wrong or too much, below its position.
+    """Return the rows and index entries that are missing, stale or superfluous in a copy, as of its position.
 
-    A record beyond the position may be applied already: such a key has the row of its last record before it, or that
-    of any later one.
+    Records beyond the position may already be applied: a row is right if it is that of the key's last record below the
+    position, or of any record beyond it.
     """
     if (position := position_of(copy)) is None:
         return ["rows without a position"] if copy else []
@@ -138,7 +138,7 @@ def faults(copy: Mapping[bytes, bytes], changelog: Mapping[bytes, Records]) -> l
 
 
 def _entry(row: bytes) -> bytes | None:
-    """Return the key that a row has in the index, or None if its ECG is erased."""
+    """Return the index entry of a row, or None if its ECG is erased."""
     fields = orjson.loads(row)
     if not fields["username"]:
         return None

@@ -1,4 +1,4 @@
-"""A client that writes down what was accepted, and later checks every entry."""
+"""A client that records every accepted ECG, and later checks each of them."""
 
 import asyncio
 import itertools
@@ -34,19 +34,19 @@ class Tally:
 
 @dataclass
 class Ledger:
-    """Submits random ECGs with known answers, half over HTTP with retries, half produced directly."""
+    """Submits random ECGs with known insights, half over HTTP with retries, half produced directly."""
 
     pipeline: Pipeline
     token: str
     username: str
     accepted: dict[str, list[int]] = field(default_factory=dict)
-    # Answers to submissions that are not documented, by status.
+    # Answers to submissions other than 201 and 503, by status.
     unexpected: Counter[int] = field(default_factory=Counter)
-    # Is told of every ECG that a gateway accepted, at once.
+    # Called for every ECG as soon as a gateway has accepted it.
     on_accepted: Callable[[str], None] = lambda _: None
 
     async def submit(self, numbers: Iterable[int], rate: float) -> None:
-        """Submit the ECGs of these numbers at a steady rate; return when each has been accepted."""
+        """Submit the ECGs with these numbers at a steady rate, and wait until all have been accepted."""
         topic = Topics(self.pipeline.settings).submissions.name
         start, limit = time.monotonic(), asyncio.Semaphore(4 * _CONNECTIONS)
         producer = AIOKafkaProducer(**self.pipeline.kafka, enable_idempotence=True, request_timeout_ms=60_000)
@@ -104,10 +104,10 @@ class Ledger:
                 return
 
     async def check(self) -> Tally:
-        """Ask for every accepted ECG, and count what is not as it was promised."""
+        """Query every accepted ECG, and count those that are lost, wrong or stuck."""
         tally = Tally()
         limit, deadline = asyncio.Semaphore(_CONNECTIONS), time.monotonic() + _ANSWER_TIMEOUT
-        # Tens of thousands of questions: aiohttp needs a third of the time that httpx does.
+        # With aiohttp, because tens of thousands of queries take it a third of the time that httpx needs.
         headers, timeout = {"x-user-token": self.token}, aiohttp.ClientTimeout(15)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as client:
 
@@ -125,7 +125,7 @@ class Ledger:
         return tally
 
     async def _answer(self, client: aiohttp.ClientSession, ecg_id: str, deadline: float) -> tuple[int, list[int]]:
-        """Return the last status until the deadline, and the counts that came with a 200."""
+        """Query until a 200 or the deadline; return the last status, and the counts of the 200."""
         status = 0
         for gateway in itertools.cycle(self.pipeline.gateways):
             try:

@@ -1,4 +1,4 @@
-"""The page of the fault suite's outcomes."""
+"""The page with the outcomes of the fault suite."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,20 +15,21 @@ PAGE: Path = ROOT / "docs" / "reliability.md"
 _HEADER = """# Reliability
 
 The outcome of every ECG while something broke, on three Kafka nodes (replication 3, two in sync), three workers and two
-gateways on one machine of two cores. ECGs come at 50/s, or at 250/s where the table says so, half over HTTP with
-retries, half produced directly, from before the fault until ten seconds after it; processes that end are started again
-after two seconds. One run of `make test-faults` made this page.
+gateways on one machine with two cores. ECGs are submitted at 50/s, or at 250/s where the table says so, half over HTTP
+with retries, half produced directly, from before the fault until ten seconds after it. Processes that end are started
+again after two seconds. This page is the result of one run of `make test-faults`.
 
-- **lost**: accepted, and 404 to its owner. **wrong**: with other insights than its signal has. **stuck**: not 200
-  within 90 s. **duplicated**: rows of ids that were never answered to anybody.
-- **gaps**: rows and index entries that a worker's local copy lacks, or has stale or too many, below its position, by
-  a comparison of every copy with the changelog.
-- **failed queries**: not answered by either gateway, or with 503, of all that were made all the time for finished ECGs
-  and for some that had been accepted just before. **unanswered**: the longest time for which one ECG was not answered.
-  **unexpected**: answers that are not documented, and 404 for an accepted ECG at any moment.
-- **behind**: seconds from the fault until no more submissions were uncommitted than come in 1.25 s. **killed**:
-  processes killed on purpose, brokers left out. **ended by themselves**: gateways and workers that ended otherwise,
-  or did not stop in order. **slowest stop**: seconds from SIGTERM or SIGINT until a gateway or worker had ended.
+- **lost**: accepted, but 404 for its owner. **wrong**: with other insights than those of its signal. **stuck**: not 200
+  within 90 s. **duplicated**: rows with ids that no client was given.
+- **gaps**: rows and index entries that are missing, stale or superfluous in a worker's local copy, as of its position,
+  found by comparing every copy with the changelog.
+- **failed queries**: queries without an answer from either gateway, with 503, or with an unexpected answer, out of all
+  queries; these were made throughout, for finished ECGs and for some that had just been accepted. **unanswered**: the
+  longest time for which all queries for one ECG failed. **unexpected**: answers to submissions other than 201 and 503,
+  and to queries other than 200, 503, and 202 for an ECG that was not finished.
+- **behind**: seconds from the fault until the number of uncommitted submissions last exceeded those of 1.25 s.
+  **killed**: processes killed on purpose, without brokers. **ended by themselves**: gateways and workers that ended
+  otherwise, or stopped with an error. **slowest stop**: seconds from SIGTERM or SIGINT until the end of the process.
 
 """
 _COLUMNS = (
@@ -49,14 +50,14 @@ _COLUMNS = (
 _STOPS = f"""
 ## Stops
 
-Seconds from the signal until the process had ended, in each state; the deadline is {STOP_DEADLINE:.0f} s.
+Seconds from the signal until the end of the process, in each state; the deadline is {STOP_DEADLINE:.0f} s.
 
 """
 _CHAOS = """
 ## Chaos
 
-Kills, freezes and restarts of all processes at random moments, as `make test-chaos` makes them for as long as it is
-told. The same seed makes the same faults.
+Kills, freezes and restarts of all processes at random times; `make test-chaos` makes them for any length of time. The
+same seed makes the same faults.
 
 """
 
@@ -72,7 +73,7 @@ def _table(first: tuple[str, ...], columns: tuple[str, ...], rows: list[list[str
 
 
 def cells(outcome: Outcome) -> list[str]:
-    """Return an outcome as the cells of a table."""
+    """Return the cells of an outcome's row."""
     tally = outcome.tally
     counts = (outcome.accepted, tally.lost, tally.wrong, tally.stuck, tally.duplicated)
     return [
@@ -90,14 +91,14 @@ def cells(outcome: Outcome) -> list[str]:
 
 @dataclass
 class Report:
-    """What the trials of a run had for outcomes."""
+    """The outcomes of all trials of a run."""
 
     scenarios: list[tuple[Scenario, Outcome]] = field(default_factory=list)
     chaos: list[tuple[Chaos, Outcome]] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        """Whether the run had everything that belongs on the page."""
+        """Whether the run had all scenarios and chaos."""
         return len(self.scenarios) == len(SCENARIOS) and bool(self.chaos)
 
     def __str__(self) -> str:

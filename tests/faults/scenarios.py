@@ -1,4 +1,4 @@
-"""The faults: what is done to a stack while it works."""
+"""The faults that are made in a stack at work."""
 
 import asyncio
 import itertools
@@ -24,21 +24,21 @@ from tests.faults.stack import Stack
 from tests.harness import Process, Worker, eventually
 
 SHORT = bool(os.environ.get("ECG_FAULTS_SHORT"))
-"""Run the worst faults alone, fewer times and for a shorter time: what CI does."""
+"""Whether to run only the worst faults, fewer times and for a shorter time, as CI does."""
 
 Fault = Callable[[Stack], Awaitable[None]]
 
-# ECGs per second. Races show at the lower rate, where fetches wait for records; the higher one keeps the stack busy.
+# ECGs per second. Races show at the lower rate, at which fetches wait for records; the higher one keeps the stack busy.
 _QUIET, _BUSY = 50.0, 250.0
 _OUTAGE = 10.0
 _RESTARTS, _KILLS, _FROZEN = (6, 3, 15) if SHORT else (60, 30, 60)
-# How a worker says that it builds a damaged partition's table anew.
+# The log line of a worker that rebuilds the table of a damaged partition.
 _REBUILT = re.compile(r"level=(?:warning|error) .*(?:anew|rebuil)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A fault, as the page names it, and the rate of submissions (per second) under which it is made."""
+    """A fault, its title on the page, and the rate of submissions (per second) during it."""
 
     title: str
     fault: Fault
@@ -51,7 +51,7 @@ class Scenario:
 
     @property
     def label(self) -> str:
-        """The scenario in a table: with its rate, unless that is the usual one."""
+        """The title in a table, with the rate unless it is the usual one."""
         return self.title if self.rate == _QUIET else f"{self.title} ({self.rate:.0f}/s)"
 
 
@@ -59,7 +59,7 @@ SCENARIOS: list[Scenario] = []
 
 
 def scenario(title: str, rate: float = _QUIET, *, short: bool = False) -> Callable[[Fault], Fault]:
-    """Make a fault a scenario; `short` has CI run it too."""
+    """Return a decorator that makes a fault a scenario; with `short` it is a part of the short run too."""
 
     def add(fault: Fault) -> Fault:
         if short or not SHORT:
@@ -139,10 +139,10 @@ async def stopped_in_every_state(stack: Stack) -> None:
     await _stop_recovering(stack)
     await stack.all_back()
     async with _frozen(stack, *stack.cluster.nodes):
-        # Clients have given up requests, and sent them again, by then.
+        # Long enough that clients have given up requests and sent them again.
         await asyncio.sleep(_OUTAGE)
         await _stop(stack, "all brokers frozen")
-        # What starts now waits for a broker that does not speak.
+        # Processes that start now wait for brokers that do not answer.
         stack.release_all()
         await asyncio.sleep(_OUTAGE / 2)
         await _stop(stack, "all brokers frozen since before the start")
@@ -193,7 +193,7 @@ async def disk_full(stack: Stack) -> None:
     stack.release(worker)
     await stack.ready()
     ballast = directory / "ballast"
-    # It cannot write its table: the others take over, from their copies.
+    # A worker that cannot write its table may end: the others take over, from their copies.
     stack.may_end.add(worker.name)
     try:
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
@@ -207,7 +207,7 @@ async def disk_full(stack: Stack) -> None:
 
 
 def mount_small_disk(directory: Path, cleanup: ExitStack) -> None:
-    """Mount a file system of 64 MiB in memory on a directory, until the cleanup."""
+    """Mount a file system of 64 MiB in memory on a directory; `cleanup` unmounts it."""
     try:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", directory], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -253,14 +253,14 @@ async def _frozen(stack: Stack, *nodes: KafkaNode) -> AsyncIterator[None]:
 
 
 async def _stop(stack: Stack, state: str, *processes: Process) -> None:
-    """Stop processes at once, with either signal in turn; by default two workers and two gateways."""
+    """Stop processes at the same time, with SIGTERM and SIGINT in turn; by default two workers and two gateways."""
     stopping = processes or [*stack.pipeline.workers[:2], *stack.pipeline.gateways]
     signals = itertools.cycle((signal.SIGTERM, signal.SIGINT))
     await asyncio.gather(*(stack.stop(process, state, next(signals)) for process in stopping))
 
 
 async def _stop_recovering(stack: Stack) -> None:
-    """Stop two workers, whose tables were deleted, as soon as they have opened new ones."""
+    """Start two workers without their tables, and stop them as soon as they have opened new ones."""
     workers = stack.pipeline.workers[:2]
     for worker in workers:
         shutil.rmtree(worker.env["ECG_DATA_DIR"])
@@ -302,12 +302,12 @@ def _sst(copy: Path) -> Path:
 
 
 async def _damage(stack: Stack, worker: Worker, damage: Callable[[Path], None]) -> None:
-    """Damage all tables of a worker while it is down; see it come back with tables built anew, and say so."""
+    """Damage all tables of a worker while it is down; when it is back, it must have rebuilt them and logged that."""
     await stack.stop(worker)
     damaged: list[Path] = []
     try:
         for copy in copies(worker).values():
-            # RocksDB moves to files what was only in its log when it opens a table.
+            # Opening a table makes RocksDB write the rows that were only in its log to SST files.
             rocksdict.Rdict(str(copy), options=rocksdict.Options(raw_mode=True)).close()
             if any(copy.glob("*.sst")):
                 damage(copy)
@@ -317,7 +317,7 @@ async def _damage(stack: Stack, worker: Worker, damage: Callable[[Path], None]) 
         assert set(damaged) & open_copies(worker), f"{worker.name} has other partitions now"
         assert _REBUILT.search(stack.log(worker)), f"{worker.name} built tables anew, and did not say so"
     finally:
-        # A table that the worker has not opened is still damaged.
+        # Delete the tables that the worker has not opened, because they are still damaged.
         opened = open_copies(worker) if worker.running.poll() is None else set()
         for copy in set(damaged) - opened:
             shutil.rmtree(copy, ignore_errors=True)

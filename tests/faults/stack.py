@@ -20,12 +20,12 @@ from tests.faults.copies import Changelog
 from tests.harness import Pipeline, Process, eventually
 
 STOP_DEADLINE = 8.0
-"""Seconds in which every process ends after SIGTERM or SIGINT, whatever state it is in: container platforms kill after
+"""Seconds within which every process must end after SIGTERM or SIGINT, in any state: container platforms kill it after
 ten."""
 
 _RESTART_DELAY = 2.0
 _READY_TIMEOUT = 120.0
-# One that does not stop is killed then, so that the suite goes on.
+# Seconds after which a process that does not stop is killed, so that the suite goes on.
 _PATIENCE = 30.0
 _SERVING = re.compile(r"event=serving .*?\[([\d, ]*)\]")
 _ERROR_LINES, _SHOWN = 6, 500
@@ -33,7 +33,7 @@ _ERROR_LINES, _SHOWN = 6, 500
 
 @dataclass(frozen=True)
 class Stop:
-    """How a process took a signal to stop: the state it was in, and the seconds until its end."""
+    """A stop of a process by a signal: the state it was in, and the seconds until its end."""
 
     state: str
     process: str
@@ -42,28 +42,28 @@ class Stop:
 
     @property
     def in_time(self) -> bool:
-        """Whether it ended by itself before the deadline."""
+        """Whether the process ended within the deadline."""
         return self.seconds <= STOP_DEADLINE
 
 
 @dataclass
 class Stack:
-    """A pipeline on a cluster, whose processes are restarted when they end, as a container platform would do."""
+    """A pipeline on a cluster; processes that end are restarted, as a container platform would do."""
 
     cluster: KafkaCluster
     pipeline: Pipeline
-    # What scenarios changed on the machine is undone in the end.
+    # Undoes the changes of scenarios to the machine when the stack stops.
     cleanup: ExitStack
     changelog: Changelog
     restarts: int = 0
     stops: list[Stop] = field(default_factory=list)
-    # Processes that nobody had killed or stopped, with the end of their logs.
+    # Processes that ended without being killed or stopped, or stopped with an error, with their last errors.
     ended: list[str] = field(default_factory=list)
-    # Names of processes that lack what they cannot run without: that they end is right.
+    # Names of processes that may end by themselves, because a scenario took away something that they need.
     may_end: set[str] = field(default_factory=set)
-    # Processes that are down on purpose.
+    # Names of processes that must not be restarted.
     held_down: set[str] = field(default_factory=set)
-    # Where the log of a process's present life begins.
+    # The sizes of the logs at the latest start of each process.
     _log_begins: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -72,7 +72,7 @@ class Stack:
         return [*self.pipeline.gateways, *self.pipeline.workers]
 
     async def supervise(self) -> None:
-        """Restart what ends."""
+        """Restart processes that end, until cancelled."""
         while True:
             for process in self.processes:
                 code = process.running.poll()
@@ -94,27 +94,27 @@ class Stack:
             process.start()
 
     def hold_down(self, process: Process) -> None:
-        """Do not restart a process until it is released."""
+        """Prevent the restart of a process until it is released."""
         self.held_down.add(process.name)
 
     def release(self, process: Process) -> None:
-        """Start a process that was held down."""
+        """Start a process that was held down, and restart it from now on."""
         self.start(process)
         self.held_down.discard(process.name)
 
     def release_all(self) -> None:
-        """Start everything that is held down."""
+        """Start all processes that are held down."""
         for process in self.processes:
             if process.name in self.held_down:
                 self.release(process)
 
     async def all_back(self) -> None:
-        """Start everything that is held down, and return when the stack is ready."""
+        """Start all processes that are held down, and wait until the stack is ready."""
         self.release_all()
         await self.ready()
 
     async def stop(self, process: Process, state: str = "at work", number: signal.Signals = signal.SIGTERM) -> None:
-        """Have a process stop, and hold it down; note how long it took, and whether it ended in order."""
+        """Stop a process with a signal and hold it down; record the time that it took, and an exit code of an error."""
         self.hold_down(process)
         begun = time.monotonic()
         process.signal(number)
@@ -124,23 +124,23 @@ class Stack:
             process.kill()
             code = 0
         self.stops.append(Stop(state, process.name, number.name, time.monotonic() - begun))
-        # A process that has just been started dies of the signal itself.
+        # A process that has just been started has no handler yet, and the signal itself ends it.
         if code not in (0, -number, 128 + number, -signal.SIGKILL):
             self._note_end(process, code)
 
     async def restart(self, process: Process) -> None:
-        """Stop a process in order, and start it again."""
+        """Stop a process with SIGTERM, and start it again."""
         await self.stop(process)
         self.release(process)
 
     def log(self, process: Process) -> str:
-        """Return what a process has logged since its last start."""
+        """Return the log of a process since its latest start."""
         with process.log.open("rb") as file:
             file.seek(self._log_begins.get(process.name, 0))
             return file.read().decode(errors="replace")
 
     async def ready(self, timeout: float = _READY_TIMEOUT) -> None:
-        """Return when every process runs, every gateway is ready, and the workers share the partitions."""
+        """Wait until every process runs, every gateway is ready, and the workers share the partitions."""
         async with httpx.AsyncClient(timeout=5) as client:
 
             async def probe() -> bool | None:
@@ -175,7 +175,7 @@ class Stack:
 async def replicated_stack(
     kafka: Distribution, directory: Path, workers: int = 3, **overrides: str
 ) -> AsyncIterator[Stack]:
-    """Start the stack, ready; stop all of it in the end."""
+    """Start the stack, and yield it when it is ready; stop all of it at the end."""
     cluster = KafkaCluster(kafka, directory / "kafka", nodes=3, security=security(directory / "security"))
     await cluster.start()
     replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2"}

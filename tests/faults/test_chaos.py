@@ -1,4 +1,4 @@
-"""Nothing accepted is lost while everything breaks at random moments: `ECG_CHAOS_SECONDS` long, from a printed seed."""
+"""No accepted ECG is lost while all processes fail at random times, for `ECG_CHAOS_SECONDS`, from a printed seed."""
 
 import os
 import random

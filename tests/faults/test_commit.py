@@ -1,4 +1,4 @@
-"""An offset is never committed before the row of its message is durable, at the worst of moments."""
+"""An offset is never committed before the row of its message is durable, even if a worker is killed in between."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ PARTITION = 5
 
 
 def messages(username: str, count: int) -> list[dict[str, object]]:
-    """Return messages whose ids belong to the partition."""
+    """Return messages with ids that belong to the partition."""
     made: list[dict[str, object]] = []
     while len(made) < count:
         body = message(username)
@@ -31,10 +31,10 @@ def messages(username: str, count: int) -> list[dict[str, object]]:
 
 
 async def create_topics(cluster: KafkaCluster, pipeline: Pipeline) -> int:
-    """Put the only copy of one partition of the changelog on a node of its own; return the node's number.
+    """Put the only replica of one partition of the changelog on a node of its own; return the node's number.
 
-    The group's coordinator and the submissions are on the two others: while that node is frozen, offsets can be
-    committed and rows can't be written. All other topics survive it: they are replicated.
+    The group's coordinator and the submissions are on the two other nodes: while the first one is frozen, offsets can
+    be committed but rows cannot be written. All other topics are replicated, and keep working.
     """
     replicated = pipeline.settings.model_copy(update={"replication_factor": 3, "min_insync_replicas": 2})
     topics = Topics(replicated)
@@ -61,7 +61,7 @@ async def committed(pipeline: Pipeline) -> int:
 
 
 async def retried(worker: Worker, attempts: int) -> None:
-    """Return when the worker has tried to store a batch so many times: several commit intervals."""
+    """Wait until the worker has tried to store a batch `attempts` times, which takes several commit intervals."""
 
     async def probe() -> bool | None:
         tried = [int(n) for n in re.findall(r'"storing a batch again" attempt=(\d+)', worker.log.read_text())]

@@ -1,4 +1,4 @@
-"""The comparison of copies sees every kind of gap, and none where there is none."""
+"""The comparison of copies with the changelog finds every kind of gap, and no others."""
 
 import orjson
 import pytest
@@ -23,7 +23,7 @@ CHANGELOG: dict[bytes, Records] = {
     b"erased": [(5, row("erased", username=""))],
     b"late": [(7, row("late"))],
 }
-# Below its position it has everything.
+# A copy without a gap: it has everything below its position.
 COPY = {
     POSITION: b"6",
     b"a": row("a", 6),
@@ -42,7 +42,7 @@ def test_a_copy_may_have_rows_beyond_its_position() -> None:
     assert faults(COPY | {b"late": row("late"), entry("late"): b""}, CHANGELOG) == []
 
 
-def test_an_empty_copy_promises_nothing() -> None:
+def test_an_empty_copy_has_no_gap() -> None:
     assert faults({}, CHANGELOG) == []
 
 

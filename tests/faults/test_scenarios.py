@@ -1,4 +1,4 @@
-"""Nothing accepted is lost, whatever breaks: each fault on a replicated stack at work, every ECG and copy checked."""
+"""No accepted ECG is lost, whatever breaks: each fault is made in a replicated stack at work, then all is checked."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ async def test_nothing_accepted_is_lost(stack: Stack, scenario: Scenario, report
 
 
 def resident_bytes(pid: int) -> int:
-    """Return the peak of a process's memory."""
+    """Return the peak of a process's resident memory."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     [peak] = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
     return int(peak) * 1024

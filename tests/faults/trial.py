@@ -1,4 +1,4 @@
-"""A trial: submissions and queries while a fault is made, and then the check of everything."""
+"""A trial: submissions and queries while a fault is made, and then a check of all ECGs and copies."""
 
 import asyncio
 import itertools
@@ -13,15 +13,15 @@ from tests.faults.scenarios import Fault
 from tests.faults.stack import Stack, Stop
 from tests.faults.watch import LagWatch, QueryWatch
 
-# Finished ECGs that are asked for all the time, and one of how many fresh ones that is.
+# The number of finished ECGs that are queried throughout, and the interval of newly accepted ones that are queried too.
 _FOLLOWED, _FOLLOW_EVERY = 8, 20
-# Seconds of submissions before anything is watched, then before the fault, and after it: longer than a fail-over.
+# Seconds of submissions before the queries begin, from then until the fault, and after it: longer than a fail-over.
 _WARM_UP, _BEFORE, _AFTER = 4.0, 3.0, 10.0
 
 
 @dataclass
 class Outcome:
-    """All that is known of a trial."""
+    """The outcome of a trial."""
 
     accepted: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -43,7 +43,7 @@ class Outcome:
         return max((stop.seconds for stop in self.stops), default=0.0)
 
     def faults(self) -> str:
-        """Return everything that is not as promised, as text; nothing if all is."""
+        """Return a text with everything that failed, empty if nothing did."""
         late = [f"{stop.process} took {stop.seconds:.1f} s to stop" for stop in self.stops if not stop.in_time]
         wrong = f"{self.tally}" if self.tally != Tally() else ""
         unexpected = f"unexpected answers by status: {dict(self.unexpected)}" if self.unexpected else ""
@@ -53,7 +53,7 @@ class Outcome:
 async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outcome:
     """Submit ECGs at a rate (per second) while a fault is made and for some time after; then check everything.
 
-    Afterwards the workers run again. A step that fails is noted, and the trial goes on.
+    Afterwards the stack is ready again. A step that fails is recorded in the outcome, and the trial goes on.
     """
     outcome = Outcome()
     await stack.all_back()
@@ -75,7 +75,7 @@ async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outco
                 await fault(stack)
             except Exception as error:
                 outcome.errors += traceback.format_exception(error)
-                # Submissions need a gateway.
+                # The submissions that go on need a gateway.
                 stack.release_all()
             await asyncio.sleep(_AFTER)
             over.set()
@@ -91,7 +91,7 @@ async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outco
     outcome.unexpected = ledger.unexpected + queries.unexpected
     outcome.queries, outcome.failed_queries = queries.queries, queries.failed
     outcome.unanswered_seconds = queries.unanswered_seconds
-    # Offsets are committed every second: about so many submissions wait for it at any time.
+    # Offsets are committed every second, so that about this many submissions are uncommitted at any time.
     outcome.behind_seconds = lag.behind_until(broken, 1.25 * rate)
     outcome.restarts = stack.restarts - restarts
     outcome.stops, outcome.ended = stack.stops[stops:], stack.ended[ended:]

@@ -1,4 +1,4 @@
-"""Observe a stack while it breaks: its queries, and its lag."""
+"""Observation of a stack during a fault: the answers to queries, and the consumer lag."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from shared.kafka.topics import Topics
 from tests.harness import Pipeline, eventually
 
 _PAUSE = 0.2
-# A fresh ECG that is stuck for longer is the ledger's to report.
+# Seconds for which a fresh ECG is queried; the ledger reports one that is stuck for longer.
 _PATIENCE = 90.0
 _REQUEST_TIMEOUT_MS = 3_000
 _UNKNOWN = sys.maxsize
@@ -26,24 +26,24 @@ _UNKNOWN = sys.maxsize
 
 @dataclass
 class QueryWatch:
-    """Asks for ECGs again and again, through either gateway, and counts what is not answered.
+    """Queries ECGs again and again, through each gateway in turn, and counts the failures.
 
-    A query that one gateway does not take is asked of the other one, as a load balancer would do. It fails if none
-    takes it, or with a 503.
+    A query to a gateway that cannot be reached goes to the other one, as a load balancer would do. It fails if no
+    gateway can be reached, with a 503, and with an unexpected answer.
     """
 
     pipeline: Pipeline
     token: str
     queries: int = 0
     failed: int = 0
-    # Answers that an accepted ECG must not get, by status: 404 above all.
+    # Answers other than 200, 503, and 202 for a fresh ECG, by status: above all 404.
     unexpected: Counter[int] = field(default_factory=Counter)
     unanswered_seconds: float = 0.0
     _followed: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
 
     @asynccontextmanager
     async def watching(self, finished: Sequence[str]) -> AsyncIterator[None]:
-        """Follow finished ECGs all the time, and fresh ones that `fresh` is told of until they are finished."""
+        """Query finished ECGs throughout the block, and each ECG given to `fresh` until it is finished."""
         async with (
             httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=10) as self._client,
             self._followed,
@@ -54,7 +54,7 @@ class QueryWatch:
                 task.cancel()
 
     def fresh(self, ecg_id: str) -> None:
-        """Follow an ECG that was accepted just now."""
+        """Query an ECG that was just accepted, until it is finished."""
         self._followed.create_task(self._follow(ecg_id, fresh=True))
 
     async def _follow(self, ecg_id: str, *, fresh: bool) -> None:
@@ -85,14 +85,14 @@ class QueryWatch:
 
 @dataclass
 class LagWatch:
-    """Knows how many submissions are not committed; very many while the brokers do not answer."""
+    """Samples the number of uncommitted submissions; while the brokers do not answer, it counts as very large."""
 
     pipeline: Pipeline
     samples: list[tuple[float, int]] = field(default_factory=list)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Sample the lag all the time."""
+        """Sample the lag throughout the block."""
         kafka = self.pipeline.kafka
         consumer = AIOKafkaConsumer(**kafka, request_timeout_ms=_REQUEST_TIMEOUT_MS)
         admin = AIOKafkaAdminClient(**kafka, request_timeout_ms=_REQUEST_TIMEOUT_MS)
@@ -109,7 +109,7 @@ class LagWatch:
             await consumer.stop()
 
     async def caught_up(self, timeout: float = 180.0) -> None:
-        """Return when every submission is committed."""
+        """Wait until every submission is committed."""
         begun = time.monotonic()
 
         async def probe() -> bool | None:
@@ -119,7 +119,7 @@ class LagWatch:
         await eventually(probe, timeout, 0.1, "a lag of zero")
 
     def behind_until(self, since: float, most: float) -> float:
-        """Return how many seconds after a moment the lag was over `most` for the last time."""
+        """Return the seconds from the time `since` until the lag last exceeded `most`."""
         return max((at - since for at, lag in self.samples if at > since and lag > most), default=0.0)
 
     async def _sample(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
@@ -133,7 +133,7 @@ class LagWatch:
             except (KafkaError, OSError):  # a TimeoutError is an OSError
                 lag = _UNKNOWN
             else:
-                # A coordinator that has just begun may leave partitions out.
+                # A coordinator that has just taken over may leave out partitions.
                 known = committed.keys() >= ends.keys()
                 lag = sum(end - max(committed[tp].offset, 0) for tp, end in ends.items()) if known else _UNKNOWN
             self.samples.append((time.monotonic(), lag))

@@ -1,4 +1,4 @@
-"""A pipeline of the hostile tests' own: what they do to it is measured, and its limits are near."""
+"""A pipeline for the hostile tests alone, because they measure its memory and need low limits."""
 
 from collections.abc import AsyncIterator, Callable
 

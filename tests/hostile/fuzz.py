@@ -1,6 +1,6 @@
-"""The decoders under a coverage-guided fuzzer: `make fuzz`, or `python -m tests.hostile.fuzz -max_total_time=600`.
+"""Coverage-guided fuzzing of the decoders: `make fuzz`, or `python -m tests.hostile.fuzz -max_total_time=600`.
 
-What it finds it writes to a file `crash-...`, which is given as an argument to try it again.
+The fuzzer writes an input that fails to a file `crash-...`; give its path as an argument to try the input again.
 """
 
 import sys
@@ -14,13 +14,13 @@ _NAMES = list(DECODERS)
 
 
 def attempt(data: bytes) -> None:
-    """Try the decoder that the first byte names."""
+    """Call the decoder whose number is the first byte with the other bytes."""
     if data:
         DECODERS[_NAMES[data[0] % len(_NAMES)]](data[1:])
 
 
 def main() -> None:
-    """Fuzz until the time is over, or something is found."""
+    """Fuzz until the time is over, or an input fails."""
     atheris.Setup(sys.argv, attempt)
     atheris.Fuzz()
 

@@ -1,4 +1,4 @@
-"""What a process takes of the machine's memory."""
+"""Measurement of a process's resident memory."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.harness import Process
 
 
 class Memory:
-    """A process's memory from now on."""
+    """The resident memory of a process, compared with that at the time of construction."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -16,13 +16,13 @@ class Memory:
         Path(f"/proc/{process.running.pid}/clear_refs").write_text("5")
 
     def growth(self) -> int:
-        """Return the bytes that it had more in RAM at any one time, and print it: `pytest -s` shows it."""
+        """Return how many bytes the peak since construction was higher; print it too, which `pytest -s` shows."""
         most = _read(self._process, "VmHWM")
         print(f"{self._process.name}: {self._before / MIB:.0f} MiB, and {most / MIB:.0f} at most")
         return most - self._before
 
     def left(self) -> int:
-        """Return the bytes that it has more now."""
+        """Return how many bytes the memory is higher now."""
         return _read(self._process, "VmRSS") - self._before
 
 

@@ -1,4 +1,4 @@
-"""What schemathesis must not do: delete the user whom it is, or replace that user's token."""
+"""A hook that keeps schemathesis from deleting its own user and from replacing that user's token."""
 
 import os
 from typing import Any
@@ -8,7 +8,7 @@ import schemathesis
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Spare one user."""
+    """Replace the spared user's name in a call."""
     spared = os.environ["ECG_SPARED_USER"]
     if isinstance(case.path_parameters, dict) and case.path_parameters.get("username") == spared:
         case.path_parameters["username"] = "nobody"

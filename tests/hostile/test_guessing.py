@@ -1,4 +1,4 @@
-"""Guessing ids, and claiming those of others: nothing is found, and nothing tells "not yours" from "not there"."""
+"""Guessing and claiming the ids of others finds nothing, and no answer tells "not yours" from "does not exist"."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ LEADS = [{"name": "I", "signal": [1, -1, 1]}]
 
 @dataclass
 class Victim:
-    """Somebody who has ECGs: of a gateway's id, and of ids that a device chose."""
+    """A user with ECGs, some with ids that the gateway issued and some with ids that a device chose."""
 
     token: str
     issued: list[str]
@@ -60,7 +60,7 @@ async def victim(target: Pipeline) -> Victim:
 
 
 def guesses(victim: Victim) -> Iterator[str]:
-    """Give ids that the guesser has no right to: what exists, what is near it, and what does not exist."""
+    """Yield ids that do not belong to the guesser: existing ones, variations of them, and others without end."""
     yield from victim.issued
     yield from victim.chosen
     for ecg_id in victim.issued:
@@ -78,9 +78,9 @@ def guesses(victim: Victim) -> Iterator[str]:
 
 
 def shape(response: httpx.Response, ecg_id: str) -> tuple[int, frozenset[tuple[str, str]], str]:
-    """Return what an answer says, but for the id that was asked for and what differs from answer to answer."""
+    """Return an answer's status, headers and text without the requested id and the headers that always differ."""
     headers = {n: v for n, v in response.headers.items() if n not in ("x-request-id", "date", "content-length")}
-    # As the gateway reads it.
+    # The id as the gateway decodes it from the path.
     read = str(httpx.URL(f"http://gateway/{ecg_id}").path[1:])
     text = str(response.json()["detail"])
     assert text.endswith(read), text
@@ -89,7 +89,7 @@ def shape(response: httpx.Response, ecg_id: str) -> tuple[int, frozenset[tuple[s
 
 
 @pytest.mark.slow
-async def test_thousands_of_guesses_hit_nothing_and_are_answered_alike(target: Pipeline, victim: Victim) -> None:
+async def test_guessed_ids_find_nothing_and_get_identical_answers(target: Pipeline, victim: Victim) -> None:
     tried = itertools.islice(guesses(victim), TRIES // 2)
     waiting = ((path, guess) for guess in tried for path in ("/ecgs/{}/insights", "/ecgs/{}"))
     shapes: dict[Any, int] = {}
@@ -108,14 +108,16 @@ async def test_thousands_of_guesses_hit_nothing_and_are_answered_alike(target: P
     assert (status, text) == (404, "ECG not found for id ")
 
 
-async def test_a_wait_for_what_is_anothers_says_what_one_for_nothing_does(target: Pipeline, victim: Victim) -> None:
+async def test_waiting_for_another_users_ecg_is_answered_like_waiting_for_none(
+    target: Pipeline, victim: Victim
+) -> None:
     async with target.client(token=await target.register("patient guesser")) as client:
         asked = [victim.issued[0], victim.chosen[0], IdIssuer(SECRET).issue("nobody"), "nothing"]
         responses = [await client.get(f"/ecgs/{ecg_id}/insights", headers={"prefer": "wait=1"}) for ecg_id in asked]
     assert len({shape(response, ecg_id) for response, ecg_id in zip(responses, asked, strict=True)}) == 1
 
 
-async def test_cursors_and_events_of_another_user_open_nothing(target: Pipeline, victim: Victim) -> None:
+async def test_another_users_cursor_and_forged_event_ids_are_refused(target: Pipeline, victim: Victim) -> None:
     async with target.client(token=victim.token) as client:
         cursor = (await client.get("/ecgs?limit=1")).json()["next"]
         assert (await client.get("/ecgs", params={"cursor": cursor})).status_code == 200
@@ -129,8 +131,10 @@ async def test_cursors_and_events_of_another_user_open_nothing(target: Pipeline,
             assert (response.status_code, response.json()["field"]) == (422, "last-event-id")
 
 
-async def test_who_claims_an_ecg_on_kafka_neither_changes_nor_reads_it(target: Pipeline, victim: Victim) -> None:
-    """In either encoding, whole or broken, under any key, before it is processed and after."""
+async def test_claiming_another_users_ecg_on_kafka_neither_changes_nor_reveals_it(
+    target: Pipeline, victim: Victim
+) -> None:
+    """Claims are made in both encodings, whole and broken, with different keys, before and after processing."""
     thief = await target.register("thief")
     topic = Topics(target.settings).submissions.name
     async with target.client(token=victim.token) as client:
@@ -161,7 +165,7 @@ async def test_who_claims_an_ecg_on_kafka_neither_changes_nor_reads_it(target: P
                 for key in (ecg_id.encode(), b"another key"):
                     await producer.send_and_wait(topic, value, key, headers=headers)
                     claims += 1
-        # What comes last of a partition is processed last.
+        # Records after the claims in every partition: once they are processed, the claims are too.
         marks = [message("thief") for _ in range(40)]
         for mark in marks:
             await producer.send_and_wait(topic, orjson.dumps(mark), mark["id"].encode())

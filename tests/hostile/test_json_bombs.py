@@ -1,4 +1,4 @@
-"""Bodies and messages that are made to cost much: refused with the field and the limit, and nobody else notices."""
+"""Bodies and messages made to be expensive are refused with their field and limit, and do not affect other users."""
 
 import asyncio
 import gzip
@@ -25,7 +25,7 @@ from tests.unit.test_decoders import PACKED_BOMBS, TWICE
 JSON = {"content-type": "application/json"}
 BODY = 16 * MIB
 GOOD = [{"name": "I", "signal": [1, -1, 1]}]
-# A body of the largest size, what its parser keeps of it, and what of the parser's memory is kept for the next one.
+# A bound on the memory for a body of the largest size, its parsed form, and the parser's buffers, which are reused.
 PARSING = 640 * MIB
 
 
@@ -35,7 +35,7 @@ async def token(target: Pipeline) -> str:
 
 
 def filled(begin: bytes, piece: bytes, end: bytes) -> bytes:
-    """Return a body of about the largest size, mostly of one piece again and again."""
+    """Return a body of about the largest size, filled with repetitions of a piece."""
     return begin + piece * ((BODY - len(begin) - len(end)) // len(piece)) + end
 
 
@@ -66,7 +66,7 @@ BOMBS: dict[str, tuple[bytes, str, str]] = {
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-async def test_a_bomb_is_refused_by_name_and_limit(target: Pipeline, token: str, kind: str) -> None:
+async def test_a_json_bomb_is_refused_with_its_field_and_limit(target: Pipeline, token: str, kind: str) -> None:
     body, field, limit = BOMBS[kind]
     gateway = target.gateways[0]
     memory = Memory(gateway)
@@ -79,7 +79,7 @@ async def test_a_bomb_is_refused_by_name_and_limit(target: Pipeline, token: str,
     assert memory.growth() < PARSING
 
 
-async def test_the_names_of_refused_leads_are_not_kept(target: Pipeline, token: str) -> None:
+async def test_the_names_of_refused_leads_are_not_kept_in_memory(target: Pipeline, token: str) -> None:
     gateway = target.gateways[0]
     async with target.client(token=token) as client:
 
@@ -96,21 +96,21 @@ async def test_the_names_of_refused_leads_are_not_kept(target: Pipeline, token: 
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x-gzip", "gzip, identity", ""])
-async def test_a_compressed_body_is_not_looked_at(target: Pipeline, token: str, encoding: str) -> None:
-    """A gigabyte of spaces would fit into a megabyte."""
+async def test_a_compressed_body_is_refused_without_decompression(target: Pipeline, token: str, encoding: str) -> None:
+    """Decompression would be dangerous: a gigabyte of spaces fits into a megabyte."""
     gateway = target.gateways[0]
     bomb = gzip.compress(b" " * (64 * MIB)) if "gzip" in encoding else zlib.compress(b" " * (64 * MIB))
     memory = Memory(gateway)
     async with target.client(token=token) as client:
         response = await client.post("/ecgs", content=bomb, headers={**JSON, "content-encoding": encoding})
         assert (response.status_code, response.json()["field"]) == (415, "content-encoding")
-        # The same, said to nobody.
+        # The same body without a content-encoding header.
         response = await client.post("/ecgs", content=bomb, headers=JSON)
         assert (response.status_code, response.json()["field"]) == (422, "body")
     assert memory.growth() < 32 * MIB
 
 
-async def test_an_admins_body_is_no_better(target: Pipeline) -> None:
+async def test_bombs_in_an_administrators_body_are_refused(target: Pipeline) -> None:
     async with target.client() as client:
         for body, status in (
             (b"[" * 4000, 422),
@@ -124,7 +124,7 @@ async def test_an_admins_body_is_no_better(target: Pipeline) -> None:
 
 
 async def dead_letters(target: Pipeline, count: int, of: set[tuple[str, str]] | None = None) -> list[dict[str, str]]:
-    """Wait for so many dead letters, of these partitions and offsets alone if there are any; return their headers."""
+    """Wait for a number of dead letters, only from these partitions and offsets if given; return their headers."""
     consumer = AIOKafkaConsumer(
         Topics(target.settings).dlq.name,
         **target.kafka,
@@ -138,7 +138,7 @@ async def dead_letters(target: Pipeline, count: int, of: set[tuple[str, str]] | 
             while len(found) < count:
                 record = await consumer.getone()
                 headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
-                # One that was forwarded died elsewhere.
+                # A message that was forwarded became a dead letter at another place than the original one.
                 _, *origin = headers.get("forwarded-from", "").rsplit("-", 2)
                 source = tuple(origin) or (headers["dlq-source-partition"], headers["dlq-source-offset"])
                 if of is None or source in of:
@@ -158,7 +158,7 @@ async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(targ
     sent: list[tuple[bytes, list[tuple[str, Any]], int]] = [
         *((bomb, [packed_type], 0) for bomb in PACKED_BOMBS.values()),
         *((body, [], 0) for body, _, _ in BOMBS.values()),
-        # As large as the topic lets it be, and in the wrong partition.
+        # As large as the topic allows, and in the wrong partition.
         (orjson.dumps(largest).ljust(BODY), [("x", b"x" * (MIB - 4096))], (home + 1) % 12),
     ]
     producer = AIOKafkaProducer(**target.kafka, max_request_size=1 << 25)
@@ -187,7 +187,7 @@ async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(targ
     async with target.client(token=token) as client:
         for ecg_id in ids:
             await found(client, ecg_id)
-            # Read back by the gateway, which must take the null header as the worker does.
+            # Read by the gateway, which must treat the null headers as the worker does.
             assert (await client.get(f"/ecgs/{ecg_id}")).status_code == 200
     assert worker.running.poll() is None
     assert memory.growth() < PARSING
@@ -200,8 +200,8 @@ async def found(client: httpx.AsyncClient, ecg_id: str) -> None:
     await eventually(probe, what=f"insights of {ecg_id}")
 
 
-async def test_nothing_of_others_is_lost_meanwhile(target: Pipeline, token: str) -> None:
-    """Good submissions among bad ones, all at the same time."""
+async def test_bombs_do_not_affect_other_users_submissions(target: Pipeline, token: str) -> None:
+    """Good submissions are accepted and processed while bombs are refused at the same time."""
     signals = [[number, -number, number] for number in range(1, 41)]
     bad = [body for body, _, _ in BOMBS.values() if len(body) < MIB]
     async with target.client(token=token) as client, target.client(token=await target.register("clinic")) as clinic:

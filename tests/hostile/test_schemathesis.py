@@ -1,4 +1,4 @@
-"""The gateway answers as it documents, whatever is asked: requests made from its own document, right and wrong ones."""
+"""The gateway answers valid and invalid requests, generated from its OpenAPI document, as the document says."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import pytest
 
 from tests.harness import ADMIN_TOKEN, ROOT, Pipeline, as_a_child
 
-# Of each call; thousands by hand: ECG_HOSTILE_EXAMPLES=1000
+# Examples of each call; for a longer run by hand: ECG_HOSTILE_EXAMPLES=1000
 EXAMPLES = os.environ.get("ECG_HOSTILE_EXAMPLES", "25")
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
@@ -27,7 +27,7 @@ async def test_every_answer_is_as_documented(target: Pipeline, tmp_path: Path) -
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", "tests/hostile/schemathesis.toml"),
         *("run", f"{url}/openapi.json", "--checks", CHECKS, "--max-examples", EXAMPLES),
-        # A query may wait for half a minute. A stream of events has no end.
+        # A query may wait for half a minute. The stream of events is left out because it has no end.
         *("--request-timeout", "60"),
         *("--exclude-path", "/events", "--continue-on-failure", "--warnings", "off"),
         *("--generation-database", "none", "--report-json-path", str(report)),

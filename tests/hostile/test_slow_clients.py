@@ -1,4 +1,4 @@
-"""Clients that send slowly, too much at once, or do not read: they are cut off, and all others are served."""
+"""Clients that send slowly, send too much at once or do not read are cut off, and all other clients are served."""
 
 import asyncio
 import itertools
@@ -58,7 +58,7 @@ async def wires(target: Pipeline, count: int) -> AsyncIterator[list[Wire]]:
 
 
 async def dribble(wire: Wire, data: bytes) -> bytes:
-    """Send a byte every now and then for as long as the gateway takes them; return what it says in the end."""
+    """Send ten bytes a second until the gateway closes the connection, and return its answer."""
 
     async def send() -> None:
         for byte in data:
@@ -90,8 +90,8 @@ async def test_a_head_that_dribbles_after_an_answer_is_cut_off_too(target: Pipel
         assert b"408" in await dribble(slow, PING[:-2] + b"x: " + b"x" * 2000)
 
 
-async def test_line_ends_without_an_end_are_cut_off(target: Pipeline) -> None:
-    """They may come before a request, and begin none."""
+async def test_endless_empty_lines_are_cut_off(target: Pipeline) -> None:
+    """HTTP allows empty lines before a request: they do not begin one."""
     async with wire(target.gateways[0]) as slow:
         await slow.send(PING)
         assert (await slow.answer())[0] == 200
@@ -114,15 +114,15 @@ async def nothing(target: Pipeline) -> bool | None:
     return True if await inflight(target) == 0 else None
 
 
-async def test_a_body_after_its_answer_may_not_dribble_either(target: Pipeline) -> None:
+async def test_a_body_that_dribbles_after_its_answer_is_cut_off_too(target: Pipeline) -> None:
     async with wire(target.gateways[0]) as slow:
         await slow.send(head("POST", "/ecgs", "nobody's", content_length="100000"))
         assert (await slow.answer())[0] == 401
         await dribble(slow, b" " * 4096)
 
 
-async def test_a_slow_body_that_comes_is_taken(target: Pipeline, token: str) -> None:
-    """Longer than any timeout, and faster than a KiB a second."""
+async def test_a_slow_body_above_the_lowest_rate_is_accepted(target: Pipeline, token: str) -> None:
+    """The body takes longer than the client timeout, at more than a KiB per second."""
     body = BODY + b" " * 20_000
     async with wire(target.gateways[0]) as slow:
         await slow.send(head("POST", "/ecgs", token, content_type=JSON, content_length=str(len(body))))
@@ -132,8 +132,8 @@ async def test_a_slow_body_that_comes_is_taken(target: Pipeline, token: str) -> 
         assert (await slow.answer())[0] == 201
 
 
-async def test_what_is_announced_is_not_held_and_what_comes_is(target: Pipeline, token: str) -> None:
-    """Fifty bodies of the largest size, several times what the gateway holds, of which a little has come."""
+async def test_received_bytes_count_against_the_limit_and_announced_ones_do_not(target: Pipeline, token: str) -> None:
+    """Fifty bodies of the largest size, several times the gateway's limit, are announced and only begun."""
     part = 200_000
     async with wires(target, 50) as slow:
         for one in slow:
@@ -149,7 +149,7 @@ async def test_what_is_announced_is_not_held_and_what_comes_is(target: Pipeline,
 
 
 async def test_the_slowest_bodies_do_not_keep_others_out(target: Pipeline, token: str) -> None:
-    """All that a gateway holds is theirs, and they go on at the least speed that is allowed."""
+    """Slow bodies fill the gateway's limit and go on at the lowest rate that is allowed; others are accepted still."""
     size = 15 * MIB
     gateway = target.gateways[0]
     memory = Memory(gateway)
@@ -177,7 +177,7 @@ async def test_the_slowest_bodies_do_not_keep_others_out(target: Pipeline, token
                 assert response.status_code in (201, 503)
                 return True if response.status_code == 201 else None
 
-            # There is no room for it until one of them is given up.
+            # Accepted only after one of the slow bodies was given up.
             large = b" " * (5 * MIB) + BODY
 
             async def large_accepted() -> bool | None:
@@ -191,7 +191,7 @@ async def test_the_slowest_bodies_do_not_keep_others_out(target: Pipeline, token
         for task in trickling:
             task.cancel()
         await asyncio.gather(*trickling, return_exceptions=True)
-    # Held twice for a moment, when they are put together.
+    # Bodies are held twice for a moment, when their parts are joined.
     assert memory.growth() < 2 * MAX_INFLIGHT + 64 * MIB
 
 
@@ -216,12 +216,13 @@ async def test_too_many_pipelined_requests_are_cut_off(target: Pipeline, token: 
     assert memory.growth() < 64 * MIB
 
 
-async def test_a_broken_request_is_no_answer_to_the_one_before(target: Pipeline, token: str) -> None:
-    """The submission before it is accepted: 400 would say that it was not."""
+async def test_a_broken_request_gets_no_400_while_an_earlier_one_is_unanswered(target: Pipeline, token: str) -> None:
+    """The submission before the broken request is accepted: its client would take a 400 for the answer to it."""
     submission = head("POST", "/ecgs", token, content_type=JSON, content_length=str(len(BODY))) + BODY
     async with wire(target.gateways[0]) as one:
         await one.send(submission + b"\x00 broken\r\n\r\n")
-        assert b"400" not in await one.rest()
+        # Its own answer, or none because the connection is closed.
+        assert (await one.rest())[:13] in (b"HTTP/1.1 201 ", b"")
     async with wire(target.gateways[0]) as one:
         await one.send(b"\x00 broken\r\n\r\n")
         status, body = await one.answer()
@@ -238,19 +239,21 @@ async def test_a_broken_request_is_no_answer_to_the_one_before(target: Pipeline,
     ids=["one long header", "a long path", "many headers"],
 )
 async def test_a_large_head_is_refused(target: Pipeline, request_head: bytes) -> None:
+    answers = set()
     for cut in (len(request_head), 60_000):
         async with wire(target.gateways[0]) as one:
             await one.send(request_head[:cut])
             await one.send(request_head[cut:])
-            answer = await one.rest()
-            assert answer.startswith(b"HTTP/1.1 431 ") or not answer
+            answers.add((await one.rest())[:13])
+    # A client that is still sending may miss it.
+    assert {b"HTTP/1.1 431 "} <= answers <= {b"HTTP/1.1 431 ", b""}
     async with wire(target.gateways[0]) as one:
         # Just within the limit.
         await one.send(head("GET", "/health/ping", "x", x_long="x" * (MAX_HEAD_BYTES - 200)))
         assert (await one.answer())[0] == 200
 
 
-async def test_a_head_without_an_end_takes_no_memory(target: Pipeline) -> None:
+async def test_an_endless_head_takes_no_memory(target: Pipeline) -> None:
     gateway = target.gateways[0]
     memory = Memory(gateway)
     async with wires(target, 20) as greedy:
@@ -273,7 +276,7 @@ async def test_a_thousand_idle_connections_harm_nobody(target: Pipeline) -> None
 
 @pytest_asyncio.fixture(scope="module")
 async def large(target: Pipeline, token: str) -> str:
-    """The id of an ECG whose answer is of many megabytes."""
+    """The id of an ECG with an answer of many megabytes."""
     signal = list(itertools.islice(itertools.cycle([1000, -1000]), 2_000_000))
     async with target.client(token=token) as client:
         response = await client.post("/ecgs", json={"leads": [{"name": "I", "signal": signal}]})
@@ -283,8 +286,8 @@ async def large(target: Pipeline, token: str) -> str:
     return ecg_id
 
 
-async def test_answers_that_nobody_reads_are_bounded(target: Pipeline, token: str, large: str) -> None:
-    """A hundred clients ask for 11 MB each, four times, and read nothing."""
+async def test_the_memory_of_unread_answers_is_bounded(target: Pipeline, token: str, large: str) -> None:
+    """A hundred clients request 11 MB four times each, and read nothing."""
     gateway = target.gateways[0]
     request = head("GET", f"/ecgs/{large}", token)
     memory = Memory(gateway)
@@ -293,7 +296,7 @@ async def test_answers_that_nobody_reads_are_bounded(target: Pipeline, token: st
             one.stop_reading()
             await one.send(request * 4)
         async with target.client(token=token) as client:
-            # To hold millions of samples against the document takes far longer than to read them.
+            # Without validation, which takes far longer than reading for millions of samples.
             client.event_hooks = {}
 
             async def read() -> bool | None:
@@ -304,24 +307,24 @@ async def test_answers_that_nobody_reads_are_bounded(target: Pipeline, token: st
                 return True if response.status_code == 200 else None
 
             await others_are_served(target)
-            # Who reads gets it, whoever else does not.
+            # A client that reads gets the same answer meanwhile.
             await eventually(read, what="an answer to one who reads")
 
         async def all_ended() -> bool | None:
             return all(one.ended for one in deaf) or None
 
         await eventually(all_ended, what="the end of every connection")
-        # What is read and written at the same time, and what the allocator has of it afterwards.
+        # A margin for the answers that are being built, and for memory that the allocator keeps.
         assert memory.growth() < MAX_UNREAD + 256 * MIB
 
 
-async def test_a_stream_ends_with_its_connection_whatever_is_pipelined_behind(target: Pipeline, token: str) -> None:
-    """Those of a user are limited: each that stayed would be one less."""
+async def test_a_stream_ends_with_its_connection_despite_pipelined_requests(target: Pipeline, token: str) -> None:
+    """The number of streams of a user is limited: each stream that stayed open would leave room for one less."""
     stream = head("GET", "/events", token)
     for _ in range(12):
         async with wire(target.gateways[0]) as one:
             await one.send(stream + PING)
-            assert await one.reader.readuntil(b"retry") != b""
+            await one.reader.readuntil(b"retry")
 
     async def may_open() -> bool | None:
         async with wire(target.gateways[0]) as one:

@@ -1,6 +1,6 @@
-"""How long it takes to say that an ECG is not there, and that it is somebody else's: `python -m tests.hostile.timing`.
+"""Times of the 404s for an ECG that does not exist and for somebody else's ECG: `python -m tests.hostile.timing`.
 
-By hand, on a machine that does little else: a difference of times is no test.
+To be run by hand on an idle machine: times differ too much for an automatic test.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _LEADS = [{"name": f"lead {number}", "signal": [1, -1, 1]} for number in range(1
 
 
 async def main() -> None:
-    """Start a pipeline, ask for each kind of id in turn, and print the times."""
+    """Start a pipeline, query each kind of id in turn, and print the times."""
     directory = Path(tempfile.mkdtemp())
     broker = EmbeddedBroker(directory)
     pipeline = Pipeline(broker, directory)
@@ -40,7 +40,7 @@ async def main() -> None:
         for kind, of in times.items():
             low, middle, high = statistics.quantiles(of, n=4)
             sys.stdout.write(f"{kind:<36} median {middle:7.1f} us, quartiles {low:7.1f} and {high:7.1f}\n")
-        # The statistic of Mann and Whitney (1947) as a share, and twice its deviation where there is no difference.
+        # The statistic of Mann and Whitney (1947) as a share, and twice its standard deviation under no difference.
         chance = 2 * math.sqrt((2 * _ROUNDS + 1) / (12 * _ROUNDS**2))
         for one, other in itertools.pairwise(times):
             later = _later(times[one], times[other])
@@ -84,7 +84,7 @@ async def _measure(pipeline: Pipeline) -> dict[str, list[float]]:
 
 
 def _later(these: list[float], those: list[float]) -> float:
-    """Return the share of all pairs in which this one is the greater: half if nothing tells them apart."""
+    """Return the share of all pairs in which the first time is the greater: one half if there is no difference."""
     ordered = np.sort(those)
     return float(np.searchsorted(ordered, these).mean() / ordered.size)
 

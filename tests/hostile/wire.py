@@ -1,4 +1,4 @@
-"""Talking HTTP by hand, as no well-behaved client does."""
+"""HTTP over raw connections, to misbehave as no HTTP client would."""
 
 import asyncio
 import contextlib
@@ -22,13 +22,13 @@ class Wire:
         self._writer = writer
 
     async def send(self, data: bytes) -> None:
-        """Send bytes; that the gateway has hung up is seen by reading."""
+        """Send bytes, ignoring that the gateway may have closed the connection: reading shows that."""
         with contextlib.suppress(ConnectionError):
             self._writer.write(data)
             await self._writer.drain()
 
     async def rest(self, timeout: float = 30) -> bytes:
-        """Return what comes until the gateway hangs up; it must."""
+        """Return all bytes until the gateway closes the connection; fail if it does not in time (seconds)."""
         received = b""
         async with asyncio.timeout(timeout):
             with contextlib.suppress(ConnectionError):
@@ -37,20 +37,20 @@ class Wire:
         return received
 
     async def answer(self) -> tuple[int, bytes]:
-        """Return the next answer's status and body."""
+        """Return the status and the body of the next answer."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"content-length: ([0-9]+)", head)
         return int(head.split()[1]), await self.reader.readexactly(int(length[1]) if length else 0)
 
     def stop_reading(self) -> None:
-        """Have nothing taken from the network any more."""
+        """Stop reading from the socket."""
         transport = self._writer.transport
         assert isinstance(transport, asyncio.ReadTransport)
         transport.pause_reading()
 
     @property
     def ended(self) -> bool:
-        """Whether the system knows of its end, though nothing of it was read."""
+        """Whether the operating system knows that the connection has ended, though its data has not been read."""
         information = self._writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
         return bool(information[0] == _TCP_CLOSE)
 
@@ -60,7 +60,7 @@ class Wire:
 
 @asynccontextmanager
 async def wire(gateway: Gateway, window: int | None = None) -> AsyncIterator[Wire]:
-    """Open a connection; of a small window little fits onto the way to a client that does not read."""
+    """Open a connection to a gateway; `window` limits the bytes that the reader buffers."""
     url = urlsplit(gateway.url)
     reader, writer = await asyncio.open_connection(url.hostname, url.port, limit=window or 1 << 16)
     wire = Wire(reader, writer)
@@ -71,7 +71,7 @@ async def wire(gateway: Gateway, window: int | None = None) -> AsyncIterator[Wir
 
 
 def head(method: str, path: str, token: str, **headers: str) -> bytes:
-    """Return a request's line and headers."""
+    """Return the request line and the headers of a request."""
     named = {"host": "gateway", "x-user-token": token, **{name.replace("_", "-"): v for name, v in headers.items()}}
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -1,4 +1,4 @@
-"""A test that starts a pipeline and never ends, for `test_lifetime.py` to kill; only found by its name."""
+"""A test that starts a pipeline and never ends, for `test_lifetime.py` to kill; pytest runs it only by its path."""
 
 import os
 import signal
@@ -13,10 +13,10 @@ async def test_that_never_ends(new_pipeline: Callable[..., Pipeline]) -> None:
     pipeline.start_gateway()
     pipeline.start_worker()
     await pipeline.ready()
-    # In one step: whoever sees the file finds all of it in there.
+    # Renamed, so that the file has its content as soon as it exists.
     partial = Path(os.environ["ECG_TEST_ENDLESS"] + ".partial")
     partial.write_text(str(os.getpid()))
     partial.rename(os.environ["ECG_TEST_ENDLESS"])
-    # As a test whose processes take longer to stop than xdist waits: it is ended without its fixtures' clean-up.
+    # Like a test with processes that take longer to stop than xdist waits: its fixtures are not cleaned up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipeline.workers[0].running.wait()

@@ -1,4 +1,4 @@
-"""The runner on Apache Kafka: whatever was accepted before a stop, or a crash, is there after it."""
+"""The runner on Apache Kafka: users, ECGs and insights survive a stop and a crash."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 @dataclass
 class Run:
-    """A runner that is ready, and how to use it."""
+    """A runner that is ready, with its address and admin token."""
 
     process: Process
     url: str
@@ -40,7 +40,7 @@ class Run:
         return str(answer.json()["token"])
 
     async def submit(self, token: str, ecgs: int, key: str = "") -> dict[str, list[int]]:
-        """Submit ECGs at once; return their signals by id."""
+        """Submit ECGs at the same time, and return their signals by id."""
         signals = [[1, -1] * (i + 1) for i in range(ecgs)]
         async with self.client(token) as client:
             answers = await asyncio.gather(
@@ -72,7 +72,7 @@ Start = Callable[[], Awaitable[Run]]
 
 @pytest.fixture
 def start(kafka: Distribution, tmp_path: Path) -> Iterator[Start]:
-    """Start runners, one after the other, on the same data and ports."""
+    """A function that starts a runner; each call uses the same data and ports."""
     env = {
         "ECG_HTTP_PORT": str(free_port()),
         "ECG_BROKER_PORT": str(free_port()),

@@ -1,4 +1,4 @@
-"""Apache Kafka without Docker: what one node keeps, what three nodes survive, and what is said when it can't be had."""
+"""Apache Kafka without Docker: durability of one node, faults of three nodes, and errors of the installation."""
 
 import asyncio
 import os
@@ -45,7 +45,7 @@ async def producing(cluster: KafkaCluster) -> AsyncIterator[Callable[[str], Any]
     producer = AIOKafkaProducer(
         bootstrap_servers=cluster.bootstrap_servers,
         enable_idempotence=True,
-        # What is under way to a frozen leader is sent to its successor only after this time; the default is 40 s.
+        # Requests to a frozen leader are sent to its successor only after this timeout; the default is 40 s.
         request_timeout_ms=5000,
     )
     await producer.start()
@@ -94,7 +94,7 @@ async def three_nodes(kafka: Distribution, tmp_path_factory: pytest.TempPathFact
 
 @pytest_asyncio.fixture
 async def healthy(three_nodes: KafkaCluster) -> AsyncIterator[KafkaCluster]:
-    """Three nodes in sync, and again after the test whatever it broke."""
+    """Three nodes in sync; after the test, nodes that it broke are brought back."""
     yield three_nodes
     for node in three_nodes.nodes:
         node.resume()
@@ -105,9 +105,7 @@ async def healthy(three_nodes: KafkaCluster) -> AsyncIterator[KafkaCluster]:
 
 @pytest.mark.kafka
 class TestOneNode:
-    async def test_what_was_produced_is_there_after_a_restart_and_after_a_crash(
-        self, kafka: Distribution, tmp_path: Path
-    ) -> None:
+    async def test_records_survive_a_restart_and_a_crash(self, kafka: Distribution, tmp_path: Path) -> None:
         async with KafkaCluster(kafka, tmp_path) as cluster:
             [node] = cluster.nodes
             await create_topic(cluster)
@@ -132,7 +130,7 @@ class TestOneNode:
             assert second.bootstrap_servers == first.bootstrap_servers == f"127.0.0.1:{ports[0]}"
             assert await consume(second) == ["kept"]
 
-    async def test_another_supervisor_can_run_it(self, kafka: Distribution, tmp_path: Path) -> None:
+    async def test_a_node_can_be_run_by_another_supervisor(self, kafka: Distribution, tmp_path: Path) -> None:
         cluster = KafkaCluster(kafka, tmp_path)
         await cluster.prepare()
         process = await asyncio.create_subprocess_exec(
@@ -147,7 +145,7 @@ class TestOneNode:
             process.terminate()
             await asyncio.wait_for(process.wait(), DEADLINE)
 
-    async def test_a_group_may_have_a_session_of_two_seconds(self, kafka: Distribution, tmp_path: Path) -> None:
+    async def test_a_group_may_have_a_session_timeout_of_two_seconds(self, kafka: Distribution, tmp_path: Path) -> None:
         async with KafkaCluster(kafka, tmp_path) as cluster:
             await create_topic(cluster)
             await produce(cluster, "read by a group")
@@ -193,7 +191,9 @@ class TestOneNode:
                 await second.start()
             assert not second.nodes[0].running
 
-    async def test_starting_it_twice_is_an_error_and_no_harm(self, kafka: Distribution, tmp_path: Path) -> None:
+    async def test_a_second_start_is_an_error_and_leaves_the_cluster_running(
+        self, kafka: Distribution, tmp_path: Path
+    ) -> None:
         async with KafkaCluster(kafka, tmp_path) as cluster:
             with pytest.raises(RuntimeError, match="run already"):
                 await cluster.start()
@@ -277,7 +277,7 @@ class TestThreeNodes:
             await send("after")
         assert (await consume(healthy))[len(before) :] == ["before", "meanwhile", "after"]
 
-    async def test_one_copy_alone_acknowledges_nothing(self, healthy: KafkaCluster) -> None:
+    async def test_a_single_replica_in_sync_acknowledges_nothing(self, healthy: KafkaCluster) -> None:
         async with producing(healthy) as send:
             await send("on three")
             leader = await healthy.leader(TOPIC)
@@ -285,13 +285,13 @@ class TestThreeNodes:
             for node in followers:
                 node.pause()
             sending = asyncio.ensure_future(send("on one"))
-            # The time in which frozen followers leave the copies in sync, and then some.
+            # Longer than it takes until frozen followers are removed from the replicas in sync.
             done, _ = await asyncio.wait([sending], timeout=5)
             assert not done
             followers[0].resume()
             await asyncio.wait_for(sending, DEADLINE)
 
-    async def test_a_group_finds_its_coordinator_again(self, healthy: KafkaCluster) -> None:
+    async def test_a_group_gets_a_new_coordinator(self, healthy: KafkaCluster) -> None:
         coordinator = await healthy.coordinator("readers")
         coordinator.kill()
 
@@ -305,7 +305,7 @@ class TestThreeNodes:
         with pytest.raises(NodeFailedError, match=r"Kafka node 2 .* ended with code -9"):
             await healthy.ready()
 
-    async def test_a_cluster_killed_as_a_whole_keeps_what_it_acknowledged(self, healthy: KafkaCluster) -> None:
+    async def test_a_cluster_killed_as_a_whole_keeps_acknowledged_records(self, healthy: KafkaCluster) -> None:
         await produce(healthy, "acknowledged")
         for node in healthy.nodes:
             node.kill()
@@ -320,7 +320,7 @@ class TestThreeNodes:
 
 
 class TestInstall:
-    """With a Java and a Maven made of shell scripts: what is said and done does not depend on the machine."""
+    """`install` with shell scripts in place of Java and Maven, so that the tests do not depend on the machine."""
 
     @pytest.fixture(autouse=True)
     def bare_machine(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,14 +340,14 @@ class TestInstall:
         self.have("java", f"echo 'openjdk version \"{version}\" 2024-01-01' >&2")
 
     def have_maven(self) -> None:
-        """Take a while, note every call, and give one jar."""
+        """Install a Maven that takes a while, records every call, and makes one jar."""
         self.have(
             "mvn",
             "for a; do case $a in -Djars=*) jars=${a#-Djars=};; esac; done\n"
             f'echo call >>"{self.bin}/calls"; sleep 0.3; mkdir -p "$jars"; : >"$jars/kafka.jar"',
         )
 
-    def test_without_java_it_says_what_is_needed(self) -> None:
+    def test_missing_java_is_reported_with_the_version_that_is_needed(self) -> None:
         with pytest.raises(ToolMissingError, match="needs Java 17 or newer; no `java` was found in PATH"):
             install()
 
@@ -362,19 +362,19 @@ class TestInstall:
         with pytest.raises(ToolMissingError, match=f"is Java {shown}"):
             install()
 
-    def test_without_maven_it_says_what_for(self) -> None:
+    def test_missing_maven_is_reported_with_its_purpose(self) -> None:
         self.have_java()
         with pytest.raises(ToolMissingError, match="fetched with Maven, once; no `mvn` was found"):
             install()
 
-    def test_a_failing_maven_is_quoted_and_leaves_nothing(self) -> None:
+    def test_a_failing_maven_is_quoted_and_leaves_no_files(self) -> None:
         self.have_java()
         self.have("mvn", "echo 'Could not find artifact'; exit 1")
         with pytest.raises(KafkaUnavailableError, match="Could not find artifact"):
             install()
         assert [file.name for file in self.home.iterdir()] == [".lock"]
 
-    def test_maven_is_needed_once(self) -> None:
+    def test_maven_is_needed_only_once(self) -> None:
         self.have_java("25")
         self.have_maven()
         first = install()

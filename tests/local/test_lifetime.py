@@ -1,4 +1,4 @@
-"""What tests start ends with them, whatever ends them."""
+"""Processes that tests start end with the tests, in whatever way these end."""
 
 import contextlib
 import os
@@ -22,19 +22,19 @@ BROKERS = {"embedded": ["memory://tansu/"], "kafka": ["kafka.Kafka"]}
 
 
 def marked(mark: str) -> dict[int, str]:
-    """Return the command of every process that inherited the mark in its environment, by process id."""
+    """Return the commands of all processes with the mark in their environment, by process id."""
     found = {}
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             if f"{MARK}={mark}".encode() in (directory / "environ").read_bytes().split(b"\0"):
                 found[int(directory.name)] = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:  # it has ended, or is another user's
+        except OSError:  # the process has ended, or belongs to another user
             continue
     return found
 
 
 class Session:
-    """A session of pytest in a process of its own, with one test that started a pipeline and waits."""
+    """A session of pytest in a process of its own, with one test, which starts a pipeline and waits."""
 
     def __init__(self, directory: Path, broker: str) -> None:
         self.file = directory / uuid.uuid4().hex
@@ -43,7 +43,7 @@ class Session:
         self.main = Process("pytest", argv, {MARK: str(self.file)}, directory / "pytest.log")
 
     async def begin(self) -> int:
-        """Start it and wait until its pipeline is ready; return the id of the process that runs the test."""
+        """Start the session, wait until its pipeline is ready, and return the id of the process that runs the test."""
         self.main.start()
         tester = await eventually(self._tester, 2 * DEADLINE, what="the pipeline of the other session")
         running = " ".join(self.commands.values())
@@ -81,12 +81,12 @@ async def test_nothing_outlives_a_session(session: Session, number: signal.Signa
     await eventually(session.ended, what="the end of every process")
 
 
-async def test_nothing_outlives_a_process_of_xdist(session: Session) -> None:
+async def test_nothing_outlives_a_worker_of_xdist(session: Session) -> None:
     os.kill(await session.begin(), signal.SIGKILL)
     await eventually(session.ended, what="the end of every process")
 
 
-def test_an_interrupt_ends_a_child_where_the_tests_ignore_it(tmp_path: Path) -> None:
+def test_an_interrupt_ends_a_child_even_if_the_tests_ignore_interrupts(tmp_path: Path) -> None:
     process = Process("sleep", ["sleep", "600"], {}, tmp_path / "log")
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

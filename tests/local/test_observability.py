@@ -1,4 +1,4 @@
-"""Alert rules and dashboard: they speak of metrics that there are, and of alerts that the manual explains."""
+"""Alert rules and dashboard use metrics that exist, and the manual explains every metric and alert."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def expressions() -> list[str]:
 
 
 @pytest.mark.slow
-async def test_every_metric_that_is_spoken_of_is_there(new_pipeline: NewPipeline) -> None:
+async def test_every_metric_in_use_exists_and_every_metric_is_documented(new_pipeline: NewPipeline) -> None:
     pipeline, ports = new_pipeline(), [free_port(), free_port()]
     pipeline.start_gateway(ECG_METRICS_PORT=str(ports[0]))
     pipeline.start_worker(ECG_METRICS_PORT=str(ports[1]))
@@ -53,14 +53,14 @@ async def test_every_metric_that_is_spoken_of_is_there(new_pipeline: NewPipeline
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
-def test_the_manual_says_of_every_alert_what_to_do(rule: dict[str, Any]) -> None:
+def test_the_manual_explains_every_alert(rule: dict[str, Any]) -> None:
     page, _, anchor = rule["annotations"]["runbook"].partition("#")
     assert (page, anchor) == ("docs/operations.md", rule["alert"].lower())
     assert re.search(rf"^#+ {rule['alert']}$\n\n\S", MANUAL, re.MULTILINE)
     assert rule["labels"]["severity"] in ("critical", "warning")
 
 
-def test_the_manual_explains_no_alert_that_there_is_not() -> None:
+def test_the_manual_explains_no_unknown_alert() -> None:
     assert set(re.findall(r"^#+ (Ecg\w+)$", MANUAL, re.MULTILINE)) == {rule["alert"] for rule in rules()}
 
 
@@ -69,7 +69,7 @@ def test_the_manual_explains_no_alert_that_there_is_not() -> None:
     [["check", "config", "prometheus.yml"], ["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]],
     ids=" ".join,
 )
-def test_prometheus_takes_them(command: list[str]) -> None:
+def test_promtool_accepts_configuration_and_rules(command: list[str]) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         missing("The rules are checked by Prometheus's own tool; no `promtool` was found in PATH.")
@@ -77,7 +77,7 @@ def test_prometheus_takes_them(command: list[str]) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_what_the_containers_mount_is_there_and_found() -> None:
+def test_mounted_files_exist_and_name_each_other_rightly() -> None:
     for name in ("prometheus", "grafana"):
         for volume in SERVICES[name]["volumes"]:
             source = volume.partition(":")[0]

@@ -1,4 +1,4 @@
-"""A browser for the page, and tabs in which nothing may go wrong unnoticed."""
+"""A browser for the page's tests, and tabs that fail the test on any error in the browser."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -13,12 +13,12 @@ from tests.page.tab import Tab
 
 @pytest_asyncio.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """Debian's Chromium; a machine without it skips, CI fails."""
+    """Debian's Chromium; without it the tests are skipped, except in CI, where they fail."""
     chromium = shutil.which("chromium")
     if chromium is None:
         missing("there is no chromium")
     async with async_playwright() as playwright:
-        # Its own sandbox needs rights that containers do not have; it opens nothing but the page.
+        # Chromium's sandbox needs rights that containers lack, and is not needed: only our own page is opened.
         args = ["--no-sandbox", "--host-resolver-rules=MAP far-away.test 127.0.0.1"]
         browser = await playwright.chromium.launch(executable_path=chromium, args=args)
         yield browser
@@ -58,7 +58,7 @@ async def tab(context: BrowserContext, pipeline: Pipeline) -> AsyncIterator[Tab]
 
 @pytest_asyncio.fixture(scope="module")
 async def modules(browser: Browser, pipeline: Pipeline) -> AsyncIterator[Tab]:
-    """An open page for all tests of a file that call its modules and touch nothing else of it."""
+    """An open page for all tests of a file that only call the page's modules."""
     async with new_context(browser) as context, new_tab(context, pipeline.gateways[0].url) as tab:
         await tab.open()
         yield tab

@@ -1,4 +1,4 @@
-"""A tab with the page: what a user does in it, and what goes wrong."""
+"""A tab with the page: a user's actions, and the errors in the browser."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from typing import Any
 
 from playwright.async_api import ConsoleMessage, Locator, Page
 
-# Chromium reports every refused request; tests of refusals look at what the page makes of it.
+# Chromium reports every refused request, which is not an error: tests of refusals check what the page shows.
 _REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of (?:4\d\d|503)")
 
 
 @dataclass
 class Tab:
-    """A tab with the page, and what went wrong in it."""
+    """A tab with the page, its requests and console messages, and the errors in it."""
 
     page: Page
     url: str
@@ -28,7 +28,7 @@ class Tab:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.console.append(message.text)
-        # A violation of the Content-Security-Policy is an error here too.
+        # Violations of the Content-Security-Policy are reported here too.
         if message.type in ("error", "warning") and not _REFUSAL.match(message.text):
             self.problems.append(f"{message.type}: {message.text}")
 
@@ -62,11 +62,11 @@ class Tab:
         await self.page.locator("#plot:not([hidden])").wait_for()
 
     async def drawn(self) -> dict[str, str]:
-        """Return what the canvas says of what it shows, in the frame after the last change."""
+        """Return the canvas's data attributes, which describe the drawing, after the next frame."""
         script = """canvas => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() =>
             done({...canvas.dataset}))))"""
         return dict(await self.page.locator("#canvas").evaluate(script))
 
     async def run(self, script: str, argument: Any = None) -> Any:
-        """Return what a script of the page's own modules returns."""
+        """Run a script in the page, and return its result."""
         return await self.page.evaluate(script, argument)

@@ -1,4 +1,4 @@
-"""The API's documentation in a browser: all of it from the gateway, with the page's content security policy."""
+"""The API's documentation in a browser: all of it comes from the gateway, under its content security policy."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from tests.documented import openapi
 from tests.page.tab import Tab
 
 
-async def test_it_has_every_call_and_every_answer(tab: Tab) -> None:
-    """The tab fails on whatever is asked for elsewhere, and on every violation of the policy."""
+async def test_the_documentation_shows_every_call_and_every_answer(tab: Tab) -> None:
+    """The tab fails the test on a request to another server, and on a violation of the policy."""
     await tab.page.goto(f"{tab.url}/docs")
     document = openapi()
     await expect(tab.page.locator("#title")).to_have_text(f"{document['info']['title']} {document['info']['version']}")
@@ -32,7 +32,7 @@ async def test_it_has_every_call_and_every_answer(tab: Tab) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
-async def test_everyone_can_read_it(tab: Tab, scheme: Any, width: int) -> None:
+async def test_the_documentation_is_accessible(tab: Tab, scheme: Any, width: int) -> None:
     await tab.page.set_viewport_size({"width": width, "height": 844})
     await tab.page.emulate_media(color_scheme=scheme)
     await tab.page.goto(f"{tab.url}/docs#LeadIn")

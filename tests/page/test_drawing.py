@@ -1,4 +1,4 @@
-"""What is drawn where: the pure modules under the plot."""
+"""The layout, the samples and the events: the page's pure modules."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ async def test_other_leads_have_a_row_each(modules: Tab, names: list[str]) -> No
     assert [[track["lead"] for track in row] for row in layout["rows"]] == [[i] for i in range(len(names))]
 
 
-async def test_a_column_shows_its_part_of_every_sheet(modules: Tab) -> None:
+async def test_a_column_shows_its_part_of_every_ten_seconds(modules: Tab) -> None:
     script = "async ([track, from, to]) => (await import('/page/ecg/layout.js')).parts(track, from, to)"
     track = {"lead": 0, "start": 2.5, "end": 5, "every": 10}
     assert await modules.run(script, [track, 3, 14]) == [{"start": 3, "end": 5}, {"start": 12.5, "end": 14}]
@@ -68,7 +68,7 @@ POLYLINE = """async ([signal, from, to, resolution]) => {
 
 @pytest.mark.parametrize("resolution", [0.2, 1, 3.9, 4, 17, 300, 5000])
 @pytest.mark.parametrize("length", [1, 5, 999, 4096])
-async def test_no_peak_is_lost_and_points_are_as_many_as_pixels_need(
+async def test_no_peak_is_lost_and_the_number_of_points_depends_on_the_pixels(
     modules: Tab, resolution: float, length: int
 ) -> None:
     signal = RANDOM.integers(-1000, 1001, length)
@@ -76,13 +76,13 @@ async def test_no_peak_is_lost_and_points_are_as_many_as_pixels_need(
     points = np.array(await modules.run(POLYLINE, [signal.tolist(), 0, length, resolution])).reshape(-1, 2)
     assert (points[:, 1].min(), points[:, 1].max()) == (signal.min(), 30_000)
     assert (np.diff(points[:, 0]) > 0).all()
-    # Where the peak is, the line has it, but for what shares a pixel.
+    # The line has the peak at the right place, to within a pixel.
     peak = points[points[:, 1].argmax(), 0]
     assert abs(peak - length // 3) <= max(resolution, 1)
     assert len(points) <= min(length, 4 * length / resolution) + 4
 
 
-async def test_only_what_is_visible_is_drawn(modules: Tab) -> None:
+async def test_only_visible_samples_are_drawn(modules: Tab) -> None:
     points = np.array(await modules.run(POLYLINE, [list(range(1000)), 100.5, 110.2, 1])).reshape(-1, 2)
     assert points[:, 0].tolist() == list(range(100, 112))
     assert await modules.run(POLYLINE, [[1, 2], 5, 9, 1]) == []
@@ -100,7 +100,7 @@ STREAM = (
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-async def test_events_are_parsed_however_they_are_cut(modules: Tab, size: int) -> None:
+async def test_events_are_parsed_from_pieces_of_any_size(modules: Tab, size: int) -> None:
     pieces = [STREAM[i : i + size] for i in range(0, len(STREAM), size)]
     events, last = await modules.run(PARSE, pieces)
     assert events == [{"event": "insights", "data": '{"a":\n1}'}, {"event": "message", "data": "x"}]

@@ -1,4 +1,4 @@
-"""How the gateway serves the page's files."""
+"""Serving the page's files."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ FILES = sorted(
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", *(f"/{path.as_posix()}" for path in FILES)])
-async def test_files_need_no_token_and_are_asked_for_again_each_time(pipeline: Pipeline, path: str) -> None:
+async def test_files_need_no_token_and_are_revalidated_each_time(pipeline: Pipeline, path: str) -> None:
     async with pipeline.client() as client:
         answer = await client.get(path)
         assert answer.status_code == 200
@@ -38,7 +38,7 @@ async def test_files_need_no_token_and_are_asked_for_again_each_time(pipeline: P
 )
 async def test_nothing_else_is_served(pipeline: Pipeline, path: str) -> None:
     async with pipeline.client() as client:
-        assert (await client.get(f"/page/{path}")).status_code == 404
+        assert (await client.get(path)).status_code == 404
 
 
 def test_the_wheel_has_the_files(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page in a browser, on the real gateway and workers."""
+"""The page in a browser, with real gateways and workers."""
 
 import asyncio
 import itertools
@@ -20,10 +20,10 @@ from tests.page.tab import Tab
 
 _users = itertools.count()
 
-# The numbers of an image that are the trace's, in as many columns and rows of it.
+# The share of the canvas's columns, and of its rows, that contain pixels in the colour of the trace.
 INK = """canvas => {
     const {width, height} = canvas;
-    // Of a copy: a canvas that is read is drawn more slowly from then on.
+    // From a copy, because reading a canvas makes drawing it slower from then on.
     const copy = new OffscreenCanvas(width, height).getContext("2d", {willReadFrequently: true});
     copy.drawImage(canvas, 0, 0);
     const pixels = copy.getImageData(0, 0, width, height).data;
@@ -40,13 +40,13 @@ INK = """canvas => {
 
 @pytest_asyncio.fixture
 async def token(pipeline: Pipeline) -> str:
-    """The token of a user who has nothing yet."""
+    """The token of a new user, without ECGs."""
     return await pipeline.register(f"page-{next(_users)}")
 
 
 @pytest_asyncio.fixture
 async def desk(tab: Tab, token: str) -> AsyncIterator[Tab]:
-    """The page, signed in; whatever a test does, the token is only ever in a header."""
+    """The page after signing in; after the test, it checks that the token was sent in a header only."""
     await tab.sign_in(token)
     yield tab
     assert not any(token in text for text in tab.requests + tab.console)
@@ -62,7 +62,7 @@ def files_of(record: Path) -> list[Path]:
     return [record.with_suffix(".hea"), record.with_suffix(".dat")]
 
 
-async def test_a_wrong_token_is_told_at_its_field(tab: Tab) -> None:
+async def test_a_wrong_token_is_reported_at_its_field(tab: Tab) -> None:
     await tab.open()
     field = tab.page.get_by_label("Token")
     for wrong, problem in (("ecg_wrong", "Wrong token."), ("two words", "no token"), ("", "Enter your token.")):
@@ -75,12 +75,20 @@ async def test_a_wrong_token_is_told_at_its_field(tab: Tab) -> None:
     assert await tab.run("() => sessionStorage.length + localStorage.length") == 0
 
 
-async def test_no_token_is_taken_over_plain_http_from_elsewhere(tab: Tab) -> None:
+async def test_an_address_that_names_no_ecg_does_not_prevent_the_sign_in(tab: Tab, token: str) -> None:
+    await tab.sign_in(token)
+    await tab.page.goto(f"{tab.url}#%")
+    await tab.page.reload()
+    await tab.page.get_by_role("heading", name="Recordings").wait_for()
+    await expect(tab.page.get_by_text("ECG not found")).to_be_visible()
+
+
+async def test_no_token_is_accepted_over_plain_http_from_another_host(tab: Tab) -> None:
     tab.url = tab.url.replace("127.0.0.1", "far-away.test")
     await tab.open()
     await expect(tab.page.get_by_text("over plain HTTP")).to_be_visible()
     await expect(tab.page.get_by_label("Token")).to_be_hidden()
-    # Chromium ignores the opener policy there, and says so.
+    # Chromium ignores the opener policy of a page over plain HTTP, and reports that.
     tab.problems = [problem for problem in tab.problems if "Cross-Origin-Opener-Policy" not in problem]
 
 
@@ -118,7 +126,7 @@ async def test_the_same_file_again_is_the_same_ecg(desk: Tab, tmp_path: Path, pi
     await expect(desk.page.locator("#earlier li")).to_have_count(1)
 
 
-async def test_a_bad_file_is_told_and_stops_no_other(desk: Tab, tmp_path: Path) -> None:
+async def test_a_bad_file_is_reported_and_does_not_stop_the_others(desk: Tab, tmp_path: Path) -> None:
     bad, good = tmp_path / "<b>bad.csv", write_json(tmp_path / "good.json", {"I": [1, -1]})
     bad.write_text("I\n1\nsecret\n")
     odd = write_json(tmp_path / "odd.json", {"I": [1]}, date="yesterday")
@@ -134,17 +142,17 @@ async def test_a_bad_file_is_told_and_stops_no_other(desk: Tab, tmp_path: Path) 
     await expect(desk.page.locator("#earlier li")).to_have_count(1)
 
 
-async def test_a_recording_over_the_limit_is_told(desk: Tab, tmp_path: Path) -> None:
+async def test_a_recording_over_the_limit_is_reported(desk: Tab, tmp_path: Path) -> None:
     await desk.submit(write_json(tmp_path / "x.json", {"I": [-12345] * 3_000_000}))
     await expect(desk.upload("x.json")).to_contain_text("body: must not be over", timeout=30_000)
 
 
-async def test_recordings_are_there_after_a_reload_until_the_tab_is_signed_out(desk: Tab, tmp_path: Path) -> None:
+async def test_recordings_survive_a_reload_until_the_user_signs_out(desk: Tab, tmp_path: Path) -> None:
     await desk.submit(write_json(tmp_path / "x.json", {"I": [1, -1]}))
     await desk.show("x.json")
     await desk.page.reload()
     await expect(desk.page.locator("#earlier li")).to_have_count(1)
-    # What is open is in the address.
+    # The open ECG is there too, because the address names it.
     await expect(desk.page.locator("#leads tr")).to_have_count(1)
     await desk.page.get_by_role("button", name="Sign out").click()
     await expect(desk.page.locator("#earlier li")).to_have_count(0)
@@ -154,16 +162,14 @@ async def test_recordings_are_there_after_a_reload_until_the_tab_is_signed_out(d
     assert await desk.run("() => sessionStorage.length") == 0
 
 
-async def test_a_token_that_is_revoked_meanwhile_leads_back_to_the_sign_in(
-    tab: Tab, pipeline: Pipeline, tmp_path: Path
-) -> None:
+async def test_a_revoked_token_leads_back_to_the_sign_in(tab: Tab, pipeline: Pipeline, tmp_path: Path) -> None:
     await tab.sign_in(await pipeline.register("page-revoked"))
     await pipeline.register("page-revoked")
     await tab.submit(write_json(tmp_path / "x.json", {"I": [1, -1]}))
     await expect(tab.page.locator("#token-error")).to_contain_text("not valid any more")
 
 
-async def test_older_recordings_come_by_pages(tab: Tab, pipeline: Pipeline, token: str) -> None:
+async def test_older_recordings_are_loaded_page_by_page(tab: Tab, pipeline: Pipeline, token: str) -> None:
     async with pipeline.client(token=token) as client:
 
         async def submit(i: int) -> None:
@@ -181,7 +187,9 @@ async def test_older_recordings_come_by_pages(tab: Tab, pipeline: Pipeline, toke
     assert len(set(names)) == 60
 
 
-async def test_what_others_submit_with_the_token_appears_by_itself(desk: Tab, pipeline: Pipeline, token: str) -> None:
+async def test_ecgs_of_other_clients_with_the_token_appear_by_themselves(
+    desk: Tab, pipeline: Pipeline, token: str
+) -> None:
     async with pipeline.client(1, token=token) as client:
         await client.post("/ecgs", json={"leads": [{"name": "from a device", "signal": [1, -1]}]})
     await expect(desk.page.locator("#earlier")).to_contain_text("from a device")
@@ -191,7 +199,7 @@ async def test_everything_can_be_done_with_the_keyboard(tab: Tab, token: str, tm
     keyboard = tab.page.keyboard
 
     async def tab_to(selector: str) -> None:
-        # Past every recording of the list, of which other tests may have left a page.
+        # Enough to pass all recordings in the list, of which other tests may have left a page.
         for _ in range(200):
             if await tab.page.evaluate("selector => document.activeElement?.matches(selector)", selector):
                 outline = "() => getComputedStyle(document.activeElement).outlineStyle"
@@ -200,7 +208,8 @@ async def test_everything_can_be_done_with_the_keyboard(tab: Tab, token: str, tm
             await keyboard.press("Tab")
         raise AssertionError(f"{selector} cannot be reached")
 
-    # From the beginning: asked for only now, a chooser that opens at once can still be the browser's own.
+    # Listen from the beginning: if the listener is added just before the key press, the browser may still open its own
+    # chooser.
     choosers: asyncio.Queue[FileChooser] = asyncio.Queue()
     tab.page.on("filechooser", choosers.put_nowait)
     await tab.open()
@@ -235,7 +244,7 @@ async def test_everything_can_be_done_with_the_keyboard(tab: Tab, token: str, tm
     await tab_to("#earlier button")
 
 
-async def test_half_an_hour_is_panned_and_zoomed_with_as_many_points_as_there_are_pixels(desk: Tab) -> None:
+async def test_half_an_hour_is_panned_and_zoomed_with_a_bounded_number_of_points(desk: Tab) -> None:
     record = recordings()[0]
     await desk.submit(*files_of(record))
     await desk.show(record.with_suffix(".hea").name)
@@ -257,7 +266,7 @@ async def test_half_an_hour_is_panned_and_zoomed_with_as_many_points_as_there_ar
         assert 0 < int(drawn["points"]) <= most
         speeds.append(float(drawn["speed"]))
         assert speeds[-1] > speeds[-2]
-    # What is under the pointer, the middle of the recording, stays there.
+    # The point under the pointer, in the middle of the recording, has stayed in place.
     assert 850 < float(drawn["time"]) < 950
     await desk.page.mouse.down()
     await desk.page.mouse.move(box["x"] + 30, box["y"] + 100, steps=5)
@@ -312,7 +321,7 @@ async def test_crossings_are_marked_where_they_are_legible(desk: Tab, tmp_path: 
     await expect(desk.page.locator("#scale")).not_to_contain_text("zoom in")
 
 
-async def test_what_a_recording_does_not_tell_is_assumed_and_can_be_changed(desk: Tab, tmp_path: Path) -> None:
+async def test_a_missing_rate_and_gain_are_assumed_and_can_be_changed(desk: Tab, tmp_path: Path) -> None:
     await desk.submit(write_json(tmp_path / "x.json", {"I": [100, -100] * 5000}))
     await desk.show("x.json")
     await expect(desk.page.locator("#assumption")).to_contain_text("sampling rate and the gain")
@@ -333,7 +342,7 @@ async def test_what_a_recording_does_not_tell_is_assumed_and_can_be_changed(desk
     await expect(gain).to_have_attribute("aria-invalid", "true")
 
 
-async def test_the_leads_of_a_standard_ecg_can_be_seen_in_rows(desk: Tab) -> None:
+async def test_a_standard_ecg_can_be_shown_in_rows(desk: Tab) -> None:
     record = recordings()[1]
     await desk.submit(*files_of(record))
     await desk.show(record.with_suffix(".hea").name)
@@ -353,7 +362,7 @@ async def test_samples_of_64_bits_are_drawn_and_counted(desk: Tab, tmp_path: Pat
     await expect(desk.page.locator("#leads tr").first).to_contain_text(f"{crossings:,}")
 
 
-async def test_names_are_text_whatever_they_hold(desk: Tab, tmp_path: Path) -> None:
+async def test_names_with_markup_are_shown_as_text(desk: Tab, tmp_path: Path) -> None:
     name = '<img src=x onerror="document.title=1">'
     await desk.submit(write_json(tmp_path / "<i>x.json", {name: [1, -1], "</td>": [1]}))
     await desk.show("<i>x.json")
@@ -362,7 +371,7 @@ async def test_names_are_text_whatever_they_hold(desk: Tab, tmp_path: Path) -> N
     assert await desk.page.title() == "Electrocardiograms"
 
 
-async def test_a_submission_that_is_refused_for_now_is_sent_again(desk: Tab, tmp_path: Path) -> None:
+async def test_a_submission_that_gets_503_is_sent_again(desk: Tab, tmp_path: Path) -> None:
     refused: list[str] = []
 
     async def once(route: Route) -> None:
@@ -380,7 +389,7 @@ async def test_a_submission_that_is_refused_for_now_is_sent_again(desk: Tab, tmp
     assert len(set(refused)) == 1
 
 
-async def test_answers_are_asked_for_where_no_events_come(tab: Tab, token: str, tmp_path: Path) -> None:
+async def test_insights_are_polled_without_a_stream_of_events(tab: Tab, token: str, tmp_path: Path) -> None:
     await tab.page.route("**/events", lambda route: route.fulfill(status=404, json={"detail": "Not Found"}))
     asked: list[str | None] = []
     tab.page.on("request", lambda r: asked.append(r.headers.get("prefer")) if "/insights" in r.url else None)
@@ -390,8 +399,8 @@ async def test_answers_are_asked_for_where_no_events_come(tab: Tab, token: str, 
     assert asked[0] == "wait=10"
 
 
-async def test_no_answer_is_asked_for_where_events_come(tab: Tab, token: str, tmp_path: Path) -> None:
-    # Signing in brings the list; the page looks at it again once the stream is open. Before that it does ask.
+async def test_insights_are_not_polled_with_a_stream_of_events(tab: Tab, token: str, tmp_path: Path) -> None:
+    # Wait for the second request for the list: the page makes it once the stream is open. Until then it polls.
     looks = itertools.count(1)
     async with tab.page.expect_request(lambda r: r.method == "GET" and "/ecgs" in r.url and next(looks) == 2):
         await tab.sign_in(token)
@@ -421,7 +430,7 @@ async def test_a_dropped_file_is_submitted(desk: Tab) -> None:
     await desk.done("dropped.csv")
 
 
-async def test_print_is_in_true_millimetres(desk: Tab) -> None:
+async def test_a_printed_ecg_is_in_true_millimetres(desk: Tab) -> None:
     record = recordings()[1]
     await desk.submit(*files_of(record))
     await desk.show(record.with_suffix(".hea").name)
@@ -438,7 +447,7 @@ async def test_print_is_in_true_millimetres(desk: Tab) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
-async def test_everyone_can_use_it(tab: Tab, token: str, tmp_path: Path, scheme: Any, width: int) -> None:
+async def test_the_page_is_accessible(tab: Tab, token: str, tmp_path: Path, scheme: Any, width: int) -> None:
     await tab.page.set_viewport_size({"width": width, "height": 844})
     await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
 

@@ -1,4 +1,4 @@
-"""The page's readers of recordings beside the Python client's: the same submission, byte for byte."""
+"""The page's readers of recordings make the same submissions as the Python client's, byte for byte."""
 
 import base64
 import datetime
@@ -49,7 +49,7 @@ async def read_in(tab: Tab, *paths: Path, csv: dict[str, Any] | None = None) -> 
 
 
 async def check_same(tab: Tab, main: Path, *others: Path) -> dict[str, Any]:
-    """Check that both readers make the same submission of a file, with the same key, and return the page's."""
+    """Check that both readers make the same submission of a file with the same key; return the page's result."""
     expected = read(main)
     [found] = await read_in(tab, main, *others)
     assert "error" not in found, found
@@ -66,7 +66,7 @@ async def test_real_records_are_read_alike(modules: Tab) -> None:
 
 @pytest.mark.parametrize("code", ["16", "24", "32", "61", "80", "160", "212"])
 async def test_storage_formats_of_wfdb_are_read_alike(modules: Tab, tmp_path: Path, code: str) -> None:
-    # Those that wfdb reads and does not write are made of format 16.
+    # Formats that wfdb reads but does not write are converted from format 16.
     written = "16" if code in ("61", "160", "212") else code
     bits = {"24": 24, "32": 31, "80": 8, "212": 12}.get(code, 16)
     signal = RANDOM.integers(-(2 ** (bits - 1)) + 1, 2 ** (bits - 1) - 1, (101, 3))
@@ -91,7 +91,7 @@ async def test_storage_formats_of_wfdb_are_read_alike(modules: Tab, tmp_path: Pa
 
 
 def stored_as(code: str, samples: NDArray[np.int16]) -> bytes:
-    """Return samples in a WFDB format (signal(5))."""
+    """Encode samples in a WFDB format (signal(5) of the WFDB documentation)."""
     if code == "61":
         return samples.astype(">i2").tobytes()
     if code == "160":
@@ -101,7 +101,7 @@ def stored_as(code: str, samples: NDArray[np.int16]) -> bytes:
     return packed.tobytes()
 
 
-async def test_missing_samples_of_a_record_are_told_alike(modules: Tab, tmp_path: Path) -> None:
+async def test_missing_samples_of_a_record_are_reported_alike(modules: Tab, tmp_path: Path) -> None:
     (tmp_path / "rec.hea").write_text("rec 2 100 3\nrec.dat 16 100 16 7 0 0 0 I\nrec.dat 16 0 16 0 0 0 0 II\n")
     np.array([[1, 2], [-(2**15), 4], [5, 6]], "<i2").tofile(tmp_path / "rec.dat")
     found = await check_same(modules, tmp_path / "rec.hea", tmp_path / "rec.dat")
@@ -168,7 +168,7 @@ async def test_an_edf_file_with_gaps_is_refused_by_both(modules: Tab, tmp_path: 
 
 
 async def errors_of(tab: Tab, path: Path) -> str:
-    """Return the page's error of a file that the client refuses too."""
+    """Return the page's error for a file that the client must refuse too."""
     with pytest.raises(UnreadableRecording):
         read(path)
     [found] = await read_in(tab, path)
@@ -205,7 +205,7 @@ async def test_csv_files_are_read_alike(modules: Tab, tmp_path: Path, text: str)
         " ,II\n1,2\n",
     ],
 )
-async def test_broken_csv_files_are_told_alike(modules: Tab, tmp_path: Path, text: str) -> None:
+async def test_broken_csv_files_are_reported_alike(modules: Tab, tmp_path: Path, text: str) -> None:
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(UnreadableRecording) as error:
         read(tmp_path / "x.csv")
@@ -266,7 +266,7 @@ async def test_json_that_breaks_the_schema_is_refused_by_both(modules: Tab, tmp_
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(UnreadableRecording) as error:
         read(tmp_path / "x.json")
-    # The field is the same, the words need not be.
+    # The field must be the same; the wording may differ.
     assert (await errors_of(modules, tmp_path / "x.json")).partition(": ")[0] == str(error.value).partition(": ")[0]
 
 

@@ -1,4 +1,4 @@
-"""The audit: whatever is answered is on record, without the data, for the administrator alone."""
+"""The audit: every action is on record before it is answered, without data; only the administrator reads it."""
 
 import asyncio
 from collections import Counter
@@ -27,7 +27,7 @@ from tests.pipeline.test_reading_faults import through_failover
 NewPipeline = Callable[..., Pipeline]
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 REFUSED = "The request cannot be put on record now, try again"
-# Neither is in any answer but that of the signals.
+# Values by which a leak would be recognised: the sample is in no answer but that of the signals.
 LEAD, SAMPLE = "Telltale", 987_654_321
 MARKED = {"leads": [{"name": LEAD, "signal": [SAMPLE, -SAMPLE] * 50}]}
 Event = dict[str, Any]
@@ -40,7 +40,7 @@ async def page(client: httpx.AsyncClient, **query: Any) -> tuple[list[Event], st
 
 
 async def events(client: httpx.AsyncClient, **query: Any) -> list[Event]:
-    """Follow the pages to their end."""
+    """Return the events of all pages."""
     every, following = await page(client, **query)
     while following is not None:
         more, following = await page(client, **query, cursor=following)
@@ -59,7 +59,7 @@ async def submit(client: httpx.AsyncClient) -> str:
 
 
 async def raw(pipeline: Pipeline) -> list[bytes]:
-    """Return all that is on the topic."""
+    """Return the values of all records on the topic."""
     topic = Topics(pipeline.settings).audit
     partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
     values = []
@@ -73,7 +73,7 @@ async def raw(pipeline: Pipeline) -> list[bytes]:
     return values
 
 
-async def test_every_action_is_on_record_whatever_gateway_did_it(pipeline: Pipeline) -> None:
+async def test_every_action_is_on_record_on_every_gateway(pipeline: Pipeline) -> None:
     name = "audit-everything"
     token = await pipeline.register(name)
     assert (await pipeline.register(name, 1)) != token
@@ -112,7 +112,7 @@ async def test_every_action_is_on_record_whatever_gateway_did_it(pipeline: Pipel
         assert now - timedelta(minutes=1) < times[0] <= times[-1] <= now
 
 
-async def test_what_answers_nothing_leaves_no_record(pipeline: Pipeline) -> None:
+async def test_refused_requests_without_an_owner_leave_no_record(pipeline: Pipeline) -> None:
     name = "audit-silent"
     async with pipeline.client(token=await pipeline.register(name)) as client:
         for path in ("/ecgs/nobodys/insights", "/ecgs/nobodys", "/ecgs?cursor=none", "/ecgs?limit=0"):
@@ -124,7 +124,7 @@ async def test_what_answers_nothing_leaves_no_record(pipeline: Pipeline) -> None
         assert await actions(client, username="audit-nobody") == []
 
 
-async def test_whose_ecg_somebody_else_asked_for_in_vain_is_on_record(pipeline: Pipeline) -> None:
+async def test_requests_for_another_users_ecg_are_on_record_for_its_owner(pipeline: Pipeline) -> None:
     owner, other = "audit-owner", "audit-curious"
     token, strange = await pipeline.register(owner), await pipeline.register(other)
     direct = message(owner)
@@ -147,7 +147,7 @@ async def test_whose_ecg_somebody_else_asked_for_in_vain_is_on_record(pipeline: 
         assert {(event["who"], event["username"]) for event in refused} == {(other, owner)}
         assert Counter(event["ecg_id"] for event in refused) == {issued: 2, direct["id"]: 1}
         assert {event["request_id"] for event in refused} == {path[1:] for path in asked}
-        # Whose attempts these were is asked for in the same way.
+        # The attempts are found by the name of the other user too.
         assert (await actions(own, username=other)).count("refused") == len(asked)
 
 
@@ -171,7 +171,7 @@ async def test_neither_data_nor_tokens_are_on_the_topic(pipeline: Pipeline) -> N
             assert event.keys() == {"at", "action", "who", "username", "ecg_id", "request_id"}
 
 
-async def test_only_the_administrator_reads_it(pipeline: Pipeline) -> None:
+async def test_only_the_administrator_reads_the_audit(pipeline: Pipeline) -> None:
     token = await pipeline.register("audit-user")
     async with pipeline.client() as client:
         for headers in ({}, {"x-user-token": token}, {"x-admin-token": token}, {"x-admin-token": "wrong"}):
@@ -179,7 +179,7 @@ async def test_only_the_administrator_reads_it(pipeline: Pipeline) -> None:
             assert (response.status_code, response.json()) == (401, {"detail": "Invalid admin token"})
 
 
-async def test_pages_have_each_event_once_whatever_comes_meanwhile(pipeline: Pipeline) -> None:
+async def test_pages_have_each_event_once_while_more_come(pipeline: Pipeline) -> None:
     name = "audit-pages"
     token = await pipeline.register(name)
     async with pipeline.client(0, token) as here, pipeline.client(1, token) as there:
@@ -196,7 +196,7 @@ async def test_pages_have_each_event_once_whatever_comes_meanwhile(pipeline: Pip
         submitted = Counter(event["ecg_id"] for event in seen if event["action"] == "ecg_submitted")
         assert set(ids) <= set(submitted) <= {*ids, *late}
         assert set(submitted.values()) == {1}
-        # The same cursor is the same page at another gateway.
+        # The same cursor gives the same page on another gateway.
         _, second = await page(here, username=name, limit=7)
         assert second is not None
         assert await page(here, username=name, limit=7, cursor=second) == await page(
@@ -232,7 +232,7 @@ async def test_events_are_found_by_user_ecg_and_time(pipeline: Pipeline) -> None
             assert (refused.status_code, refused.json()["field"]) == (422, field)
 
 
-async def test_a_page_reads_a_bounded_piece_of_the_topic(new_pipeline: NewPipeline) -> None:
+async def test_a_page_reads_a_bounded_part_of_the_topic(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline(ECG_AUDIT="false")
     pipeline.start_gateway()
     await pipeline.alive()
@@ -254,7 +254,7 @@ async def test_a_page_reads_a_bounded_piece_of_the_topic(new_pipeline: NewPipeli
         assert {event["ecg_id"] for event in await events(client)} == {f"ecg-{number}" for number in range(count)}
 
 
-async def test_what_comes_at_a_time_is_one_record(pipeline: Pipeline) -> None:
+async def test_simultaneous_events_share_a_record(pipeline: Pipeline) -> None:
     topics, count = Topics(pipeline.settings), 700
     publisher = Publisher(pipeline.settings)
     await publisher.start()
@@ -262,7 +262,7 @@ async def test_what_comes_at_a_time_is_one_record(pipeline: Pipeline) -> None:
     writer.start()
     try:
         written = [writer.note("signals_read", "audit-crowd", str(number)) for number in range(count)]
-        # Whoever gave up is not on record.
+        # A request that was given up is not put on record.
         written.pop().cancel()
         assert all(await asyncio.gather(*written))
     finally:
@@ -273,8 +273,8 @@ async def test_what_comes_at_a_time_is_one_record(pipeline: Pipeline) -> None:
     assert {event.ecg_id for of in records for event in of} == set(map(str, range(count - 1)))
 
 
-async def test_a_crowd_is_refused_before_it_takes_all_memory(pipeline: Pipeline) -> None:
-    """Here nobody writes, as if the broker was away."""
+async def test_waiting_events_are_bounded(pipeline: Pipeline) -> None:
+    """The writer is not started, as if the broker was away."""
     writer = AuditWriter(pipeline.settings, Topics(pipeline.settings), Publisher(pipeline.settings))
     waiting = [writer.note("signals_read", "audit-crowd") for _ in range(10_000)]
     assert not any(written.done() for written in waiting)
@@ -284,7 +284,7 @@ async def test_a_crowd_is_refused_before_it_takes_all_memory(pipeline: Pipeline)
 
 
 @pytest.mark.slow
-async def test_what_cannot_be_put_on_record_is_not_answered(
+async def test_a_request_that_cannot_be_put_on_record_is_not_answered(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
 ) -> None:
     broker = await new_broker()
@@ -305,7 +305,7 @@ async def test_what_cannot_be_put_on_record_is_not_answered(
                 refused = await client.get(path)
                 assert (refused.status_code, refused.json()) == (503, {"detail": REFUSED})
                 assert refused.headers["retry-after"] == "1"
-                # All that it lacks is the record.
+                # Without the audit the same query succeeds.
                 assert (await unaudited.get(path)).status_code == 200
             assert (await client.post("/ecgs", json=MARKED)).status_code == 503
             assert (await client.get("/audit", headers=ADMIN)).status_code == 503
@@ -313,14 +313,14 @@ async def test_what_cannot_be_put_on_record_is_not_answered(
             broker.resume()
         for path in read:
             assert (await through_failover(client, path)).status_code == 200
-        # What was under way when the broker went may be there too, and nothing that was answered is missing.
+        # Events of refused requests may be on record too, but no answered request may be missing.
         after = Counter(await actions(client)) - Counter(before)
         assert after["insights_read"] >= 1
         assert after["ecgs_listed"] >= 1
 
 
 @pytest.mark.kafka
-async def test_nothing_is_answered_while_only_the_audit_is_not_written(
+async def test_nothing_is_answered_or_done_while_only_the_audit_cannot_be_written(
     broker: Broker, new_pipeline: NewPipeline
 ) -> None:
     if broker.embedded:
@@ -328,7 +328,7 @@ async def test_nothing_is_answered_while_only_the_audit_is_not_written(
     pipeline = new_pipeline()
     topics = Topics(pipeline.settings)
     async with admin_client(pipeline.settings) as admin:
-        # There before a gateway makes it: no record fits.
+        # Created before the gateways would do it, with a limit into which no record fits.
         config = {**topics.audit.config, "max.message.bytes": "10"}
         await admin.create_topics([NewTopic(topics.audit.name, 12, 1, topic_configs=config)])
     pipeline.start_gateway(ECG_AUDIT="false")
@@ -349,13 +349,13 @@ async def test_nothing_is_answered_while_only_the_audit_is_not_written(
             await client.delete("/users/clinic", headers=ADMIN),
         ):
             assert (refused.status_code, refused.json()) == (503, {"detail": REFUSED})
-        # Nor was it done.
+        # The refused actions were not carried out either.
         assert [ecg["id"] for ecg in (await unaudited.get("/ecgs")).json()["ecgs"]].count(ecg_id) == 1
     assert await raw(pipeline) == []
 
 
 @pytest.mark.parametrize("kind", [EcgClient, AsyncEcgClient])
-async def test_the_clients_read_it(pipeline: Pipeline, kind: type[EcgClient] | type[AsyncEcgClient]) -> None:
+async def test_the_clients_read_the_audit(pipeline: Pipeline, kind: type[EcgClient] | type[AsyncEcgClient]) -> None:
     name, since = f"audit-{kind.__name__}", datetime.now(UTC)
     async with pipeline.client(token=await pipeline.register(name)) as client:
         ecg_id = await submit(client)

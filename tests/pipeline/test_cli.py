@@ -1,4 +1,4 @@
-"""The command line, as a process, against real gateways and a real Kafka."""
+"""The command line as a process, with real gateways and a real Kafka."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ ECG = Path(sys.executable).with_name("ecg")
 
 @dataclass
 class Done:
-    """What a command did."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -57,7 +57,7 @@ class Done:
 
 @dataclass
 class Cli:
-    """The command in an environment of its own: only what is set here is known to it."""
+    """The command `ecg` with an environment of its own."""
 
     env: dict[str, str]
 
@@ -90,19 +90,19 @@ class Cli:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Cli:
-    """A command that nothing is set for."""
+    """A command without any of the pipeline's settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ECG_")}
     return Cli({**inherited, "ECG_DATA_DIR": str(tmp_path / "none"), "COLUMNS": "160"})
 
 
 @pytest.fixture
 def cli(bare: Cli, pipeline: Pipeline) -> Cli:
-    """A command that knows the pipeline, and no user's token."""
+    """A command with the settings of the pipeline, but without a user's token."""
     return Cli({**bare.env, **pipeline.env, "ECG_URL": pipeline.gateways[0].url})
 
 
 async def signed_in(cli: Cli, username: str) -> str:
-    """Register a user, have the command know the token, and return it."""
+    """Register a user, set the token in the command's environment, and return it."""
     done = await cli("users", "add", username)
     assert (done.code, done.err) == (0, "")
     cli.env["ECG_TOKEN"] = done.out.strip()
@@ -116,7 +116,7 @@ def write(directory: Path, name: str, signal: list[int]) -> Path:
 
 
 async def rows(pipeline: Pipeline, topic: str) -> AsyncIterator[Any]:
-    """Yield a topic's records that are there now."""
+    """Yield the records that are on a topic now."""
     reader: AIOKafkaConsumer = new_reader(pipeline.settings)
     reader.subscribe([topic])
     await reader.start()
@@ -189,7 +189,7 @@ async def test_the_audit_is_listed_for_the_administrator(cli: Cli, tmp_path: Pat
     assert (done.code, done.err) == (1, "ecg: Invalid admin token\n")
 
 
-async def test_recordings_are_submitted_and_a_broken_file_stops_no_other(cli: Cli, tmp_path: Path) -> None:
+async def test_recordings_are_submitted_and_a_broken_file_does_not_stop_the_others(cli: Cli, tmp_path: Path) -> None:
     token = await signed_in(cli, "cli-recordings")
     broken = tmp_path / "broken[red].edf"
     broken.write_bytes(b"no EDF")
@@ -266,7 +266,7 @@ async def test_an_interrupted_batch_is_resumed_and_each_file_is_one_ecg(
     assert sorted(stored.values()) == [2 * number - 1 for number in range(1, 201)]
 
 
-async def test_insights_are_printed_and_what_is_missing_is_told_by_the_exit_code(cli: Cli, tmp_path: Path) -> None:
+async def test_insights_are_printed_and_the_exit_code_reports_missing_ones(cli: Cli, tmp_path: Path) -> None:
     await signed_in(cli, "cli-insights")
     [line] = (await cli("submit", "--json", write(tmp_path, "a.json", [1, -1]))).lines
     done = await cli("insights", "--wait", line["id"])
@@ -317,7 +317,7 @@ async def test_ecgs_are_listed_and_shown_as_they_were_submitted(cli: Cli, tmp_pa
     assert (await cli("submit", "--adc-gain", "0", *files)).code == 1
 
 
-async def test_usage_and_outages_are_one_line(bare: Cli, tmp_path: Path) -> None:
+async def test_errors_of_usage_and_outages_are_printed_as_one_line(bare: Cli, tmp_path: Path) -> None:
     file = write(tmp_path, "a.json", [1])
     done = await bare("submit", file)
     assert (done.code, done.out) == (2, "")
@@ -335,7 +335,7 @@ async def test_usage_and_outages_are_one_line(bare: Cli, tmp_path: Path) -> None
     assert "Exit codes: 0 all is well" in (await bare("--help")).out
 
 
-async def test_a_stack_that_runs_here_is_found_and_its_admin_token_goes_nowhere_else(
+async def test_a_stack_that_runs_here_is_found_and_its_admin_token_is_sent_to_it_alone(
     bare: Cli, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     stack = RunningStack(pipeline.gateways[0].url, ADMIN_TOKEN, pipeline.bootstrap_servers, pipeline.broker.embedded)
@@ -351,7 +351,7 @@ async def test_a_stack_that_runs_here_is_found_and_its_admin_token_goes_nowhere_
     assert done.err.startswith("ecg: the admin token is missing")
 
 
-async def test_files_are_produced_under_ids_of_their_own_in_either_encoding(
+async def test_files_are_produced_under_derived_ids_in_either_encoding(
     cli: Cli, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     token = await signed_in(cli, "cli-produced")
@@ -375,7 +375,7 @@ async def test_files_are_produced_under_ids_of_their_own_in_either_encoding(
 
 
 @pytest.mark.parametrize("whose", [(), ("--username", "cli-watched")], ids=["gateway", "kafka"])
-async def test_only_ones_own_insights_are_watched(cli: Cli, tmp_path: Path, whose: tuple[str, ...]) -> None:
+async def test_only_the_users_own_insights_are_watched(cli: Cli, tmp_path: Path, whose: tuple[str, ...]) -> None:
     await signed_in(cli, "cli-watched")
     watching = cli.start("watch", *whose, "--count", "2", "--json")
     assert watching.stderr is not None

@@ -1,4 +1,4 @@
-"""The Python client, blocking and not, against real gateways and against a server that is not there for a while."""
+"""The Python clients, blocking and asynchronous, with real gateways and with a scripted server."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ Call = Callable[..., Any]
 
 @pytest_asyncio.fixture(params=[EcgClient, AsyncEcgClient])
 async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Call]]:
-    """Make clients of one kind, as functions that await the call they name."""
+    """A function that makes clients of one kind; a client is a function that awaits the named call."""
     opened: list[EcgClient | AsyncEcgClient] = []
 
     def make(*arguments: Any, **options: Any) -> Call:
@@ -108,7 +108,7 @@ async def test_ecgs_are_listed_and_read_back(pipeline: Pipeline, connect: Callab
 
 
 @pytest.mark.parametrize("count", [200, 401])
-async def test_a_list_of_several_pages_is_one(pipeline: Pipeline, connect: Callable[..., Call], count: int) -> None:
+async def test_all_pages_of_the_list_are_read(pipeline: Pipeline, connect: Callable[..., Call], count: int) -> None:
     name = f"client-pages-{uuid.uuid4()}"
     token = await pipeline.register(name)
     topic = Topics(pipeline.settings).submissions.name
@@ -147,7 +147,7 @@ async def test_an_ecg_is_erased(pipeline: Pipeline, connect: Callable[..., Call]
         await client("erase", "not-mine")
 
 
-async def test_an_erasure_that_waits_for_a_worker_is_told(
+async def test_an_erasure_that_waits_for_a_worker_returns_false(
     new_pipeline: Callable[..., Pipeline], connect: Callable[..., Call]
 ) -> None:
     pipeline = new_pipeline(ECG_QUERY_TIMEOUT="0.5")
@@ -218,9 +218,7 @@ async def test_every_refusal_has_its_error_and_names_the_field(
         await client("insights", "../users?/é")
 
 
-async def test_what_was_accepted_and_is_not_there_is_told_apart(
-    pipeline: Pipeline, connect: Callable[..., Call]
-) -> None:
+async def test_pending_and_failed_ecgs_are_told_apart(pipeline: Pipeline, connect: Callable[..., Call]) -> None:
     client = connect(pipeline.gateways[0].url, await pipeline.register("client-waiting"))
     ecg_id = IdIssuer(SECRET).issue("client-waiting")
     assert await client("insights", ecg_id) is None
@@ -251,7 +249,7 @@ async def test_an_ecg_that_is_still_to_be_produced_is_waited_for(
 
 
 class Scripted(ThreadingHTTPServer):
-    """A gateway that answers what it is told to, and remembers what it was asked."""
+    """A server that gives scripted answers, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -272,7 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append((time.monotonic(), headers, body))
         status, answered, content = self.server.answers.pop(0)
         if not status:
-            return  # hangs up
+            return  # closes the connection without an answer
         self.send_response(status)
         for name, value in {**answered, "content-length": str(len(content))}.items():
             self.send_header(name, value)
@@ -293,7 +291,7 @@ def scripted() -> Iterator[Scripted]:
         server.shutdown()
 
 
-async def test_a_submission_is_sent_again_under_its_key_after_the_time_that_the_gateway_asks_for(
+async def test_a_submission_is_retried_with_its_key_after_the_requested_pause(
     scripted: Scripted, connect: Callable[..., Call]
 ) -> None:
     not_now = (503, {"retry-after": "1"}, b'{"detail": "not acknowledged, try again"}')
@@ -309,7 +307,7 @@ async def test_a_submission_is_sent_again_under_its_key_after_the_time_that_the_
 async def test_the_gateway_waits_for_insights_instead_of_the_client(
     scripted: Scripted, connect: Callable[..., Call]
 ) -> None:
-    """One call, and after an answer that came too soon another one."""
+    """The client asks the gateway to wait, and pauses itself only after an answer that came too soon."""
     done: tuple[int, dict[str, str], bytes] = (200, {}, b'{"ecg_id": "abc", "leads": []}')
     pending: tuple[int, dict[str, str], bytes] = (202, {}, b'{"detail": "Insights are still being processed"}')
     scripted.answers = [pending, done, pending, pending, done]
@@ -321,7 +319,7 @@ async def test_the_gateway_waits_for_insights_instead_of_the_client(
 
 
 async def read_until(client: EcgClient | AsyncEcgClient, ecg_id: str, last_id: str | None = None) -> list[Event]:
-    """Read events until that of an ECG."""
+    """Read events up to the event of an ECG."""
     events: list[Event] = []
 
     def blocking() -> None:
@@ -349,7 +347,7 @@ EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 async def test_a_stream_is_opened_again_where_it_ended(
     scripted: Scripted, kind: type[EcgClient] | type[AsyncEcgClient]
 ) -> None:
-    name = "\u2028"  # a line's end for Python, and none for the stream
+    name = "\u2028"  # ends a line in Python, but not in a stream of events
     lead = f'{{"name": "{name}", "number_of_zero_crossings": 3}}'
     one = f'event: insights\ndata: {{"ecg_id": "1", "leads": [{lead}]}}\nid: p1\n\n'
     two = 'event: failed\ndata: {"ecg_id": "2", "detail": "no leads"}\nid: p3\n\n'
@@ -394,7 +392,7 @@ async def test_a_stream_follows_a_user_and_ends_with_the_error_that_says_why(
 
 
 async def _submit_until(client: AsyncEcgClient, done: asyncio.Task[Event]) -> list[str]:
-    """Submit one ECG after another: a stream begins when it is open, and not when it was asked for."""
+    """Submit ECGs until an event comes: those submitted before the stream is open have none."""
     ids = []
     while not done.done():
         ids.append(await client.submit(RECORDING))
@@ -402,7 +400,7 @@ async def _submit_until(client: AsyncEcgClient, done: asyncio.Task[Event]) -> li
     return ids
 
 
-async def test_the_client_gives_up_when_its_patience_ends(scripted: Scripted, connect: Callable[..., Call]) -> None:
+async def test_the_client_gives_up_after_its_retry_time(scripted: Scripted, connect: Callable[..., Call]) -> None:
     scripted.answers = [(503, {"retry-after": "3600"}, b'{"detail": "try again"}')]
     client = connect(scripted.url, TOKEN, retry_for=5)
     with pytest.raises(Unavailable, match=r"^try again$") as error:
@@ -414,7 +412,7 @@ async def test_the_client_gives_up_when_its_patience_ends(scripted: Scripted, co
 
 
 @pytest.mark.parametrize("answer", [(200, {}, b"<html>"), (404, {}, b"nothing here"), (201, {}, b"[]"), (201, {}, b"")])
-async def test_a_server_that_is_no_gateway_is_told(
+async def test_a_server_that_is_not_a_gateway_is_reported(
     scripted: Scripted, connect: Callable[..., Call], answer: tuple[int, dict[str, str], bytes]
 ) -> None:
     scripted.answers = [answer]
@@ -433,7 +431,7 @@ async def test_a_token_that_cannot_be_sent_is_in_no_error(connect: Callable[...,
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost", "", "http://somebody:secret@localhost"])
-def test_an_address_that_is_none_is_told(url: str) -> None:
+def test_an_invalid_url_is_reported(url: str) -> None:
     with pytest.raises(ClientError, match="URL must be like") as error:
         EcgClient(url)
     assert "secret" not in str(error.value)

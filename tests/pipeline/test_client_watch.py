@@ -1,4 +1,4 @@
-"""Kafka clients whose background tasks end."""
+"""Kafka clients with background tasks that have ended: they are detected, and a gateway with one ends."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ TASKS = [
 
 @pytest_asyncio.fixture(scope="module")
 async def pipeline(new_module_pipeline: Callable[[], Pipeline]) -> Pipeline:
-    """Topics, and no processes."""
+    """A pipeline with topics but without processes."""
     pipeline = new_module_pipeline()
     await topics.create(pipeline.settings)
     return pipeline
@@ -61,7 +61,7 @@ async def _fails(error: Exception) -> None:
 
 
 async def _replaced(holder: Any, name: str, end: asyncio.Task[None]) -> None:
-    """Have a client find in place of its task one that has ended."""
+    """Replace a client's task by one that has ended."""
     getattr(holder, name).cancel()
     await asyncio.wait([getattr(holder, name), end])
     setattr(holder, name, end)
@@ -88,27 +88,27 @@ async def test_a_task_that_ended_is_named_with_its_error(
     await (client.client if isinstance(client, AIOKafkaProducer) else client._client).close()
 
 
-async def test_a_stopped_client_has_lost_nothing(pipeline: Pipeline) -> None:
+async def test_a_stopped_client_has_no_ended_tasks(pipeline: Pipeline) -> None:
     for client in (new_reader(pipeline.settings), new_producer(pipeline.settings), _member(pipeline)):
         await client.start()
-        # aiokafka's own stop fails on a task that has not begun.
+        # Let the tasks begin: aiokafka's `stop` fails on one that has not.
         await asyncio.sleep(0)
         await client.stop()
         assert ended_tasks(client) == []
 
 
-async def test_a_producer_that_says_at_every_send_that_it_is_broken_is_its_users_to_replace(pipeline: Pipeline) -> None:
+async def test_a_producer_that_raises_at_every_send_does_not_count_as_dead(pipeline: Pipeline) -> None:
     async with AIOKafkaProducer(**pipeline.kafka) as producer:
         await _replaced(producer._sender, "_sender_task", asyncio.create_task(_fails(OutOfOrderSequenceNumber())))
         assert ended_tasks(producer) == []
 
 
-async def test_a_group_that_does_not_go_on_is_told(pipeline: Pipeline) -> None:
+async def test_an_ended_membership_of_a_group_is_reported(pipeline: Pipeline) -> None:
     member = _member(pipeline)
     async with member:
         assert ended_tasks(member) == []
         coordinator = member._coordinator
-        # As a worker that lost its permission sees it.
+        # The error of a worker that has lost its permission.
         coordinator._do_heartbeat = lambda: _fails(GroupAuthorizationFailedError(member._group_id))
         heartbeat, coordination = await eventually(lambda: _told(member))
         assert heartbeat.startswith("heartbeat (")
@@ -177,12 +177,12 @@ async def test_a_gateway_without_a_working_client_ends_and_says_why(
     await pipeline.register("before")
     gateway.signal(signal.SIGUSR1)
     async with pipeline.client() as client:
-        # To be read. A gateway that has lost the task already does not answer.
+        # A record for the gateway to read. If the task has already ended, the gateway does not answer.
         with contextlib.suppress(httpx.HTTPError):
             await client.post("/users", json={"username": "after"}, headers={"x-admin-token": ADMIN_TOKEN}, timeout=5)
     assert await asyncio.to_thread(gateway.running.wait, DEADLINE) == CLIENT_DIED
     assert "a Kafka client died" in gateway.log.read_text()
-    # Others may have died with it.
+    # Other clients may have died too.
     assert reason.format(pipeline.prefix) in gateway.log.read_text()
 
 
@@ -193,7 +193,7 @@ async def test_a_gateway_that_loses_a_client_as_it_starts_ends_too(new_pipeline:
     assert f"AIOKafkaConsumer of {pipeline.prefix}.users: fetch (RuntimeError in fail)" in gateway.log.read_text()
 
 
-async def test_a_view_that_is_not_read_any_more_says_so(pipeline: Pipeline) -> None:
+async def test_a_view_that_is_no_longer_read_raises_an_error(pipeline: Pipeline) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("a fault of ours")
 

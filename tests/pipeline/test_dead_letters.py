@@ -1,4 +1,4 @@
-"""A dead letter that its topic would not take stops no partition: neither a large one, nor one that was compressed."""
+"""A message that does not fit into a dead letter does not stop its partition, for instance after decompression."""
 
 import asyncio
 import uuid
@@ -19,7 +19,7 @@ from tests.pipeline.test_direct_produce import dead_letter, found, message
 Headers = list[tuple[str, bytes]]
 
 LARGEST_BODY = 1 << 16
-# More than the topic of dead letters takes, and compressed a few kilobytes.
+# More than the topic of dead letters accepts, and a few kilobytes when compressed.
 BOMB = b" " * (LARGEST_BODY + 3 * MIB)
 
 
@@ -42,7 +42,7 @@ def producer(pipeline: Pipeline, compression: str | None) -> AIOKafkaProducer:
 
 
 async def goes_on(pipeline: Pipeline, token: str, partition: int) -> None:
-    """Return when an ECG that came later to the same partition has its insights."""
+    """Check that the partition moves on: a later ECG in it must get its insights."""
     later = next(name for _ in range(1000) if partition_for((name := str(uuid.uuid4())).encode(), 12) == partition)
     async with producer(pipeline, None) as sender:
         value = orjson.dumps(message("lab", later))
@@ -61,7 +61,7 @@ async def goes_on(pipeline: Pipeline, token: str, partition: int) -> None:
     ],
     ids=["value", "ECG", "key", "headers"],
 )
-async def test_what_was_compressed_and_is_too_large_for_a_dead_letter_is_left_out_of_it(
+async def test_a_message_too_large_for_a_dead_letter_is_left_out_of_it(
     small: Pipeline, token: str, key: bytes, value: bytes, headers: Headers
 ) -> None:
     async with producer(small, "gzip") as sender:
@@ -76,7 +76,7 @@ async def test_what_was_compressed_and_is_too_large_for_a_dead_letter_is_left_ou
 
 
 async def test_a_message_with_neither_key_nor_value_is_a_dead_letter(small: Pipeline, token: str) -> None:
-    """aiokafka sends no such thing; librdkafka and Java do."""
+    """aiokafka cannot send such a message; librdkafka and Java clients can."""
     offsets: list[int | None] = []
     sender = Producer(small.librdkafka)
     topic = Topics(small.settings).submissions.name
@@ -91,10 +91,10 @@ async def test_a_message_with_neither_key_nor_value_is_a_dead_letter(small: Pipe
 
 
 @pytest.mark.parametrize("misplaced", [False, True], ids=["no ECG", "misplaced"])
-async def test_the_largest_message_with_the_most_headers_is_a_dead_letter_as_it_was(
+async def test_the_largest_message_with_the_most_headers_fits_into_a_dead_letter(
     small: Pipeline, token: str, misplaced: bool
 ) -> None:
-    """Of many small headers, most is what Kafka adds to them."""
+    """With many small headers, most of the size is Kafka's own overhead for each."""
     ecg = message("lab")
     value = orjson.dumps(ecg).ljust(LARGEST_BODY) if misplaced else b" " * LARGEST_BODY
     key = ecg["id"].encode()

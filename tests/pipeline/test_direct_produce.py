@@ -1,4 +1,4 @@
-"""Producing ECGs straight onto the topic, with any client, in any encoding, good and poisoned."""
+"""ECGs produced straight onto the topic, by different clients, in both encodings, valid and invalid."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ def message(username: str, ecg_id: str | None = None, **fields: Any) -> dict[str
 
 
 async def found(pipeline: Pipeline, token: str, ecg_id: str) -> list[dict[str, Any]]:
-    """Wait for insights of an ECG that no gateway issued: until they are there it is not found."""
+    """Wait for the insights of an ECG with an id of the producer's own: it gets 404 until they are there."""
     async with pipeline.client(token=token) as client:
 
         async def probe() -> list[dict[str, Any]] | None:
@@ -50,7 +50,7 @@ async def found(pipeline: Pipeline, token: str, ecg_id: str) -> list[dict[str, A
 
 
 async def dead_letter(pipeline: Pipeline, offset: int, partition: int) -> tuple[Any, dict[str, str]]:
-    """Wait for the dead letter of a record; return it and its headers."""
+    """Wait for the dead letter of a record, and return it with its headers."""
     topics = Topics(pipeline.settings)
     consumer = AIOKafkaConsumer(
         topics.dlq.name,
@@ -98,7 +98,7 @@ async def test_a_plain_message_without_headers_reaches_its_owner_alone(
         assert (await client.get(f"/ecgs/{body['id']}/insights")).status_code == 404
 
 
-async def test_messages_of_librdkafka_clients_are_found_though_they_hash_keys_otherwise(pipeline: Pipeline) -> None:
+async def test_ecgs_of_librdkafka_clients_are_found_despite_another_partitioner(pipeline: Pipeline) -> None:
     token = await pipeline.register("rdkafka")
     topic = Topics(pipeline.settings).submissions.name
     producer = Producer({**pipeline.librdkafka})
@@ -186,10 +186,10 @@ async def test_an_id_that_belongs_to_another_user_stays_theirs(pipeline: Pipelin
         assert (await client.get(f"/ecgs/{mine['id']}/insights")).status_code == 404
 
 
-async def test_an_accepted_ecg_that_cannot_be_processed_ends_in_its_reason(
+async def test_an_accepted_ecg_that_cannot_be_processed_gets_the_reason(
     pipeline: Pipeline, producer: AIOKafkaProducer
 ) -> None:
-    """As when a worker cannot read what a newer gateway wrote."""
+    """For example, a worker cannot decode a message of a newer gateway."""
     token = await pipeline.register("unlucky")
     ecg_id = IdIssuer(SECRET).issue("unlucky")
     async with pipeline.client(token=token) as client:

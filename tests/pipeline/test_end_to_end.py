@@ -1,4 +1,4 @@
-"""The main job over HTTP: submit an ECG, read its insights."""
+"""The main path over HTTP: submit an ECG, and read its insights."""
 
 import asyncio
 import itertools
@@ -42,7 +42,7 @@ async def test_repeated_lead_names_keep_the_order_submitted(pipeline: Pipeline) 
     ]
 
 
-async def test_an_answer_of_one_gateway_holds_on_the_other_at_once(pipeline: Pipeline) -> None:
+async def test_users_and_ecgs_are_known_to_the_other_gateway_at_once(pipeline: Pipeline) -> None:
     for i in range(20):
         here, there = i % 2, (i + 1) % 2
         token = await pipeline.register(f"replicated-{i}", here)
@@ -67,7 +67,7 @@ async def test_an_ecg_is_read_by_its_owner_alone(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.slow
-async def test_two_thousand_ecgs_of_sixteen_connections_are_all_right(pipeline: Pipeline) -> None:
+async def test_two_thousand_ecgs_of_sixteen_connections_get_correct_insights(pipeline: Pipeline) -> None:
     numbers = itertools.count()
     wrong: list[str] = []
 

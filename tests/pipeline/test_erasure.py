@@ -1,4 +1,4 @@
-"""Erasure: gone from every answer at once, and for good."""
+"""Erasure: an erased ECG is in no answer from then on, and leaves topics and files in the end."""
 
 import asyncio
 import itertools
@@ -26,7 +26,7 @@ NewPipeline = Callable[..., Pipeline]
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 UNKNOWN = "00000000-0000-8000-8000-000000000000"
 SEALED = {"ECG_ENCRYPT_SUBMISSIONS": "true"}
-# Sixteen bits each, in an order that nothing else has by chance.
+# Random samples of 16 bits, so that the sequence does not occur elsewhere by chance.
 SIGNAL = [random.Random(7).randint(-30000, 30000) for _ in range(64)]
 SECRET_ECG: dict[str, Any] = {"leads": [{"name": "V5", "signal": SIGNAL}]}
 PLAIN = (
@@ -53,7 +53,7 @@ async def listed(client: httpx.AsyncClient) -> list[str]:
 
 
 async def records(pipeline: Pipeline, topic: Topic) -> list[ConsumerRecord]:
-    """Read a topic to its end."""
+    """Return all records of a topic."""
     reader = new_reader(pipeline.settings)
     await reader.start()
     try:
@@ -85,12 +85,12 @@ async def test_an_erased_ecg_is_in_no_answer(pipeline: Pipeline, owner: httpx.As
         unknown = await other.get(f"/ecgs/{UNKNOWN}/insights")
         assert waiting.status_code == 404
         assert waiting.text.replace(gone, UNKNOWN) == unknown.text
-        # Whoever did not get the answer asks again.
+        # A client that did not get the answer may repeat the request.
         assert (await other.delete(f"/ecgs/{gone}")).status_code == 204
     assert await statuses(owner, stays) == [200, 200]
 
 
-async def test_nobody_else_erases_it(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
+async def test_only_the_owner_erases_an_ecg(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
     [ecg_id] = await submit(owner)
     async with pipeline.client(token=await pipeline.register("not-the-eraser")) as stranger:
         foreign, unknown = [await stranger.delete(f"/ecgs/{tried}") for tried in (ecg_id, UNKNOWN)]
@@ -113,13 +113,13 @@ async def test_an_ecg_that_was_produced_onto_kafka_is_erased_too(pipeline: Pipel
         await eventually(produced, what="its insights")
         assert (await owner.delete(f"/ecgs/{ecg_id}")).status_code == 204
         assert await statuses(owner, ecg_id) == [404, 404]
-        # The id is free again.
+        # The id can be used again.
         await producer.send_and_wait(Topics(pipeline.settings).submissions.name, ecg, ecg_id.encode())
         await eventually(produced, what="its insights")
 
 
-async def test_an_ecg_that_is_not_processed_yet_is_erased_as_soon_as_it_is(new_pipeline: NewPipeline) -> None:
-    """The worker comes to one after the other: there may be a row for the moment between them."""
+async def test_an_unprocessed_ecg_is_erased_once_it_is_processed(new_pipeline: NewPipeline) -> None:
+    """The worker processes the submission before the erasure, so that there may be a row for a moment."""
     pipeline = new_pipeline(ECG_QUERY_TIMEOUT="1")
     pipeline.start_gateway()
     await pipeline.alive()
@@ -137,7 +137,7 @@ async def test_an_ecg_that_is_not_processed_yet_is_erased_as_soon_as_it_is(new_p
         assert ecg_id not in {ecg["id"] for ecg in (await client.get("/ecgs")).json()["ecgs"]}
 
 
-async def test_a_resumed_stream_leaves_out_what_is_erased(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
+async def test_a_resumed_stream_leaves_out_erased_ecgs(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
     async with stream(owner) as events:
         first = await submit(owner)
         await events.read_until(first)
@@ -150,8 +150,8 @@ async def test_a_resumed_stream_leaves_out_what_is_erased(pipeline: Pipeline, ow
     assert gone not in resumed.ids
 
 
-async def test_messages_that_come_again_bring_nothing_back(new_pipeline: NewPipeline) -> None:
-    """A worker that is killed before it commits: the next one comes to the submission a second time."""
+async def test_redelivered_messages_restore_no_erased_ecg(new_pipeline: NewPipeline) -> None:
+    """A worker is killed before it commits, and the next one processes the submission a second time."""
     pipeline = new_pipeline()
     pipeline.start_gateway()
     worker = pipeline.start_worker()
@@ -186,7 +186,7 @@ async def test_a_retry_after_the_erasure_is_a_new_submission(owner: httpx.AsyncC
     await eventually(back, what="the ECG")
 
 
-async def test_whoever_may_produce_may_not_erase(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
+async def test_a_producer_cannot_forge_an_erasure(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
     [ecg_id] = await submit(owner)
     partition = partition_for(ecg_id.encode(), 12)
     forged = Erasures("another secret of thirty-two letters").seal(Erasure("eraser", ecg_id))
@@ -194,15 +194,17 @@ async def test_whoever_may_produce_may_not_erase(pipeline: Pipeline, owner: http
     tampered = Erasures(SECRET).seal(Erasure("somebody-else")).replace(b"somebody-else", b"eraser")
     headers = [("content-type", CONTENT_TYPE.encode())]
     async with AIOKafkaProducer(**pipeline.kafka) as producer:
-        for value in (foreign, forged, tampered, b"", b"{}"):
-            topic = Topics(pipeline.settings).submissions.name
+        topic = Topics(pipeline.settings).submissions.name
+        # This one is sealed, and erases nothing: the ECG is another user's.
+        await producer.send_and_wait(topic, foreign, ecg_id.encode(), partition, headers=headers)
+        for value in (forged, tampered, b"", b"{}"):
             sent = await producer.send_and_wait(topic, value, ecg_id.encode(), partition, headers=headers)
-    _, reason = await dead_letter(pipeline, sent.offset, partition)
-    assert reason["dlq-error-class"] == "NotSealed"
+            _, reason = await dead_letter(pipeline, sent.offset, partition)
+            assert reason["dlq-error-class"] == "NotSealed"
     assert await statuses(owner, ecg_id) == [200, 200]
 
 
-async def test_a_deleted_user_leaves_nothing_to_who_takes_the_name(pipeline: Pipeline) -> None:
+async def test_a_new_user_with_a_deleted_users_name_gets_none_of_their_ecgs(pipeline: Pipeline) -> None:
     token, other = await pipeline.register("leaving"), await pipeline.register("staying")
     async with (
         pipeline.client(token=token) as client,
@@ -223,8 +225,8 @@ async def test_a_deleted_user_leaves_nothing_to_who_takes_the_name(pipeline: Pip
     assert not [ecg_id for ecg_id in ids if b"leaving" in latest[ecg_id.encode()]]
 
 
-async def test_sealed_submissions_are_read_like_any(new_pipeline: NewPipeline) -> None:
-    """By several gateways that make the user's key at the same time."""
+async def test_sealed_submissions_are_read_like_plain_ones(new_pipeline: NewPipeline) -> None:
+    """Even if several gateways make the user's key at the same time."""
     pipeline = new_pipeline(**SEALED)
     for _ in range(2):
         pipeline.start_gateway()
@@ -245,7 +247,7 @@ async def test_sealed_submissions_are_read_like_any(new_pipeline: NewPipeline) -
     assert all(DATA_KEY_HEADER in dict(record.headers) for record in sealed)
 
 
-async def test_a_submission_whose_user_is_deleted_is_lost_to_everybody(new_pipeline: NewPipeline) -> None:
+async def test_nobody_can_open_a_sealed_submission_of_a_deleted_user(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline(ECG_QUERY_TIMEOUT="1", **SEALED)
     pipeline.start_gateway()
     await pipeline.alive()
@@ -259,12 +261,12 @@ async def test_a_submission_whose_user_is_deleted_is_lost_to_everybody(new_pipel
         _, reason = await dead_letter(pipeline, 0, partition_for(ecg_id.encode(), 12))
         assert reason["dlq-error-class"] == "KeyDestroyed"
         assert await statuses(successor, ecg_id) == [404, 404]
-        # Nor does who came after them use the key that is gone.
+        # A new user with the same name gets a new key.
         await insights(successor, (await successor.post("/ecgs", json=SECRET_ECG)).json()["id"])
 
 
 async def traces(pipeline: Pipeline) -> list[str]:
-    """Return where a plain signal is: topics, files of tables, logs."""
+    """Return the topics and the files (of tables, of logs) that contain the plain signal."""
     found: list[str] = []
     for topic in Topics(pipeline.settings):
         for record in await records(pipeline, topic):
@@ -276,10 +278,10 @@ async def traces(pipeline: Pipeline) -> list[str]:
 
 
 @pytest.mark.parametrize(("sealed", "left"), [(True, []), (False, [".submissions", ".submissions.dlq"])])
-async def test_where_a_plain_signal_is_after_its_user_was_deleted(
+async def test_traces_of_a_plain_signal_after_its_user_was_deleted(
     new_pipeline: NewPipeline, sealed: bool, left: list[str]
 ) -> None:
-    """Without sealing the log of submissions keeps it, for as long as it keeps anything: so this test can find it."""
+    """Without sealing, the topics keep it until their retention ends, which shows that the search can find it."""
     pipeline = new_pipeline(ECG_LOG_LEVEL="DEBUG", ECG_ACCESS_LOG="true", **(SEALED if sealed else {}))
     pipeline.start_gateway()
     pipeline.start_worker()
@@ -287,7 +289,7 @@ async def test_where_a_plain_signal_is_after_its_user_was_deleted(
     async with pipeline.client(token=await pipeline.register("traced")) as client:
         ecg_id = (await client.post("/ecgs", json=SECRET_ECG)).json()["id"]
         await insights(client, ecg_id)
-        # As a letter that is dead: what it says does not belong where it stands.
+        # Make a dead letter of it: a forwarded record with a key that is not its id.
         topics = Topics(pipeline.settings)
         [record] = await records(pipeline, topics.submissions)
         async with AIOKafkaProducer(**pipeline.kafka) as producer:
@@ -321,7 +323,7 @@ async def test_compaction_removes_rows_and_keys_from_the_brokers_disks(new_pipel
     others = itertools.count()
 
     async def gone() -> bool | None:
-        # A segment is closed by what comes after it.
+        # A segment is closed, and can be compacted, when later records come.
         async with pipeline.client(token=await pipeline.register(f"other-{next(others)}")) as client:
             await submit(client, 24)
         rows = [row for row in await records(pipeline, topics.insights) if row.key == ecg_id.encode()]

@@ -1,7 +1,7 @@
 """The event loop of gateways and workers.
 
-After a connection was reset, uvloop's `transport.write` raises RuntimeError where aiokafka expects OSError. That ends
-the client's metadata task, and its process goes silent. See docs/decisions/0023-event-loop.md.
+After a connection was reset, uvloop's `transport.write` raises RuntimeError where aiokafka expects OSError. This ends
+the client's metadata task, and the process hangs. See docs/decisions/0023-event-loop.md.
 """
 
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Streams of events: one's own ECGs as they finish, every one of them, and nobody else's."""
+"""Streams of events: all of the user's ECGs as they finish, and nobody else's."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ NewPipeline = Callable[..., Pipeline]
 
 @dataclass
 class Stream:
-    """A stream that is being read, with what has come of it."""
+    """A stream that is being read, with the events and comments so far."""
 
     response: httpx.Response
     reading: asyncio.Task[None] | None = None
@@ -32,7 +32,7 @@ class Stream:
     last_id: str = ""
 
     def start(self) -> asyncio.Task[None]:
-        """Read on until the stream ends."""
+        """Start a task that reads until the stream ends."""
         self.reading = self.reading or asyncio.create_task(self._read())
         return self.reading
 
@@ -51,7 +51,7 @@ class Stream:
                 fields[name] = value
 
     async def read_until(self, ids: Collection[str], timeout: float = 60) -> None:
-        """Read until all these ECGs have come."""
+        """Read until the events of all these ECGs have come."""
 
         async def all_there() -> bool | None:
             return True if set(ids) <= set(self.ids) else None
@@ -76,7 +76,7 @@ async def stream(client: httpx.AsyncClient, last_id: str = "") -> AsyncIterator[
             await asyncio.gather(events.reading, return_exceptions=True)
 
 
-async def test_every_ecg_of_ones_own_comes_and_nobody_elses(pipeline: Pipeline) -> None:
+async def test_a_stream_has_all_ecgs_of_its_user_and_no_others(pipeline: Pipeline) -> None:
     tokens = [await pipeline.register(f"events-{name}") for name in ("a", "b", "c")]
     clients = [pipeline.client(number % 2, token) for number, token in enumerate(tokens)]
     async with stream(clients[0]) as a, stream(clients[1]) as b, stream(clients[0]) as again:
@@ -89,7 +89,7 @@ async def test_every_ecg_of_ones_own_comes_and_nobody_elses(pipeline: Pipeline) 
         await client.aclose()
 
 
-async def test_what_failed_comes_with_its_reason(pipeline: Pipeline) -> None:
+async def test_a_failed_ecg_comes_with_its_reason(pipeline: Pipeline) -> None:
     async with pipeline.client(token=await pipeline.register("events-failed")) as client, stream(client) as events:
         ecg_id = str(uuid.uuid4())
         body = {"id": ecg_id, "username": "events-failed", "leads": [{"name": "I", "signal": [0.5]}]}
@@ -124,7 +124,7 @@ async def test_a_stream_is_resumed_on_another_gateway_after_its_own_was_killed(n
             late = await submit(other, 50)
             await resumed.read_until({*rest, *late} - seen)
         assert seen | set(resumed.ids) == {*begin, *rest, *late}
-        # What came before the id does not come again.
+        # Events before the id do not come again.
         assert not set(begin) & set(resumed.ids)
 
 
@@ -132,8 +132,8 @@ async def _reached(events: Stream, count: int) -> bool | None:
     return True if len(events.ids) >= count else None
 
 
-async def test_a_reader_that_does_not_read_for_a_while_gets_everything(pipeline: Pipeline) -> None:
-    """More than the buffers of all involved hold: it reads from the topic then, while others get theirs at once."""
+async def test_a_reader_that_does_not_read_for_a_while_gets_every_event(pipeline: Pipeline) -> None:
+    """The events exceed all buffers: the gateway reads them from the topic later, and serves other readers at once."""
     token = await pipeline.register("events-slow")
     names = [f"{number:04}" + "x" * 124 for number in range(1024)]
     body = {"leads": [{"name": name, "signal": [1, -1]} for name in names]}
@@ -152,7 +152,7 @@ async def test_a_reader_that_does_not_read_for_a_while_gets_everything(pipeline:
             assert Counter(resumed.ids) == Counter(late)
 
 
-async def test_a_quiet_stream_gives_signs_of_life_and_moves_on(new_pipeline: NewPipeline) -> None:
+async def test_a_quiet_stream_has_keep_alives_with_new_ids(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline(ECG_KEEP_ALIVE="0.2")
     pipeline.start_gateway()
     pipeline.start_worker()
@@ -188,12 +188,12 @@ async def test_streams_end_when_their_gateway_stops(new_pipeline: NewPipeline) -
     await pipeline.ready()
     async with pipeline.client(token=await pipeline.register("clinic")) as client, stream(client) as events:
         stopping = asyncio.create_task(asyncio.to_thread(gateway.stop))
-        # To its proper end: a stream that is cut off raises.
+        # The stream ends properly: reading one that is cut off would raise an error.
         await events.start()
         assert await stopping == 0
 
 
-async def test_streams_are_limited_for_a_user_and_for_all(new_pipeline: NewPipeline) -> None:
+async def test_streams_are_limited_per_user_and_in_total(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline(ECG_MAX_STREAMS="3", ECG_MAX_STREAMS_PER_USER="2")
     pipeline.start_gateway()
     pipeline.start_worker()
@@ -223,7 +223,7 @@ async def test_a_stream_needs_a_token(pipeline: Pipeline, token: str) -> None:
         assert (response.status_code, response.json()) == (401, {"detail": "Invalid user token"})
 
 
-async def test_an_id_that_is_none_is_refused(pipeline: Pipeline) -> None:
+async def test_an_invalid_event_id_is_refused(pipeline: Pipeline) -> None:
     async with pipeline.client(token=await pipeline.register("events-tampered")) as client:
         async with stream(client) as events:
             events.start()
@@ -241,8 +241,8 @@ async def _has_id(events: Stream) -> bool | None:
     return True if events.last_id else None
 
 
-async def test_a_position_beyond_the_topic_begins_anew(pipeline: Pipeline) -> None:
-    """As of a topic that was lost and made again: what is there comes, instead of nothing until it has grown so far."""
+async def test_a_position_beyond_the_end_of_the_topic_starts_at_its_beginning(pipeline: Pipeline) -> None:
+    """After a topic was lost and created again, the stream has its records instead of waiting for the old position."""
     from ingest_api.kafka.offset_cursor import OffsetCursors  # noqa: PLC0415
 
     settings: Settings = pipeline.settings

@@ -1,4 +1,4 @@
-"""What must hold when processes are stopped or killed, on a broker that stays."""
+"""Stopped and killed processes on a broker that keeps running: no accepted ECG is lost or denied."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ EXPECTED = [{"name": "I", "number_of_zero_crossings": 2}]
 
 
 async def submit(client: httpx.AsyncClient, count: int) -> list[str]:
-    """Submit ECGs, 16 at a time, and return the ids of those that were accepted."""
+    """Submit ECGs, 16 at a time, and return the ids of the accepted ones."""
     limit = asyncio.Semaphore(16)
 
     async def one() -> str | None:
@@ -34,7 +34,7 @@ async def submit(client: httpx.AsyncClient, count: int) -> list[str]:
 
 
 async def insights_through_failover(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, object]]:
-    """Wait for insights; while a partition moves the gateway may answer 503, but never 404."""
+    """Wait for insights; while a partition moves, the gateway may answer 503, but never 404."""
 
     async def probe() -> list[dict[str, object]] | None:
         response = await client.get(f"/ecgs/{ecg_id}/insights")
@@ -63,7 +63,7 @@ async def test_a_worker_killed_in_mid_stream_loses_nothing(new_pipeline: NewPipe
 
 
 async def test_queries_are_answered_while_a_worker_is_dead(new_pipeline: NewPipeline) -> None:
-    """By the other one's copy: what is finished is read, and what is not is known to be accepted."""
+    """The other worker's copy answers for finished ECGs; unfinished ones are known to be accepted."""
     pipeline = new_pipeline()
     pipeline.start_gateway()
     pipeline.start_worker()
@@ -109,7 +109,7 @@ async def test_every_answer_holds_after_a_full_stop_and_restart(new_pipeline: Ne
                 return None
 
         await eventually(alive)
-        # No worker runs: what is done cannot be looked up, what was accepted is not denied.
+        # No worker runs: results cannot be looked up, but an accepted ECG is not denied.
         assert (await client.get(f"/ecgs/{waiting[0]}/insights")).status_code in (202, 503)
         missing = await client.get("/health/ready")
         assert (missing.status_code, missing.json()) == (503, {"status": "not ready", "missing": ["worker"]})
@@ -121,7 +121,7 @@ async def test_every_answer_holds_after_a_full_stop_and_restart(new_pipeline: Ne
         assert (await client.get(f"/ecgs/{done[0]}/insights")).status_code == 404
 
 
-async def test_a_stopping_gateway_answers_what_it_has_accepted(new_pipeline: NewPipeline) -> None:
+async def test_no_ecg_accepted_by_a_stopping_gateway_is_lost(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     first, _ = pipeline.start_gateway(), pipeline.start_gateway()
     pipeline.start_worker()
@@ -163,7 +163,7 @@ async def test_a_stopping_gateway_answers_what_it_has_accepted(new_pipeline: New
 async def test_submissions_are_refused_while_the_broker_does_not_answer(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
 ) -> None:
-    """503 with the time to wait, and memory is not filled up meanwhile; then it goes on by itself."""
+    """They get 503 with a Retry-After, memory stays bounded, and the gateway recovers by itself."""
     broker = await new_broker()
     pipeline = new_pipeline(broker, ECG_PUBLISH_TIMEOUT="1", ECG_MAX_INFLIGHT_BYTES=str(1 << 20))
     pipeline.start_gateway()

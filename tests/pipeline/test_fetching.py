@@ -1,4 +1,4 @@
-"""A fetch takes nothing that it was not asked for, however long it waits while the group rebalances."""
+"""A fetch takes records of the requested partitions only, even if the group rebalances while it waits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ _WAIT = 10.0
 
 
 class Fetching:
-    """The consumer thread's fetch, with a real client of the broker."""
+    """The fetch of Faust's consumer thread, with a real Kafka client."""
 
     def __init__(self, topic: str, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> None:
         self.consumer, self._producer, self._topic = consumer, producer, topic
@@ -43,7 +43,7 @@ class Fetching:
 
 @pytest_asyncio.fixture
 async def fetching(pipeline: Pipeline) -> AsyncIterator[Fetching]:
-    # Topics of its own: nobody else reads them.
+    # With topics of its own, which no worker reads.
     settings = pipeline.settings.model_copy(update={"topic_prefix": f"{pipeline.prefix}-fetching", "partitions": 2})
     await create(settings)
     topic = Topics(settings).submissions.name
@@ -56,8 +56,8 @@ async def fetching(pipeline: Pipeline) -> AsyncIterator[Fetching]:
         yield Fetching(topic, consumer, producer)
 
 
-async def test_a_fetch_that_waits_takes_only_what_it_was_asked_for(fetching: Fetching) -> None:
-    """Faust empties its set of partitions when a rebalance begins; to aiokafka no partitions means all."""
+async def test_a_waiting_fetch_takes_only_the_requested_partitions(fetching: Fetching) -> None:
+    """Faust empties its set of partitions when a rebalance begins; to aiokafka an empty set means all partitions."""
     active = {fetching.tp(ASKED)}
     before = await fetching.consumer.position(fetching.tp(OTHER))
     waiting = asyncio.create_task(fetching.fetch(active))
@@ -70,7 +70,7 @@ async def test_a_fetch_that_waits_takes_only_what_it_was_asked_for(fetching: Fet
     assert await fetching.fetch(set()) == {}
 
 
-async def test_what_is_fetched_while_the_consumer_goes_back_is_fetched_again(fetching: Fetching) -> None:
+async def test_records_fetched_while_the_consumer_goes_back_are_fetched_again(fetching: Fetching) -> None:
     tp = fetching.tp(ASKED)
     waiting = asyncio.create_task(fetching.fetch({tp}))
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Nothing is lost between the broker and the agent, also when recovery and fetching overlap."""
+"""No message is lost between the broker and the agent, even if recovery and fetching overlap."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,8 +12,8 @@ pytestmark = pytest.mark.slow
 
 NewPipeline = Callable[..., Pipeline]
 
-# At the end of a recovery messages are fetched while the worker still goes back to the committed offsets. Usually that
-# takes so little time, and the agent so little for a message, that few runs have any waiting then.
+# At the end of a recovery, messages are fetched while the worker still seeks to the committed offsets. Usually seeking
+# and the agent are so fast that few runs have messages waiting at that time: this worker is slowed down.
 SLOW = """
 import asyncio
 from stream_agents.__main__ import main
@@ -31,7 +31,7 @@ SubmissionsAgent.handle = slower(SubmissionsAgent.handle, 0.1)
 main()
 """
 
-# A poll with a message of this offset is fetched and goes no further, in every partition.
+# A worker that drops every poll with a message of this offset after fetching it, in each partition.
 LOSSY = """
 from stream_agents.__main__ import main
 from stream_agents.faust_fixes.consumer import Consumer
@@ -49,7 +49,7 @@ main()
 
 
 async def backlog(new_pipeline: NewPipeline, count: int) -> tuple[Pipeline, str, list[str]]:
-    """Make a pipeline with a gateway, and ECGs that wait for a worker; return them with their owner's token."""
+    """Return a pipeline with a gateway but no worker, a user's token, and the ids of ECGs that wait for a worker."""
     pipeline = new_pipeline()
     pipeline.start_gateway()
 
@@ -71,7 +71,7 @@ async def all_have_insights(pipeline: Pipeline, token: str, accepted: list[str])
 
 
 async def test_messages_that_arrive_before_recovery_has_ended_are_processed(new_pipeline: NewPipeline) -> None:
-    """A worker that joins makes the others recover, while they fetch."""
+    """When a worker joins, the others recover while they fetch."""
     pipeline, token, accepted = await backlog(new_pipeline, 10)
     pipeline.start_worker(SLOW, ECG_BATCH_SIZE="8")
     await pipeline.ready()
@@ -80,7 +80,7 @@ async def test_messages_that_arrive_before_recovery_has_ended_are_processed(new_
     async with pipeline.client(token=token) as client:
         while not joining.done():
             accepted += await submit(client, 20)
-            # A little more than the workers can do.
+            # A little more than the workers can process.
             await asyncio.sleep(0.1)
     await joining
     await all_have_insights(pipeline, token, accepted)

@@ -1,4 +1,4 @@
-"""Every row of the HTTP contract, and every kind of bad input."""
+"""The HTTP contract: every status, and every kind of invalid input."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ async def test_ready_answers_when_everything_is_there(client: httpx.AsyncClient)
 
 @pytest.mark.parametrize("headers", [{}, {"x-admin-token": "wrong"}, {"x-admin-token": ""}])
 async def test_users_are_registered_by_the_admin_alone(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
-    # The body is malformed: the token is looked at before it.
+    # The body is malformed, to show that the token is checked before it.
     response = await client.post("/users", content=b"{", headers={**JSON, **headers})
     assert (response.status_code, response.json()) == (401, {"detail": "Invalid admin token"})
 
@@ -126,7 +126,7 @@ async def test_a_body_over_the_limit_is_too_large(client: httpx.AsyncClient, ann
     try:
         response = await client.post("/ecgs", content=b" " * size if announced else chunks(), headers=JSON)
     except (httpx.WriteError, httpx.ReadError):
-        # The gateway may hang up on a client that goes on sending after the answer.
+        # The gateway may close the connection of a client that is still sending after the answer.
         pytest.skip("the client saw the hang-up before the answer")
     assert response.status_code == 413
     assert "16777216" in response.json()["detail"]
@@ -146,7 +146,9 @@ async def test_another_media_type_is_refused(client: httpx.AsyncClient, headers:
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
-async def test_json_is_accepted_however_it_is_spelt(client: httpx.AsyncClient, content_type: str) -> None:
+async def test_other_spellings_of_the_json_media_type_are_accepted(
+    client: httpx.AsyncClient, content_type: str
+) -> None:
     response = await client.post("/ecgs", content=json.dumps(ECG), headers={"content-type": content_type})
     assert response.status_code == 201
 
@@ -187,7 +189,7 @@ async def test_bad_input_is_named_and_never_echoed(client: httpx.AsyncClient, bo
 
 
 async def test_a_signal_of_one_huge_sample_among_a_million_is_accepted(client: httpx.AsyncClient) -> None:
-    """Packed, it is four times its JSON: it must not outgrow what the broker takes."""
+    """Packed, it is four times as large as its JSON: it must still fit into a message."""
     signal = [0] * 3_000_000 + [2**63 - 1]
     response = await client.post(
         "/ecgs", content=json.dumps({"leads": [{"name": "I", "signal": signal}]}), headers=JSON
@@ -217,15 +219,15 @@ async def test_the_documentation_describes_every_answer(client: httpx.AsyncClien
     assert (await client.get("/docs")).status_code == 200
 
 
-async def test_a_slash_too_many_is_not_redirected(client: httpx.AsyncClient) -> None:
-    """Behind a proxy that ends TLS the redirect would lead to plain HTTP, with the token and the ECG."""
+async def test_a_path_with_a_trailing_slash_is_not_redirected(client: httpx.AsyncClient) -> None:
+    """Behind a proxy that terminates TLS, a redirect would lead to plain HTTP, with the token and the ECG."""
     for method, path in (("POST", "/ecgs/"), ("GET", "/ecgs/"), ("GET", "/health/ping/"), ("GET", "/page")):
         response = await client.request(method, path, json=ECG)
         assert response.status_code == 404
         assert "location" not in response.headers
 
 
-async def test_a_method_that_is_not_allowed_is_told_all_that_are(client: httpx.AsyncClient) -> None:
+async def test_a_method_that_is_not_allowed_gets_the_list_of_allowed_ones(client: httpx.AsyncClient) -> None:
     for path, allowed in {
         "/ecgs": "GET, POST",
         "/ecgs/x": "DELETE, GET",
@@ -241,7 +243,7 @@ async def test_a_method_that_is_not_allowed_is_told_all_that_are(client: httpx.A
         assert response.headers["allow"] == allowed
 
 
-async def test_concurrent_first_uses_of_a_token_are_all_known(pipeline: Pipeline) -> None:
+async def test_concurrent_first_uses_of_a_token_are_all_accepted(pipeline: Pipeline) -> None:
     token = await pipeline.register("stampede", 0)
     async with pipeline.client(1, token) as client:
         responses = await asyncio.gather(*(client.post("/ecgs", json=ECG) for _ in range(20)))

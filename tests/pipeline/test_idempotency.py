@@ -1,4 +1,4 @@
-"""A submission that is sent again is the same ECG."""
+"""A submission that is sent again with the same idempotency key is the same ECG."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ async def test_another_key_content_or_owner_is_another_ecg(pipeline: Pipeline) -
 
 
 @pytest.mark.parametrize("key", [b"", b"a b", b"x" * 256, "é".encode()])
-async def test_a_key_that_is_not_allowed_is_named(pipeline: Pipeline, key: bytes) -> None:
+async def test_an_invalid_idempotency_key_is_refused(pipeline: Pipeline, key: bytes) -> None:
     async with pipeline.client(token=await pipeline.register("miskeyed")) as client:
         response = await client.post("/ecgs", json={"leads": LEADS}, headers={b"idempotency-key": key})
     assert (response.status_code, response.json()["field"]) == (422, "idempotency-key")

@@ -1,4 +1,4 @@
-"""Workers answer the gateways of their deployment, and nobody else."""
+"""Workers answer only the gateways of their deployment."""
 
 import asyncio
 import ssl
@@ -31,7 +31,7 @@ PROBES = ("/health", "/health/ready")
 OURS = InternalAuth(SECRET)
 ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}
 
-# A worker with every page that Faust has.
+# A worker with all web pages of Faust enabled.
 TALKATIVE = """
 import faust
 
@@ -63,7 +63,7 @@ async def statuses(worker: Worker, paths: tuple[str, ...], **headers: str) -> se
         return {(await client.get(path)).status_code for path in paths}
 
 
-async def test_a_worker_tells_nothing_to_whoever_is_no_gateway(pipeline: Pipeline) -> None:
+async def test_a_worker_answers_gateways_only(pipeline: Pipeline) -> None:
     worker = pipeline.workers[0]
     query = encode_query(Query("clinic", [0], 10, None))
     for headers in (
@@ -79,11 +79,11 @@ async def test_a_worker_tells_nothing_to_whoever_is_no_gateway(pipeline: Pipelin
             assert (await client.post("/listing", content=query)).status_code == 401
     assert await statuses(worker, PROBES) == {200}
     assert await statuses(worker, ("/rows/0/x",), **{OURS.header: OURS.token}) <= {404, 421}
-    # Faust's own pages are not there for anybody.
+    # Faust's own pages are disabled, even for gateways.
     assert await statuses(worker, ("/table/insights/", "/router/", "/graph/"), **{OURS.header: OURS.token}) == {404}
 
 
-async def test_a_worker_gives_a_row_to_its_owner_alone_and_holds_a_question_for_it_as_for_none(
+async def test_a_worker_gives_a_row_to_its_owner_alone_and_hides_that_it_exists(
     pipeline: Pipeline,
 ) -> None:
     name, ecg_id = "ä&owner=x+y %2B/?#€😀", str(uuid.uuid4())
@@ -113,8 +113,8 @@ async def test_a_worker_gives_a_row_to_its_owner_alone_and_holds_a_question_for_
     assert (await waits[0])[0] == 404
 
 
-async def test_a_gateway_shows_nothing_of_another_user_whatever_a_worker_answers(new_pipeline: NewPipeline) -> None:
-    """Workers of an older version do not read the owner in the question."""
+async def test_a_gateway_checks_the_owner_of_a_row_itself(new_pipeline: NewPipeline) -> None:
+    """A worker of an older version ignores the owner in a query, and answers with anybody's row."""
     pipeline = new_pipeline()
     pipeline.start_gateway()
     await pipeline.alive()
@@ -144,7 +144,7 @@ async def test_a_gateway_shows_nothing_of_another_user_whatever_a_worker_answers
     await runner.cleanup()
 
 
-async def test_with_certificates_gateways_and_workers_know_each_other_by_them(
+async def test_gateways_and_workers_authenticate_each_other_by_certificates(
     new_pipeline: NewPipeline, tmp_path: Path
 ) -> None:
     ours, theirs = (Authority.make(tmp_path / name, name) for name in ("ours", "theirs"))
@@ -152,7 +152,7 @@ async def test_with_certificates_gateways_and_workers_know_each_other_by_them(
     pipeline.start_gateway()
     worker = pipeline.start_worker(TALKATIVE)
     await pipeline.ready()
-    # One that trusts others, and one that others trust.
+    # A gateway that trusts another authority, and a gateway with a certificate of another authority.
     pipeline.start_gateway(**settings(theirs, ours, "misled"))
     pipeline.start_gateway(**settings(ours, theirs, "stranger"))
     async with pipeline.client(token=await pipeline.register("clinic")) as client, eavesdropping(pipeline) as heard:
@@ -170,7 +170,7 @@ async def test_with_certificates_gateways_and_workers_know_each_other_by_them(
     secure = worker.url.replace("http", "https")
     assert {await status(secure + page, member) for page in PAGES} == {401}
     assert await status(f"{secure}/rows/0/x", member, **token) in {404, 421}
-    # So these are Faust's pages, which the password alone keeps from others.
+    # Faust's pages are enabled in this worker, so that only the token kept them from the requests above.
     assert await status(f"{secure}/table/", member, **token) == 200
     for context in (trusting(ours), trusting(ours, theirs.issue("gateway")), trusting(theirs, ours.issue("gateway"))):
         with pytest.raises(aiohttp.ClientError):
@@ -181,7 +181,7 @@ async def test_with_certificates_gateways_and_workers_know_each_other_by_them(
 
 @asynccontextmanager
 async def eavesdropping(pipeline: Pipeline) -> AsyncIterator[list[bytes]]:
-    """Announce a worker without TLS that has everything, and note what it is told."""
+    """Announce a worker without TLS for all partitions, and record what gateways send to it."""
     heard: list[bytes] = []
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The code on docs/kafka.md, run as it stands there, on Apache Kafka."""
+"""The code of docs/kafka.md, run unchanged except for addresses and topics, on Apache Kafka."""
 
 import asyncio
 import json
@@ -20,21 +20,21 @@ from tests.pipeline.test_direct_produce import found
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 PAGE = (ROOT / "docs" / "kafka.md").read_text()
-# A Go module is downloaded and compiled once.
+# Long enough to download and compile the Go module, which is done once.
 TIMEOUT = 120
 INSIGHTS = [{"name": "I", "number_of_zero_crossings": 3}]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section's code: files by name, and what is typed into the shell."""
+    """The code of a section: files by name, and the shell script."""
 
     files: dict[str, str]
     script: str
 
 
 def sections() -> dict[str, Section]:
-    """Return the sections that have something to run, by title."""
+    """Return the sections with a shell script, by title."""
     found = {}
     for part in PAGE.split("\n## ")[1:]:
         title, _, text = part.partition("\n")
@@ -51,7 +51,7 @@ LANGUAGES = [title for title in SECTIONS if title != "Dead letters"]
 
 @pytest.fixture
 def run(pipeline: Pipeline, kafka: Distribution, tmp_path: Path) -> Callable[[str], str]:
-    """Run a section's code on the pipeline's broker and topics, and return what it prints."""
+    """A function that runs a section's code on the pipeline's broker and topics, and returns its output."""
     if pipeline.broker.embedded:
         pytest.skip("librdkafka 2.0 and consumer groups of Java do not work on the embedded broker")
     if pipeline.broker.security:
@@ -70,7 +70,7 @@ def run(pipeline: Pipeline, kafka: Distribution, tmp_path: Path) -> Callable[[st
             (tmp_path / name).write_text(here(code))
         (tmp_path / "lib").symlink_to(kafka.jars)
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        # `timeout` ends what the shell has started too.
+        # `timeout` also ends the processes that the shell has started.
         done = subprocess.run(
             ["timeout", str(TIMEOUT), "bash", "-euc", here(section.script)],
             cwd=tmp_path,
@@ -105,7 +105,7 @@ async def test_the_lines_about_dead_letters_print_the_reason(pipeline: Pipeline,
     assert "dlq-error-class=InvalidEcg,dlq-error-message=leads: must hold 1 to 1024 leads, not 0" in printed
 
 
-def test_the_java_client_is_of_the_version_that_the_tests_run() -> None:
+def test_the_java_client_has_the_version_of_the_tests_broker() -> None:
     version = re.search(r"<artifactId>kafka-clients</artifactId>\s+<version>(.*)</version>", PAGE)
     broker = re.search(
         r"<artifactId>kafka_2.13</artifactId>\s+<version>(.*)</version>",

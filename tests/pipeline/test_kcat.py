@@ -1,4 +1,4 @@
-"""The contract on Kafka as another client sees it: the real kcat, which is librdkafka, on Apache Kafka."""
+"""The contract on Kafka, checked with another client: the real kcat, which uses librdkafka, on Apache Kafka."""
 
 import hashlib
 import io
@@ -48,7 +48,7 @@ class Kcat:
     servers: str
     directory: Path
     env: dict[str, str]
-    # Milliseconds since 1970. Other tests fill the topics too: only what came since then is read.
+    # In milliseconds since 1970. Other tests use the same topics: only later records are read.
     since: int = field(default_factory=lambda: int(time.time() * 1000) - 1000)
 
     def __call__(self, *arguments: str) -> bytes:
@@ -58,18 +58,18 @@ class Kcat:
         return done.stdout
 
     def produce(self, topic: Topic, value: bytes, *options: str) -> None:
-        """Produce one message, whatever its bytes are."""
+        """Produce one message with any bytes."""
         file = self.directory / "message"
         file.write_bytes(value)
         self("-P", "-t", topic.name, *options, str(file))
 
     def read(self, topic: Topic, *options: str) -> bytes:
-        """Print the messages of a topic to its end."""
+        """Return kcat's output for the messages of a topic."""
         return self("-C", "-t", topic.name, "-o", f"s@{self.since}", "-e", "-q", *options)
 
     def consume(self, topic: Topic) -> list[Message]:
-        """Read a topic to its end."""
-        # The lengths come first: keys and values may hold any byte.
+        """Return the messages of a topic."""
+        # The lengths are printed first, because keys and values may contain any byte.
         out = io.BytesIO(
             self("-C", "-t", topic.name, "-o", f"s@{self.since}", "-e", "-q", "-f", "%p %o %K %S\n%k%s%h\n")
         )
@@ -83,7 +83,7 @@ class Kcat:
         return messages
 
     async def message(self, topic: Topic, key: bytes) -> Message:
-        """Wait for a message with this key; return the last one."""
+        """Wait for a message with this key, and return the last one."""
 
         async def probe() -> Message | None:
             return next((m for m in reversed(self.consume(topic)) if m.key == key), None)
@@ -141,7 +141,7 @@ async def test_a_key_that_is_not_the_id_does_no_harm(
     assert (await kcat.message(topics.insights, body["id"].encode())).headers == {}
 
 
-async def test_an_ecg_of_many_megabytes_needs_an_option_of_the_client_alone(
+async def test_an_ecg_of_many_megabytes_needs_only_an_option_of_the_client(
     pipeline: Pipeline, kcat: Kcat, topics: Topics
 ) -> None:
     token = await pipeline.register("holter")
@@ -165,7 +165,7 @@ async def test_insights_are_json_for_any_consumer(pipeline: Pipeline, kcat: Kcat
         "leads": ONE_CROSSING,
         "number_of_samples": [len(lead["signal"]) for lead in body["leads"]],
     }
-    # Two of them, where kcat's partition for the key was not ours.
+    # There are two if kcat chose another partition for the key than the pipeline does.
     submissions = [m for m in kcat.consume(topics.submissions) if m.key == body["id"].encode()]
     assert offset in {submission.offset for submission in submissions}
     assert accepted == pytest.approx(1000 * time.time(), abs=600_000)
@@ -193,7 +193,7 @@ async def test_poison_becomes_a_dead_letter_byte_for_byte_and_the_partition_move
     key, value, content_type, reason = POISON[kind]
     sent = {"trace": "17", **({"content-type": content_type} if content_type else {})}
     options = [option for name, text in sent.items() for option in ("-H", f"{name}={text}")]
-    # Kafka's own hash: no worker has to forward it first.
+    # With the hash of Java's clients, so that no worker has to forward the message.
     kcat.produce(topics.submissions, value, "-k", key, *options, "-X", "partitioner=murmur2_random")
     source = await kcat.message(topics.submissions, key.encode())
     assert source.partition == partition_for(key.encode(), 12)

@@ -27,13 +27,13 @@ def from_address(pipeline: Pipeline, address: str, index: int = 0) -> httpx.Asyn
 
 
 async def exhaust(client: httpx.AsyncClient, **headers: str) -> None:
-    """Send wrong tokens until they are refused without being looked at: neither sooner nor later than set."""
+    """Send wrong tokens up to the limit, and check that exactly the next one gets 429."""
     for number in range(LIMIT):
         response = await client.get(f"/ecgs/{NOBODYS}/insights", headers={"x-user-token": tokens.new(), **headers})
         assert (number, response.status_code) == (number, 401)
     response = await client.get(f"/ecgs/{NOBODYS}/insights", headers={"x-user-token": tokens.new(), **headers})
     assert (response.status_code, response.json()) == (429, TOO_MANY)
-    # One is looked at again when a part of the minute has passed.
+    # The next token is checked again after a fraction of a minute.
     assert 1 <= int(response.headers["retry-after"]) <= 60 / LIMIT
 
 
@@ -44,7 +44,7 @@ async def test_wrong_tokens_are_limited_by_address_and_right_ones_are_not(new_pi
     token = await pipeline.register("clinic")
     async with from_address(pipeline, "127.0.0.1") as client, from_address(pipeline, "127.0.0.2") as other:
         await exhaust(client)
-        # An address that nobody vouches for is not believed.
+        # An address in a header is ignored unless it comes from a trusted proxy.
         for header in ("x-forwarded-for", "forwarded", "x-real-ip"):
             response = await client.get("/ecgs/x/insights", headers={"x-user-token": "wrong", header: "192.0.2.1"})
             assert response.status_code == 429
@@ -52,7 +52,7 @@ async def test_wrong_tokens_are_limited_by_address_and_right_ones_are_not(new_pi
         for method, path in (("POST", "/users"), ("GET", "/users"), ("DELETE", "/users/clinic")):
             response = await client.request(method, path, headers=admin)
             assert (response.status_code, response.json()) == (429, TOO_MANY)
-        # What is right, and what is no token at all, is not limited.
+        # Right tokens and requests without a token are not limited.
         assert await ask(client, token) == ACCEPTED
         assert (await client.post("/ecgs", json=ECG, headers={"x-user-token": token})).status_code == 201
         assert (await client.get("/users", headers={"x-admin-token": ADMIN_TOKEN})).status_code == 200
@@ -72,7 +72,7 @@ async def test_wrong_admin_tokens_are_limited_too(new_pipeline: NewPipeline) -> 
     assert statuses == [401] * LIMIT + [429]
 
 
-async def test_an_address_is_believed_from_a_trusted_proxy_alone(new_pipeline: NewPipeline) -> None:
+async def test_a_forwarded_address_is_accepted_from_a_trusted_proxy_only(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline(ECG_AUTH_FAILURES_PER_MINUTE=str(LIMIT), ECG_TRUSTED_PROXIES="127.0.0.2, 10.0.0.0/8")
     pipeline.start_gateway()
     await pipeline.alive()
@@ -84,14 +84,14 @@ async def test_an_address_is_believed_from_a_trusted_proxy_alone(new_pipeline: N
             headers = {**wrong, "x-forwarded-for": forwarded_for}
             return (await client.get("/ecgs/x/insights", headers=headers)).status_code
 
-        # What a client writes before the address that the proxy adds counts for nothing, be there more proxies or not.
+        # The client's address is the last one that is not a trusted proxy's; addresses before it are ignored.
         assert await status(proxy, "192.0.2.7, 192.0.2.1") == 429
         assert await status(proxy, "192.0.2.1, 10.1.2.3") == 429
         assert await status(proxy, "192.0.2.2") == 401
         await exhaust(stranger, **{"x-forwarded-for": "192.0.2.3"})
         assert await status(stranger, "192.0.2.4") == 429
         assert await status(proxy, "192.0.2.3") == 401
-        # All of an IPv6 network count as one.
+        # All addresses of an IPv6 network (/64) count as one.
         for number in range(LIMIT):
             assert await status(proxy, f"2001:db8::{number}") == 401
         assert await status(proxy, "2001:db8::ffff") == 429
@@ -99,10 +99,10 @@ async def test_an_address_is_believed_from_a_trusted_proxy_alone(new_pipeline: N
 
 
 @pytest.mark.slow
-async def test_neither_a_malformed_token_nor_one_over_the_limit_costs_the_broker_anything(
+async def test_malformed_tokens_and_tokens_over_the_limit_do_not_need_the_broker(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
 ) -> None:
-    """It does not answer: whoever asked it would have nothing to say but 503."""
+    """The broker does not answer: a gateway that asked it could only answer 503."""
     broker = await new_broker()
     pipeline = new_pipeline(broker, ECG_AUTH_FAILURES_PER_MINUTE=str(LIMIT), ECG_QUERY_TIMEOUT="0.5")
     pipeline.start_gateway()
@@ -136,13 +136,13 @@ async def test_a_users_ecgs_are_limited_and_other_users_are_not(new_pipeline: Ne
         assert 1 <= wait <= 12
         assert response.headers["ratelimit-policy"] == '"ecgs";q=5;w=60'
         assert response.headers["ratelimit"] == f'"ecgs";r=0;t={wait}'
-        # It may still read.
+        # Reading is not limited.
         assert await ask(client, token) == ACCEPTED
     async with pipeline.client(token=other) as client:
         assert (await client.post("/ecgs", json=ECG)).status_code == 201
 
 
-async def test_a_users_bytes_are_limited_however_they_come(new_pipeline: NewPipeline) -> None:
+async def test_a_users_bytes_are_limited_with_and_without_chunks(new_pipeline: NewPipeline) -> None:
     body = json.dumps({"leads": [{"name": "I", "signal": [1] * 10_000}]}).encode()
     pipeline = new_pipeline(ECG_QUOTA_BYTES_PER_MINUTE=str(len(body) * 5 // 2))
     pipeline.start_gateway()
@@ -159,7 +159,7 @@ async def test_a_users_bytes_are_limited_however_they_come(new_pipeline: NewPipe
             for _ in range(4):
                 content = chunks() if in_chunks else body
                 statuses.append((await client.post("/ecgs", content=content, headers=headers)).status_code)
-            # The third is the last for which there is room, though not enough.
+            # The third is accepted because some quota is left, though less than its size.
             assert (username, statuses) == (username, [201, 201, 201, 429])
 
 

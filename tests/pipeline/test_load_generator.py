@@ -1,4 +1,4 @@
-"""The benchmarks' load generator against the pipeline: what it sends is accepted, and what it follows is answered."""
+"""The benchmarks' load generator works with the pipeline: submissions are accepted, and followed to their insights."""
 
 from pathlib import Path
 

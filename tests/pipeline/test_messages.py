@@ -1,4 +1,4 @@
-"""Every record that the pipeline puts on a topic is as the AsyncAPI document says."""
+"""Every record that the pipeline writes to a topic conforms to the AsyncAPI document."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from tests.documented import async_api, validator
 from tests.harness import ADMIN_TOKEN, DEADLINE, SECRET, Pipeline, eventually, insights
 from tests.pipeline.test_direct_produce import found, message
 
-# As small as it can be, for a signal that is larger packed than as JSON to be small too.
+# The smallest limit, so that the signal that is larger packed than as JSON can be small too.
 MAX_BODY = 65_536
 POISON = {
     b"poison-1": b'{"id": "poison-1", "username": "contracts", "leads": []}',
@@ -61,7 +61,7 @@ async def test_every_record_is_as_documented(new_pipeline: Callable[..., Pipelin
 
 
 async def produce(pipeline: Pipeline, token: str) -> set[bytes]:
-    """Produce a record in the wrong partition, and broken ones, of which the keys are returned."""
+    """Produce a record in the wrong partition and several broken records; return the keys of the broken ones."""
     topic = Topics(pipeline.settings).submissions.name
     producer = AIOKafkaProducer(**pipeline.kafka)
     await producer.start()
@@ -87,7 +87,7 @@ async def produce(pipeline: Pipeline, token: str) -> set[bytes]:
 
 
 async def consume(pipeline: Pipeline) -> dict[str, list[ConsumerRecord]]:
-    """Read every documented topic to its end."""
+    """Return all records of every documented topic."""
     records: dict[str, list[ConsumerRecord]] = {}
     consumer = AIOKafkaConsumer(**pipeline.kafka, auto_offset_reset="earliest")
     await consumer.start()
@@ -108,14 +108,14 @@ async def consume(pipeline: Pipeline) -> dict[str, list[ConsumerRecord]]:
 
 
 def only(channel: str, record: ConsumerRecord) -> str:
-    """Return the one documented kind of message that a record is."""
+    """Return the name of the documented message to which a record conforms; fail unless there is exactly one."""
     kinds = fitting(channel, record)
     assert len(kinds) == 1, f"{record} on {channel} is {kinds or 'not documented'}"
     return kinds[0]
 
 
 def fitting(channel: str, record: ConsumerRecord) -> list[str]:
-    """Return the kinds of messages of a channel that a record conforms to, with key, headers and value."""
+    """Return the names of a channel's messages to which a record conforms with key, headers and value."""
     document = async_api()
     return [name for name in document["channels"][channel]["messages"] if _fits(document, name, record)]
 

@@ -1,4 +1,4 @@
-"""What gateways and workers say of themselves to Prometheus, held against what happened and what the broker says."""
+"""The metrics of gateways and workers agree with the events of the test and with the broker's offsets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +22,7 @@ from tests.pipeline.test_faults import LEADS, insights_through_failover, submit
 
 NewPipeline = Callable[..., Pipeline]
 
-# A worker that stores nothing while a file is there.
+# A worker that stores nothing while a file exists.
 HELD = """
 import asyncio, pathlib
 from stream_agents.__main__ import main
@@ -42,7 +42,7 @@ main()
 
 @dataclass
 class Measured:
-    """A gateway and a worker with metrics; the worker stores nothing while the file `hold` is there."""
+    """A gateway and a worker with metrics; the worker stores nothing while the file `hold` exists."""
 
     pipeline: Pipeline
     gateway: int
@@ -50,7 +50,7 @@ class Measured:
     hold: Path
 
     async def lag_by_the_broker(self) -> dict[str, float]:
-        """Return of each partition its end, as readers see it, minus what the workers' group has committed."""
+        """Return the lag by partition: the end offset for committed reads minus the offset committed by the workers."""
         topic, kafka = Topics(self.pipeline.settings).submissions, self.pipeline.kafka
         tps = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         admin = AIOKafkaAdminClient(**kafka)
@@ -62,7 +62,7 @@ class Measured:
         return {str(tp.partition): float(ends[tp] - max(committed[tp].offset, 0)) for tp in tps}
 
     async def caught_up(self) -> None:
-        """Return when everything is stored and committed, by the broker's word."""
+        """Wait until all submissions are committed, according to the broker."""
 
         async def probe() -> bool | None:
             return True if not any((await self.lag_by_the_broker()).values()) else None
@@ -116,7 +116,7 @@ async def test_requests_are_counted_by_call_and_status(measured: Measured, clien
     assert after(publishes) - before(publishes) == 1
 
 
-async def test_what_is_held_of_submissions_is_measured(measured: Measured, client: httpx.AsyncClient) -> None:
+async def test_the_bytes_held_of_submissions_are_measured(measured: Measured, client: httpx.AsyncClient) -> None:
     ending = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
@@ -128,7 +128,7 @@ async def test_what_is_held_of_submissions_is_measured(measured: Measured, clien
         return (await scrape(measured.gateway))("ecg_gateway_inflight_bytes")
 
     async def begun() -> bool | None:
-        # What has come of it, whatever was announced.
+        # The one byte received so far counts, not the announced length.
         return True if await held() == 1 else None
 
     headers = {"content-length": "1000", "content-type": "application/json"}
@@ -180,7 +180,7 @@ async def test_every_ecg_is_counted_by_its_outcome(measured: Measured, client: h
     assert more("ecg_worker_commit_duration_seconds_count") > 0
 
 
-async def test_a_worker_says_what_it_has(measured: Measured, client: httpx.AsyncClient) -> None:
+async def test_a_worker_reports_its_disk_partitions_and_rows(measured: Measured, client: httpx.AsyncClient) -> None:
     await submit(client, 5)
     await measured.caught_up()
     worker = await scrape(measured.worker)
@@ -192,7 +192,7 @@ async def test_a_worker_says_what_it_has(measured: Measured, client: httpx.Async
     assert worker("ecg_worker_recovery_duration_seconds_count") >= 1
     assert worker.by("partition", "ecg_worker_table_rows").keys() == {str(n) for n in range(12)}
     stored = worker("ecg_worker_ecgs_total", outcome="stored")
-    # RocksDB counts what was written again, and the mark of each partition.
+    # RocksDB's estimate includes overwritten rows and the position of each partition.
     assert stored <= sum(worker.by("partition", "ecg_worker_table_rows").values()) <= 3 * stored + 12
     assert sum(worker.by("partition", "ecg_worker_table_bytes").values()) > 0
     for port, component in ((measured.gateway, "gateway"), (measured.worker, "worker")):
@@ -200,7 +200,7 @@ async def test_a_worker_says_what_it_has(measured: Measured, client: httpx.Async
 
 
 async def lags(measured: Measured, *, worker: bool = True) -> list[dict[str, float]]:
-    """Return the lag by partition as the broker's figures have it, the gateway says it, and the worker."""
+    """Return the lag by partition according to the broker, the gateway's metrics and the worker's metrics."""
     found = [
         await measured.lag_by_the_broker(),
         (await scrape(measured.gateway)).by("partition", "ecg_group_lag_records"),
@@ -208,9 +208,7 @@ async def lags(measured: Measured, *, worker: bool = True) -> list[dict[str, flo
     return found + ([(await scrape(measured.worker)).by("partition", "ecg_worker_lag_records")] if worker else [])
 
 
-async def test_the_lag_is_what_the_broker_has_and_the_worker_has_not(
-    measured: Measured, client: httpx.AsyncClient
-) -> None:
+async def test_the_lag_agrees_with_the_brokers_offsets(measured: Measured, client: httpx.AsyncClient) -> None:
     await submit(client, 30)
     await measured.caught_up()
     assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(12)}]
@@ -224,7 +222,7 @@ async def test_the_lag_is_what_the_broker_has_and_the_worker_has_not(
     await measured.caught_up()
     assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(12)}]
 
-    # A worker that does not run says nothing: the gateway knows all the same.
+    # A frozen worker serves no metrics, but the gateway still reports the lag.
     measured.pipeline.workers[0].pause()
     await submit(client, 40)
     broker, gateway = await lags(measured, worker=False)
@@ -236,7 +234,7 @@ async def test_the_lag_is_what_the_broker_has_and_the_worker_has_not(
     assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(12)}]
 
 
-async def test_the_marks_of_transactions_are_no_lag_of_the_worker(measured: Measured, broker: Broker) -> None:
+async def test_transaction_markers_do_not_count_as_lag_of_the_worker(measured: Measured, broker: Broker) -> None:
     if broker.embedded:
         pytest.skip("the embedded broker has no transactions")
     topic = Topics(measured.pipeline.settings).submissions.name
@@ -252,7 +250,7 @@ async def test_the_marks_of_transactions_are_no_lag_of_the_worker(measured: Meas
     await eventually(probe, what="a lag of zero")
 
 
-async def test_the_copies_of_the_topics_are_watched(measured: Measured) -> None:
+async def test_the_replicas_of_the_topics_are_reported(measured: Measured) -> None:
     gateway = await scrape(measured.gateway)
     names = {topic.name for topic in Topics(measured.pipeline.settings)}
     for name in ("ecg_topic_replicas", "ecg_topic_in_sync_replicas"):
@@ -293,7 +291,7 @@ async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
     assert not found.by("partition", "ecg_group_lag_records")
 
 
-async def test_without_a_port_nothing_is_served_and_never_on_the_public_one(pipeline: Pipeline) -> None:
+async def test_metrics_are_not_served_without_a_port_and_never_on_the_public_one(pipeline: Pipeline) -> None:
     async with pipeline.client() as client:
         assert (await client.get("/metrics")).status_code == 404
     gateways = InternalAuth(SECRET)

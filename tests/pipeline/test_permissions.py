@@ -1,4 +1,4 @@
-"""On an Apache Kafka that encrypts, knows its users and permits them nothing by itself."""
+"""The pipeline on an Apache Kafka with TLS, authentication, and no permissions except those granted."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ from tests.metrics import scrape
 from tests.pipeline.test_direct_produce import found, message
 from tests.pipeline.test_events import stream
 
-# Whoever may write to no topic at all may not produce idempotently either: that is what is found first.
+# A user who may write to no topic at all may not produce idempotently either, and gets the error of the cluster first.
 REFUSED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -62,7 +62,7 @@ def security(cluster: KafkaCluster) -> Security:
 
 @dataclass
 class Permitted:
-    """The topics of a pipeline, and what each role may do with them; not a single process."""
+    """A pipeline with topics and permissions but without processes, and an admin client."""
 
     pipeline: Pipeline
     admin: AIOKafkaClient
@@ -121,7 +121,7 @@ async def start(settings: Settings) -> None:
 
 
 async def create(settings: Settings, topic: str) -> None:
-    """Ask whether the topic, which is there, could be created."""
+    """Check that the permission to create this topic, which exists already, is granted."""
     async with admin_client(settings) as admin:
         response = await admin.create_topics([NewTopic(topic, 1, 1)], validate_only=True)
     [(_, code, *_)] = response.topic_errors
@@ -135,7 +135,7 @@ async def lag(settings: Settings) -> None:
 
 
 async def use(settings: Settings, acl: Acl) -> None:
-    """Do with the role's client what a permission is for."""
+    """Use a permission with a client of the role."""
     match acl.resource, acl.operation:
         case Resource.TOPIC, Operation.WRITE:
             await produce(settings, acl.name)
@@ -157,7 +157,7 @@ EVERY = [(role, acl) for role in Role for acl in acls.acls(role, Settings.model_
 @pytest.mark.parametrize(
     ("role", "acl"), EVERY, ids=[f"{role}-{acl.operation.name.lower()}-{acl.name}" for role, acl in EVERY]
 )
-async def test_no_permission_is_more_than_a_role_needs(permitted: Permitted, role: Role, acl: Acl) -> None:
+async def test_every_permission_is_needed_by_its_role(permitted: Permitted, role: Role, acl: Acl) -> None:
     settings = permitted.settings(role)
 
     async def works() -> bool | None:
@@ -187,7 +187,7 @@ async def test_the_whole_pipeline_works_with_the_permissions_of_its_roles(
     operator, producer, reader = (
         {**os.environ, **pipeline.env_of(role)} for role in (Role.OPERATOR, Role.PRODUCER, Role.READER)
     )
-    # The operator and its own permissions come first, as everywhere.
+    # Permissions must be granted first, including those of the operator.
     await acls.apply(pipeline.settings, acls.users())
     await run(operator, "-m", "shared.kafka.topics")
     await run(operator, "-m", "shared.kafka.topics")
@@ -225,7 +225,7 @@ async def test_the_whole_pipeline_works_with_the_permissions_of_its_roles(
 
 
 async def test_connections_to_kafka_are_closed_at_once(cluster: KafkaCluster, tmp_path: Path) -> None:
-    """Each reading of the audit closes some, while brokers still answer: an answer does not wait for that."""
+    """Each reading of the audit closes connections on which brokers still answer, and does not wait for them."""
     pipeline = Pipeline(KafkaBroker(cluster), tmp_path, "closing")
     try:
         pipeline.start_gateway()
@@ -239,12 +239,12 @@ async def test_connections_to_kafka_are_closed_at_once(cluster: KafkaCluster, tm
                 assert response.status_code == 200, response.text
                 assert len(response.json()["events"]) == 100
     finally:
-        # It fails if a process takes long.
+        # Fails if a process takes too long to stop.
         pipeline.stop()
 
 
 async def misplaced_and_poison(pipeline: Pipeline, token: str, operator: dict[str, str]) -> None:
-    """Have the worker forward an ECG, and bury what is none; have the operator look at it and send it again."""
+    """Let the worker forward an ECG and make a dead letter, and let the operator list and replay that."""
     topic = Topics(pipeline.settings).submissions.name
     misplaced = message("clinic")
     async with AIOKafkaProducer(**pipeline.kafka) as producer:
@@ -279,13 +279,13 @@ def settings_of(env: dict[str, str]) -> Settings:
     return Settings.model_validate(values)
 
 
-async def test_dead_letters_that_one_may_not_see_are_not_taken_for_none(permitted: Permitted) -> None:
+async def test_a_missing_permission_is_not_mistaken_for_no_dead_letters(permitted: Permitted) -> None:
     producer = {**os.environ, **permitted.pipeline.env_of(Role.PRODUCER)}
     said = await run(producer, "-m", "ecg_client", "dlq", "list", code=1)
     assert said.endswith("(TopicAuthorizationFailedError)\n")
 
 
-async def test_what_is_printed_is_what_is_granted(permitted: Permitted) -> None:
+async def test_the_printed_commands_are_the_granted_permissions(permitted: Permitted) -> None:
     granting = permitted.pipeline.env_of(Role.GATEWAY) | os.environ
     printed = (await run(granting, "-m", "contracts.acls", "--user", "reader=lab")).splitlines()
     assert len(printed) == len(EVERY)
@@ -295,7 +295,7 @@ async def test_what_is_printed_is_what_is_granted(permitted: Permitted) -> None:
         "--topic permitted.submissions"
     )
     assert "User:lab --operation Read --topic permitted.insights" in "\n".join(printed)
-    # To print is everybody's; to grant is not.
+    # Everybody may print the permissions, but not grant them.
     assert "ClusterAuthorizationFailedError" in await run(granting, "-m", "contracts.acls", "--apply", code=1)
 
 
@@ -304,7 +304,7 @@ async def test_every_mechanism_logs_in(permitted: Permitted, mechanism: str) -> 
     await start(settings_of({**permitted.pipeline.env, "ECG_KAFKA_SASL_MECHANISM": mechanism}))
 
 
-async def test_nobody_else_is_let_in(permitted: Permitted, tmp_path: Path) -> None:
+async def test_clients_with_wrong_credentials_are_refused(permitted: Permitted, tmp_path: Path) -> None:
     env = permitted.pipeline.env
     stranger = Authority.make(tmp_path, "stranger").certificate
     nothing = {name: "" for name in env if name.startswith("ECG_KAFKA_")}
@@ -379,7 +379,7 @@ async def test_a_process_that_may_not_see_a_topic_ends_and_says_which(
 
 
 async def test_brokers_that_ask_for_a_certificate_get_one(cluster: KafkaCluster) -> None:
-    """As the listener of the controllers does."""
+    """The listener of the controllers is such a broker."""
     cert, key = security(cluster).authority.issue("client")
     port = cluster._ports[0][1]
 

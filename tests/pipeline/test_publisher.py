@@ -1,4 +1,4 @@
-"""A producer that is out of step with the brokers, as after an outage in which it gave up a record."""
+"""A producer whose sequence numbers are out of step, as after an outage in which it gave up a record, is replaced."""
 
 import pytest
 from aiokafka import TopicPartition
@@ -9,7 +9,7 @@ from tests.brokers import Broker
 from tests.harness import Pipeline
 from tests.pipeline.test_handover import NewPipeline, all_have_insights, backlog
 
-# The third batch of every partition comes with a number that the broker does not expect.
+# A worker that sends the third batch of every partition with a sequence number that the broker does not expect.
 OUT_OF_STEP = """
 from aiokafka import AIOKafkaProducer, TopicPartition
 from stream_agents.__main__ import main

@@ -1,4 +1,4 @@
-"""Reading ECGs back: the list of a user's ECGs, and each one's signals."""
+"""Reading ECGs back: the list of a user's ECGs, and the signals of each."""
 
 import asyncio
 import re
@@ -47,7 +47,7 @@ async def get(client: httpx.AsyncClient, path: str, **query: Any) -> httpx.Respo
 
 
 async def pages(client: httpx.AsyncClient, limit: int) -> list[dict[str, Any]]:
-    """Follow the list to its end."""
+    """Return the ECGs of all pages of the list."""
     listed: list[dict[str, Any]] = []
     query: dict[str, Any] = {"limit": limit}
     while True:
@@ -92,17 +92,17 @@ async def test_an_ecg_is_read_as_it_was_submitted(client: httpx.AsyncClient) -> 
     }
 
 
-async def test_what_is_unknown_is_null(client: httpx.AsyncClient) -> None:
+async def test_unknown_values_are_null(client: httpx.AsyncClient) -> None:
     [ecg_id] = await submit(client)
     document = (await client.get(f"/ecgs/{ecg_id}")).json()
     assert (document["date"], document["sampling_rate"], document["leads"][0]["adc_gain"]) == (None, None, None)
 
 
 async def test_the_largest_ecgs_are_read(client: httpx.AsyncClient) -> None:
-    """Several at a time, more than there are readers."""
+    """Several at a time, more than the gateway has readers."""
     signal = [0] * 4_000_000 + [2**63 - 1]
     body = orjson.dumps({"leads": [{"name": "I", "signal": signal}]})
-    # A client that does not compare four million samples with the schema.
+    # A client without validation, which would take too long for four million samples.
     async with httpx.AsyncClient(base_url=client.base_url, headers=client.headers, timeout=60) as reader:
         response = await reader.post("/ecgs", content=body, headers={"content-type": "application/json"})
         ecg_id = response.json()["id"]
@@ -113,7 +113,7 @@ async def test_the_largest_ecgs_are_read(client: httpx.AsyncClient) -> None:
     assert [(other.status_code, other.content == first.content) for other in others] == [(200, True)] * 5
 
 
-async def test_many_ecgs_are_read_at_a_time_each_as_itself(client: httpx.AsyncClient, pipeline: Pipeline) -> None:
+async def test_concurrent_reads_are_not_mixed_up(client: httpx.AsyncClient, pipeline: Pipeline) -> None:
     signals = [[number, -number] for number in range(1, 101)]
     submissions = [client.post("/ecgs", json={"leads": [{"name": "I", "signal": signal}]}) for signal in signals]
     ids = [response.json()["id"] for response in await asyncio.gather(*submissions)]
@@ -126,7 +126,7 @@ async def test_many_ecgs_are_read_at_a_time_each_as_itself(client: httpx.AsyncCl
 @pytest.mark.parametrize("path", ["/ecgs", "/ecgs/x"])
 @pytest.mark.parametrize("token", ["", "ecg_wrong"])
 async def test_reading_needs_a_token(client: httpx.AsyncClient, path: str, token: str) -> None:
-    # A bad parameter is not looked at before it.
+    # The token is checked before the invalid parameter.
     response = await client.get(path, params={"limit": "x"}, headers={"x-user-token": token})
     assert (response.status_code, response.json()) == (401, {"detail": "Invalid user token"})
 
@@ -143,7 +143,7 @@ async def test_an_ecg_is_found_by_its_owner_alone(pipeline: Pipeline, client: ht
         assert (await client.get(f"/ecgs/{bad}")).status_code == 404
 
 
-async def test_the_list_says_what_is_in_each_ecg(pipeline: Pipeline) -> None:
+async def test_the_list_has_the_leads_and_insights_of_each_ecg(pipeline: Pipeline) -> None:
     async with pipeline.client(token=await pipeline.register("listed")) as client:
         leads = [{"name": "II", "signal": [1, -1, 1]}, {"name": "II", "signal": []}]
         [ecg_id] = await submit(client, date="2026-11-24", leads=leads)
@@ -163,13 +163,13 @@ async def test_the_list_says_what_is_in_each_ecg(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("limit", ["0", "201", "-1", "1.5", "many", ""])
-async def test_a_limit_that_is_none_is_named(client: httpx.AsyncClient, limit: str) -> None:
+async def test_an_invalid_limit_is_refused(client: httpx.AsyncClient, limit: str) -> None:
     response = await client.get("/ecgs", params={"limit": limit})
     assert (response.status_code, response.json()["field"]) == (422, "limit")
     assert response.json()["detail"].startswith("limit: ")
 
 
-async def test_a_cursor_that_was_changed_or_is_anothers_is_named(pipeline: Pipeline, client: httpx.AsyncClient) -> None:
+async def test_a_changed_or_foreign_cursor_is_refused(pipeline: Pipeline, client: httpx.AsyncClient) -> None:
     async with (
         pipeline.client(0, await pipeline.register("paged")) as owner,
         pipeline.client(1, await pipeline.register("paged-too")) as other,
@@ -188,7 +188,7 @@ async def test_a_cursor_that_was_changed_or_is_anothers_is_named(pipeline: Pipel
 
 @pytest.mark.parametrize("limit", [1, 7, 200])
 async def test_pages_hold_every_ecg_once_in_order_while_more_come(pipeline: Pipeline, limit: int) -> None:
-    """Page by page on either gateway, while their owner and another user submit."""
+    """The pages are read from both gateways in turn, while the owner and another user submit."""
     names = (f"pages-{limit}", f"pages-{limit}-too")
     tokens = [await pipeline.register(name) for name in names]
     count = 30 if limit == 1 else 300
@@ -220,7 +220,7 @@ async def test_pages_hold_every_ecg_once_in_order_while_more_come(pipeline: Pipe
         assert len(ids) == len(set(ids))
         assert set(before) <= set(ids) <= set(before) | set(added)
         assert in_order(listed)
-        # What came meanwhile is before what was there.
+        # The other user's list has all of their own ECGs, and no others.
         assert {ecg["id"] for ecg in await pages(other, 200)} == set(theirs) | (set(added) - await all_ids(owner))
 
 
@@ -228,7 +228,7 @@ async def all_ids(client: httpx.AsyncClient) -> set[str]:
     return {ecg["id"] for ecg in await pages(client, 200)}
 
 
-async def test_an_ecg_that_is_submitted_again_stays_where_it_is(pipeline: Pipeline) -> None:
+async def test_an_ecg_that_is_submitted_again_keeps_its_place(pipeline: Pipeline) -> None:
     async with pipeline.client(token=await pipeline.register("again")) as client:
         key = {"idempotency-key": "again"}
         first = (await client.post("/ecgs", json=ECG, headers=key)).json()["id"]
@@ -249,7 +249,7 @@ async def test_an_ecg_that_is_submitted_again_stays_where_it_is(pipeline: Pipeli
 
 
 async def row(pipeline: Pipeline, ecg_id: str) -> insights_message.Insights:
-    """Return the last row of an ECG on the topic of insights."""
+    """Return the last row of an ECG on the insights topic."""
     topics = Topics(pipeline.settings)
     where = TopicPartition(topics.insights.name, partition_for(ecg_id.encode(), topics.insights.partitions))
     consumer = AIOKafkaConsumer(**pipeline.kafka, auto_offset_reset="earliest")
@@ -272,16 +272,16 @@ async def produce(pipeline: Pipeline, value: bytes, key: bytes, **options: Any) 
         await producer.send_and_wait(Topics(pipeline.settings).submissions.name, value, key, **options)
 
 
-async def test_no_producer_decides_when_its_ecg_was_accepted_wherever_it_is_produced(pipeline: Pipeline) -> None:
-    """Neither by the record's timestamp nor by a header that workers once added when they forwarded a record."""
+async def test_producers_cannot_choose_the_time_of_acceptance(pipeline: Pipeline) -> None:
+    """Neither the record's timestamp counts nor a header that workers once added to forwarded records."""
     async with pipeline.client(token=await pipeline.register("timed")) as client:
         ids = [f"timed-{number}" for number in range(4)]
-        # A time in microseconds, and one that is long gone.
+        # A time in microseconds instead of milliseconds, and one of long ago.
         times = [1_795_514_400_007_000, 86_400_000, 1_795_514_400_007_000, 86_400_000]
         begun = datetime.now(UTC)
         for number, (ecg_id, timestamp) in enumerate(zip(ids, times, strict=True)):
             message = orjson.dumps({"id": ecg_id, "username": "timed", "sampling_rate": 250, **ECG})
-            # In the partition of its id, or in another one: then a worker passes it on.
+            # In the partition of its id, or in another one, from which a worker forwards it.
             partition = (partition_for(ecg_id.encode(), 12) + number // 2) % 12
             forged = [("forwarded-timestamp", str(timestamp).encode())]
             await produce(
@@ -304,7 +304,7 @@ async def test_no_producer_decides_when_its_ecg_was_accepted_wherever_it_is_prod
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
 async def test_every_ecg_of_a_batch_is_read(pipeline: Pipeline, compression: str | None) -> None:
-    """Records are fetched by the batch."""
+    """The gateway must pick its record from a fetched batch."""
     username = f"batched-{compression}"
     names = (f"{username}-{number}" for number in range(1000))
     ids = [name for name in names if partition_for(name.encode(), 12) == 5][:20]

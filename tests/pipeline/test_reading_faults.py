@@ -1,4 +1,4 @@
-"""What holds of reading when workers die, brokers are silent and signals expire."""
+"""Reading ECGs back while workers die, while the broker does not answer, and after signals have expired."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ NewPipeline = Callable[..., Pipeline]
 
 
 async def through_failover(client: httpx.AsyncClient, path: str) -> httpx.Response:
-    """Ask until the answer is no 503; each of these says when to ask again."""
+    """Repeat a request until the answer is not 503, and return it; each 503 must have a Retry-After."""
 
     async def probe() -> httpx.Response | None:
         response = await client.get(path)
@@ -34,7 +34,7 @@ async def through_failover(client: httpx.AsyncClient, path: str) -> httpx.Respon
 
 
 async def test_a_worker_without_its_table_recovers_the_same_list(new_pipeline: NewPipeline) -> None:
-    """Also of what is delivered again, as the one before was killed before it committed."""
+    """The previous worker may have been killed before it committed, so that messages are delivered again."""
     pipeline = new_pipeline()
     pipeline.start_gateway()
     worker = pipeline.start_worker()
@@ -49,7 +49,7 @@ async def test_a_worker_without_its_table_recovers_the_same_list(new_pipeline: N
         pipeline.start_worker()
         assert (await through_failover(client, "/ecgs")).status_code == 200
         assert await pages(client, 7) == before
-        # What comes now is on top, the rest stays where it is.
+        # A new ECG comes first, and the order of the others stays the same.
         [newest] = await submit(client)
         assert [ecg["id"] for ecg in await pages(client, 7)] == [newest, *(ecg["id"] for ecg in before)]
 
@@ -66,7 +66,7 @@ async def test_lists_and_signals_are_read_while_a_worker_is_dead(new_pipeline: N
         victim.kill()
         assert await pages(client, 20) == before
         assert {(await client.get(f"/ecgs/{ecg_id}")).status_code for ecg_id in ids} == {200}
-        # What the dead worker would have processed is accepted, and not listed.
+        # ECGs in the dead worker's partitions are accepted, but not listed.
         accepted = [(await client.post("/ecgs", json=ECG)).json()["id"] for _ in range(20)]
         listed = {ecg["id"] for ecg in await pages(client, 20)}
         answers = {ecg_id: await client.get(f"/ecgs/{ecg_id}") for ecg_id in accepted}
@@ -83,7 +83,7 @@ async def test_signals_cannot_be_read_while_the_broker_is_silent_and_can_be_afte
     broker = await new_broker()
     pipeline = new_pipeline(broker, ECG_QUERY_TIMEOUT="1")
     pipeline.start_gateway()
-    # The audit alone needs the broker for a list.
+    # A list needs the broker for the audit only.
     pipeline.start_gateway(ECG_AUDIT="false")
     pipeline.start_worker()
     await pipeline.ready()
@@ -93,7 +93,7 @@ async def test_signals_cannot_be_read_while_the_broker_is_silent_and_can_be_afte
         assert (await client.get(f"/ecgs/{ecg_id}")).status_code == 200
         broker.pause()
         try:
-            # More than there are readers.
+            # More requests than the gateway has readers.
             for silent in await asyncio.gather(*(client.get(f"/ecgs/{ecg_id}") for _ in range(10))):
                 assert (silent.status_code, silent.headers["retry-after"]) == (503, "1")
                 assert silent.json() == {"detail": "The signals cannot be read now, try again"}
@@ -104,7 +104,7 @@ async def test_signals_cannot_be_read_while_the_broker_is_silent_and_can_be_afte
 
 
 async def test_an_offset_that_leads_to_another_ecg_shows_nothing_of_it(new_pipeline: NewPipeline) -> None:
-    """As when the topic was made anew under rows that stayed; here the row is forged."""
+    """This happens if the topic is created again while rows stay; here the rows are forged."""
     pipeline = new_pipeline()
     pipeline.start_gateway()
     worker = pipeline.start_worker()
@@ -139,7 +139,7 @@ async def test_an_offset_that_leads_to_another_ecg_shows_nothing_of_it(new_pipel
 
 
 @pytest.mark.kafka
-async def test_signals_that_retention_took_are_gone_and_all_else_stays(
+async def test_signals_deleted_by_retention_are_gone_and_all_else_stays(
     broker: Broker, new_pipeline: NewPipeline
 ) -> None:
     if broker.embedded:
@@ -165,7 +165,7 @@ async def test_signals_that_retention_took_are_gone_and_all_else_stays(
         assert await pages(client, 200) == before
         fresh = await submit(client, 30)
         assert {(await client.get(f"/ecgs/{ecg_id}")).status_code for ecg_id in fresh} == {200}
-        # Another record has taken no ECG's place.
+        # The new records are not taken for the signals of the old ECGs.
         assert {(await client.get(f"/ecgs/{ecg_id}")).status_code for ecg_id in old} == {410}
 
 

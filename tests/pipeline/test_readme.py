@@ -1,4 +1,4 @@
-"""The commands of the README print what it says that they print."""
+"""The commands of the README print the output that it shows."""
 
 import asyncio
 import json

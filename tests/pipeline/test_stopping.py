@@ -1,4 +1,4 @@
-"""A gateway that is told to stop ends in time, whatever state it and the brokers are in, and refuses politely."""
+"""A gateway that is told to stop ends in time, whatever the state of the broker, and answers requests with 503."""
 
 import asyncio
 import itertools
@@ -20,15 +20,15 @@ pytestmark = pytest.mark.slow
 NewPipeline = Callable[..., Pipeline]
 NewBroker = Callable[[], Awaitable[Broker]]
 
-# Container runtimes kill after ten.
+# Seconds; container runtimes kill a process after ten.
 LIMIT = 8.0
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
-# What a user does all the time while the gateway stops: calls of FastAPI's routes, and direct ones.
+# Clients of each kind of request. The kinds cover FastAPI's routes and direct ones.
 CLIENTS = 4
 
 
 class Load:
-    """Requests of every kind, one after the other on many connections, until there is no gateway any more."""
+    """Requests of every kind, repeated on many connections until the gateway has ended."""
 
     def __init__(self, pipeline: Pipeline, token: str) -> None:
         self.answers: Counter[int] = Counter()
@@ -38,7 +38,7 @@ class Load:
         self._under_way: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
-        """Return when the gateway is busy with all of it."""
+        """Start the requests, and wait until the gateway is busy with them."""
         issued = [IdIssuer(SECRET).issue("clinic") for _ in range(CLIENTS)]
         body = {"leads": LEADS}
         for ecg_id in issued:
@@ -50,12 +50,12 @@ class Load:
         await eventually(self._busy, 60, what="answers")
 
     async def end(self) -> None:
-        """Return when nothing is under way."""
+        """Wait until no request is under way."""
         async with asyncio.timeout(15):
             await asyncio.gather(*self._under_way)
 
     async def stuck(self) -> None:
-        """Return when every client that submits waits for the broker."""
+        """Wait until every client that submits waits for the broker."""
         await eventually(self._still, what="every submission waiting")
 
     async def _still(self) -> bool | None:
@@ -85,7 +85,7 @@ class Load:
 
 
 async def stopped(gateway: Gateway, number: int, state: str) -> None:
-    """Stop a gateway, and print how long it took."""
+    """Stop a gateway, print the time that it took, and check it and the exit code."""
     begun = time.monotonic()
     gateway.signal(number)
     code = await asyncio.to_thread(gateway.running.wait, 30)
@@ -141,8 +141,8 @@ async def test_a_gateway_whose_broker_is_mute_at_the_start_ends_in_time(new_pipe
         await stopped(gateway, number, "broker mute at the start")
 
 
-async def test_signals_that_come_again_while_a_process_stops_change_nothing(new_pipeline: NewPipeline) -> None:
-    """Supervisors, and people, send more than one; the exit code stays that of a wanted stop."""
+async def test_repeated_signals_do_not_change_the_exit_code(new_pipeline: NewPipeline) -> None:
+    """Supervisors and people may send several signals; the exit code stays 0."""
     pipeline = new_pipeline()
     processes = [pipeline.start_gateway(), pipeline.start_worker()]
     await pipeline.ready()

@@ -1,4 +1,4 @@
-"""A worker's table is its changelog, whoever else has written to that."""
+"""A worker's table agrees with its changelog, even if another process has written to the changelog."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.pipeline.test_direct_produce import found
 async def test_records_of_others_on_the_changelog_are_applied_in_their_order(
     new_pipeline: Callable[..., Pipeline],
 ) -> None:
-    """As of a worker that was cut off from the group, and whose last records arrive after its successor's first."""
+    """For example, the last records of a worker that was cut off arrive after the first ones of its successor."""
     pipeline = new_pipeline()
     pipeline.start_gateway()
     pipeline.start_worker()

@@ -1,4 +1,4 @@
-"""Processes on topics that are not what the settings say."""
+"""Processes do not start on topics that contradict the settings."""
 
 import asyncio
 import itertools
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 def wrong(topics: Topics) -> list[Topic]:
-    """Return topics each of which is wrong in another way."""
+    """Return topics that contradict the settings, each in a different way."""
     small, compacted = {"max.message.bytes": "1048588"}, {"cleanup.policy": "compact"}
     return [
         replace(topics.submissions, config={**topics.submissions.config, "message.timestamp.type": "CreateTime"}),
@@ -51,7 +51,7 @@ def config_of(topic: Topic) -> dict[str, str]:
 
 
 async def create(pipeline: Pipeline, *topics: Topic) -> None:
-    """Create topics, before the pipeline creates the rest of them."""
+    """Create some topics before the pipeline creates the others."""
 
     async def reached() -> bool | None:
         try:
@@ -69,7 +69,7 @@ async def create(pipeline: Pipeline, *topics: Topic) -> None:
 
 
 async def ended(process: Process) -> str:
-    """Wait for a process to end by itself, unsuccessfully, and return its log."""
+    """Wait until a process has ended by itself with code 1, and return its log."""
     code = await asyncio.to_thread(process.running.wait, 60)
     log = process.log.read_text()
     assert code == 1, log
@@ -78,7 +78,9 @@ async def ended(process: Process) -> str:
 
 
 @pytest.mark.parametrize("partitions", [3, 6, 24])
-async def test_nothing_starts_on_other_partitions(new_pipeline: NewPipeline, partitions: int) -> None:
+async def test_nothing_starts_on_topics_with_another_number_of_partitions(
+    new_pipeline: NewPipeline, partitions: int
+) -> None:
     pipeline = new_pipeline()
     other = Topics(pipeline.settings.model_copy(update={"partitions": partitions}))
     await create(pipeline, *other)
@@ -88,7 +90,7 @@ async def test_nothing_starts_on_other_partitions(new_pipeline: NewPipeline, par
             assert f"topic {topic.name} has partitions={partitions}, but ECG_PARTITIONS says 12" in log
 
 
-async def test_nothing_starts_when_only_the_table_has_other_partitions(new_pipeline: NewPipeline) -> None:
+async def test_nothing_starts_if_only_the_table_has_another_number_of_partitions(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     topics = Topics(pipeline.settings)
     await create(pipeline, replace(topics.insights, partitions=6))
@@ -96,7 +98,7 @@ async def test_nothing_starts_when_only_the_table_has_other_partitions(new_pipel
         assert f"topic {topics.insights.name} has partitions=6, but ECG_PARTITIONS says 12" in await ended(process)
 
 
-async def test_every_difference_is_told_by_every_process(new_pipeline: NewPipeline) -> None:
+async def test_every_process_reports_every_difference(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     await create(pipeline, *wrong(Topics(pipeline.settings)))
     creating = Process(
@@ -125,7 +127,7 @@ async def test_a_longer_retention_is_a_warning(new_pipeline: NewPipeline) -> Non
 
 
 @pytest.mark.kafka
-async def test_a_topic_of_the_brokers_own_defaults_is_refused(broker: Broker, new_pipeline: NewPipeline) -> None:
+async def test_a_topic_with_the_brokers_defaults_is_refused(broker: Broker, new_pipeline: NewPipeline) -> None:
     if broker.embedded:
         pytest.skip("the embedded broker does not tell its defaults")
     pipeline = new_pipeline()
@@ -139,7 +141,7 @@ async def test_a_topic_of_the_brokers_own_defaults_is_refused(broker: Broker, ne
 
 
 @pytest.mark.kafka
-async def test_the_commands_that_the_log_names_mend_it(broker: Broker, new_pipeline: NewPipeline) -> None:
+async def test_the_logged_commands_fix_the_topics(broker: Broker, new_pipeline: NewPipeline) -> None:
     if broker.embedded:
         pytest.skip("the embedded broker alters no topic")
     pipeline = new_pipeline()
@@ -155,7 +157,7 @@ async def test_the_commands_that_the_log_names_mend_it(broker: Broker, new_pipel
         name, value = options["--add-config"].split("=")
         configs[options["--entity-name"]][name] = value
     async with admin_client(pipeline.settings) as admin:
-        # Unlike Kafka's tool this replaces all that a topic has.
+        # Unlike Kafka's tool, this request replaces the whole configuration of a topic.
         resources = [ConfigResource(ConfigResourceType.TOPIC, name, config) for name, config in configs.items()]
         for response in await admin.alter_configs(resources):
             assert [code for code, *_ in response.resources] == [0] * len(topics), response
@@ -165,7 +167,7 @@ async def test_the_commands_that_the_log_names_mend_it(broker: Broker, new_pipel
     await pipeline.ready()
 
 
-async def test_a_broker_that_is_not_there_is_told_in_one_line(new_pipeline: NewPipeline) -> None:
+async def test_a_missing_broker_is_reported_without_a_traceback(new_pipeline: NewPipeline) -> None:
     pipeline, nowhere = new_pipeline(), f"127.0.0.1:{free_port()}"
     for start in (pipeline.start_gateway, pipeline.start_worker):
         assert "the topics cannot be prepared" in await ended(start(ECG_BOOTSTRAP_SERVERS=nowhere))

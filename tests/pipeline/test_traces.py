@@ -1,4 +1,4 @@
-"""Traces across HTTP, Kafka and the agent, as an OTLP collector receives them."""
+"""Traces across HTTP, Kafka and the agent, as received by an OTLP collector."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 @dataclass
 class Collector:
-    """Receives spans over HTTP, as protobuf."""
+    """An OTLP collector, which receives spans as protobuf over HTTP."""
 
     spans: list[tuple[str, Span]] = field(default_factory=list)
 
@@ -44,7 +44,7 @@ class Collector:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     async def trace(self, trace_id: str, count: int) -> list[tuple[str, Span]]:
-        """Wait until a trace has so many spans, and return them as they began."""
+        """Wait until a trace has `count` spans, and return them in the order of their start."""
 
         async def probe() -> list[tuple[str, Span]] | None:
             found = [(service, span) for service, span in self.spans if span.trace_id.hex() == trace_id]
@@ -94,7 +94,7 @@ async def test_a_submission_is_one_trace_from_the_client_to_its_row(
         assert consumer.end_time_unix_nano >= consumer.start_time_unix_nano
         await insights_through_failover(client, response.json()["id"])
 
-        # What a producer says is passed on too, and what became of a record is told.
+        # A producer's trace context is used too, and the span has the outcome of the record.
         other = TRACE[::-1]
         from aiokafka import AIOKafkaProducer  # noqa: PLC0415
 
@@ -109,7 +109,7 @@ async def test_a_submission_is_one_trace_from_the_client_to_its_row(
         await client.post("/ecgs", json={"leads": LEADS}, headers=unsampled)
         own = await client.post("/ecgs", json={"leads": LEADS})
         await insights_through_failover(client, own.json()["id"])
-    pipeline.stop()  # what is held is exported then
+    pipeline.stop()  # exports the remaining spans
     assert not [span for _, span in collector.spans if span.trace_id.hex() == f"{TRACE[1:]}0"]
     assert len([span for _, span in collector.spans if span.name == f"process {topic}"]) == 3
 
@@ -130,7 +130,7 @@ def test_without_configuration_nothing_of_the_sdk_is_imported(env: dict[str, str
     assert answer.stdout == "None []\n"
 
 
-def test_traces_without_the_packages_are_refused_with_what_to_install() -> None:
+def test_traces_without_their_packages_are_refused_with_the_extra_to_install() -> None:
     without = "import sys; sys.modules['opentelemetry.sdk.trace'] = None\n" + IMPORTED
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}
     answer = subprocess.run(

@@ -1,4 +1,4 @@
-"""Producers may produce in transactions: what they abort was not submitted."""
+"""Producers may use transactions: an aborted one submits nothing."""
 
 import uuid
 
@@ -23,7 +23,7 @@ async def test_an_aborted_transaction_submits_nothing_and_a_committed_one_does(
     async with AIOKafkaProducer(**pipeline.kafka, transactional_id=f"lab-{uuid.uuid4()}") as producer:
         for body, abort in ((aborted, True), (committed, False)):
             await producer.begin_transaction()
-            # In the partition of the committed one, after which it would have been processed already.
+            # Both in one partition: once the committed ECG is processed, the aborted one would be too.
             await producer.send_and_wait(topic, orjson.dumps(body), committed["id"].encode())
             await (producer.abort_transaction() if abort else producer.commit_transaction())
     await found(pipeline, token, committed["id"])

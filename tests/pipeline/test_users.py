@@ -1,4 +1,4 @@
-"""Users and their tokens: what the administrator does to them, and how soon that holds on every gateway."""
+"""Users and their tokens: the administrator's calls, and how soon they take effect on every gateway."""
 
 import asyncio
 import json
@@ -22,14 +22,14 @@ from tests.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually
 
 NewPipeline = Callable[..., Pipeline]
 
-# It has the form of an issued id and is nobody's: who may ask gets 404, and no worker is needed for that.
+# An id in the form of issued ones that belongs to nobody: a user with a valid token gets 404, without any worker.
 NOBODYS = "00000000-0000-8000-8000-000000000000"
 ACCEPTED = 404
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 
 
 async def ask(client: httpx.AsyncClient, token: str) -> int:
-    """Return the status that a token gets: 404 if it is accepted."""
+    """Return the status of a request with a token: 404 if the token is accepted."""
     return (await client.get(f"/ecgs/{NOBODYS}/insights", headers={"x-user-token": token})).status_code
 
 
@@ -57,7 +57,7 @@ async def test_a_deleted_user_is_gone_everywhere_and_for_good(new_pipeline: NewP
     async with pipeline.client(0) as here, pipeline.client(1) as there:
         assert [await ask(client, token) for client in (here, there)] == [ACCEPTED, ACCEPTED]
         response = await here.delete("/users/leaving", headers=ADMIN)
-        # The ECGs are erased when there is a worker; the token ends now.
+        # The ECGs are erased once there is a worker; the token is revoked at once.
         assert (response.status_code, response.json()) == (202, {"detail": "The erasure is certain, and under way"})
         assert await ask(here, token) == 401
         await eventually(lambda: refused(there, token), what="the other gateway refusing the token")
@@ -71,7 +71,7 @@ async def test_a_deleted_user_is_gone_everywhere_and_for_good(new_pipeline: NewP
     async with reader:
         records = [await reader.getone() for _ in range(3)]
     assert (records[-1].key, records[-1].value) == (b"leaving", None)
-    # What begins later knows the user no more, and takes the name again.
+    # A gateway that starts later does not know the user, and accepts the name again.
     pipeline.start_gateway()
     await pipeline.alive()
     async with pipeline.client(2) as later:
@@ -131,7 +131,7 @@ async def test_the_list_has_every_user_once_with_times_and_nothing_of_tokens(new
             assert (refusal.status_code, refusal.json()["field"]) == (422, "limit")
 
 
-async def test_an_expired_token_is_a_wrong_one(pipeline: Pipeline) -> None:
+async def test_an_expired_token_is_refused_like_a_wrong_one(pipeline: Pipeline) -> None:
     async with pipeline.client(0) as here, pipeline.client(1) as there:
         response = await post(here, username="users-expiring", expires_in=3)
         user = response.json()
@@ -149,21 +149,21 @@ async def test_an_expired_token_is_a_wrong_one(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "90", True, 315_360_001, 10**30, "90d", []])
-async def test_a_lifetime_that_cannot_be_one_is_named(pipeline: Pipeline, value: Any) -> None:
+async def test_an_invalid_lifetime_is_refused(pipeline: Pipeline, value: Any) -> None:
     async with pipeline.client() as client:
         response = await post(client, username="users-lifetime", expires_in=value)
     assert (response.status_code, response.json()["field"]) == (422, "expires_in")
 
 
 async def record(pipeline: Pipeline, username: str, digest: str) -> None:
-    """Put a user on the topic, as the record was before tokens could expire."""
+    """Write a user to the topic, in the format from before tokens could expire."""
     value = {"username": username, "token_digest": digest, "created_at": "2026-11-01T00:00:00+00:00"}
     async with AIOKafkaProducer(**pipeline.kafka) as producer:
         topic = Topics(pipeline.settings).users.name
         await producer.send_and_wait(topic, json.dumps(value).encode(), username.encode())
 
 
-async def test_what_the_topic_said_before_tokens_could_expire_still_holds(pipeline: Pipeline) -> None:
+async def test_records_from_before_tokens_could_expire_stay_valid(pipeline: Pipeline) -> None:
     token = tokens.new()
     await record(pipeline, "users-old", tokens.digest(token).hex())
     async with pipeline.client() as client:
@@ -178,7 +178,7 @@ async def test_what_the_topic_said_before_tokens_could_expire_still_holds(pipeli
 
 
 async def test_half_a_digest_is_not_enough(pipeline: Pipeline) -> None:
-    """Accounts are found by half of it; who could make a token for that half would still be nobody."""
+    """Accounts are found by one half of the digest, but a token that matches only this half is not accepted."""
     token = tokens.new()
     await record(pipeline, "users-half", tokens.digest(token).hex()[:32] + "0" * 32)
     async with pipeline.client() as client:
@@ -220,7 +220,7 @@ async def test_a_gateway_without_a_broker_accepts_known_tokens_only_for_a_while(
     await pipeline.alive()
     token = await pipeline.register("clinic")
     async with pipeline.client() as client:
-        # While the broker is there, an idle gateway's view does not grow old.
+        # While the broker answers, the view of an idle gateway does not become stale.
         await asyncio.sleep(staleness + 1)
         broker.pause()
         try:
@@ -244,7 +244,7 @@ async def test_a_gateway_without_a_broker_accepts_known_tokens_only_for_a_while(
 @pytest.mark.kafka
 @pytest.mark.slow
 async def test_known_tokens_are_accepted_while_the_brokers_fail_over(kafka: Distribution, tmp_path: Path) -> None:
-    """A node that froze closes no connection: whoever waits for its answers does not notice."""
+    """A frozen node closes no connection: a client that waits for its answers does not notice the failure."""
     replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2"}
     async with KafkaCluster(kafka, tmp_path / "kafka", nodes=3, security=security(tmp_path / "security")) as cluster:
         pipeline = Pipeline(KafkaBroker(cluster), tmp_path, "users", replicated)
@@ -259,7 +259,7 @@ async def test_known_tokens_are_accepted_while_the_brokers_fail_over(kafka: Dist
                 while time.monotonic() < frozen_until:
                     assert await ask(client, token) == ACCEPTED
                     await asyncio.sleep(0.2)
-                # Nor is that only because nobody looks.
+                # The view really is up to date: it knows a new user too.
                 other = await pipeline.register("other")
                 assert [await ask(client, t) for t in (token, other, tokens.new())] == [ACCEPTED, ACCEPTED, 401]
         finally:
@@ -267,7 +267,7 @@ async def test_known_tokens_are_accepted_while_the_brokers_fail_over(kafka: Dist
             pipeline.stop()
 
 
-# A gateway whose way to the broker goes through a link that the test can cut.
+# A gateway that connects to the broker through a link that the test can cut.
 LINKED = """
 import os
 from aiokafka.conn import AIOKafkaConnection
@@ -285,7 +285,7 @@ main()
 
 
 class Link:
-    """Carries bytes between clients and a server; cut, it carries none, and tells nobody."""
+    """A TCP proxy that can be cut: it then forwards nothing, but keeps the connections open."""
 
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, port)
@@ -334,7 +334,7 @@ async def test_a_gateway_that_is_cut_off_accepts_a_revoked_token_no_longer_than_
     new_pipeline: NewPipeline,
 ) -> None:
     staleness = 2.0
-    # Apache Kafka answers a look only when the poll before it has ended, after half a second.
+    # Longer than half a second, after which Apache Kafka answers a request that follows a long poll.
     pipeline = new_pipeline(ECG_TOKEN_STALENESS=str(staleness), ECG_QUERY_TIMEOUT="1.5")
     host, _, port = pipeline.bootstrap_servers.partition(",")[0].partition(":")
     link = Link(host, int(port))
@@ -350,7 +350,7 @@ async def test_a_gateway_that_is_cut_off_accepts_a_revoked_token_no_longer_than_
             new = await pipeline.register("rotated")
             assert (await here.delete("/users/deleted", headers=ADMIN)).status_code == 202
             assert [await ask(here, token) for token in (old, deleted, new)] == [401, 401, ACCEPTED]
-            # Whose a token is that it has not heard of cannot be told, and so is not denied.
+            # A token that the gateway does not know yet cannot be denied: it gets 503 instead of 401.
             assert await ask(cut_off, new) == 503
 
             async def silent(token: str) -> bool | None:

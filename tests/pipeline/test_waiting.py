@@ -1,4 +1,4 @@
-"""Queries that wait (`Prefer: wait=N`) are answered by the one call, whatever happens meanwhile."""
+"""A query that waits (`Prefer: wait=N`) needs only one call, even if workers join or die meanwhile."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from tests.pipeline.test_handover import backlog
 NewPipeline = Callable[..., Pipeline]
 
 PENDING = {"detail": "Insights are still being processed"}
-# Longer than it takes until the waits have reached the worker.
+# Seconds until the waiting queries have surely reached the worker.
 _HELD = 0.5
 
 
@@ -31,13 +31,13 @@ async def client(pipeline: Pipeline) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def wait(client: httpx.AsyncClient, ecg_id: str, seconds: object = 30) -> asyncio.Task[httpx.Response]:
-    """Begin a call that waits."""
+    """Start a query that waits."""
     headers = {"prefer": f"wait={seconds}"}
     return asyncio.create_task(client.get(f"/ecgs/{ecg_id}/insights", headers=headers, timeout=60))
 
 
 async def publish(pipeline: Pipeline, username: str, *ids: str) -> None:
-    """Produce ECGs under ids that somebody may already wait for."""
+    """Produce ECGs with ids that queries may already wait for."""
     topic = Topics(pipeline.settings).submissions.name
     async with AIOKafkaProducer(**pipeline.kafka) as producer:
         for ecg_id in ids:
@@ -67,7 +67,7 @@ async def test_a_call_waits_for_a_worker_that_is_still_to_start(new_pipeline: Ne
         waiting = [wait(client, ecg_id) for ecg_id in accepted]
         pipeline.start_worker()
         for ecg_id, response in zip(accepted, await asyncio.gather(*waiting), strict=True):
-            # On a busy machine a worker may need longer than a call may wait.
+            # On a busy machine a worker may take longer to start than a query may wait.
             assert_answered(response if response.status_code != 503 else await wait(client, ecg_id))
 
 
@@ -78,7 +78,7 @@ async def test_insights_that_are_there_are_answered_at_once_and_the_time_is_capp
     assert_answered(await wait(client, ecg_id, 86_400), 30)
 
 
-async def test_what_is_not_there_in_time_is_still_being_processed(client: httpx.AsyncClient) -> None:
+async def test_a_wait_that_ends_without_insights_gets_202(client: httpx.AsyncClient) -> None:
     response = await wait(client, IdIssuer(SECRET).issue("waiting"), 1)
     assert (response.status_code, response.json()) == (202, PENDING)
     assert response.headers["preference-applied"] == "wait=1"
@@ -88,12 +88,12 @@ async def test_what_is_not_there_in_time_is_still_being_processed(client: httpx.
         assert "preference-applied" not in response.headers
 
 
-async def test_waiting_tells_nobody_that_anothers_ecg_is_there(pipeline: Pipeline, client: httpx.AsyncClient) -> None:
+async def test_waiting_does_not_reveal_another_users_ecg(pipeline: Pipeline, client: httpx.AsyncClient) -> None:
     mine, next_of_mine = str(uuid.uuid4()), str(uuid.uuid4())
     await publish(pipeline, "waiting", mine)
     assert_answered(await wait(client, mine))
     async with pipeline.client(token=await pipeline.register("waiting-stranger")) as stranger:
-        # Longer than a gateway has a worker hold a question.
+        # Longer than a gateway lets a worker hold a query.
         anothers = [wait(stranger, ecg_id, 4) for ecg_id in (mine, next_of_mine)]
         unknown = wait(stranger, str(uuid.uuid4()), 3)
         await publish(pipeline, "waiting", next_of_mine)
@@ -102,7 +102,7 @@ async def test_waiting_tells_nobody_that_anothers_ecg_is_there(pipeline: Pipelin
         assert not any(call.done() for call in anothers)
         for ecg_id, response in zip((mine, next_of_mine), await asyncio.gather(*anothers), strict=True):
             assert (response.status_code, response.json()) == (404, {"detail": f"ECG not found for id {ecg_id}"})
-        # Who issued an id can tell whose it is, without looking.
+        # The gateway recognises the owner of an issued id without a query.
         issued = IdIssuer(SECRET).issue("waiting")
         assert (await wait(stranger, issued)).status_code == 404
 
@@ -151,7 +151,7 @@ async def test_more_waits_than_a_gateway_holds_are_answered_at_once_and_ended_on
         ids = [IdIssuer(SECRET).issue("clinic") for _ in range(3)]
         held = wait(client, ids[0])
         await asyncio.sleep(_HELD)
-        # The worker has no room for it: this gateway asks now and then.
+        # The worker can hold no more waits, so that this gateway polls it.
         polled = wait(other, ids[1])
         response = await wait(client, ids[2])
         assert (response.status_code, response.json()) == (202, PENDING)
@@ -168,7 +168,7 @@ async def test_more_waits_than_a_gateway_holds_are_answered_at_once_and_ended_on
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_gateway_that_stops_answers_who_waits(new_pipeline: NewPipeline, number: int) -> None:
+async def test_a_stopping_gateway_answers_waiting_queries(new_pipeline: NewPipeline, number: int) -> None:
     pipeline = new_pipeline()
     gateway = pipeline.start_gateway()
     pipeline.start_worker()

@@ -1,4 +1,4 @@
-"""A worker that is told to stop ends in time, whatever it waits for: container runtimes kill after ten seconds."""
+"""A worker that is told to stop ends in time, whatever it waits for: container runtimes kill it after ten seconds."""
 
 import asyncio
 import signal
@@ -19,7 +19,7 @@ LIMIT = 8.0
 
 
 async def stopped(worker: Worker, number: int) -> int:
-    """Stop a worker, and return its exit code once it has ended in time."""
+    """Stop a worker, check that it ends in time, and return its exit code."""
     begun = time.monotonic()
     worker.signal(number)
     code = await asyncio.to_thread(worker.running.wait, 60)
@@ -32,7 +32,7 @@ async def stopped(worker: Worker, number: int) -> int:
 async def test_a_worker_stops_in_time_whatever_it_waits_for(
     new_pipeline: NewPipeline, new_broker: NewBroker, number: int
 ) -> None:
-    """Its broker is frozen, while it works and since before it started."""
+    """The broker freezes while a worker works, and before another one starts."""
     broker = await new_broker()
     pipeline = new_pipeline(on=broker)
     pipeline.start_gateway()

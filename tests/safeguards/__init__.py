@@ -1,4 +1,4 @@
-"""Safeguards, each with the tests that must fail without it: `make safeguards` takes them away, one at a time."""
+"""Safeguards and the tests that must fail without them: `make safeguards` removes one at a time (mutation testing)."""
 
 import tomllib
 from pathlib import Path
@@ -10,7 +10,7 @@ LIST = Path(__file__).with_name("safeguards.toml")
 
 
 class Safeguard(msgspec.Struct, frozen=True):
-    """A piece of code, what is put in its place to take it away, and the tests that notice, with pytest's options."""
+    """A piece of code, the code that replaces it, and the tests that must fail then, with their pytest options."""
 
     name: str
     file: str
@@ -20,10 +20,10 @@ class Safeguard(msgspec.Struct, frozen=True):
     options: list[str] = []
 
     def removed_from(self, text: str) -> str:
-        """Return a file's text without it.
+        """Return the text of the file without this safeguard.
 
         Raises:
-            ValueError: unless the code is there exactly once.
+            ValueError: if the code is not there exactly once.
         """
         if text.count(self.code) != 1:
             raise ValueError(f"{self.name}: found {text.count(self.code)} times in {self.file}")
@@ -31,5 +31,5 @@ class Safeguard(msgspec.Struct, frozen=True):
 
 
 def safeguards() -> list[Safeguard]:
-    """Return all of them."""
+    """Return all safeguards."""
     return msgspec.convert(tomllib.loads(LIST.read_text())["safeguard"], list[Safeguard])

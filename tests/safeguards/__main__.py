@@ -1,4 +1,4 @@
-"""Run the tests of every safeguard without it, in a copy of the project: `python -m tests.safeguards [NAME ...]`."""
+"""Run the tests of each safeguard without it, in a copy of the project: `python -m tests.safeguards [NAME ...]`."""
 
 import os
 import re
@@ -12,18 +12,18 @@ from local_stack.lifetime import dies_with_parent
 from tests.safeguards import ROOT, Safeguard, safeguards
 
 _COPY = ROOT / "build" / "safeguards"
-_FAILED = 1  # pytest's code when tests ran, and some failed
+_FAILED = 1  # pytest's exit code if tests ran and some failed
 
 
 def main() -> int:
-    """Print what became of each, and return 0 if every one was missed that this machine can try."""
+    """Print the outcomes; return 0 if all tests of every safeguard that can be tried here failed without it."""
     wanted = sys.argv[1:]
     chosen = [guard for guard in safeguards() if not wanted or any(word in guard.name for word in wanted)]
     _copy()
     results = Counter(_try(guard) for guard in chosen)
     untried = f"; {results['not tried']} were not tried" if results["not tried"] else ""
     print(f"{results['missed']} of {len(chosen)} safeguards were missed by their tests{untried}")
-    return 0 if chosen and not results["NOT MISSED"] else 1
+    return 0 if results["missed"] and not results["NOT MISSED"] else 1
 
 
 def _copy() -> None:
@@ -32,7 +32,7 @@ def _copy() -> None:
     for name in filter(None, listed.decode().split("\0")):
         (_COPY / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, _COPY / name)
-    # A test looks at what is committed.
+    # A repository, because a test checks the committed files.
     for command in ("init", "add --all"):
         subprocess.run(["git", *command.split()], cwd=_COPY, capture_output=True, check=True)
 
@@ -53,7 +53,7 @@ def _try(guard: Safeguard) -> str:
 
 
 def _run(test: str, options: list[str]) -> str:
-    """Run a test; return "failed", "PASSED", or "skipped" where this machine lacks what it needs."""
+    """Run a test; return "failed", "PASSED", or "skipped" if this machine lacks a tool that it needs."""
     recordings = str(Path(os.environ.get("ECG_TEST_RECORDINGS") or ROOT.parent / "shared" / "data"))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options, test],

@@ -23,7 +23,7 @@ ecgs = st.builds(
 
 
 def same(one: Ecg, other: Ecg) -> bool:
-    """Tell whether two ECGs are equal to the last sample and its width."""
+    """Return True if two ECGs are equal, including every sample and the width of the samples."""
     return (
         (one.id, one.username, one.date, one.sampling_rate)
         == (other.id, other.username, other.date, other.sampling_rate)

@@ -1,4 +1,4 @@
-"""What the benchmarks' figures rest on: their statistics, the open loop's schedule, the report."""
+"""The foundations of the benchmarks' figures: their statistics, the open loop's schedule, and the report."""
 
 import asyncio
 import itertools
@@ -42,7 +42,7 @@ def test_a_slope_is_the_growth_in_a_unit_of_time() -> None:
 
 
 def test_a_drain_leaves_out_the_start() -> None:
-    # Two seconds of start-up, a slow first fifth, then 100 a second.
+    # Two seconds of start-up, a slow first fifth, then 100 per second.
     samples = [Sample(0, 0, 1.0), Sample(2, 0, 2.0), Sample(2.2, 10, 2.1), Sample(3.2, 20, 2.5)]
     samples += [Sample(3.2 + i / 10, 20 + 10 * i, 2.5 + i / 20) for i in range(1, 9)]
     drain = steady(samples, 100)
@@ -91,7 +91,8 @@ async def test_an_open_loop_charges_a_stall_to_every_request_that_waited(spec: C
         result = await Load(spec(port, rate=100.0), [build_get("/", "token")]).run()
         closed = await Load(spec(port), [build_get("/", "token")]).run()
     assert result.statuses == {200: 50}
-    # The stall of 0.4 s met a request every 10 ms; measured from when each was sent, all but one would look fast.
+    # During the stall of 0.4 s a request was due every 10 ms. Measured from the time of sending, all but one would look
+    # fast.
     assert sum(latency > 100 for latency in result.latencies) == pytest.approx(30, abs=3)
     assert max(result.latencies) == pytest.approx(400, abs=100)
     assert percentile(closed.latencies, 99) < 100
@@ -123,7 +124,7 @@ def test_differences_are_undone_by_sums() -> None:
 
 
 class Everything(dict[str, list[float]]):
-    """Figures of a run that measured whatever is asked for."""
+    """Figures that have values under every name."""
 
     def __contains__(self, key: object) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Options of the command line that are refused before anything is asked."""
+"""Invalid options of the command line are refused before any request is sent."""
 
 import pytest
 from typer.testing import CliRunner
@@ -17,7 +17,7 @@ ENV = {"ECG_URL": "http://127.0.0.1:1", "ECG_ADMIN_TOKEN": "admin", "COLUMNS": "
     ],
     ids=" ".join,
 )
-def test_a_time_that_is_none_is_wrong_usage_and_named(arguments: list[str]) -> None:
+def test_an_invalid_time_is_wrong_usage_and_its_option_is_named(arguments: list[str]) -> None:
     done = CliRunner().invoke(app, arguments, env=ENV)
     option = arguments[-1].partition("=")[0]
     assert (done.exit_code, f"Invalid value for '{option}'" in done.output) == (2, True), done.output

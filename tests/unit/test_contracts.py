@@ -1,4 +1,4 @@
-"""The documents in `docs/` are what the code says, valid by their own specifications, and as strict as they can be."""
+"""The documents in `docs/` agree with the code, are valid by their specifications, and are as strict as possible."""
 
 import base64
 import json
@@ -26,18 +26,18 @@ from tests.documented import answers, async_api, openapi, validator
 from tests.harness import ROOT, missing
 from tests.unit.strategies import ecgs
 
-# The official schemas of AsyncAPI, which come as a package of npm alone.
+# The official schemas of AsyncAPI, which are only published as an npm package.
 ASYNCAPI_SPECS = "@asyncapi/specs@6.11.1"
 
 
-def test_the_committed_documents_are_what_the_code_says() -> None:
+def test_the_committed_documents_agree_with_the_code() -> None:
     for path, text in render().items():
         assert path.read_text() == text, f"{path} is stale: run `make contracts`"
     assert set(DIRECTORY.glob("schemas/*")) <= set(render())
 
 
 def asyncapi_schema() -> dict[str, Any]:
-    """Fetch the schema once; a machine that cannot have it skips, CI fails."""
+    """Return the schema, which is downloaded once; if that fails, skip the test, or fail in CI."""
     specs = ROOT / "build" / "asyncapi-specs"
     archive = specs / "asyncapi-specs-6.11.1.tgz"
     if not archive.exists():
@@ -60,7 +60,7 @@ def test_the_asyncapi_document_is_valid_by_its_specification() -> None:
     assert not schema.is_valid(async_api() | {"channels": {"submissions": {"adress": "misspelt"}}})
 
 
-def test_every_reference_in_the_asyncapi_document_leads_somewhere() -> None:
+def test_every_reference_in_the_asyncapi_document_resolves() -> None:
     document = async_api()
 
     def visit(node: Any) -> None:
@@ -83,7 +83,7 @@ def test_the_openapi_document_is_valid_by_its_specification() -> None:
     [(answer, f"{method} {path} {status}") for method, path, status, answer in answers()],
     ids=[f"{method} {path} {status}" for method, path, status, _ in answers()],
 )
-def test_every_answer_has_an_example_that_is_one(answer: dict[str, Any], schema_of: str) -> None:
+def test_every_answer_has_a_valid_example(answer: dict[str, Any], schema_of: str) -> None:
     if schema_of.endswith(" 204"):
         assert "content" not in answer
         return
@@ -96,7 +96,7 @@ def test_every_answer_has_an_example_that_is_one(answer: dict[str, Any], schema_
                 validator(content["schema"], openapi()).validate(example)
 
 
-def test_every_request_body_has_an_example_that_is_one() -> None:
+def test_every_request_body_has_a_valid_example() -> None:
     bodies = [
         o["requestBody"]
         for operations in openapi()["paths"].values()
@@ -115,7 +115,7 @@ def test_every_insight_is_documented_over_http_too() -> None:
 
 
 @pytest.mark.parametrize("name", messages())
-def test_a_schema_of_its_own_and_the_example_agree(name: str) -> None:
+def test_the_separate_schema_accepts_the_example(name: str) -> None:
     message = messages()[name]
     if message.content_type is None:
         return
@@ -125,7 +125,7 @@ def test_a_schema_of_its_own_and_the_example_agree(name: str) -> None:
     assert not Draft202012Validator(alone).is_valid({})
 
 
-def test_the_asyncapi_file_reads_as_what_it_was_written_from() -> None:
+def test_the_asyncapi_file_parses_to_the_document() -> None:
     assert yaml.safe_load((DIRECTORY / "asyncapi.yaml").read_text()) == async_api()
 
 
@@ -134,12 +134,12 @@ def payload(name: str) -> Draft202012Validator:
 
 
 def as_json(message: bytes) -> Any:
-    """Return a MessagePack value as the JSON that the document describes: bytes as base64."""
+    """Convert a MessagePack value to the JSON that the document describes, with bytes as base64."""
     return msgspec.to_builtins(msgspec.msgpack.decode(message))
 
 
 @given(ecgs)
-def test_what_we_encode_is_as_documented(ecg: Ecg) -> None:
+def test_encoded_messages_are_as_documented(ecg: Ecg) -> None:
     payload("Ecg").validate(json.loads(plain.encode(ecg)))
     payload("PackedEcg").validate(as_json(packed.encode(ecg)))
 
@@ -193,7 +193,7 @@ BAD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_what_the_code_rejects_the_schema_rejects(kind: str) -> None:
+def test_the_schema_rejects_messages_that_the_code_rejects(kind: str) -> None:
     with pytest.raises(InvalidEcg):
         plain.decode(json.dumps(BAD[kind]).encode())
     with pytest.raises(ValidationError):
@@ -205,7 +205,7 @@ def test_what_the_code_rejects_the_schema_rejects(kind: str) -> None:
     [lead(number_of_samples=3), ecg(date="2026-13-24"), lead(signal=[1.0])],
     ids=["a wrong number of samples", "a month 13", "an integer written as a fraction"],
 )
-def test_what_json_schema_cannot_say_the_code_rejects_all_the_same(message: Any) -> None:
+def test_the_code_rejects_errors_that_json_schema_cannot_express(message: Any) -> None:
     payload("Ecg").validate(message)
     with pytest.raises(InvalidEcg):
         plain.decode(json.dumps(message).encode())
@@ -232,7 +232,7 @@ BAD_PACKED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", BAD_PACKED)
-def test_what_the_code_rejects_of_packed_messages_the_schema_rejects(kind: str) -> None:
+def test_the_schema_rejects_packed_messages_that_the_code_rejects(kind: str) -> None:
     value = msgspec.msgpack.encode(BAD_PACKED[kind])
     with pytest.raises(InvalidEcg):
         packed.decode(value)
@@ -240,7 +240,7 @@ def test_what_the_code_rejects_of_packed_messages_the_schema_rejects(kind: str) 
         payload("PackedEcg").validate(as_json(value))
 
 
-def test_the_example_of_the_packed_encoding_is_the_ecg_that_it_seems() -> None:
+def test_the_packed_example_decodes_to_its_samples() -> None:
     example = async_api()["components"]["messages"]["PackedEcg"]["examples"][0]["payload"]
     for one in example["leads"]:
         one["signal"] = base64.b64decode(one["signal"])

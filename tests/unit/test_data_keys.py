@@ -1,4 +1,4 @@
-"""Data keys: whose they are, what they open, and that they end."""
+"""Data keys: their users, the messages that they open, and their destruction."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ def new_keys(secret: str = "s" * 32) -> DataKeys:
 
 
 def made(keys: DataKeys, username: str = "u", registered_at: datetime = REGISTERED) -> str:
-    """Make a key, as if it had come by the topic."""
+    """Make a key, as if it had been read from the topic."""
     key_id, record = keys.new(username, registered_at)
     keys._apply(key_id, record)
     return key_id
@@ -55,7 +55,7 @@ def test_a_destroyed_key_opens_nothing() -> None:
         keys.open(key_id, "e", sealed)
 
 
-def test_a_key_is_of_one_registration_of_a_name() -> None:
+def test_a_key_belongs_to_one_registration_of_a_name() -> None:
     keys = new_keys()
     before, now = made(keys), made(keys, registered_at=REGISTERED + timedelta(days=1))
     assert keys.of("u", REGISTERED) == [before]

@@ -1,4 +1,4 @@
-"""Every decoder takes what is right and refuses all else in its one way, whatever comes."""
+"""Every decoder accepts valid input, and raises only its documented error for anything else."""
 
 import os
 from typing import Any
@@ -18,7 +18,7 @@ from stream_agents.processing.record import Record
 from tests.decoders import CURSORS, DECODERS, ISSUER, LONGEST_REASON, POSITIONS, processor
 from tests.unit.strategies import ecgs
 
-# Many more by hand: ECG_HOSTILE_EXAMPLES=100000
+# For a longer run by hand: ECG_HOSTILE_EXAMPLES=100000
 EXAMPLES = int(os.environ.get("ECG_HOSTILE_EXAMPLES", "150"))
 thorough = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -26,7 +26,7 @@ _FIELDS = ["id", "username", "date", "sampling_rate", "leads", "name", "signal",
 
 
 def documents(integers: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
-    """Return what looks like an ECG, more or less."""
+    """Return a strategy for values that resemble ECGs more or less."""
     return st.recursive(
         st.none()
         | st.booleans()
@@ -50,7 +50,7 @@ _PIECES = [
 
 @st.composite
 def mutated(draw: st.DrawFn, good: st.SearchStrategy[bytes]) -> bytes:
-    """Draw what is right, with some of its bytes replaced, taken out, repeated or moved."""
+    """Draw a valid value, and replace, remove or repeat some of its bytes."""
     value = bytearray(draw(good))
     for _ in range(draw(st.integers(0, 4))):
         begin = draw(st.integers(0, len(value)))
@@ -91,7 +91,7 @@ def test_every_decoder_is_tried() -> None:
 
 
 @pytest.mark.parametrize("name", DECODERS)
-def test_what_comes_is_taken_or_refused_in_one_way(name: str) -> None:
+def test_any_input_is_accepted_or_refused_with_the_documented_error(name: str) -> None:
     @thorough
     @given(mutated(RIGHT[name]) | st.binary(max_size=200))
     def attempt(data: bytes) -> None:
@@ -101,7 +101,7 @@ def test_what_comes_is_taken_or_refused_in_one_way(name: str) -> None:
 
 
 @given(st.text(min_size=1, max_size=20), st.integers(0, 2**63), st.text("abc:-", min_size=1, max_size=40))
-def test_cursors_are_of_one_user(username: str, time: int, ecg_id: str) -> None:
+def test_a_cursor_is_valid_for_one_user_only(username: str, time: int, ecg_id: str) -> None:
     cursor = CURSORS.seal(username, Position(time, ecg_id))
     assert CURSORS.open(username, cursor) == Position(time, ecg_id)
     with pytest.raises(ValueError, match=r"."):
@@ -120,7 +120,7 @@ TWICE = [
 
 
 @pytest.mark.parametrize(("document", "field"), TWICE)
-def test_a_field_that_is_there_twice_is_refused_and_nobodys(document: bytes, field: str) -> None:
+def test_a_duplicate_field_is_refused(document: bytes, field: str) -> None:
     for decode in (plain.decode, plain.decode_content):
         with pytest.raises(InvalidEcg, match="must not be there twice") as caught:
             decode(document)
@@ -131,7 +131,7 @@ def test_a_field_that_is_there_twice_is_refused_and_nobodys(document: bytes, fie
     assert (of_message.value.ecg_id, of_message.value.username) == known
 
 
-def test_what_is_not_read_may_be_there_twice() -> None:
+def test_fields_that_are_not_read_may_be_duplicated() -> None:
     document = b'{"id":"e","username":"u","leads":[{"name":"I","signal":[1]}],"note":{"a":1,"a":2}}'
     assert plain.decode(document).id == "e"
 
@@ -169,7 +169,7 @@ def test_a_bomb_is_refused_with_its_field_and_the_limit(bomb: bytes, reason: str
     assert "999" not in str(caught.value).replace("9999", "")
 
 
-def test_names_that_are_refused_are_not_remembered() -> None:
+def test_refused_names_are_not_cached() -> None:
     remembered = _is_lead_name.cache_info().currsize
     for number in range(10):
         with pytest.raises(InvalidEcg):
@@ -194,7 +194,7 @@ PACKED_BOMBS = {
 
 
 @pytest.mark.parametrize("kind", PACKED_BOMBS)
-def test_a_packed_bomb_is_refused_in_few_words(kind: str) -> None:
+def test_a_packed_bomb_is_refused_with_a_short_message(kind: str) -> None:
     with pytest.raises(InvalidEcg) as caught:
         packed.decode(PACKED_BOMBS[kind])
     assert len(str(caught.value)) < LONGEST_REASON
@@ -212,8 +212,8 @@ def test_a_header_may_be_null() -> None:
     assert isinstance(process(value, [(name, None) for name in names], partition), Stored)
 
 
-def test_what_could_not_be_forwarded_is_a_dead_letter() -> None:
-    """The topic takes no message that is larger than the largest one: the partition would wait for ever."""
+def test_a_message_too_large_to_be_forwarded_is_a_dead_letter() -> None:
+    """The topic would not accept the forwarded message, and the partition would wait for ever."""
     value = orjson.dumps({"id": "e", "username": "u", "leads": [{"name": "I", "signal": [1]}]})
     elsewhere = next(p for p in range(12) if not isinstance(process(value, [], p), Stored))
     outcome = process(value.ljust(16 << 20), [("x", b"x" * (1 << 20))], elsewhere)

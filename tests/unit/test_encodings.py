@@ -1,4 +1,4 @@
-"""Both encodings: round trips, and a typed error with its field for everything malformed."""
+"""Both encodings: round trips, and an error that names the field for all malformed input."""
 
 import contextlib
 from typing import Any
@@ -20,17 +20,17 @@ GOOD = {"id": "e", "username": "u", "leads": [{"name": "I", "signal": [1]}]}
 
 
 @given(ecgs)
-def test_json_returns_what_went_in(ecg: Ecg) -> None:
+def test_ecgs_round_trip_through_json(ecg: Ecg) -> None:
     assert same(plain.decode(plain.encode(ecg)), ecg)
 
 
 @given(ecgs)
-def test_packing_returns_what_went_in(ecg: Ecg) -> None:
+def test_ecgs_round_trip_through_packing(ecg: Ecg) -> None:
     assert same(packed.decode(packed.encode(ecg)), ecg)
 
 
 @given(ecgs, st.sampled_from(["application/json", "Application/JSON; charset=utf-8", None]))
-def test_the_content_type_tells_them_apart(ecg: Ecg, content_type: str | None) -> None:
+def test_the_content_type_selects_the_encoding(ecg: Ecg, content_type: str | None) -> None:
     assert same(encoding.decode(plain.encode(ecg), content_type), ecg)
     assert same(encoding.decode(packed.encode(ecg), packed.CONTENT_TYPE.upper()), ecg)
 
@@ -41,7 +41,7 @@ def test_an_unknown_content_type_is_named() -> None:
 
 
 @given(st.binary(max_size=80))
-def test_random_bytes_are_refused_in_one_way_only(value: bytes) -> None:
+def test_random_bytes_raise_invalid_ecg(value: bytes) -> None:
     for decode in (plain.decode, packed.decode):
         with pytest.raises(InvalidEcg):
             decode(value)
@@ -57,7 +57,7 @@ def test_random_bytes_are_refused_in_one_way_only(value: bytes) -> None:
         max_leaves=12,
     )
 )
-def test_any_json_decodes_or_is_refused_in_one_way_only(document: Any) -> None:
+def test_any_json_decodes_or_raises_invalid_ecg(document: Any) -> None:
     for value in (document, {**GOOD, "leads": document}, {**GOOD, "leads": [{"name": "I", "signal": document}]}):
         with contextlib.suppress(InvalidEcg):
             plain.decode(msgspec.json.encode(value))
@@ -127,7 +127,7 @@ def test_a_wrong_number_of_samples_is_named(count: str) -> None:
     "value",
     [b"", b"{", b"nul", b'{"a": NaN}', b'"\xff"', b"[" * 5000, b'{"id": "\\ud800"}', b'{"a": 1e999}', b"[]", b"1"],
 )
-def test_what_is_no_json_object_is_named(value: bytes) -> None:
+def test_anything_but_a_json_object_is_refused(value: bytes) -> None:
     with pytest.raises(InvalidEcg, match=r"^body: "):
         plain.decode(value)
 
@@ -151,14 +151,14 @@ def pack(**change: Any) -> bytes:
     return msgspec.msgpack.encode({"id": "e", "username": "u", "leads": [lead], **change})
 
 
-def test_the_packed_layout_is_what_is_documented() -> None:
+def test_the_packed_layout_is_as_documented() -> None:
     ecg = packed.decode(pack())
     assert (ecg.id, ecg.username, ecg.date) == ("e", "u", None)
     assert ecg.leads[0].signal.tolist() == [1, -1]
 
 
-def test_what_is_unknown_is_in_no_message() -> None:
-    """Ids of submissions with an idempotency key are derived from these bytes: they must never change."""
+def test_unknown_values_are_omitted_from_messages() -> None:
+    """These bytes must never change, because ids of submissions with an idempotency key are derived from them."""
     ecg = packed.decode(pack())
     packed_lead = {"name": "I", "dtype": "int16", "signal": b"\x01\x00\xff\xff"}
     layout = {"id": "e", "username": "u", "leads": [packed_lead], "date": None}
@@ -168,7 +168,7 @@ def test_what_is_unknown_is_in_no_message() -> None:
 
 
 @pytest.mark.parametrize("rate", [500, 500.0])
-def test_a_number_is_the_same_however_it_is_written(rate: float) -> None:
+def test_an_integer_and_an_equal_float_are_encoded_alike(rate: float) -> None:
     lead = {"name": "I", "signal": [1], "adc_gain": int(rate)}
     one = plain.decode(orjson.dumps({**GOOD, "sampling_rate": rate, "leads": [lead]}))
     other = plain.decode(orjson.dumps({**GOOD, "sampling_rate": 500.0, "leads": [{**lead, "adc_gain": 500.0}]}))

@@ -1,4 +1,4 @@
-"""Ids prove to whom they were issued."""
+"""Issued ids prove their owner."""
 
 from uuid import UUID
 
@@ -23,14 +23,14 @@ def test_an_issued_id_is_a_canonical_version_8_uuid_of_its_owner(owner: str) -> 
 
 
 @given(owners, owners)
-def test_it_belongs_to_nobody_else(owner: str, other: str) -> None:
+def test_an_issued_id_belongs_to_nobody_else(owner: str, other: str) -> None:
     ecg_id = ISSUER.issue(owner)
     assert ISSUER.belongs(ecg_id, other) == (owner == other)
     assert not IdIssuer("another secret of at least thirty-two chars").belongs(ecg_id, owner)
 
 
 @given(owners, st.integers(0, 127))
-def test_no_bit_of_it_can_be_changed(owner: str, bit: int) -> None:
+def test_no_bit_of_an_issued_id_can_be_changed(owner: str, bit: int) -> None:
     forged = UUID(int=UUID(ISSUER.issue(owner)).int ^ (1 << bit))
     assert not ISSUER.belongs(str(forged), owner)
 

@@ -1,4 +1,4 @@
-"""A user's list: pages of several workers as one, and cursors."""
+"""A user's list: merging the pages of several workers, and cursors."""
 
 import pytest
 from hypothesis import given
@@ -24,12 +24,12 @@ def row(at: Position) -> Insights:
 
 @given(st.dictionaries(_ids, st.tuples(_times, st.integers(0, 3))), st.integers(1, 5))
 def test_pages_of_several_workers_are_one_list(held: dict[str, tuple[int, int]], limit: int) -> None:
-    """Each worker ends its pages where it likes, and says so."""
+    """Each worker may end its page early, and says that there is more."""
     everything = sorted((Position(time, ecg_id) for ecg_id, (time, _) in held.items()), key=lambda at: at.rank)
 
     def page(worker: int, after: Position | None) -> Page:
         own = [at for at in everything if held[at.ecg_id][1] == worker and (after is None or at.rank > after.rank)]
-        # One ends sooner than it was asked to.
+        # Worker 0 shows one row at most, worker 1 two, and so on.
         shown = own[: min(limit, worker + 1)]
         return Page([worker], [row(at) for at in shown], len(shown) < len(own))
 
@@ -58,7 +58,7 @@ def test_keys_of_the_index_are_in_the_order_of_the_list_and_keep_users_apart(
 
 
 @pytest.mark.parametrize("value", [b"", b"?", b"{}", b'{"ecg_id": "e", "username": "u", "accepted": -1}'])
-def test_what_is_no_row_has_no_key(value: bytes) -> None:
+def test_an_invalid_row_has_no_key(value: bytes) -> None:
     assert owner_index.key_of(value) is None
 
 
@@ -68,7 +68,7 @@ def test_a_cursor_leads_back_to_its_place_on_every_gateway(name: str, at: Positi
 
 
 @given(_names, _positions, st.text(max_size=60), _names)
-def test_nothing_else_is_a_cursor(name: str, at: Position, text: str, other: str) -> None:
+def test_other_texts_and_foreign_cursors_are_refused(name: str, at: Position, text: str, other: str) -> None:
     cursor = ListCursors(SECRET).seal(name, at)
     for wrong in (text, cursor + text, cursor[: len(text)]):
         if wrong != cursor:
@@ -87,5 +87,5 @@ def test_nothing_else_is_a_cursor(name: str, at: Position, text: str, other: str
         (insights.MAX_ACCEPTED, "9999-12-31T23:59:59.999Z"),
     ],
 )
-def test_moments_are_told_to_the_millisecond(milliseconds: int, text: str) -> None:
+def test_times_are_formatted_to_the_millisecond(milliseconds: int, text: str) -> None:
     assert answers.instant(milliseconds) == text

@@ -1,4 +1,4 @@
-"""What a gateway holds of submissions: what has come of them, within a limit."""
+"""The bytes of submissions that a gateway holds: received bytes count, up to a limit."""
 
 import asyncio
 import tracemalloc
@@ -12,7 +12,7 @@ from ingest_api.http.errors import Unavailable
 from ingest_api.submissions.memory_budget import MemoryBudget
 
 
-async def test_what_has_come_counts_and_what_is_announced_does_not() -> None:
+async def test_received_bytes_count_and_announced_ones_do_not() -> None:
     budget = MemoryBudget(100, patience=1)
     with budget.submission() as one, budget.submission() as other:
         one.check(100)
@@ -40,7 +40,7 @@ async def test_a_single_submission_may_be_larger_than_the_limit() -> None:
         other.add(1)
 
 
-async def test_who_has_been_arriving_for_too_long_makes_room() -> None:
+async def test_a_submission_that_takes_too_long_makes_room() -> None:
     budget = MemoryBudget(100, patience=0)
     arrived = asyncio.Event()
 
@@ -53,7 +53,7 @@ async def test_who_has_been_arriving_for_too_long_makes_room() -> None:
     slow = asyncio.create_task(arrive(90))
     await asyncio.sleep(0)
     with budget.submission() as late:
-        # It is given up for the next one, not for this.
+        # The slow submission is given up in favour of a later attempt, not of this one.
         with pytest.raises(Unavailable):
             late.add(20)
         with pytest.raises(Unavailable, match="too slowly"):
@@ -62,7 +62,7 @@ async def test_who_has_been_arriving_for_too_long_makes_room() -> None:
     assert budget.held == 0
 
 
-async def test_nobody_is_given_up_within_their_time() -> None:
+async def test_no_submission_is_given_up_within_its_time() -> None:
     budget = MemoryBudget(100, patience=60)
     with budget.submission() as slow, budget.submission() as late:
         async with slow.arrival():
@@ -73,7 +73,7 @@ async def test_nobody_is_given_up_within_their_time() -> None:
     assert budget.held == 0
 
 
-async def test_who_has_arrived_is_not_given_up() -> None:
+async def test_a_complete_submission_is_not_given_up() -> None:
     budget = MemoryBudget(100, patience=0)
     with budget.submission() as whole, budget.submission() as late:
         async with whole.arrival():

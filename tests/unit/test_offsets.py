@@ -1,4 +1,4 @@
-"""Which offset may be committed."""
+"""The offset that may be committed."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ def test_a_message_is_never_committed_past() -> None:
     assert offsets.next("p") == 6
 
 
-def test_gaps_between_the_fetched_offsets_are_nobodys_loss() -> None:
+def test_gaps_between_fetched_offsets_are_not_losses() -> None:
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [5, 9])
     offsets.stored("p", 0, 5, 5)
@@ -44,7 +44,7 @@ def test_messages_are_stored_together() -> None:
         offsets.stored("p", 0, 11, 12)
 
 
-def test_messages_that_come_twice_may_come_in_other_company() -> None:
+def test_redelivered_messages_may_come_in_other_batches() -> None:
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [0, 1, 2, 3])
     offsets.stored("p", 0, 0, 2)
@@ -57,8 +57,8 @@ def test_messages_that_come_twice_may_come_in_other_company() -> None:
     assert (offsets.next("p"), offsets.first_unstored()) == (6, {})
 
 
-def test_messages_of_an_earlier_turn_count_for_nothing() -> None:
-    """They are fetched again: taken for those of the turn, they would stand before messages that have not arrived."""
+def test_messages_of_an_earlier_turn_are_ignored() -> None:
+    """They are fetched again: if they counted for this turn, messages that have not arrived would be skipped."""
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [0, 1])
     offsets.went_back("p")
@@ -69,7 +69,7 @@ def test_messages_of_an_earlier_turn_count_for_nothing() -> None:
     assert offsets.next("p") == 2
 
 
-def test_partitions_are_apart() -> None:
+def test_partitions_are_independent() -> None:
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", [0])
     offsets.fetched("q", [7])
@@ -91,8 +91,8 @@ def test_a_revoked_partition_starts_anew() -> None:
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))
-def test_going_back_at_any_time_loses_nothing_and_suspects_nothing(first: int, arrived: int, stored: int) -> None:
-    """Messages that were under way when the consumer went back arrive, and then all come again."""
+def test_going_back_at_any_time_loses_no_message_and_raises_no_error(first: int, arrived: int, stored: int) -> None:
+    """Messages that were under way when the consumer went back still arrive, and then all are fetched again."""
     offsets: Offsets[str] = Offsets()
     offsets.fetched("p", range(first))
     offsets.went_back("p")

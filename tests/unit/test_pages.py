@@ -1,4 +1,4 @@
-"""The pages name only what exists: files and headings, settings, targets of the Makefile."""
+"""The pages name only existing files, headings, settings and targets of the Makefile."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ OTHERS = {
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub and the site make them."""
+    """Return the anchors that GitHub and the site generate for a page's headings."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.S | re.M), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
@@ -37,7 +37,7 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_variable_is_a_setting(page: Path) -> None:
     settings = {f"ECG_{name.upper()}" for name in Settings.model_fields}
-    # `ECG_INTERNAL_*` names all that begin so.
+    # `ECG_INTERNAL_*` stands for all settings with this prefix.
     named = {name for name in VARIABLE.findall(page.read_text()) if not any(s.startswith(f"{name}_") for s in settings)}
     assert named <= settings | OTHERS
 

@@ -1,4 +1,4 @@
-"""How long a client would wait, by RFC 7240."""
+"""The wait that a client asks for in a Prefer header (RFC 7240)."""
 
 import pytest
 
@@ -37,5 +37,5 @@ from ingest_api.http.prefer_header import wait_seconds
         ([",;, wait=7"], 7),
     ],
 )
-def test_the_first_wait_counts_and_what_is_malformed_does_not(headers: list[str], seconds: int) -> None:
+def test_the_first_wait_counts_and_malformed_ones_do_not(headers: list[str], seconds: int) -> None:
     assert wait_seconds(headers) == seconds

@@ -1,4 +1,4 @@
-"""What becomes of a record: every outcome, from its bytes alone."""
+"""The outcomes of processing a record, as a pure function of its bytes and of the existing row."""
 
 import math
 from typing import Any
@@ -102,7 +102,9 @@ def test_a_broken_record_is_forwarded_too_so_that_its_owner_finds_the_reason() -
         (b'{"id": "e"}', "InvalidEcg", "username"),
     ],
 )
-def test_a_record_of_nobody_is_rejected_without_a_row(value: bytes | None, error_class: str, field: str) -> None:
+def test_a_record_without_id_or_owner_is_rejected_without_a_row(
+    value: bytes | None, error_class: str, field: str
+) -> None:
     outcome = process(value)
     assert isinstance(outcome, Rejected)
     assert (outcome.error_class, outcome.stored) == (error_class, None)
@@ -130,7 +132,7 @@ def test_an_insight_that_raises_rejects_its_ecg_alone(monkeypatch: pytest.Monkey
 
 
 class Panic(BaseException):
-    """What an extension in Rust raises."""
+    """Not an Exception, like the panic of an extension in Rust."""
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ class Panic(BaseException):
         ([{"at": (np.int16(7), np.bool_(True), math.inf)}], {"at": [7, True, None]}),
     ],
 )
-def test_what_numpy_computes_becomes_json(monkeypatch: pytest.MonkeyPatch, values: Any, told: object) -> None:
+def test_numpy_values_become_json(monkeypatch: pytest.MonkeyPatch, values: Any, told: object) -> None:
     monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda _: values})
     assert insights(process(message())).leads == [{"name": "I", "wild": told}]
 
@@ -151,7 +153,7 @@ def test_what_numpy_computes_becomes_json(monkeypatch: pytest.MonkeyPatch, value
 @pytest.mark.parametrize(
     "values", [None, [], [1, 2], [object()], [1j], [2**64], [b"7777"], [{7777}], [{7777: 1}], ["7777\ud800"]]
 )
-def test_what_is_no_json_rejects_its_ecg_alone(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
+def test_an_insight_that_json_cannot_hold_rejects_its_ecg_alone(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
     monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda _: values})
     outcome = process(message())
     assert isinstance(outcome, Rejected)
@@ -176,7 +178,7 @@ def test_an_insight_that_panics_rejects_its_ecg_and_one_that_is_interrupted_ends
 
 
 @pytest.mark.parametrize("values", [["x" * insights_message.MAX_BYTES], [np.zeros(insights_message.MAX_BYTES // 2)]])
-def test_a_row_that_its_topic_would_not_take_rejects_its_ecg(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
+def test_a_row_too_large_for_its_topic_rejects_its_ecg(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
     monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda _: values})
     outcome = process(message())
     assert isinstance(outcome, Rejected)
@@ -185,7 +187,7 @@ def test_a_row_that_its_topic_would_not_take_rejects_its_ecg(monkeypatch: pytest
 
 
 def test_the_most_leads_with_the_longest_names_leave_room_for_insights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the largest key leaves the row room in its message."""
+    """The largest key must leave room for the row in the message."""
     leads = tuple(Lead("\N{MUSICAL SYMBOL G CLEF}" * MAX_LEAD_NAME, np.array([1, -1])) for _ in range(MAX_LEADS))
     ecg = Ecg("e" * 128, "\N{MUSICAL SYMBOL G CLEF}" * MAX_USERNAME, None, leads)
     monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda signals: ["x" * 400] * len(signals)})
@@ -203,7 +205,7 @@ def test_no_insight_takes_the_name_of_another_field(name: str) -> None:
         registry(**{name: lambda signals: [0] * len(signals)})
 
 
-def test_a_dead_letter_is_as_received_unless_its_topic_would_not_take_it() -> None:
+def test_a_dead_letter_holds_the_record_unless_it_is_too_large() -> None:
     record = Record("t", 3, 17, b"k", None, [("trace", None)], 1000)
     said = [
         ("dlq-source-topic", b"t"),
@@ -245,7 +247,7 @@ def test_a_failure_never_replaces_insights_and_insights_replace_a_failure() -> N
 
 
 @pytest.mark.parametrize("first", [message(), message(signal="broken")], ids=["processed", "failed"])
-def test_an_ecg_that_comes_again_stays_in_its_place_and_is_read_where_it_came_last(first: bytes) -> None:
+def test_a_repeated_ecg_keeps_its_place_and_gets_the_latest_offset(first: bytes) -> None:
     before = process(first)
     stored = before.stored if isinstance(before, Rejected) else before
     assert isinstance(stored, Stored)
@@ -257,11 +259,11 @@ def test_an_ecg_that_comes_again_stays_in_its_place_and_is_read_where_it_came_la
 
 
 @pytest.mark.parametrize(("timestamp", "accepted"), [(-1, 0), (2**63 - 1, insights_message.MAX_ACCEPTED)])
-def test_a_timestamp_that_is_no_date_is_the_nearest_one(timestamp: int, accepted: int) -> None:
+def test_a_timestamp_out_of_range_is_clamped(timestamp: int, accepted: int) -> None:
     assert insights(process(message(), timestamp=timestamp)).accepted == accepted
 
 
-def test_a_gateways_unreadable_message_still_tells_its_owner() -> None:
+def test_the_owner_learns_of_an_unreadable_message_of_a_gateway() -> None:
     key = ISSUER.issue("u").encode()
     for value in (b"?", b" " * 1001):
         outcome = process(value, key, content_type=b"application/vnd.ecg.v9", username=b"u")
@@ -285,7 +287,7 @@ def test_a_gateways_unreadable_message_still_tells_its_owner() -> None:
     ),
     st.integers(-(2**63), 2**63 - 1),
 )
-def test_nothing_makes_it_raise(
+def test_processing_never_raises(
     value: bytes | None, key: bytes | None, partition: int, headers: Headers, timestamp: int
 ) -> None:
     processor = Processor(ISSUER, ERASURES, KEYS, partitions=12, max_bytes=1000, find_row=lambda *_: None)
@@ -299,7 +301,7 @@ def erase(username: str = "u", ecg_id: str | None = "e", *, offset: int = 8, at:
 
 
 def keep(outcome: Outcome) -> insights_message.Insights:
-    """Put a row into the table."""
+    """Put the outcome's row into the table, and return it."""
     assert isinstance(outcome, Stored | Erased)
     rows[outcome.key] = outcome.row
     return insights_message.decode(outcome.row)
@@ -315,7 +317,7 @@ def test_an_erasure_leaves_the_id_and_nothing_else() -> None:
     assert keep(erased) == insights_message.Insights("e", "", offset=8, erased=True)
 
 
-def test_what_stood_before_an_erasure_is_ignored_when_it_comes_again() -> None:
+def test_a_redelivered_record_from_before_an_erasure_is_ignored() -> None:
     keep(process(message()))
     keep(erase())
     assert process(message(), offset=7) == Ignored()
@@ -342,7 +344,7 @@ def test_an_erasure_that_no_gateway_sealed_is_a_dead_letter() -> None:
         assert (outcome.error_class, outcome.stored) == ("NotSealed", None)
 
 
-def test_what_nobody_can_open_any_more_is_a_dead_letter_and_erased() -> None:
+def test_a_message_with_a_destroyed_key_is_a_dead_letter_and_erased() -> None:
     issued = ISSUER.issue("u")
     outcome = process(b"sealed", issued.encode(), data_key=b"0" * 32, username=b"u")
     assert isinstance(outcome, Rejected)

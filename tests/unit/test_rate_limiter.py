@@ -1,4 +1,4 @@
-"""Rate limits: what they let pass, how long they say to wait, and how much they remember."""
+"""Rate limits: the calls that pass, the time to wait, and the memory used."""
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ def test_a_minutes_worth_passes_at_once_and_then_one_at_a_time() -> None:
     assert limiter.wait("a") == pytest.approx(10)
 
 
-def test_more_than_is_left_is_made_up_for() -> None:
+def test_an_overdraft_lengthens_the_wait() -> None:
     clock = Clock()
     limiter = RateLimiter(600, 10, clock)
     limiter.use("a", 599)

@@ -1,4 +1,4 @@
-"""Readers: the samples of every format, about their isoelectric zero."""
+"""Readers of recordings: samples of every format, with zero at the isoelectric line."""
 
 import datetime
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +37,7 @@ EXPECTED = [("I", ONE.tolist()), ("II", OTHER.tolist())]
 
 
 def write_record(directory: Path, baselines: tuple[int, int] = (1024, -3)) -> Path:
-    """Write a WFDB record of the two leads about baselines of their own."""
+    """Write a WFDB record of the two leads, each with its own baseline."""
     digital = np.stack([ONE + baselines[0], OTHER + baselines[1]], axis=1)
     wfdb.wrsamp(
         "rec",
@@ -89,7 +89,7 @@ def test_missing_samples_and_channels_of_a_record_are_told(tmp_path: Path) -> No
 
 
 def edf(signals: list[tuple[str, NDArray[Any], tuple[float, float]]], kind: str = "edf") -> "edfio.Edf | edfio.Bdf":
-    """Return a file of digital signals by label and physical range."""
+    """Return an EDF or BDF file of digital signals, given with their labels and physical ranges."""
     if kind == "bdf":
         return edfio.Bdf(
             [
@@ -121,7 +121,7 @@ def edf(signals: list[tuple[str, NDArray[Any], tuple[float, float]]], kind: str 
 @pytest.mark.parametrize("kind", ["edf", "bdf"])
 def test_edf_and_bdf_samples_are_about_the_digital_value_of_zero_volts(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"night.{kind}"
-    # From -500 to 1500 uV on -1000 to 1000: zero volts are stored as -500.
+    # With -500 to 1500 uV stored as -1000 to 1000, zero volts are stored as -500.
     edf([("I", ONE, (-1000, 1000)), ("II", OTHER - 500, (-500, 1500))], kind).write(path)
     recording = read(path)
     assert samples(recording) == EXPECTED
@@ -134,7 +134,7 @@ def test_leads_of_different_rates_have_none_in_common(tmp_path: Path) -> None:
     signals = [edfio.EdfSignal.from_digital(ONE.astype(np.int16)[:n], n, label="ECG") for n in (4, 2)]
     edfio.Edf(signals, data_record_duration=1).write(tmp_path / "x.edf")
     recording = read(tmp_path / "x.edf", Calibration(adc_gain=3))
-    # Nor is their unit one of volts.
+    # Their unit is not a voltage either, so that the given gain is used.
     assert scales(recording) == (None, [3, 3])
     assert recording.notes == ("leads differ in their sampling rate, which is left out",)
 
@@ -304,7 +304,7 @@ def test_readers_may_run_in_threads(tmp_path: Path) -> None:
 def test_real_recordings_are_about_zero() -> None:
     for path in recordings():
         recording = read(path)
-        # Whatever their baseline, half of all samples are within a millivolt (200 to 2000 units) of zero.
+        # In spite of their baselines, half of all samples are within 1000 units of zero (200 to 2000 units are 1 mV).
         assert all(np.median(np.abs(lead.signal)) < 1000 for lead in recording.leads)
     assert [lead.name for lead in read(recordings()[0]).leads] == ["MLII", "V5"]
 

@@ -1,4 +1,4 @@
-"""The list of safeguards: of code and tests that are there, and all of what docs/security.md promises."""
+"""The list of safeguards names existing code and tests, and covers all promises of docs/security.md."""
 
 import re
 
@@ -15,7 +15,7 @@ def test_names_are_unique() -> None:
 
 
 @pytest.mark.parametrize("guard", safeguards(), ids=lambda guard: guard.name.replace(" ", "-"))
-def test_a_safeguard_and_its_tests_are_there(guard: Safeguard) -> None:
+def test_the_code_and_the_tests_of_a_safeguard_exist(guard: Safeguard) -> None:
     path = ROOT / guard.file
     assert guard.removed_from(path.read_text()) != path.read_text()
     for test in guard.tests:
@@ -23,11 +23,11 @@ def test_a_safeguard_and_its_tests_are_there(guard: Safeguard) -> None:
         assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text()
 
 
-def test_every_promise_names_tests_and_each_was_seen_without_its_safeguard() -> None:
+def test_every_promise_names_tests_of_safeguards() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.count(" | ") == 2 and "`test_" in line]
     assert len(rows) > 20
     guarded = {test.partition("::")[2] for guard in safeguards() for test in guard.tests}
     for row in rows:
         named = re.findall(r"`(test_\w+)`", row.split(" | ")[-1])
         assert named
-        assert set(named) <= guarded, "no safeguard of some is taken away"
+        assert set(named) <= guarded, "some of these tests belong to no safeguard"

@@ -1,4 +1,4 @@
-"""No secret is in what is committed: every file is looked at, but for values that are written down here as nobody's."""
+"""No secret is committed: all files are scanned, except for the examples that are listed here."""
 
 import re
 import subprocess
@@ -13,8 +13,8 @@ from ingest_api.users import tokens
 from ingest_api.users.schemas import EXAMPLE_TOKEN
 from tests.harness import ROOT
 
-# What has a form of its own; lock files, which are made, are looked at for ours alone.
-# Guesses by entropy or by the name of a variable find hashes and tests by the hundred.
+# Detectors of secrets with a recognisable form. Those that go by entropy or by a variable's name would report hundreds
+# of hashes and tests.
 DETECTORS = (
     *(
         "ArtifactoryDetector",
@@ -29,7 +29,7 @@ DETECTORS = (
 )
 _TOKEN = re.compile(rb"ecg_[0-9A-Za-z]{49}(?![0-9A-Za-z])")
 _ASSIGNED = re.compile(rb"^[ \t]*(?:export )?(ECG_SECRET|ECG_ADMIN_TOKEN)=([0-9A-Za-z+/_-]{32,})", re.MULTILINE)
-# In documents, examples and tests.
+# Examples in documents and tests.
 NOBODYS = {EXAMPLE_TOKEN, "secret"}
 
 
@@ -41,7 +41,7 @@ def committed() -> list[Path]:
 
 
 def secrets(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """Give what is a secret by its form: the file, and which kind it is."""
+    """Yield the file and the kind of every secret that is recognised by its form."""
     found = SecretsCollection()
     with transient_settings({"plugins_used": [{"name": name} for name in DETECTORS]}):
         for file in files:
@@ -61,7 +61,7 @@ def test_no_secret_is_committed() -> None:
     assert [(str(file.relative_to(ROOT)), kind) for file, kind in secrets(committed())] == []
 
 
-# In pieces, so that this file has none of them.
+# Composed of pieces, so that this file does not contain them.
 PLANTED = {
     "a user's token": lambda: f'token = "{tokens.new()}"',
     "ECG_ADMIN_TOKEN": lambda: "export ECG_ADMIN_TOKEN=" + "4f" * 32,
@@ -79,7 +79,7 @@ def test_a_secret_that_was_committed_would_be_found(tmp_path: Path, kind: str, n
     assert list(secrets([file])) == [(file, kind)]
 
 
-def test_what_only_looks_like_a_token_is_none(tmp_path: Path) -> None:
+def test_examples_and_malformed_tokens_are_not_reported(tmp_path: Path) -> None:
     file = tmp_path / "notes.md"
     file.write_text(f"{EXAMPLE_TOKEN}\necg_{'x' * 49}\nECG_SECRET=\n")
     assert list(secrets([file])) == []

@@ -26,7 +26,7 @@ def test_a_key_has_the_partition_that_producers_give_it(key: bytes, partitions: 
 
 @pytest.mark.parametrize("key", [b"21", b"foobar", b"a-little-bit-long-string"])
 def test_the_partition_is_that_of_javas_clients(key: bytes) -> None:
-    """From the vectors of Apache Kafka's own test of murmur2: -973932308, -790332482, -985981536."""
+    """The hashes are test vectors of Apache Kafka's own test of murmur2."""
     hashes = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
     assert partition_for(key, 12) == (hashes[key] & 0x7FFFFFFF) % 12
 
@@ -55,7 +55,7 @@ def with_admin_token(token: str, **others: Any) -> Settings:
     return Settings(secret=SecretStr("x" * 32), admin_token=SecretStr(token), **others)
 
 
-def test_an_admin_token_that_nobody_guesses_is_taken() -> None:
+def test_a_random_admin_token_is_accepted() -> None:
     for token in (secrets.token_hex(16), secrets.token_hex(32), secrets.token_urlsafe(32), tokens.new()):
         settings = with_admin_token(token)
         assert settings.admin_token is not None

@@ -1,4 +1,4 @@
-"""The worker's local copy: rows and the index of each user's ECGs, however they got there."""
+"""The worker's local copy of the table: rows, and the index of each user's ECGs."""
 
 import asyncio
 import random
@@ -33,7 +33,7 @@ def table(tmp_path: Path) -> InsightsTable:
 
 
 def recover(store: Store, changes: Sequence[tuple[str, Insights | None]]) -> None:
-    """Apply records of the changelog, as recovery and standbys do."""
+    """Apply records as recovery and standbys apply those of the changelog."""
     apply(store, [(ecg_id.encode(), None if row is None else insights.encode(row)) for ecg_id, row in changes])
 
 
@@ -78,19 +78,19 @@ def test_a_row_that_comes_again_is_listed_once_and_a_tombstone_removes_it(table:
 
 
 def test_a_row_that_moves_leaves_no_entry_behind(table: InsightsTable) -> None:
-    """As when an id that was erased is used again, by whomever."""
+    """For example, an erased id is used again, perhaps by another user."""
     recover(table.rows, [("a", row("a", 1))])
     recover(table.rows, [("a", row("a", 5)), ("a", row("a", 7, "other"))])
     assert (listed(table), listed(table, "other"), len(entries(table))) == ([], ["a"], 1)
 
 
-def test_an_entry_that_its_row_does_not_bear_out_is_not_shown(table: InsightsTable) -> None:
+def test_an_index_entry_that_disagrees_with_its_row_is_not_listed(table: InsightsTable) -> None:
     moved = Stored.of(row("a", 5))
     table.rows.put_rows(PARTITION, [Stored.of(row("a", 1)), moved], 2)
     assert (listed(table), len(entries(table))) == (["a"], 2)
 
 
-def test_a_record_that_is_no_row_is_kept_and_not_listed(table: InsightsTable) -> None:
+def test_an_invalid_row_is_accepted_and_not_listed(table: InsightsTable) -> None:
     apply(table.rows, [(b"a", b"?"), (b"b", insights.encode(row("b", 1))), (b"a", b"??"), (b"a", None)])
     assert listed(table) == ["b"]
 
@@ -114,13 +114,13 @@ def test_a_page_ends_at_its_limit_or_its_size_and_goes_on_from_its_last_row(tabl
         after, more = listing.position(page.rows[-1]), page.more
     assert seen == [f"e{i:02}" for i in range(30)]
     page = listing.decode_page(table.page(Query("u", [PARTITION, 4], 2), [PARTITION, 4]))
-    # Of a partition that is not open here nothing is known.
+    # Partitions that are not open here are left out.
     assert (page.partitions, len(page.rows), page.more) == ([PARTITION], 2, True)
 
 
 async def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable, tmp_path: Path) -> None:
-    """However it was erased: here, or by a worker whose changelog is followed."""
-    # Nothing that compression would take apart.
+    """Whether it was erased by this worker or by another one, as read from the changelog."""
+    # Random, so that the text is not changed by compression in the files.
     leads = {ecg_id: random.Random(ecg_id).randbytes(16).hex() for ecg_id in "abc"}
     here, elsewhere, stays = (Insights(ecg_id, f"user-{ecg_id}", [{"name": lead}]) for ecg_id, lead in leads.items())
     recover(table.rows, [(found.ecg_id, found) for found in (here, elsewhere, stays)])
@@ -135,7 +135,7 @@ async def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable,
     assert table.rows.get_row(PARTITION, b"a") == insights.encode(insights.erased("a", 7))
 
 
-def test_records_that_do_not_follow_on_are_never_applied(table: InsightsTable) -> None:
+def test_records_after_a_gap_are_never_applied(table: InsightsTable) -> None:
     recover(table.rows, [("a", row("a", 1))])
     beyond = [SimpleNamespace(key=b"c", value=insights.encode(row("c", 3)))]
     with pytest.raises(PositionError, match="partition 3 is at 1, records begin at 2"):
@@ -165,9 +165,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-async def test_damaged_files_are_built_anew(
-    table: InsightsTable, tmp_path: Path, damage: Callable[[Path], None]
-) -> None:
+async def test_damaged_files_are_rebuilt(table: InsightsTable, tmp_path: Path, damage: Callable[[Path], None]) -> None:
     recover(table.rows, [("a", row("a", 1))])
     await table.rows.compact(PARTITION)
     await table.rows.on_stop()
@@ -179,7 +177,7 @@ async def test_damaged_files_are_built_anew(
     assert listed(table) == ["a"]
 
 
-async def test_damage_that_is_met_later_ends_the_worker_and_the_next_one_builds_the_files_anew(
+async def test_damage_found_later_ends_the_worker_and_the_next_one_rebuilds_the_files(
     table: InsightsTable, tmp_path: Path
 ) -> None:
     recover(table.rows, [(f"e{i}", Insights(f"e{i}", "u", [{"name": "x" * 5000}])) for i in range(100)])
@@ -202,8 +200,8 @@ async def test_damage_that_is_met_later_ends_the_worker_and_the_next_one_builds_
     assert (listed(table), table.rows.position(PARTITION)) == ([], 0)
 
 
-async def test_rows_without_a_position_may_have_gaps_and_are_built_anew(table: InsightsTable, tmp_path: Path) -> None:
-    """As those of a version that could not tell."""
+async def test_rows_without_a_position_are_rebuilt(table: InsightsTable, tmp_path: Path) -> None:
+    """An earlier version stored rows without a position."""
     await table.rows.on_stop()
     [files] = tmp_path.rglob("insights-3.db")
     shutil.rmtree(files)

@@ -1,4 +1,4 @@
-"""When a process that ended starts again."""
+"""The restarts of a process that has ended."""
 
 from local_stack.supervision import ATTEMPTS, RAN_WELL, Restarts
 
@@ -22,6 +22,6 @@ def test_a_process_that_ran_well_once_can_start() -> None:
     assert None not in pauses
 
 
-def test_a_wanted_end_or_a_signal_says_nothing_about_whether_it_can_start() -> None:
+def test_signals_and_exit_code_0_are_not_failures_to_start() -> None:
     restarts = Restarts()
     assert None not in [restarts.pause(1, code) for code in (1, 1, KILLED, 1, 1, 0, 1, 1)]

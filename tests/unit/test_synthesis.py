@@ -19,7 +19,7 @@ def test_the_limb_leads_obey_einthoven_and_goldberger_up_to_rounding() -> None:
         assert np.abs(LEADS[name] - signal).max() <= 1.5
 
 
-def test_its_heart_rate_is_what_was_asked_for() -> None:
+def test_the_heart_rate_is_as_requested() -> None:
     for rate in (50, 68, 120):
         signal = synthesise(60, rate)["II"]
         high = signal > 600
@@ -27,6 +27,6 @@ def test_its_heart_rate_is_what_was_asked_for() -> None:
         assert abs(beats - rate) <= 3
 
 
-def test_it_is_the_same_for_the_same_seed() -> None:
+def test_the_same_seed_gives_the_same_ecg() -> None:
     assert all(np.array_equal(signal, LEADS[name]) for name, signal in synthesise().items())
     assert not np.array_equal(synthesise(seed=1)["I"], LEADS["I"])

@@ -1,4 +1,4 @@
-"""Tokens: their form, and what tells one that was issued from one that was not."""
+"""Tokens: their form, and the checksum by which malformed ones are recognised."""
 
 import re
 import zlib
@@ -20,7 +20,7 @@ def number(digits: str) -> int:
 
 
 def test_a_token_is_a_prefix_256_random_bits_and_their_checksum() -> None:
-    """As a secret scanner would check it."""
+    """The check that a secret scanner would make."""
     issued = [tokens.new() for _ in range(100)]
     assert len(set(issued)) == 100
     for token in issued:
@@ -28,7 +28,7 @@ def test_a_token_is_a_prefix_256_random_bits_and_their_checksum() -> None:
         assert number(token[4:47]) < 2**256
         assert number(token[47:]) == zlib.crc32(token[:47].encode())
         assert tokens.is_well_formed(token)
-    # Every bit is one now and then.
+    # Every bit is set in some token.
     seen = 0
     for token in issued:
         seen |= number(token[4:47])
@@ -49,5 +49,5 @@ def test_only_the_whole_token_is_well_formed() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "ecg_", "é" * 53, "ecg_" + "0" * 49, "ecg_" + "é" * 49])
-def test_what_is_no_token_is_none(token: str) -> None:
+def test_other_strings_are_not_well_formed(token: str) -> None:
     assert not tokens.is_well_formed(token)

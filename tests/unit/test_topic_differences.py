@@ -1,4 +1,4 @@
-"""Topics compared with the settings."""
+"""The comparison of existing topics with the settings."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def test_a_topic_as_the_settings_want_it_does_not_differ(topic: Topic) -> None:
     "topic", [SUBMISSIONS, TOPICS.insights, TOPICS.dlq, TOPICS.audit], ids=lambda topic: topic.name
 )
 @pytest.mark.parametrize("partitions", [3, 6, 24])
-def test_other_partitions_are_refused(topic: Topic, partitions: int) -> None:
+def test_another_number_of_partitions_is_refused(topic: Topic, partitions: int) -> None:
     [difference] = differences(topic, replace(as_wanted(topic), partitions=partitions), "kafka:9092")
     assert difference == Difference(
         f"topic {topic.name} has partitions={partitions}, but ECG_PARTITIONS says 12 (records would not be found where "
@@ -46,7 +46,7 @@ def test_other_partitions_are_refused(topic: Topic, partitions: int) -> None:
 
 
 @pytest.mark.parametrize("topic", [TOPICS.users, TOPICS.keys, TOPICS.workers], ids=lambda topic: topic.name)
-def test_topics_that_are_read_as_one_partition_have_one(topic: Topic) -> None:
+def test_topics_that_need_one_partition_must_have_one(topic: Topic) -> None:
     [difference] = differences(topic, replace(as_wanted(topic), partitions=2), "kafka:9092")
     assert not difference.harmless
     assert f"topic {topic.name} has partitions=2, but the pipeline needs 1 " in difference.sentence
@@ -102,13 +102,13 @@ def test_a_shorter_retention_is_refused(topic: Topic) -> None:
     assert (difference.harmless, "(records would be deleted earlier)" in difference.sentence) == (False, True)
 
 
-def test_what_is_erased_must_leave_the_disks_in_time() -> None:
+def test_compaction_must_not_be_delayed_too_long() -> None:
     [difference] = compare(TOPICS.keys, max_compaction_lag_ms="9223372036854775807")
     assert (difference.harmless, "but ECG_ERASURE_HOURS says 86400000" in difference.sentence) == (False, True)
     assert compare(TOPICS.keys, max_compaction_lag_ms="3600000") == []
 
 
-def test_the_time_of_a_submission_is_the_brokers() -> None:
+def test_submissions_need_timestamps_of_the_broker() -> None:
     assert compare(SUBMISSIONS, message_timestamp_type="CreateTime") == [
         Difference(
             "topic ecg.submissions has message.timestamp.type=CreateTime, but the pipeline needs LogAppendTime (the "
@@ -126,7 +126,7 @@ def test_the_time_of_a_submission_is_the_brokers() -> None:
         (3, 4, False, ["has min.insync.replicas=4 and replicas=3, but", "(brokers may never acknowledge a record)"]),
     ],
 )
-def test_acknowledged_records_have_as_many_copies_as_the_setting_says(
+def test_the_least_number_of_replicas_in_sync_must_agree_with_the_setting(
     replicas: int, least: int, harmless: bool, parts: list[str]
 ) -> None:
     found = replace(as_wanted(SUBMISSIONS), replicas=replicas)
@@ -136,7 +136,7 @@ def test_acknowledged_records_have_as_many_copies_as_the_setting_says(
     assert [part for part in parts if part not in difference.sentence] == []
 
 
-def test_fewer_copies_are_refused_and_more_are_not() -> None:
+def test_fewer_replicas_are_refused_and_more_are_not() -> None:
     assert differences(SUBMISSIONS, replace(as_wanted(SUBMISSIONS), replicas=4), "") == []
     few, unmet = differences(SUBMISSIONS, replace(as_wanted(SUBMISSIONS), replicas=1), "")
     assert few.sentence.endswith("add copies with kafka-reassign-partitions.sh, or set ECG_REPLICATION_FACTOR=1")
@@ -145,11 +145,11 @@ def test_fewer_copies_are_refused_and_more_are_not() -> None:
     assert not unmet.harmless
 
 
-def test_what_a_broker_does_not_tell_is_not_compared() -> None:
+def test_configuration_that_a_broker_does_not_report_is_not_compared() -> None:
     assert differences(SUBMISSIONS, Found(12, 3, {}), "kafka:9092") == []
 
 
-def test_more_copies_in_sync_than_copies_are_no_settings() -> None:
+def test_more_replicas_in_sync_than_replicas_are_refused() -> None:
     with pytest.raises(ValidationError, match="ECG_MIN_INSYNC_REPLICAS=2 asks for more copies"):
         Settings.model_validate({"secret": SECRET, "min_insync_replicas": 2})
 

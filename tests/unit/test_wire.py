@@ -1,4 +1,4 @@
-"""How Kafka is spoken to, and gateways to workers: settings that contradict each other are refused at once."""
+"""TLS and credentials for Kafka and between gateways and workers; contradictory settings are refused."""
 
 import ssl
 from pathlib import Path
@@ -29,14 +29,14 @@ def settings(**values: Any) -> Settings:
     return Settings(secret=SecretStr("x" * 32), **values)
 
 
-def test_without_settings_kafka_is_spoken_to_in_the_clear() -> None:
+def test_the_default_protocol_is_plaintext() -> None:
     assert client_options(settings()) == {"bootstrap_servers": "127.0.0.1:9092", "security_protocol": "PLAINTEXT"}
     assert credentials(settings()) is None
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 @pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
-def test_every_client_is_told_the_user_the_password_and_the_mechanism(protocol: Any, mechanism: Any) -> None:
+def test_every_client_gets_user_password_and_mechanism(protocol: Any, mechanism: Any) -> None:
     chosen = settings(kafka_security_protocol=protocol, kafka_sasl_mechanism=mechanism, **USER)
     options = client_options(chosen)
     context = options.pop("ssl_context", None)
@@ -56,7 +56,7 @@ def test_every_client_is_told_the_user_the_password_and_the_mechanism(protocol: 
     assert "nobody" not in f"{chosen!r} {chosen} {fausts!r}"
 
 
-def test_certificates_are_checked_against_the_authority_that_is_named_alone(authority: Authority) -> None:
+def test_only_the_named_authority_is_trusted(authority: Authority) -> None:
     cert, key = authority.issue("client")
     files = {"kafka_ca_file": authority.certificate, "kafka_cert_file": cert, "kafka_key_file": key}
     chosen = settings(kafka_security_protocol="SSL", **files)
@@ -95,7 +95,7 @@ SASL, TLS = {"kafka_security_protocol": "SASL_SSL"}, {"kafka_security_protocol":
         ),
     ],
 )
-def test_what_contradicts_itself_is_refused_by_name_and_no_password_is_shown(
+def test_contradictory_settings_are_named_and_refused_without_showing_a_password(
     values: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ValidationError, match=complaint) as error:
@@ -103,7 +103,7 @@ def test_what_contradicts_itself_is_refused_by_name_and_no_password_is_shown(
     assert "nobody" not in str(error.value)
 
 
-def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(authority: Authority, tmp_path: Path) -> None:
+def test_a_key_with_a_password_is_refused_without_a_prompt(authority: Authority, tmp_path: Path) -> None:
     cert, _ = authority.issue("locked")
     key = tmp_path / "locked.key"
     authority._openssl(
@@ -122,7 +122,7 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(authority: 
         settings(kafka_security_protocol="SSL", kafka_cert_file=cert, kafka_key_file=key)
 
 
-def test_what_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variables_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         if name.startswith(("kafka_", "internal_")):
             monkeypatch.setenv(f"ECG_{name.upper()}", "")
@@ -130,7 +130,7 @@ def test_what_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings().worker_url.startswith("http://")
 
 
-def test_the_command_line_says_what_is_missing_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_names_missing_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECG_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
     monkeypatch.setenv("ECG_KAFKA_USERNAME", "ecg-operator")
     with pytest.raises(ClientError) as error:

@@ -1,4 +1,4 @@
-"""The definition of zero crossings, over every integer width."""
+"""Zero crossings: the definition, and all integer widths."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_examples(signal: list[int], count: int) -> None:
 
 @pytest.mark.parametrize("dtype", WIDTHS)
 @given(data=st.data())
-def test_every_width_counts_as_a_plain_loop_does(dtype: type[np.signedinteger], data: st.DataObject) -> None:
+def test_every_width_agrees_with_a_plain_loop(dtype: type[np.signedinteger], data: st.DataObject) -> None:
     limits = np.iinfo(dtype)
     sample = st.integers(int(limits.min), int(limits.max)) | st.integers(-2, 2)
     signal = data.draw(st.lists(sample, max_size=60))
@@ -46,7 +46,7 @@ def test_an_unaligned_read_only_view_of_other_byte_order_is_counted() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(WIDTHS)), st.lists(st.integers(-2, 2), max_size=9)), min_size=1))
-def test_signals_of_all_lengths_and_widths_are_counted_apart(
+def test_signals_of_all_lengths_and_widths_are_counted_separately(
     leads: list[tuple[type[np.signedinteger], list[int]]],
 ) -> None:
     signals = [np.array(signal, dtype) for dtype, signal in leads]

@@ -1,6 +1,6 @@
-/** Which lead is drawn where: a pure function of the leads' names. */
+/** The layout of an ECG's leads on the paper: a pure function of their names. */
 
-// As on paper: four columns of two and a half seconds, and lead II below for their whole time.
+// The standard 3 × 4 layout: four columns of two and a half seconds, and lead II below over all of them.
 const STANDARD = [
   ["I", "aVR", "V1", "V4"],
   ["II", "aVL", "V2", "V5"],
@@ -11,9 +11,9 @@ const COLUMN_SECONDS = 2.5;
 export const SHEET_SECONDS = COLUMN_SECONDS * STANDARD[0].length;
 
 /**
- * Return the layouts that leads can have, the usual one first: `{kind: "standard"|"rows", names, rows}`. A row is a
- * list of tracks `{lead, start, end, every}`: the lead is drawn from `start` to `end` in every `every` seconds, or all
- * the time where that is null. `names` has the leads' names as they are written on paper.
+ * Return the possible layouts of the leads, the usual one first: `{kind: "standard"|"rows", names, rows}`. A row is a
+ * list of tracks `{lead, start, end, every}`: of every `every` seconds, the lead is drawn from `start` to `end`; if
+ * `every` is null, it is drawn throughout. `names` are the leads' names in their standard spelling.
  * @param {string[]} names
  */
 export function layoutsOf(names) {
@@ -50,7 +50,7 @@ function whole(lead) {
   return { lead, start: 0, end: Infinity, every: null };
 }
 
-/** Return a lead's name without the case, and without the word that some devices put before it. */
+/** Return a lead's name in lower case, without the prefix "lead" or "ECG" that some devices add. */
 function bare(name) {
   return name
     .trim()

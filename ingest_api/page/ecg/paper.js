@@ -1,4 +1,4 @@
-/** ECG paper and what is on it, drawn on a canvas; all lengths are CSS pixels. */
+/** Drawing of ECG paper and signals on a canvas; all lengths are in CSS pixels unless their name has another unit. */
 
 import { parts } from "./layout.js";
 import { lowerBound, polyline } from "./signal.js";
@@ -6,7 +6,7 @@ import { lowerBound, polyline } from "./signal.js";
 export const PX_PER_MM = 96 / 25.4;
 export const MM_PER_SECOND = 25;
 export const MM_PER_MILLIVOLT = 10;
-// Left of the signals: the calibration pulse, 5 mm wide and 1 mV high, with a margin.
+// The space left of the signals, for the calibration pulse (5 mm wide, 1 mV high) with a margin.
 export const GUTTER_MM = 10;
 export const RULER_PX = 22;
 
@@ -19,7 +19,8 @@ const MUTED = "#6b5a56";
 const CROSSING = "#1763b6";
 const FONT = 'ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif';
 
-// A small and a large square: 40 ms and 0.2 s by 0.1 and 0.5 mV, or what stands for them where these are too narrow.
+// The widths of a small and a large square in seconds, and below their heights in mV. The first pair is that of ECG
+// paper; the others replace it where its lines would be too close together.
 const SQUARES_S = [
   [0.04, 0.2],
   [0.2, 1],
@@ -38,16 +39,16 @@ const SQUARES_MV = [
 const NARROWEST_PX = 2.4;
 const RULER_S = [0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600];
 const RULER_LABEL_PX = 84;
-// Crossings nearer to each other than this would be a band of ink.
+// The least mean distance of crossings: closer marks would run together.
 const LEGIBLE_PX = 7;
 
 /**
- * Draw the visible part of an ECG and return what was drawn: `{points, crossings, crowded}`; `crowded` tells whether
- * there are crossings that would not be legible, and were left out.
+ * Draw the visible part of an ECG and return the numbers of points and crossings drawn: `{points, crossings, crowded}`.
+ * `crowded` is true if crossings were left out because their marks would not be legible.
  *
  * @param {CanvasRenderingContext2D} context scaled to CSS pixels
  * @param {object} view `{width, height, ratio, time, top, pxPerSecond, pxPerMillivolt, rowPx, gutter}`: `time` is at
- *   the gutter's right edge, `top` how far the rows are scrolled
+ *   the gutter's right edge, `top` is the vertical scroll position
  * @param {object} ecg `{layout, leads: {signal, gain}[], samplingRate, showCrossings}`
  */
 export function drawPaper(context, view, ecg) {
@@ -86,7 +87,7 @@ const xOf = (view, time) => view.gutter + (time - view.time) * view.pxPerSecond;
 function drawGrid(context, view, plot) {
   const [small, large] = squares(SQUARES_S, view.pxPerSecond);
   const [low, high] = squares(SQUARES_MV, view.pxPerMillivolt);
-  // The lines meet the zero line of the first row, and where there is room that of every row.
+  // Aligned with the zero line of the first row.
   const zero = view.rowPx / 2 - view.top;
   for (const [time, voltage, colour] of [
     [small, low, MINOR],
@@ -94,7 +95,7 @@ function drawGrid(context, view, plot) {
   ]) {
     context.fillStyle = colour;
     const across = time * view.pxPerSecond;
-    // The gutter is paper too.
+    // The grid covers the gutter too.
     const first = Math.ceil((view.time - view.gutter / view.pxPerSecond) / time);
     for (
       let i = first, x = xOf(view, i * time);
@@ -113,7 +114,7 @@ function squares(sizes, pixels) {
   return sizes.find(([small]) => small * pixels >= NARROWEST_PX) ?? sizes.at(-1);
 }
 
-/** Fill a line that is one device pixel wide, on device pixels. */
+/** Draw a line that is about one CSS pixel wide, aligned to device pixels. */
 function line(context, ratio, at, from, to, vertical) {
   const [position, width] = [Math.round(at * ratio) / ratio, Math.max(Math.round(ratio), 1) / ratio];
   if (vertical) context.fillRect(position, from, width, to - from);
@@ -126,7 +127,7 @@ function drawTrace(context, view, { start, end, zero, lead }, rate) {
   if (!points.length) return 0;
   const scale = view.pxPerMillivolt / lead.gain;
   context.save();
-  // A part of a row ends where the next begins.
+  // So that the trace does not reach into the next part of the row.
   clip(context, xOf(view, start), 0, (end - start) * view.pxPerSecond, view.height);
   context.beginPath();
   const [origin, step] = [xOf(view, 0), view.pxPerSecond / rate];
@@ -168,14 +169,14 @@ function drawName(context, view, { track, start, zero }, ecg) {
   const name = ecg.layout.names[track.lead];
   context.font = `600 ${view.rowPx < 60 ? 11 : 13}px ${FONT}`;
   const y = zero - view.rowPx / 2 + 15;
-  // Legible on a trace too.
+  // The outline keeps the name legible on top of a trace.
   context.strokeStyle = PAPER;
   context.lineWidth = 4;
   context.strokeText(name, x + 6, y);
   context.fillStyle = LABEL;
   context.fillText(name, x + 6, y);
   if (track.every !== null && sheetStart) {
-    // Where a column begins, the paper has a tick.
+    // Ticks mark the beginning of a column.
     context.fillStyle = MUTED;
     for (const y of [zero - view.pxPerMillivolt * 0.5, zero + view.pxPerMillivolt * 0.3]) {
       context.fillRect(x, y, 1, view.pxPerMillivolt * 0.2);
@@ -224,7 +225,7 @@ function drawRuler(context, view, plot, seconds) {
   context.textAlign = "start";
 }
 
-/** Return a time of the recording as minutes and seconds, with tenths where steps are short. */
+/** Return a time of the recording as text, with tenths of a second if the steps are shorter than a second. */
 export function clock(seconds, step = 0.1) {
   const digits = step < 1 ? 1 : 0;
   const tenths = Math.round(seconds * 10 ** digits);

@@ -1,14 +1,14 @@
-/** The canvas with the paper, and what moves it: pointers, wheel, keys. */
+/** The canvas with the paper, moved and zoomed by pointers, wheel and keys. */
 
 import { drawPaper } from "./paper.js";
 import { Viewport } from "./viewport.js";
 
 const STEP = 1.25;
 const WHEEL = 0.0022;
-// Of the window's height; what is higher is scrolled within.
+// The largest height as a share of the window's; taller content is scrolled inside.
 const HIGHEST = 0.78;
 const LEAST_HEIGHT = 120;
-// A sheet for print: A4 across, three device pixels for each of CSS.
+// A sheet for print: A4 landscape, with three device pixels for each CSS pixel.
 const PRINT_SHEET_PX = (277 / 25.4) * 96;
 const PRINT_RATIO = 3;
 
@@ -25,14 +25,14 @@ export class Plot {
   /**
    * @param {HTMLElement} frame the focusable box around the canvas
    * @param {HTMLCanvasElement} canvas
-   * @param {(drawn: {points: number, crossings: number|null}) => void} onDraw
+   * @param {(drawn: {points: number, crossings: number, crowded: boolean}) => void} onDraw
    */
   constructor(frame, canvas, onDraw) {
     this.#frame = frame;
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d", { alpha: false });
     this.#onDraw = onDraw;
-    // Drawn at once: it is called after the frame's callbacks, and a canvas that was resized is empty.
+    // Drawn at once: the observer runs after this frame's animation callbacks, and resizing a canvas clears it.
     new ResizeObserver(() => {
       this.#measure();
       this.#draw();
@@ -48,7 +48,7 @@ export class Plot {
     window.addEventListener("afterprint", () => this.#print(false));
   }
 
-  /** Show another ECG, as `drawPaper` takes it, or the same one otherwise. */
+  /** Show an ECG, in the form of `drawPaper`; `keep` leaves zoom and position as they are. */
   show(ecg, { keep = false, seconds = 10 } = {}) {
     this.#ecg = ecg;
     const { viewport } = this;
@@ -67,7 +67,7 @@ export class Plot {
     this.redraw();
   }
 
-  /** Zoom, and leave the left edge where it is. */
+  /** Zoom, keeping the time at the left edge in place. */
   zoomTo(zoom) {
     this.viewport.zoomTo(zoom);
     this.redraw();
@@ -84,7 +84,7 @@ export class Plot {
     this.redraw();
   }
 
-  /** Draw before the next frame, however often it is asked. */
+  /** Schedule one drawing before the next frame, however often this is called. */
   redraw() {
     this.#measure();
     if (this.#scheduled) return;
@@ -95,7 +95,7 @@ export class Plot {
     });
   }
 
-  /** Fit the paper into the frame, and no higher than the screen. */
+  /** Fit the viewport to the frame's width and the window's height. */
   #measure() {
     const width = this.#frame.clientWidth;
     if (!width) return;
@@ -108,11 +108,11 @@ export class Plot {
     const { width, height, ratio, contentHeight } = this.viewport;
     if (!this.#ecg || !width) return;
     const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
-    // Setting either clears the canvas.
+    // Only if they change, because setting either clears the canvas.
     if (this.#canvas.width !== across) this.#canvas.width = across;
     if (this.#canvas.height !== down) this.#canvas.height = down;
     this.#canvas.style.height = `${height}px`;
-    // A finger that moves up and down scrolls the page, unless there is paper to be seen above or below.
+    // A vertical drag on a touch screen scrolls the page, unless the paper itself can be scrolled.
     this.#canvas.style.touchAction = contentHeight > height + 1 ? "none" : "pan-y";
     this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.#onDraw(drawPaper(this.#context, this.viewport, this.#ecg));
@@ -181,7 +181,7 @@ export class Plot {
     }
   }
 
-  /** Draw a sheet in true millimetres while printing: a CSS millimetre is one on paper. */
+  /** Draw a sheet at its true scale while printing: a CSS millimetre is a millimetre on paper. */
   #print(printing) {
     if (!this.#ecg) return;
     const { viewport } = this;

@@ -1,11 +1,11 @@
-/** What drawing asks of a lead's samples, computed once for each lead. */
+/** The data that drawing needs of a lead's samples, computed once for each lead. */
 
-// Each level of the pyramid holds the extremes of so many of the level below.
+// The number of values of a level that one value of the next coarser level of the pyramid summarises.
 const FACTOR = 2;
 
 /**
  * A lead ready to be drawn.
- * @param {ArrayLike<number>} samples in ADC units; a Number of JSON, so beyond 2^53 only about right
+ * @param {ArrayLike<number>} samples in ADC units; parsed from JSON as Numbers, so only approximate beyond 2^53
  */
 export class Signal {
   constructor(samples) {
@@ -38,7 +38,7 @@ function extremes(samples) {
   return [least, most];
 }
 
-/** Return the extremes of every 2, 4, 8 ... samples: `[{size, least, most}]`, the finest first. */
+/** Return the extremes of every 2, 4, 8 ... samples: `[{size, least, most}]`, the finest level first. */
 export function pyramid(samples) {
   const levels = [];
   let [least, most] = [samples, samples];
@@ -61,7 +61,7 @@ export function pyramid(samples) {
   return levels;
 }
 
-/** Return where the signal crosses zero: it becomes 0, or changes its sign; leaving zero is none. */
+/** Return the indices at which the signal becomes 0 or changes its sign; a step away from 0 is not a crossing. */
 export function zeroCrossings(samples) {
   const found = [];
   for (let i = 1; i < samples.length; i++) {
@@ -71,7 +71,7 @@ export function zeroCrossings(samples) {
   return Uint32Array.from(found);
 }
 
-/** Return the first place in sorted numbers whose number is not less than `value`. */
+/** Return the index of the first of the sorted numbers that is not less than `value`. */
 export function lowerBound(sorted, value) {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -83,9 +83,9 @@ export function lowerBound(sorted, value) {
 }
 
 /**
- * Return the polyline of samples `start` to `end` at a resolution of so many samples a pixel: sample number and value
- * of each of its points, one after the other. Where several samples share a pixel, their extremes stand for them, so
- * that no peak is lost and the number of points depends on pixels alone: at most four for each.
+ * Return the polyline of the samples from `start` to `end` at a resolution of `samplesPerPixel`: the sample number and
+ * the value of each point, one after the other. Several samples in a pixel are replaced by their extremes, so that no
+ * peak is lost and the number of points depends on the pixels alone: at most four for each.
  */
 export function polyline(signal, start, end, samplesPerPixel) {
   const from = Math.max(Math.floor(start), 0);
@@ -104,7 +104,7 @@ export function polyline(signal, start, end, samplesPerPixel) {
   const [first, last] = [Math.floor(from / size), Math.min(Math.ceil(to / size), least.length)];
   const points = new Float64Array((last - first) * 4);
   for (let i = first, at = 0; i < last; i++) {
-    // Down, then up, then down: consecutive buckets meet at the same end, and the line has no spurious diagonals.
+    // Alternate between up and down: consecutive buckets then meet at the same end, without spurious diagonals.
     const even = i % 2 === 0;
     points[at++] = (i + 0.25) * size;
     points[at++] = even ? least[i] : most[i];

@@ -1,9 +1,9 @@
-/** Which part of the paper is seen, and how large: numbers only. */
+/** The visible part of the paper and its scale, as numbers only. */
 
 import { GUTTER_MM, MM_PER_MILLIVOLT, MM_PER_SECOND, PX_PER_MM, RULER_PX } from "./paper.js";
 
 const LARGEST = 12;
-// Smaller paper would not be legible: from there on, time alone is compressed.
+// Smaller paper would not be legible: below this zoom only the time axis is compressed.
 const SMALLEST_PAPER = 0.5;
 const ROW_MM = 30;
 
@@ -14,9 +14,9 @@ export class Viewport {
   zoom = 1;
   time = 0;
   top = 0;
-  /** How many times the standard 10 mm/mV. */
+  /** The amplitude scale as a multiple of the standard 10 mm/mV. */
   gain = 1;
-  /** Of the recording, in seconds. */
+  /** The length of the recording in seconds. */
   duration = 1;
   rows = 1;
 
@@ -45,7 +45,7 @@ export class Viewport {
     return this.rows * this.rowPx + RULER_PX;
   }
 
-  /** How many seconds are seen. */
+  /** The length of the visible part in seconds. */
   get span() {
     return Math.max(this.width - this.gutter, 1) / this.pxPerSecond;
   }
@@ -59,7 +59,7 @@ export class Viewport {
     return Math.min((this.width - gutter) / (this.duration * MM_PER_SECOND * PX_PER_MM), SMALLEST_PAPER);
   }
 
-  /** Show so many seconds, on paper no larger and no smaller than is legible. */
+  /** Zoom so that `seconds` fit into the width, within the limits of legible paper. */
   fit(seconds) {
     const zoom = this.width / (PX_PER_MM * (seconds * MM_PER_SECOND + GUTTER_MM));
     this.zoomTo(Math.min(Math.max(zoom, SMALLEST_PAPER), 1.5));
@@ -71,7 +71,7 @@ export class Viewport {
     this.clamp();
   }
 
-  /** Change the zoom and leave what is at `x`, in pixels, where it is. */
+  /** Change the zoom, keeping the point at `x` and `y`, in pixels, in place. */
   zoomTo(zoom, x = this.gutter, y = 0) {
     const time = this.time + (x - this.gutter) / this.pxPerSecond;
     const row = (this.top + y) / this.rowPx;
@@ -81,7 +81,7 @@ export class Viewport {
     this.clamp();
   }
 
-  /** Move by so many pixels. */
+  /** Move by `x` and `y` pixels. */
   pan(x, y) {
     this.time += x / this.pxPerSecond;
     this.top += y;

@@ -22,7 +22,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
 import org.msgpack.core.MessagePack;
 import org.msgpack.core.MessageUnpacker;
 
-/** Kafka Streams: submissions mapped to insights, into a table whose changelog is on Kafka. */
+/** Kafka Streams: maps submissions to insights and stores them in a table with a changelog. */
 public final class Insights {
     @JsonIgnoreProperties(ignoreUnknown = true)
     record Lead(String name, long[] signal) {}
