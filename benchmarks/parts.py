@@ -22,8 +22,8 @@ from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
 from shared.messages import insights
 from shared.security.ids import IdIssuer
+from stream_agents.insights import compute
 from stream_agents.insights.zero_crossings import count_zero_crossings
-from stream_agents.processing.processor import compute
 
 SIZES = (SMALL, LARGE)
 CODECS: Mapping[str, tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]] = {

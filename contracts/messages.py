@@ -26,12 +26,8 @@ from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.security.data_keys import KeyRecord
 from shared.worker_protocol.announcements import Announcement
 from stream_agents.insights import INSIGHTS
-from stream_agents.processing.processor import (
-    CONTENT_TYPE_HEADER,
-    FORWARDED_HEADER,
-    USERNAME_HEADER,
-    DeadLetterHeaders,
-)
+from stream_agents.processing.dead_letter import DeadLetterHeaders
+from stream_agents.processing.record import CONTENT_TYPE_HEADER, FORWARDED_HEADER, USERNAME_HEADER
 
 Schema = dict[str, Any]
 

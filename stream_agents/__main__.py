@@ -8,6 +8,7 @@ from typing import TextIO
 
 import faust
 import structlog
+from typing_extensions import override
 
 from shared import logging_setup
 from shared.deadline import end_in_time, ignore_signals, stop_at_once
@@ -41,6 +42,7 @@ def main() -> None:
 class _Worker(faust.Worker):
     """A worker with a deadline for its stop, whatever it waits for: stored results are durable already."""
 
+    @override
     async def stop(self) -> None:
         """Stop, by the deadline and regardless of further signals."""
         end_in_time(lambda: 1 if self.app.crash_reason else 0)

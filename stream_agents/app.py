@@ -9,30 +9,31 @@ from yarl import URL
 
 from shared.kafka.clients import worker_group
 from shared.kafka.topics import Topics
+from shared.security.data_keys import DataKeys
 from shared.security.tls import server_context
 from shared.settings import MIB, Settings
 from shared.tracing import from_environment
 from shared.worker_protocol.auth import InternalAuth
 from stream_agents.agent import SubmissionsAgent
+from stream_agents.batch_report import BatchReport
+from stream_agents.data_keys_service import DataKeysService
+from stream_agents.faust_fixes.dead_client import ClientWatch
+from stream_agents.faust_fixes.poll import Poll
 from stream_agents.faust_fixes.recovery import Recovery, TableManager
-from stream_agents.faust_fixes.transport import Poll, credentials, new_transport
+from stream_agents.faust_fixes.transport import credentials, new_transport
+from stream_agents.faust_fixes.web_server import App
+from stream_agents.inbox import Inbox
 from stream_agents.metrics_exporter import Exporter, Sensor
+from stream_agents.outcome_writer import OutcomeWriter
+from stream_agents.processing.batch_processor import BatchProcessor
 from stream_agents.serving.assignment import Serving
 from stream_agents.serving.end_offsets import Ends
 from stream_agents.serving.http import add_views, gateways_only
-from stream_agents.table.compaction import ClientWatch, Upkeep
+from stream_agents.serving.waiters import Waits
+from stream_agents.table.compaction import Compaction
 from stream_agents.table.insights_table import InsightsTable
 
 _WAITING_POLLS = 4
-
-
-class App(faust.App):
-    """Faust's app, with its web server up from the start: during recovery it is alive, but not ready."""
-
-    async def on_started(self) -> None:
-        """Start the web server and, after the first recovery, the other services."""
-        await self.on_started_init_web_server()
-        await super().on_started()
 
 
 def create_app(settings: Settings) -> faust.App:
@@ -72,9 +73,11 @@ def create_app(settings: Settings) -> faust.App:
         web_metrics_enabled=False,
     )
     app.transport = app.producer_transport = new_transport(app, settings)
+    waits = Waits(settings.max_waits)
     table = InsightsTable(
         app,
         settings,
+        waits.stored,
         name="insights",
         partitions=topics.insights.partitions,
         key_type=bytes,
@@ -93,15 +96,24 @@ def create_app(settings: Settings) -> faust.App:
     tables = cast("TableManager", app.tables)
     tables.add(table)
     ends = Ends(settings)
-    tables.own_recovery = Recovery(app, topics.insights.name, table.reader, ends, beacon=tables.beacon)
-    agent = SubmissionsAgent(app, settings, topics, table, from_environment("worker"))
-    app.add_dependency(Upkeep(settings, table, agent.keys))
+    tables.own_recovery = Recovery(app, topics.insights.name, table.reader, ends.of, beacon=tables.beacon)
+    keys = DataKeys(settings, topics)
+    agent = SubmissionsAgent(
+        app,
+        Inbox(settings.batch_size),
+        keys,
+        processor=BatchProcessor(settings, topics, keys, table.rows.get_row),
+        writer=OutcomeWriter(app, topics, table),
+        report=BatchReport(settings, from_environment("worker")),
+    )
+    app.add_dependency(Compaction(settings, table.rows))
+    app.add_dependency(DataKeysService(keys))
     app.add_dependency(ClientWatch())
-    serving = Serving(app, settings, table, topics, ends)
+    serving = Serving(app, settings, topics, table=table, waits=waits, ends=ends)
     app.sensors.add(Sensor())
     if settings.metrics_port is not None:
         app.add_dependency(Exporter(app, settings, topics, table, serving))
-    add_views(app, table, serving)
+    add_views(app, table, waits, serving)
 
     @app.agent(
         app.topic(topics.submissions.name),

@@ -9,13 +9,14 @@ from aiokafka import TopicPartition
 from faust.types import AppT
 from faust.types.transports import ConsumerT
 from mode import Service
+from typing_extensions import override
 
 from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics
 from shared.metrics import exported
 from shared.settings import Settings
 from stream_agents import metrics
-from stream_agents.faust_fixes.transport import Consumer
+from stream_agents.faust_fixes.consumer import Consumer
 from stream_agents.serving.assignment import Serving
 from stream_agents.table.insights_table import InsightsTable
 
@@ -23,19 +24,23 @@ from stream_agents.table.insights_table import InsightsTable
 class Sensor(faust.Sensor):
     """Measures commits and rebalances, which only Faust sees."""
 
+    @override
     def on_commit_initiated(self, consumer: ConsumerT) -> float:
         """Note when a commit begins."""
         return perf_counter()
 
+    @override
     def on_commit_completed(self, consumer: ConsumerT, state: float) -> None:
         """Measure a commit."""
         metrics.commit_seconds.observe(perf_counter() - state)
 
+    @override
     def on_rebalance_start(self, app: AppT) -> dict[str, Any]:
         """Note when a rebalance begins."""
         metrics.rebalances.inc()
         return {"begun": perf_counter()}
 
+    @override
     def on_rebalance_end(self, app: AppT, state: dict[str, Any]) -> None:
         """Measure how long it took until all partitions were recovered."""
         metrics.recovery_seconds.observe(perf_counter() - state["begun"])
@@ -52,6 +57,7 @@ class Exporter(Service):
         self._table = table
         self._serving = serving
 
+    @override
     async def on_start(self) -> None:
         """Connect to the brokers, and start to serve."""
         # A separate connection: on the consumer's, a request waits behind the fetch for new records.

@@ -19,7 +19,9 @@ from shared.messages.erasures import Erasures
 from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from stream_agents.processing.processor import Misplaced, Processor, Record, Rejected, Stored
+from stream_agents.processing.outcomes import Misplaced, Rejected, Stored
+from stream_agents.processing.processor import Processor
+from stream_agents.processing.record import Record
 
 SECRET = "a secret of at least thirty-two characters"
 LONGEST_REASON = 1000

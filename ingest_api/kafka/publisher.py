@@ -11,8 +11,8 @@ from prometheus_client import Counter, Histogram
 
 from ingest_api import metrics
 from ingest_api.kafka.closing import Closing
-from shared.kafka.client_watch import PRODUCER_BROKEN
 from shared.kafka.clients import new_producer
+from shared.kafka.producer_errors import PRODUCER_BROKEN
 from shared.logging_setup import REQUEST_ID_HEADER, request_id
 from shared.settings import Settings
 

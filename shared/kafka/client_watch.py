@@ -1,37 +1,15 @@
 """A watch over the background tasks of Kafka clients, and over our own tasks that use the clients.
 
-aiokafka does its work in background tasks, and does not report when one of them ends. A client without its metadata
-task waits for ever for the next leader or coordinator. A consumer without its fetch task reads nothing more: `getmany`
-returns no records and no error. The process stays alive and reports that it is ready, but does not work.
-
-The attributes that hold the tasks are private to aiokafka, so pyproject.toml pins its version.
+Without it, a process whose client has lost a task stays alive and reports that it is ready, but does not work.
 """
 
 import asyncio
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from traceback import extract_tb
-from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeVar
 from weakref import WeakSet
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.client import AIOKafkaClient
-from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import OutOfOrderSequenceNumber, ProducerFenced
+from shared.kafka.background_tasks import Client, description, ended_tasks, why_ended
 
-from shared.logging_setup import tell
-
-PRODUCER_BROKEN = (OutOfOrderSequenceNumber, ProducerFenced)
-"""Errors after which a producer must be replaced.
-
-aiokafka counts a record that it gave up in an outage as sent. The brokers then refuse all later records of that
-partition, and the producer stops sending altogether.
-"""
-
-
-Client: TypeAlias = AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient | AIOKafkaClient
 T = TypeVar("T")
 
 _INTERVAL = 1.0
@@ -44,69 +22,6 @@ class ClientDied(Exception):  # noqa: N818 - named for what happened
 # Clients are created in other threads too.
 _lock = threading.Lock()
 _watched: WeakSet[Any] = WeakSet()
-
-
-class _Task(NamedTuple):
-    """A client's task; `may_end` if the client itself ends and restarts it, so that only an error is a fault."""
-
-    name: str
-    task: asyncio.Task[Any] | None
-    may_end: bool = False
-
-
-def ended_tasks(client: Client) -> list[str]:
-    """Return the background tasks that have ended although their client is not closed, each with its error.
-
-    A consumer keeps an error of its group until the next poll, and coordinates nothing until then. Faust does not use
-    that poll and never sees the error, so a pending error counts as the end of the coordination.
-    """
-    # Consumers and producers set this flag before they stop their tasks.
-    if getattr(client, "_closed", False):
-        return []
-    ended = [f"{name} ({error})" for name, task, may_end in _tasks(client) if (error := _end(task, may_end))]
-    pending = getattr(getattr(client, "_coordinator", None), "_pending_exception", None)
-    return ended + ([f"coordination ({_text(pending)})"] if pending is not None else [])
-
-
-def _tasks(client: Client) -> Iterator[_Task]:
-    if isinstance(client, AIOKafkaClient):
-        # While `close` waits for the cancelled task, nothing else shows that the client is closing.
-        yield _Task("metadata", client._sync_task, may_end=True)
-    elif isinstance(client, AIOKafkaProducer):
-        yield _Task("metadata", client.client._sync_task)
-        yield _Task("sender", client._sender._sender_task)
-    elif isinstance(client, AIOKafkaAdminClient):
-        yield from _tasks(client._client)
-    else:
-        yield _Task("metadata", client._client._sync_task)
-        # Starting the consumer creates both.
-        if client._fetcher is not None:
-            yield _Task("fetch", client._fetcher._fetch_task)
-        if isinstance(coordinator := client._coordinator, GroupCoordinator):
-            yield _Task("coordination", coordinator._coordination_task)
-            yield _Task("heartbeat", coordinator._heartbeat_task, may_end=True)
-            yield _Task("commit refresh", coordinator._commit_refresh_task, may_end=True)
-        elif coordinator is not None:
-            yield _Task("committed offsets", coordinator._reset_committed_task)
-
-
-def _end(task: asyncio.Task[Any] | None, may_end: bool) -> str | None:
-    """Return why a task ended, or None if it still runs or was allowed to end."""
-    if task is None or not task.done():
-        return None
-    if task.cancelled():
-        return None if may_end else "cancelled"
-    if (error := task.exception()) is None:
-        return None if may_end else "without an error"
-    # Every send raises this error too: its caller replaces the producer.
-    return None if isinstance(error, PRODUCER_BROKEN) else _text(error)
-
-
-def _text(error: BaseException) -> str:
-    """Return the text of an error's cause, or of the error if it has none, with the function that raised it."""
-    cause = error.__cause__ or error
-    frames = extract_tb(cause.__traceback__)
-    return f"{tell(cause)} in {frames[-1].name}" if frames else tell(cause)
 
 
 def watched(thing: T) -> T:
@@ -140,39 +55,7 @@ async def watch() -> NoReturn:
 
 def _death(thing: Client | asyncio.Task[None]) -> str | None:
     if isinstance(thing, asyncio.Task):
-        error = _end(thing, may_end=False)
+        error = why_ended(thing)
         return f"{thing.get_name()} ({error})" if error else None
     ended = ended_tasks(thing)
-    return f"{_name(thing)}: {', '.join(ended)}" if ended else None
-
-
-def _name(client: Client) -> str:
-    inner = client.client if isinstance(client, AIOKafkaProducer) else getattr(client, "_client", client)
-    return f"{type(client).__name__} of {', '.join(sorted(inner._topics)) or 'no topic'}"
-
-
-class Heartbeats:
-    """The time at which the group's coordinator last confirmed that a started consumer is a member.
-
-    aiokafka keeps this time in a local variable of its heartbeat task. A completed join counts as a heartbeat.
-    """
-
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._last: float | None = None
-        coordinator: GroupCoordinator = consumer._coordinator
-        coordinator._do_heartbeat = self._noting(coordinator._do_heartbeat)
-        coordinator._do_rejoin_group = self._noting(coordinator._do_rejoin_group)
-
-    @property
-    def last(self) -> float | None:
-        """The time of the last confirmation, on the monotonic clock (seconds), or None before the first."""
-        return self._last
-
-    def _noting(self, request: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
-        async def noted(*args: Any) -> bool:
-            confirmed = await request(*args)
-            if confirmed:
-                self._last = time.monotonic()
-            return confirmed
-
-        return noted
+    return f"{description(thing)}: {', '.join(ended)}" if ended else None

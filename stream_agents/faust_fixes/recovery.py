@@ -1,39 +1,64 @@
 """The recovery of assigned partitions: their tables catch up before their first message is processed.
 
-It replaces Faust's recovery, which pauses and seeks in the consumer of the messages, and so loses records of the
-changelog, messages, or both: see docs/decisions/0026-own-recovery.md.
+Without this, Faust's recovery pauses and seeks in the consumer of the messages, and so loses records of the changelog,
+messages, or both; it also goes on after timeouts and failed writes, and takes minutes for a large table
+(docs/decisions/0026-own-recovery.md). Upstream knows of the lost messages, as
+https://github.com/faust-streaming/faust/issues/596.
 """
 
 import asyncio
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.types import TP, AppT
 from mode import Service
-
-from stream_agents.serving.end_offsets import Ends
-from stream_agents.table.changelog import ChangelogReader
+from typing_extensions import override
 
 log = structlog.get_logger(__name__)
+
+EndsOf: TypeAlias = Callable[[Iterable[TP]], Awaitable[Mapping[TP, int]]]
 
 _PAUSE_AFTER_ERROR = 0.2
 
 
-class Recovery(Service):
-    """Brings the tables of assigned partitions up to date with their changelog, and then lets the messages flow."""
+class CopiesReader(Service):
+    """Applies a changelog to the local copies of its table."""
 
-    def __init__(self, app: AppT, topic: str, reader: ChangelogReader, ends: Ends, **options: Any) -> None:
+    @abstractmethod
+    def follow(self, partitions: Iterable[int]) -> None:
+        """Follow exactly these partitions from now on."""
+
+    @abstractmethod
+    async def reach(self, partition: int, offset: int) -> None:
+        """Return when every record below an offset has been applied, or the partition is no longer open here."""
+
+
+class Recovery(Service):
+    """Brings the tables of assigned partitions up to date with their changelog, and then lets the messages flow.
+
+    Args:
+        app: the worker's app.
+        topic: the changelog's name.
+        reader: reads the changelog; it starts and stops with the recovery.
+        ends_of: returns the end offsets of partitions.
+        options: of the service.
+    """
+
+    def __init__(self, app: AppT, topic: str, reader: CopiesReader, ends_of: EndsOf, **options: Any) -> None:
         super().__init__(**options)
         self.completed = asyncio.Event()
         self._app = app
         self._topic = topic
         self._reader = reader
-        self._ends = ends
+        self._ends_of = ends_of
         self._assigned = asyncio.Event()
         self._rebalances = 0
 
+    @override
     async def on_start(self) -> None:
         """Start to read the changelog."""
         await self.add_runtime_dependency(self._reader)
@@ -62,7 +87,7 @@ class Recovery(Service):
             for assigned in (self._app.assignor.assigned_actives(), self._app.assignor.assigned_standbys())
         )
         self._reader.follow(tp.partition for tp in standbys)
-        ends = await self._ends_of(actives)
+        ends = await self._changelog_ends(actives)
         await asyncio.gather(*(self._reader.reach(tp.partition, end) for tp, end in ends.items()))
         await self._app.on_rebalance_complete.send()
         try:
@@ -73,10 +98,10 @@ class Recovery(Service):
         if rebalances == self._app.rebalancing_count:
             await self._resume()
 
-    async def _ends_of(self, tps: set[TP]) -> dict[TP, int]:
+    async def _changelog_ends(self, tps: set[TP]) -> dict[TP, int]:
         while True:
             try:
-                return dict(await self._ends.of(tps)) if tps else {}
+                return dict(await self._ends_of(tps)) if tps else {}
             except KafkaError as error:
                 log.warning("asking for the changelog's end again after an error", error=repr(error))
                 await asyncio.sleep(_PAUSE_AFTER_ERROR)
@@ -101,10 +126,12 @@ class TableManager(FaustTableManager):
     own_recovery: Recovery
 
     @property
+    @override
     def recovery(self) -> Recovery:  # type: ignore[override]  # it has every method that Faust calls
         """The recovery of the tables."""
         return self.own_recovery
 
+    @override
     async def on_stop(self) -> None:
         """Stop reading before the tables are closed."""
         await self.recovery.stop()

@@ -8,7 +8,7 @@ array; NaN and infinities become null. If an insight raises, or returns anything
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from shared.ecg import Signal
+from shared.ecg import Ecg, Signal
 from stream_agents.insights.zero_crossings import count_zero_crossings
 
 Insight: TypeAlias = Callable[[Sequence[Signal]], Sequence[Any]]
@@ -29,3 +29,18 @@ def registry(**insights: Insight) -> Mapping[str, Insight]:
 
 
 INSIGHTS: Final = registry(number_of_zero_crossings=count_zero_crossings)
+
+
+def compute(ecg: Ecg) -> list[dict[str, object]]:
+    """Compute every insight of every lead, in the order of the leads.
+
+    Raises:
+        BaseException: any error that an insight raises.
+        ValueError: if an insight does not return one value for each lead.
+    """
+    signals = [lead.signal for lead in ecg.leads]
+    leads: list[dict[str, object]] = [{"name": lead.name} for lead in ecg.leads]
+    for field, insight in INSIGHTS.items():
+        for lead, value in zip(leads, insight(signals), strict=True):
+            lead[field] = value
+    return leads

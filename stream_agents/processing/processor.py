@@ -3,129 +3,21 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-import msgspec
-
-from shared import encoding
-from shared.ecg import Ecg
 from shared.errors import InvalidEcg
 from shared.kafka.clients import message_size, partition_for
-from shared.logging_setup import REQUEST_ID_HEADER, valid_request_id
 from shared.messages import insights
-from shared.messages.erasures import CONTENT_TYPE as ERASURE
 from shared.messages.erasures import Erasures
-from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.security.data_keys import DataKeys, KeyDestroyed
 from shared.security.ids import IdIssuer, is_issued
-from shared.security.sealing import Broken
 from shared.settings import MIB
-from shared.worker_protocol.listing import position
-from stream_agents.insights import INSIGHTS
-from stream_agents.table import owner_index
-
-CONTENT_TYPE_HEADER = "content-type"
-USERNAME_HEADER = "username"
-FORWARDED_HEADER = "forwarded-from"
+from stream_agents.insights import compute
+from stream_agents.processing.decoder import Decoder
+from stream_agents.processing.outcomes import Erased, Ignored, Misplaced, Outcome, Rejected, Stored, UserErased
+from stream_agents.processing.record import FORWARDED_HEADER, Record
 
 # A message to forward may exceed the largest ECG by this much. The topic accepts a MiB more: a new header fits too.
 _FORWARDED_ROOM = MIB // 2
 
-Headers: TypeAlias = list[tuple[str, bytes | None]]
-
-
-class DeadLetterHeaders(msgspec.Struct, frozen=True, rename=lambda name: "dlq-" + name.replace("_", "-")):
-    """The headers that a dead letter adds to those of its record: where the record came from, and why it failed.
-
-    A dead letter that would be too large for its topic has only these headers, without the record's key, value and
-    headers; `dlq-left-out-bytes` is then the size of those. The record stays on its source topic for that topic's
-    retention time.
-    """
-
-    source_topic: str
-    source_partition: str
-    source_offset: str
-    error_class: str
-    error_message: str
-    left_out_bytes: str | msgspec.UnsetType = msgspec.UNSET
-
-
-class Record(msgspec.Struct, frozen=True):
-    """A record as received: its place, its bytes, and its time in milliseconds of Unix time.
-
-    It is the time at which the broker appended the record or, if that is unknown, at which the worker read it.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-    timestamp: int
-
-    def header(self, name: str) -> str | None:
-        """Return the last header of this name as text, or None; headers with a null value do not count."""
-        for key, value in reversed(self.headers):
-            if key == name and value is not None:
-                return value.decode("utf-8", "replace")
-        return None
-
-    @property
-    def is_erasure(self) -> bool:
-        """True if the record is an erasure, not an ECG."""
-        return self.header(CONTENT_TYPE_HEADER) == ERASURE
-
-    @property
-    def data_key(self) -> str | None:
-        """The id of the data key that the record is sealed with, or None."""
-        return self.header(DATA_KEY_HEADER)
-
-    @property
-    def request_id(self) -> str | None:
-        """The id of the request that submitted the record, or None if it is missing or unfit for a log line."""
-        return valid_request_id(self.header(REQUEST_ID_HEADER))
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """The record's insights, as a row of the table, and the row's key in the index of its owner's ECGs."""
-
-    key: bytes
-    row: bytes
-    entry: bytes
-
-
-class Erased(msgspec.Struct, frozen=True):
-    """The ECG is erased: the row that remains, and the index key to delete, if there is one."""
-
-    key: bytes
-    row: bytes
-    entry: bytes
-
-
-class UserErased(msgspec.Struct, frozen=True):
-    """All of a user's ECGs before the record in its partition are to be erased."""
-
-    username: str
-
-
-class Ignored(msgspec.Struct, frozen=True):
-    """The record changes nothing: a later one of its ECG was processed already, or it erases no ECG of its user."""
-
-
-class Misplaced(msgspec.Struct, frozen=True):
-    """The record is not in the partition of its ECG's id: its producer used another key or partitioner."""
-
-    key: bytes
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """The record cannot be processed: it becomes a dead letter, and the owner, if known, gets a row with the reason."""
-
-    error_class: str
-    reason: str
-    stored: Stored | Erased | None = None
-
-
-Outcome: TypeAlias = Stored | Erased | UserErased | Ignored | Misplaced | Rejected
 FindRow: TypeAlias = Callable[[int, bytes], bytes | None]
 
 
@@ -153,7 +45,7 @@ class Processor:
     ) -> None:
         self._issuer = issuer
         self._erasures = erasures
-        self._keys = keys
+        self._decoder = Decoder(issuer, keys, max_bytes)
         self._partitions = partitions
         self._max_bytes = max_bytes
         self._find_row = find_row
@@ -164,7 +56,7 @@ class Processor:
 
     def _compute(self, record: Record) -> Outcome:
         try:
-            ecg = self._decode(record)
+            ecg = self._decoder.ecg(record)
         except KeyDestroyed:
             return self._lost(record)
         except InvalidEcg as error:
@@ -176,7 +68,7 @@ class Processor:
         if refusal := self._refuse(record, ecg.id, ecg.username, existing):
             return refusal
         try:
-            return _stored(
+            return Stored.of(
                 insights.Insights(
                     ecg.id,
                     ecg.username,
@@ -215,50 +107,16 @@ class Processor:
             owned = existing.username == erasure.username
         if not owned or (existing is not None and existing.offset > record.offset):
             return Ignored()
-        return erased(existing or insights.Insights(erasure.ecg_id, erasure.username), record.offset)
-
-    def _decode(self, record: Record) -> Ecg:
-        value = record.value
-        if value is None:
-            raise InvalidEcg("value", "is empty")
-        if (key_id := record.data_key) is not None:
-            value = self._open(record, key_id, value)
-        if len(value) > self._max_bytes:
-            raise InvalidEcg("value", f"is larger than {self._max_bytes} bytes", **self._identity(record))
-        try:
-            return encoding.decode(value, record.header(CONTENT_TYPE_HEADER))
-        except InvalidEcg as error:
-            if error.ecg_id is None or error.username is None:
-                # Gateways also name the owner in a header, so that even an unreadable message has an answer.
-                identity = self._identity(record)
-                error.ecg_id, error.username = identity["ecg_id"], identity["username"]
-            raise
-        except Exception as error:
-            # No input is known to cause this. If one does, it concerns this message only and must not end the worker.
-            raise InvalidEcg("body", f"could not be read ({type(error).__name__})", **self._identity(record)) from None
-
-    def _open(self, record: Record, key_id: str, value: bytes) -> bytes:
-        try:
-            return self._keys.open(key_id, (record.key or b"").decode("utf-8", "replace"), value)
-        except Broken:
-            raise InvalidEcg("value", "cannot be opened with its key", **self._identity(record)) from None
+        return Erased.of(existing or insights.Insights(erasure.ecg_id, erasure.username), record.offset)
 
     def _lost(self, record: Record) -> Outcome:
         """Reject a record whose data key was destroyed, and erase its ECG: keys are destroyed with their user."""
         rejected = Rejected("KeyDestroyed", "value: was sealed with a key that does not exist any more")
-        ecg_id, username = self._identity(record).values()
+        ecg_id, username = self._decoder.identity(record).values()
         if ecg_id is None or username is None or self._is_misplaced(record, ecg_id.encode()):
             return rejected
-        return Rejected(
-            rejected.error_class, rejected.reason, erased(insights.Insights(ecg_id, username), record.offset)
-        )
-
-    def _identity(self, record: Record) -> dict[str, str | None]:
-        username = record.header(USERNAME_HEADER)
-        ecg_id = (record.key or b"").decode("utf-8", "replace")
-        if username is None or not self._issuer.belongs(ecg_id, username):
-            return {"ecg_id": None, "username": None}
-        return {"ecg_id": ecg_id, "username": username}
+        erased = Erased.of(insights.Insights(ecg_id, username), record.offset)
+        return Rejected(rejected.error_class, rejected.reason, erased)
 
     def _is_misplaced(self, record: Record, key: bytes) -> bool:
         return record.key != key or partition_for(key, self._partitions) != record.partition
@@ -310,39 +168,7 @@ class Processor:
             return rejected
         accepted = _accepted(record, existing)
         failure = insights.Insights(ecg_id, username, error=str(error), accepted=accepted, offset=record.offset)
-        return Rejected(rejected.error_class, rejected.reason, _stored(failure))
-
-
-def erased(row: insights.Insights, offset: int) -> Erased:
-    """Return the outcome of erasing a row by a record at an offset."""
-    entry = owner_index.key(row.username, position(row))
-    return Erased(row.ecg_id.encode(), insights.encode(insights.erased(row.ecg_id, offset)), entry)
-
-
-def dead_letter(record: Record, rejected: Rejected, max_bytes: int) -> tuple[bytes | None, bytes | None, Headers]:
-    """Return the key, the value and the headers of a rejected record's dead letter, on a topic with this limit.
-
-    They are the record's own, unless these are too large. The limit of the record's topic cannot rule that out, because
-    it counts compressed bytes.
-    """
-    source = (record.topic, str(record.partition), str(record.offset))
-    said = DeadLetterHeaders(*source, rejected.error_class, rejected.reason)
-    headers = [*record.headers, *_as_headers(said)]
-    key, value = record.key, record.value
-    if message_size(key, value, headers) > max_bytes:
-        left_out = message_size(key, value, record.headers)
-        key, value, headers = None, None, _as_headers(msgspec.structs.replace(said, left_out_bytes=str(left_out)))
-    # aiokafka refuses to send a record with neither key nor value; other clients send one.
-    return (key, b"", headers) if key is None and value is None else (key, value, headers)
-
-
-def _as_headers(said: DeadLetterHeaders) -> Headers:
-    return [(name, text.encode()) for name, text in msgspec.to_builtins(said).items()]
-
-
-def _stored(row: insights.Insights) -> Stored:
-    entry = owner_index.key(row.username, position(row))
-    return Stored(row.ecg_id.encode(), insights.encode(row), entry)
+        return Rejected(rejected.error_class, rejected.reason, Stored.of(failure))
 
 
 def _accepted(record: Record, existing: insights.Insights | None) -> int:
@@ -351,18 +177,3 @@ def _accepted(record: Record, existing: insights.Insights | None) -> int:
         return existing.accepted
     # A clock may be wrong, but the time in a row must be a valid date.
     return min(max(record.timestamp, 0), insights.MAX_ACCEPTED)
-
-
-def compute(ecg: Ecg) -> list[dict[str, object]]:
-    """Compute every insight of every lead, in the order of the leads.
-
-    Raises:
-        BaseException: any error that an insight raises.
-        ValueError: if an insight does not return one value for each lead.
-    """
-    signals = [lead.signal for lead in ecg.leads]
-    leads: list[dict[str, object]] = [{"name": lead.name} for lead in ecg.leads]
-    for field, insight in INSIGHTS.items():
-        for lead, value in zip(leads, insight(signals), strict=True):
-            lead[field] = value
-    return leads

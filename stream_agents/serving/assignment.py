@@ -15,8 +15,10 @@ from shared.kafka.topics import Topics
 from shared.settings import Settings
 from shared.worker_protocol import announcements
 from shared.worker_protocol.announcements import Announcement
-from stream_agents.faust_fixes.transport import Consumer, sending
+from stream_agents.faust_fixes.consumer import Consumer
+from stream_agents.faust_fixes.producer import sending
 from stream_agents.serving.end_offsets import Ends
+from stream_agents.serving.waiters import Waits
 from stream_agents.table.insights_table import InsightsTable
 
 log = structlog.get_logger(__name__)
@@ -26,6 +28,7 @@ _CATCH_UP_TIMEOUT = 0.7
 # A worker must stop even if no broker takes its farewell.
 _FAREWELL_TIMEOUT = 2.0
 _PAUSE_AFTER_ERROR = 0.5
+_POLL = 0.01
 
 
 class Serving:
@@ -38,9 +41,12 @@ class Serving:
     rebalances, because nobody writes to the partition before its next owner has recovered it.
     """
 
-    def __init__(self, app: AppT, settings: Settings, table: InsightsTable, topics: Topics, ends: Ends) -> None:
+    def __init__(
+        self, app: AppT, settings: Settings, topics: Topics, *, table: InsightsTable, waits: Waits, ends: Ends
+    ) -> None:
         self._app = app
         self._table = table
+        self._waits = waits
         self._topic = topics.workers.name
         self._url = settings.worker_url
         self._session_timeout = settings.session_timeout
@@ -89,8 +95,26 @@ class Serving:
         if copies:
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(_CATCH_UP_TIMEOUT):
-                    known += await self._table.catch_up(copies, self._ends)
+                    known += await self._caught_up(copies)
         return known
+
+    async def _caught_up(self, copies: Sequence[int]) -> list[int]:
+        """Return the partitions once their local copies have every record that the changelog had at the call.
+
+        A partition that is closed meanwhile is left out. A row becomes visible only after its record is on the
+        changelog, so nobody can have seen a row that such a copy lacks.
+
+        Raises:
+            KafkaError: if the broker cannot be asked.
+        """
+        rows = self._table.rows
+        tps = {partition: self._table.changelog_tp(partition) for partition in copies}
+        at_call = await self._ends.of(tps.values())
+        while True:
+            tps = {partition: tp for partition, tp in tps.items() if rows.holds(partition)}
+            if all(rows.position(partition) >= at_call[tp] for partition, tp in tps.items()):
+                return list(tps)
+            await asyncio.sleep(_POLL)
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         self._ready = False
@@ -99,7 +123,7 @@ class Serving:
         kept = self._partitions if generation == self._generation + 1 else frozenset()
         self._generation = generation
         self._partitions = kept & self._active()
-        self._table.waits.release()
+        self._waits.release()
 
     async def _on_recovered(self, *_: Any, **__: Any) -> None:
         self._partitions = self._active()
@@ -112,7 +136,7 @@ class Serving:
         log.info("serving", partitions=sorted(self._partitions))
 
     async def _on_shutdown(self, *_: Any, **__: Any) -> None:
-        self._table.waits.close()
+        self._waits.close()
         # Without the farewell gateways find out later by themselves: no reason to fail the stop.
         with contextlib.suppress(ProducerSendError, KafkaError, TimeoutError):
             async with asyncio.timeout(_FAREWELL_TIMEOUT):

@@ -5,13 +5,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from faust.types import AppT
 from faust.web import Request, Response, View
+from typing_extensions import override
 
 from shared.messages import insights
 from shared.messages.insights import Insights
 from shared.worker_protocol.auth import InternalAuth
 from shared.worker_protocol.listing import decode_query
 from stream_agents.serving.assignment import Serving
-from stream_agents.serving.waiters import Moved
+from stream_agents.serving.waiters import Moved, Waits
 from stream_agents.table.insights_table import InsightsTable
 
 # For health probes, which know no secret.
@@ -33,7 +34,7 @@ def gateways_only(auth: InternalAuth) -> Middleware:
     return check
 
 
-def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
+def add_views(app: AppT, table: InsightsTable, waits: Waits, serving: Serving) -> None:
     """Add the views to a worker's web server."""
 
     @app.page("/health", name="health")
@@ -64,7 +65,7 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
         owner = insights.owner(found or _NO_ROW)
         if wait and (found is None or asking not in (None, owner)):
             try:
-                found = await table.waits.row(key, float(wait), asking) or table.find(number, key)
+                found = await waits.row(key, float(wait), asking) or table.find(number, key)
             except Moved:
                 return view.text("not served here any more", status=421)
             owner = insights.owner(found or _NO_ROW)
@@ -76,6 +77,7 @@ def add_views(app: AppT, table: InsightsTable, serving: Serving) -> None:
     class Listing(View):
         """A page of a user's list."""
 
+        @override
         async def post(self, request: Request) -> Response:
             """Answer 200 with a page from those of the requested partitions that this worker knows."""
             try:

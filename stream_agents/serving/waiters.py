@@ -12,16 +12,13 @@ class Moved(Exception):  # noqa: N818 - named for what happened
 
 
 class Waits:
-    """Hands rows to the requests that wait for them, at most `limit` at a time; false while none waits."""
+    """Hands rows to the requests that wait for them, at most `limit` at a time."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._count = 0
         self._closed = False
         self._waiting: dict[bytes, set[asyncio.Future[bytes]]] = defaultdict(set)
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
 
     async def row(self, key: bytes, seconds: float, owner: str | None) -> bytes | None:
         """Return the row as soon as it is stored, or None after so many seconds, or at once if too many requests wait.

@@ -8,9 +8,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 from mode import Service
+from typing_extensions import override
 
 from shared.kafka.clients import new_reader
 from shared.settings import Settings
+from stream_agents.faust_fixes.recovery import CopiesReader
 from stream_agents.table.rocksdb import Store
 
 log = structlog.get_logger(__name__)
@@ -22,7 +24,7 @@ _RECORDS_AT_A_TIME = 1024
 _PAUSE_AFTER_ERROR = 0.5
 
 
-class ChangelogReader(Service):
+class ChangelogReader(CopiesReader):
     """Applies the changelog to local copies, from their positions on, with a consumer of its own.
 
     It follows the partitions of which this worker is a standby, and reads others as far as `reach` asks. Whenever these
@@ -52,12 +54,14 @@ class ChangelogReader(Service):
         self._waiting: dict[asyncio.Future[None], tuple[int, int]] = {}
         self._changed = asyncio.Event()
 
+    @override
     def follow(self, partitions: Iterable[int]) -> None:
         """Follow exactly these partitions from now on."""
         self._followed = frozenset(partitions)
         self._release()
         self._changed.set()
 
+    @override
     async def reach(self, partition: int, offset: int) -> None:
         """Return when every record below an offset has been applied, or the partition is no longer open here."""
         if not self._is_behind(partition, offset):

@@ -1,22 +1,19 @@
-"""Background tasks of a worker: compaction of the table, and the watch over its Kafka clients."""
+"""The compaction of the table, which removes erased rows from its files."""
 
 from mode import Service
 
-from shared.kafka.client_watch import watch
-from shared.security.data_keys import DataKeys
 from shared.settings import Settings
-from stream_agents.table.insights_table import InsightsTable
+from stream_agents.table.rocksdb import Store
 
 _HOUR = 3600.0
 
 
-class Upkeep(Service):
-    """Removes erased rows from the files of the table by compaction, and stops the view of data keys at the end."""
+class Compaction(Service):
+    """Compacts every partition often enough that an erased row is gone from the files in time."""
 
-    def __init__(self, settings: Settings, table: InsightsTable, keys: DataKeys) -> None:
+    def __init__(self, settings: Settings, rows: Store) -> None:
         super().__init__()
-        self._table = table
-        self._keys = keys
+        self._rows = rows
         # Compacting twice in that time also removes rows in time that were erased just after a compaction.
         self._interval = settings.erasure_hours * _HOUR / 2
 
@@ -24,18 +21,6 @@ class Upkeep(Service):
     async def _compact(self) -> None:
         while not self.should_stop:
             await self.sleep(self._interval)
-            for partition in self._table.rows.partitions:
+            for partition in self._rows.partitions:
                 if not self.should_stop:
-                    await self._table.rows.compact(partition)
-
-    async def on_stop(self) -> None:
-        """Stop following the keys."""
-        await self._keys.stop()
-
-
-class ClientWatch(Service):
-    """Ends the worker when one of its Kafka clients has lost a task, because it would wait for ever."""
-
-    @Service.task
-    async def _watch(self) -> None:
-        await watch()
+                    await self._rows.compact(partition)

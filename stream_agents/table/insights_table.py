@@ -2,26 +2,25 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias, cast
 
 import faust
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP, AppT
 from faust.types.tuples import RecordMetadata
+from typing_extensions import override
 
 from shared.settings import Settings
 from shared.worker_protocol.listing import Query, encode_page
 from stream_agents import metrics
-from stream_agents.faust_fixes.transport import Producer
-from stream_agents.processing.processor import Erased, Stored
-from stream_agents.serving.end_offsets import Ends
-from stream_agents.serving.waiters import Waits
+from stream_agents.faust_fixes.producer import Producer
+from stream_agents.processing.outcomes import Row
 from stream_agents.table import owner_pages
 from stream_agents.table.changelog import ChangelogReader
 from stream_agents.table.rocksdb import Store
 
-_POLL = 0.01
+OnStored: TypeAlias = Callable[[Iterable[tuple[bytes, bytes]]], None]
 
 
 class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at run time
@@ -29,17 +28,24 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
 
     Faust writes a row locally and sends its changelog record some time later. Here `store` waits until the broker has
     acknowledged the changelog records, and only then writes the rows: any row that a query has seen is durable.
+
+    Args:
+        app: the worker's app.
+        settings: of the worker.
+        on_stored: is called with rows, given with their keys, when they have become visible here.
+        options: of Faust's table.
     """
 
-    def __init__(self, app: AppT, settings: Settings, **options: Any) -> None:
+    def __init__(self, app: AppT, settings: Settings, on_stored: OnStored, **options: Any) -> None:
         super().__init__(app, **options)
-        self.waits = Waits(settings.max_waits)
+        self._on_stored = on_stored
         self.rows = Store(app, self, app.conf.tabledir, settings.table_memory_bytes)
         self.reader = ChangelogReader(
             settings, self.changelog_topic.get_topic_name(), self.rows, on_applied=self._applied
         )
 
     @property
+    @override
     def data(self) -> Store:  # type: ignore[override]  # Faust would create its own
         """The local store, which Faust starts, stops and assigns."""
         return self.rows
@@ -57,30 +63,13 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         open_here = [partition for partition in partitions if self.rows.holds(partition)]
         return encode_page(open_here, *owner_pages.page(self.rows, query, open_here))
 
-    async def catch_up(self, partitions: Sequence[int], ends: Ends) -> list[int]:
-        """Return the partitions once their local copies have every record that the changelog had at the call.
-
-        A partition that is closed meanwhile is left out. A row becomes visible only after its record is on the
-        changelog, so nobody can have seen a row that such a copy lacks.
-
-        Raises:
-            KafkaError: if the broker cannot be asked.
-        """
-        tps = {partition: self.changelog_tp(partition) for partition in partitions}
-        at_call = await ends.of(tps.values())
-        while True:
-            tps = {partition: tp for partition, tp in tps.items() if self.rows.holds(partition)}
-            if all(self.rows.position(partition) >= at_call[tp] for partition, tp in tps.items()):
-                return list(tps)
-            await asyncio.sleep(_POLL)
-
-    async def store(self, rows: Iterable[tuple[int, Stored | Erased]]) -> None:
+    async def store(self, rows: Iterable[tuple[int, Row]]) -> None:
         """Store rows, given with their partitions; when this returns they are durable and visible.
 
         Raises:
             KafkaError: if the broker does not acknowledge a changelog record; nothing is visible then.
         """
-        by_partition: dict[int, list[Stored | Erased]] = defaultdict(list)
+        by_partition: dict[int, list[Row]] = defaultdict(list)
         for partition, stored in rows:
             by_partition[partition].append(stored)
         with metrics.changelog_seconds.time():
@@ -93,15 +82,15 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             position, end = self.rows.position(partition), offsets[-1] + 1
             if offsets == list(range(position, end)):
                 self.rows.put_rows(partition, batch, end)
-                self.waits.stored((row.key, row.row) for row in batch)
+                self._on_stored((row.key, row.row) for row in batch)
             else:
                 # Other records are in between, of a failed attempt or of a worker that was cut off from the group.
                 await self.reader.reach(partition, end)
 
     def _applied(self, records: Sequence[ConsumerRecord]) -> None:
-        self.waits.stored((record.key, record.value) for record in records if record.value is not None)
+        self._on_stored((record.key, record.value) for record in records if record.value is not None)
 
-    async def _log(self, partition: int, rows: Sequence[Stored | Erased]) -> list[int]:
+    async def _log(self, partition: int, rows: Sequence[Row]) -> list[int]:
         """Send rows to the changelog in batches, and return their offsets."""
         client = cast("Producer", self.app.producer).client
         topic = self.changelog_topic.get_topic_name()

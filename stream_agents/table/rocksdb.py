@@ -7,66 +7,28 @@ changelog.
 """
 
 import asyncio
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import rocksdict
-import structlog
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP, AppT, CollectionT
 from mode import Service
+from typing_extensions import override
 
-from stream_agents import metrics
-from stream_agents.processing.processor import Erased, Stored
+from stream_agents.processing.outcomes import Erased, Row
 from stream_agents.table import owner_index
+from stream_agents.table.partition_files import PartitionFiles
+from stream_agents.table.rocksdb_memory import RocksdbMemory
 
-log = structlog.get_logger(__name__)
-
-# The share of the table's memory for writes that are not in a file yet.
-_WRITE_BUFFERS = 1 / 2
-_BLOOM_BITS = 10
-# Per partition; each open file takes some kilobytes outside the cache.
-_OPEN_FILES = 64
 _SIZES = ("estimate-num-keys", "total-sst-files-size", "cur-size-all-mem-tables")
 # Unlike any other key: an ECG id is ASCII, and a key of the index begins with a zero byte.
 _POSITION = b"\xffposition"
-# Errors that new files would not mend.
-_NOT_THE_FILES = ("lock", "No space left", "Permission denied", "Too many open files", "Read-only file system")
 
 
 class PositionError(Exception):
     """Applying the records would leave a gap in the table."""
-
-
-class _Memory:
-    """The memory that all databases share, with one limit however many partitions or rows there are.
-
-    Faust's defaults reserve 2 GiB of cache and 192 MiB of write buffers for every partition, and hold the index and the
-    filter of every file in addition.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._cache = rocksdict.Cache(size)
-        # The write buffers are charged to the cache.
-        self._write_buffers = rocksdict.WriteBufferManager.new_write_buffer_manager_with_cache(
-            int(_WRITE_BUFFERS * size), allow_stall=False, cache=self._cache
-        )
-
-    def options(self) -> rocksdict.Options:
-        """Return the options of a database."""
-        blocks = rocksdict.BlockBasedOptions()
-        blocks.set_block_cache(self._cache)
-        blocks.set_cache_index_and_filter_blocks(True)
-        blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
-        blocks.set_bloom_filter(_BLOOM_BITS, block_based=False)
-        options = rocksdict.Options(raw_mode=True)
-        options.create_if_missing(True)
-        options.set_write_buffer_manager(self._write_buffers)
-        options.set_max_open_files(_OPEN_FILES)
-        options.set_block_based_table_factory(blocks)
-        return options
 
 
 class Store(Service):
@@ -83,8 +45,7 @@ class Store(Service):
         super().__init__()
         self._app = app
         self._table = table
-        self._directory = directory
-        self._memory = _Memory(memory)
+        self._files = PartitionFiles(directory, table.name, RocksdbMemory(memory))
         self._open: dict[int, rocksdict.Rdict] = {}
         self._positions: dict[int, int] = {}
         # A database must not be closed during its compaction.
@@ -104,6 +65,7 @@ class Store(Service):
                 self.open(partition)
                 await asyncio.sleep(0)
 
+    @override
     async def on_stop(self) -> None:
         """Close all partitions."""
         async with self._compacting:
@@ -116,28 +78,19 @@ class Store(Service):
         Raises:
             Exception: RocksDB's, if the files cannot be opened for a reason that new files would not mend.
         """
-        path = self._path(partition)
-        if self._damage_mark(partition).exists():
-            self._delete(partition, "damaged files")
-        try:
-            db = self._opened(path)
-        except Exception as error:
-            if any(reason in str(error) for reason in _NOT_THE_FILES):
-                raise
-            self._delete(partition, str(error))
-            db = self._opened(path)
+        db = self._files.open(partition)
         position = db.get(_POSITION)
         if position is None and _holds_something(db):
             db.close()
-            self._delete(partition, "rows without a position")
-            db, position = self._opened(path), None
+            self._files.delete(partition, "rows without a position")
+            db, position = self._files.open(partition), None
         self._open[partition] = db
         self._positions[partition] = int(position or 0)
 
     def build_anew(self, partition: int, reason: str) -> None:
         """Delete a partition's files, and open it again without rows."""
         self._close(partition)
-        self._delete(partition, reason)
+        self._files.delete(partition, reason)
         self.open(partition)
 
     def holds(self, partition: int) -> bool:
@@ -205,7 +158,7 @@ class Store(Service):
         # A row also has a key in the index.
         return keys // 2, sum(sizes)
 
-    def put_rows(self, partition: int, rows: Iterable[Stored | Erased], position: int) -> None:
+    def put_rows(self, partition: int, rows: Iterable[Row], position: int) -> None:
         """Write rows, their keys in the index, and the position after their records, atomically.
 
         A row that replaces another row of the same ECG has the same key in the index.
@@ -216,10 +169,11 @@ class Store(Service):
         batch: Any = rocksdict.WriteBatch(raw_mode=True)
         for stored in rows:
             batch.put(stored.key, stored.row)
+            entry = owner_index.key(stored.username, stored.position)
             if isinstance(stored, Erased):
-                batch.delete(stored.entry)
+                batch.delete(entry)
             else:
-                batch.put(stored.entry, b"")
+                batch.put(entry, b"")
         self._write(partition, batch, position)
 
     def apply(self, partition: int, records: Sequence[ConsumerRecord], begin: int, end: int) -> None:
@@ -257,31 +211,15 @@ class Store(Service):
             raise
         self._positions[partition] = position
 
-    def _opened(self, path: Path) -> rocksdict.Rdict:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return rocksdict.Rdict(str(path), options=self._memory.options())
-
     def _close(self, partition: int) -> None:
         del self._positions[partition]
         self._open.pop(partition).close()
 
-    def _delete(self, partition: int, reason: str) -> None:
-        metrics.tables_built_anew.inc()
-        log.warning("rebuilding the table of a partition", partition=partition, reason=reason)
-        shutil.rmtree(self._path(partition), ignore_errors=True)
-        self._damage_mark(partition).unlink(missing_ok=True)
-
     def _end_if_damaged(self, partition: int, error: Exception) -> None:
         """End the worker if an error comes from damaged files; the next worker rebuilds them."""
         if "Corruption" in str(error):
-            self._damage_mark(partition).touch()
+            self._files.mark_damaged(partition)
             self._ending = self._ending or asyncio.create_task(self._app.crash(error))
-
-    def _path(self, partition: int) -> Path:
-        return self._directory / f"{self._table.name}-{partition}.db"
-
-    def _damage_mark(self, partition: int) -> Path:
-        return self._directory / f"{self._table.name}-{partition}.damaged"
 
 
 def _holds_something(db: rocksdict.Rdict) -> bool:

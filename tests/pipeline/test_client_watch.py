@@ -18,10 +18,11 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError,
 from ingest_api.__main__ import _START_FAILED
 from ingest_api.http.server import CLIENT_DIED
 from shared.kafka import topics
-from shared.kafka.client_watch import Heartbeats, ended_tasks
+from shared.kafka.background_tasks import ended_tasks
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.compacted_view import TopicView
 from shared.kafka.topics import Topics
+from stream_agents.faust_fixes.membership import Heartbeats
 from tests.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually
 
 _SESSION_MS, _HEARTBEAT_MS = 3000, 500

@@ -11,8 +11,9 @@ from faust.types import TP
 
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics, create
+from stream_agents.faust_fixes.consumer import ConsumerThread
 from stream_agents.faust_fixes.offsets import Offsets
-from stream_agents.faust_fixes.transport import ConsumerThread, Poll
+from stream_agents.faust_fixes.poll import Poll
 from tests.harness import Pipeline, eventually
 
 ASKED, OTHER = 0, 1

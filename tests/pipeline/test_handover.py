@@ -18,7 +18,7 @@ SLOW = """
 import asyncio
 from stream_agents.__main__ import main
 from stream_agents.agent import SubmissionsAgent
-from stream_agents.faust_fixes.transport import Consumer
+from stream_agents.faust_fixes.consumer import Consumer
 
 def slower(function, seconds):
     async def slow(*args):
@@ -34,7 +34,7 @@ main()
 # A worker that drops every poll with a message of this offset after fetching it, in each partition.
 LOSSY = """
 from stream_agents.__main__ import main
-from stream_agents.faust_fixes.transport import Consumer
+from stream_agents.faust_fixes.consumer import Consumer
 
 getmany = Consumer.getmany
 

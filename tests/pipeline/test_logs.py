@@ -18,7 +18,7 @@ from aiokafka.structs import ConsumerRecord
 from ingest_api.users import tokens
 from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics
-from stream_agents.faust_fixes.transport import Poll
+from stream_agents.faust_fixes.poll import Poll
 from tests.brokers import Broker
 from tests.harness import ADMIN_TOKEN, ROOT, SECRET, Pipeline, Process, eventually
 from tests.pipeline.test_faults import LEADS, insights_through_failover

@@ -13,7 +13,8 @@ from shared.ecg import _is_lead_name, check_lead_name
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.worker_protocol.listing import Position
-from stream_agents.processing.processor import Record, Rejected, Stored
+from stream_agents.processing.outcomes import Rejected, Stored
+from stream_agents.processing.record import Record
 from tests.decoders import CURSORS, DECODERS, ISSUER, LONGEST_REASON, POSITIONS, processor
 from tests.unit.strategies import ecgs
 

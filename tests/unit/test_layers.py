@@ -45,6 +45,29 @@ ROOMS: dict[str, set[str]] = FEATURES | {
     "__main__": {"app", "http", "users"},
 }
 
+# The worker's rooms likewise. What corrects Faust knows nothing of the worker, and insights and processing know neither
+# Faust's corrections nor storage.
+WORKER_ROOMS: dict[str, set[str]] = {
+    "faust_fixes": set(),
+    "metrics": set(),
+    "insights": set(),
+    "processing": {"insights"},
+    "table": {"faust_fixes", "metrics", "processing"},
+    "serving": {"faust_fixes", "table"},
+    "metrics_exporter": {"faust_fixes", "metrics", "serving", "table"},
+    "inbox": {"faust_fixes"},
+    "rerouting": {"processing"},
+    "outcome_writer": {"processing", "rerouting", "table"},
+    "batch_report": {"metrics", "processing"},
+    "data_keys_service": set(),
+    "agent": {"batch_report", "faust_fixes", "inbox", "metrics", "outcome_writer", "processing"},
+    "app": {
+        *("agent", "batch_report", "data_keys_service", "faust_fixes", "inbox", "metrics_exporter", "outcome_writer"),
+        *("processing", "serving", "table"),
+    },
+    "__main__": {"app"},
+}
+
 # Names of files in several packages, and what they mean in all of them.
 SAME_NOUN = {
     "__main__": "what `python -m` runs",
@@ -142,6 +165,20 @@ def test_every_room_of_the_gateway_imports_only_lower_ones() -> None:
 def test_the_gateways_rooms_are_few_and_their_imports_have_no_circle() -> None:
     assert len(ROOMS) <= 14
     assert circle(ROOMS) == []
+
+
+def test_every_room_of_the_worker_imports_only_lower_ones() -> None:
+    rooms = between(1, "stream_agents.")
+    assert rooms.keys() == WORKER_ROOMS.keys()
+    assert {name: others - WORKER_ROOMS[name] for name, others in rooms.items() if others - WORKER_ROOMS[name]} == {}
+    assert circle(WORKER_ROOMS) == []
+
+
+def test_the_table_knows_only_the_outcomes_of_processing() -> None:
+    known = {other for name, others in imports().items() if name.startswith("stream_agents.table") for other in others}
+    assert {name for name in known if name.startswith("stream_agents.processing.")} == {
+        "stream_agents.processing.outcomes"
+    }
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -19,20 +19,12 @@ from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from stream_agents.insights import registry
-from stream_agents.processing import processor as processing
-from stream_agents.processing.processor import (
-    Erased,
-    Ignored,
-    Misplaced,
-    Outcome,
-    Processor,
-    Record,
-    Rejected,
-    Stored,
-    UserErased,
-    dead_letter,
-)
+from stream_agents import insights as computed
+from stream_agents.insights import compute, registry
+from stream_agents.processing.dead_letter import dead_letter
+from stream_agents.processing.outcomes import Erased, Ignored, Misplaced, Outcome, Rejected, Stored, UserErased
+from stream_agents.processing.processor import Processor
+from stream_agents.processing.record import Headers, Record
 
 SECRET = "a secret of at least thirty-two characters"
 ISSUER = IdIssuer(SECRET)
@@ -58,7 +50,7 @@ def process(
 ) -> Outcome:
     processor = Processor(ISSUER, ERASURES, KEYS, partitions=12, max_bytes=1000, find_row=lambda _, key: rows.get(key))
     partition = partition_for(key or b"", 12) if at is None else at
-    named: processing.Headers = [(name.replace("_", "-"), header) for name, header in headers.items()]
+    named: Headers = [(name.replace("_", "-"), header) for name, header in headers.items()]
     return processor.process(Record("t", partition, offset, key, value, named, timestamp))
 
 
@@ -131,7 +123,7 @@ def test_an_insight_that_raises_rejects_its_ecg_alone(monkeypatch: pytest.Monkey
     def fail(signal: object) -> int:
         raise ArithmeticError(f"cannot do {signal}")
 
-    monkeypatch.setattr(processing, "INSIGHTS", {"broken": fail})
+    monkeypatch.setattr(computed, "INSIGHTS", {"broken": fail})
     outcome = process(message(signal=[7777]))
     assert isinstance(outcome, Rejected)
     assert outcome.error_class == "ComputationError"
@@ -154,7 +146,7 @@ class Panic(BaseException):
     ],
 )
 def test_numpy_values_become_json(monkeypatch: pytest.MonkeyPatch, values: Any, told: object) -> None:
-    monkeypatch.setattr(processing, "INSIGHTS", {"wild": lambda _: values})
+    monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda _: values})
     assert insights(process(message())).leads == [{"name": "I", "wild": told}]
 
 
@@ -162,7 +154,7 @@ def test_numpy_values_become_json(monkeypatch: pytest.MonkeyPatch, values: Any, 
     "values", [None, [], [1, 2], [object()], [1j], [2**64], [b"7777"], [{7777}], [{7777: 1}], ["7777\ud800"]]
 )
 def test_an_insight_that_json_cannot_hold_rejects_its_ecg_alone(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
-    monkeypatch.setattr(processing, "INSIGHTS", {"wild": lambda _: values})
+    monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda _: values})
     outcome = process(message())
     assert isinstance(outcome, Rejected)
     assert outcome.error_class == "ComputationError"
@@ -177,7 +169,7 @@ def test_an_insight_that_panics_rejects_its_ecg_and_one_that_is_interrupted_ends
     def fail(_: object) -> Any:
         raise error("7777")
 
-    monkeypatch.setattr(processing, "INSIGHTS", {"wild": fail})
+    monkeypatch.setattr(computed, "INSIGHTS", {"wild": fail})
     error: type[BaseException] = Panic
     assert insights(process(message())).error == "leads: an insight could not be computed (Panic)"
     error = KeyboardInterrupt
@@ -187,7 +179,7 @@ def test_an_insight_that_panics_rejects_its_ecg_and_one_that_is_interrupted_ends
 
 @pytest.mark.parametrize("values", [["x" * insights_message.MAX_BYTES], [np.zeros(insights_message.MAX_BYTES // 2)]])
 def test_a_row_too_large_for_its_topic_rejects_its_ecg(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
-    monkeypatch.setattr(processing, "INSIGHTS", {"wild": lambda _: values})
+    monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda _: values})
     outcome = process(message())
     assert isinstance(outcome, Rejected)
     assert outcome.error_class == "RowTooLarge"
@@ -198,9 +190,9 @@ def test_the_most_leads_with_the_longest_names_leave_room_for_insights(monkeypat
     """The largest key must leave room for the row in the message."""
     leads = tuple(Lead("\N{MUSICAL SYMBOL G CLEF}" * MAX_LEAD_NAME, np.array([1, -1])) for _ in range(MAX_LEADS))
     ecg = Ecg("e" * 128, "\N{MUSICAL SYMBOL G CLEF}" * MAX_USERNAME, None, leads)
-    monkeypatch.setattr(processing, "INSIGHTS", {"wild": lambda signals: ["x" * 400] * len(signals)})
+    monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda signals: ["x" * 400] * len(signals)})
     row = insights_message.encode(
-        insights_message.Insights(ecg.id, ecg.username, processing.compute(ecg), number_of_samples=[2**24] * MAX_LEADS)
+        insights_message.Insights(ecg.id, ecg.username, compute(ecg), number_of_samples=[2**24] * MAX_LEADS)
     )
     assert message_size(ecg.id.encode(), row) <= insights_message.MAX_MESSAGE_BYTES
     assert message_size(ecg.id.encode(), b" " * insights_message.MAX_BYTES) <= insights_message.MAX_MESSAGE_BYTES
@@ -262,7 +254,7 @@ def test_a_repeated_ecg_keeps_its_place_and_gets_the_latest_offset(first: bytes)
     rows[b"e"] = stored.row
     again = process(message(), offset=9, timestamp=5000)
     assert isinstance(again, Stored)
-    assert again.entry == stored.entry
+    assert again.position == stored.position
     assert (insights(again).accepted, insights(again).offset) == (1000, 9)
 
 
@@ -296,7 +288,7 @@ def test_the_owner_learns_of_an_unreadable_message_of_a_gateway() -> None:
     st.integers(-(2**63), 2**63 - 1),
 )
 def test_processing_never_raises(
-    value: bytes | None, key: bytes | None, partition: int, headers: processing.Headers, timestamp: int
+    value: bytes | None, key: bytes | None, partition: int, headers: Headers, timestamp: int
 ) -> None:
     processor = Processor(ISSUER, ERASURES, KEYS, partitions=12, max_bytes=1000, find_row=lambda *_: None)
     outcome = processor.process(Record("t", partition, 0, key, value, headers, timestamp))
@@ -321,7 +313,7 @@ def test_an_erasure_leaves_the_id_and_nothing_else() -> None:
     erased = erase()
     assert isinstance(erased, Erased)
     assert isinstance(stored, Stored)
-    assert erased.entry == stored.entry
+    assert (erased.username, erased.position) == (stored.username, stored.position)
     assert keep(erased) == insights_message.Insights("e", "", offset=8, erased=True)
 
 

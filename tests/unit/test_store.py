@@ -17,9 +17,7 @@ from shared.settings import Settings
 from shared.worker_protocol import listing
 from shared.worker_protocol.listing import Position, Query
 from stream_agents.app import create_app
-from stream_agents.processing import processor
-from stream_agents.processing.processor import Stored
-from stream_agents.table import owner_index
+from stream_agents.processing.outcomes import Erased, Stored
 from stream_agents.table.insights_table import InsightsTable
 from stream_agents.table.rocksdb import PositionError, Store
 
@@ -58,17 +56,12 @@ def row(ecg_id: str, accepted: int, username: str = "u") -> Insights:
     return Insights(ecg_id, username, accepted=accepted)
 
 
-def stored(found: Insights) -> Stored:
-    at = Position(found.accepted, found.ecg_id)
-    return Stored(found.ecg_id.encode(), insights.encode(found), owner_index.key(found.username, at))
-
-
 def test_stored_and_recovered_rows_are_listed_alike(table: InsightsTable, tmp_path: Path) -> None:
     rows = [row(f"e{number}", random.Random(number).randint(0, 20)) for number in range(50)]
     recover(table.rows, [(found.ecg_id, found) for found in rows])
     recovered = listed(table), entries(table)
     assert recovered[0] == [found.ecg_id for found in sorted(rows, key=lambda r: listing.position(r).rank)]
-    table.rows.put_rows(PARTITION, map(stored, rows), 50)
+    table.rows.put_rows(PARTITION, map(Stored.of, rows), 50)
     assert (listed(table), entries(table)) == recovered
     assert table.rows.position(PARTITION) == 50
 
@@ -92,8 +85,8 @@ def test_a_row_that_moves_leaves_no_entry_behind(table: InsightsTable) -> None:
 
 
 def test_an_index_entry_that_disagrees_with_its_row_is_not_listed(table: InsightsTable) -> None:
-    moved = stored(row("a", 5))
-    table.rows.put_rows(PARTITION, [stored(row("a", 1)), moved], 2)
+    moved = Stored.of(row("a", 5))
+    table.rows.put_rows(PARTITION, [Stored.of(row("a", 1)), moved], 2)
     assert (listed(table), len(entries(table))) == (["a"], 2)
 
 
@@ -133,7 +126,7 @@ async def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable,
     recover(table.rows, [(found.ecg_id, found) for found in (here, elsewhere, stays)])
     await table.rows.compact(PARTITION)
     assert files_with(tmp_path, leads["a"]), "or this test proves nothing"
-    table.rows.put_rows(PARTITION, [processor.erased(here, 7)], 4)
+    table.rows.put_rows(PARTITION, [Erased.of(here, 7)], 4)
     recover(table.rows, [("b", insights.erased("b", 8))])
     assert [listed(table, f"user-{ecg_id}") for ecg_id in "abc"] == [[], [], ["c"]]
     assert len(entries(table)) == 1

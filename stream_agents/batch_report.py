@@ -1,0 +1,74 @@
+"""What is told of a stored batch: metrics, lines of the log, spans."""
+
+import time
+
+import structlog
+
+from shared.settings import Settings
+from shared.tracing import Tracing
+from stream_agents import metrics
+from stream_agents.processing.batch_processor import Outcomes
+from stream_agents.processing.outcomes import Erased, Misplaced, Rejected, Stored, UserErased, row_of
+
+log = structlog.get_logger(__name__)
+
+
+class BatchReport:
+    """Reports batches: always to the metrics, to the log and to traces if the settings say so."""
+
+    def __init__(self, settings: Settings, tracing: Tracing | None) -> None:
+        self._access_log = settings.access_log
+        self._tracing = tracing
+
+    def stored(self, outcomes: Outcomes, begun: float, oldest: int) -> None:
+        """Report a batch once it is stored.
+
+        Args:
+            outcomes: of the records of the batch.
+            begun: when it was begun, by `time.perf_counter`.
+            oldest: its earliest timestamp on the topic, in milliseconds.
+        """
+        _measure(outcomes, begun, oldest)
+        if self._access_log:
+            _tell(outcomes)
+        if self._tracing:
+            _trace(self._tracing, outcomes, begun)
+
+
+def _measure(outcomes: Outcomes, begun: float, oldest: int) -> None:
+    metrics.batch_seconds.observe(time.perf_counter() - begun)
+    metrics.batch_ecgs.observe(len(outcomes))
+    metrics.age_seconds.observe(max(0.0, time.time() - oldest / 1000))
+    rest = [outcome for _, outcome in outcomes if not isinstance(outcome, Stored)]
+    metrics.stored.inc(len(outcomes) - len(rest))
+    for outcome in rest:
+        match outcome:
+            case Misplaced():
+                metrics.forwarded.inc()
+            case Rejected():
+                metrics.dead.inc()
+                metrics.dead_letters.labels(outcome.error_class).inc()
+            case Erased() | UserErased():
+                metrics.erasures.inc()
+
+
+def _tell(outcomes: Outcomes) -> None:
+    """Log a line for each record."""
+    for record, outcome in outcomes:
+        row = row_of(outcome)
+        log.info(
+            "processed",
+            outcome=type(outcome).__name__.lower(),
+            ecg_id=row.key.decode() if row else None,
+            partition=record.partition,
+            offset=record.offset,
+            **record.log_fields,
+        )
+
+
+def _trace(tracing: Tracing, outcomes: Outcomes, begun: float) -> None:
+    """Create the span of each record, from the start of its batch until now, when it is stored."""
+    since = time.time_ns() - int((time.perf_counter() - begun) * 1e9)
+    for record, outcome in outcomes:
+        error = outcome.error_class if isinstance(outcome, Rejected) else None
+        tracing.processed(record.topic, record.partition, record.offset, record.headers, begun=since, error=error)

@@ -1,0 +1,72 @@
+"""Knowing whether the worker is a member of its group.
+
+Without this, a worker that has lost its membership serves its partitions as if nothing had happened. Faust polls its
+client by private methods, which report no error of the group, and neither Faust nor aiokafka tells when the coordinator
+last answered a heartbeat: aiokafka keeps that time in a local variable of its heartbeat task. Upstream knows of workers
+that look healthy while their group is empty, as https://github.com/faust-streaming/faust/issues/523.
+"""
+
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from faust.transport.drivers import aiokafka as driver
+from typing_extensions import override
+
+from shared.kafka.client_watch import watched
+
+
+class Heartbeats:
+    """The time at which the group's coordinator last confirmed that a started consumer is a member.
+
+    A completed join counts as a heartbeat.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._last: float | None = None
+        coordinator: GroupCoordinator = consumer._coordinator
+        coordinator._do_heartbeat = self._noting(coordinator._do_heartbeat)
+        coordinator._do_rejoin_group = self._noting(coordinator._do_rejoin_group)
+
+    @property
+    def last(self) -> float | None:
+        """The time of the last confirmation, on the monotonic clock (seconds), or None before the first."""
+        return self._last
+
+    def _noting(self, request: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
+        async def noted(*args: Any) -> bool:
+            confirmed = await request(*args)
+            if confirmed:
+                self._last = time.monotonic()
+            return confirmed
+
+        return noted
+
+
+class MembershipThread(driver.AIOKafkaConsumerThread):
+    """Notes the heartbeats of its client."""
+
+    client: AIOKafkaConsumer
+    heartbeats: Heartbeats | None = None
+
+    @override
+    async def on_start(self) -> None:
+        """Start the client and watch it: Faust checks neither errors of its group nor its heartbeats."""
+        await super().on_start()
+        self.heartbeats = Heartbeats(watched(self.client))
+
+
+class MembershipConsumer(driver.Consumer):
+    """Knows when the worker was last confirmed as a member."""
+
+    thread: MembershipThread
+
+    @property
+    def seconds_since_heartbeat(self) -> float:
+        """The seconds since the group's coordinator last confirmed that this worker is a member."""
+        heartbeats = self.thread.heartbeats
+        last = heartbeats.last if heartbeats else None
+        return math.inf if last is None else time.monotonic() - last

@@ -1,0 +1,64 @@
+"""The decoding of a record: the ECG in it, and the identity beside it."""
+
+from shared import encoding
+from shared.ecg import Ecg
+from shared.errors import InvalidEcg
+from shared.security.data_keys import DataKeys
+from shared.security.ids import IdIssuer
+from shared.security.sealing import Broken
+from stream_agents.processing.record import CONTENT_TYPE_HEADER, USERNAME_HEADER, Record
+
+
+class Decoder:
+    """Opens and decodes records.
+
+    Args:
+        issuer: recognises the ids that gateways issued.
+        keys: opens the submissions that gateways sealed.
+        max_bytes: size of the largest message that is decoded.
+    """
+
+    def __init__(self, issuer: IdIssuer, keys: DataKeys, max_bytes: int) -> None:
+        self._issuer = issuer
+        self._keys = keys
+        self._max_bytes = max_bytes
+
+    def ecg(self, record: Record) -> Ecg:
+        """Return the ECG of a record.
+
+        Raises:
+            InvalidEcg: if it has none; with the ECG's id and owner, if they are known.
+            KeyDestroyed: if the data key that the record is sealed with was destroyed.
+        """
+        value = record.value
+        if value is None:
+            raise InvalidEcg("value", "is empty")
+        if (key_id := record.data_key) is not None:
+            value = self._open(record, key_id, value)
+        if len(value) > self._max_bytes:
+            raise InvalidEcg("value", f"is larger than {self._max_bytes} bytes", **self.identity(record))
+        try:
+            return encoding.decode(value, record.header(CONTENT_TYPE_HEADER))
+        except InvalidEcg as error:
+            if error.ecg_id is None or error.username is None:
+                # Gateways also name the owner in a header, so that even an unreadable message has an answer.
+                identity = self.identity(record)
+                error.ecg_id, error.username = identity["ecg_id"], identity["username"]
+            raise
+        except Exception as error:
+            # No input is known to cause this. If one does, it concerns this message only and must not end the worker.
+            raise InvalidEcg("body", f"could not be read ({type(error).__name__})", **self.identity(record)) from None
+
+    def identity(self, record: Record) -> dict[str, str | None]:
+        """Return the id and the owner that a gateway wrote beside the message, or None for both."""
+        username = record.header(USERNAME_HEADER)
+        ecg_id = (record.key or b"").decode("utf-8", "replace")
+        if username is None or not self._issuer.belongs(ecg_id, username):
+            return {"ecg_id": None, "username": None}
+        return {"ecg_id": ecg_id, "username": username}
+
+    def _open(self, record: Record, key_id: str, value: bytes) -> bytes:
+        try:
+            return self._keys.open(key_id, (record.key or b"").decode("utf-8", "replace"), value)
+        except Broken:
+            raise InvalidEcg("value", "cannot be opened with its key", **self.identity(record)) from None

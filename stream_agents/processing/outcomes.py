@@ -1,0 +1,73 @@
+"""The outcomes of a record: what to store, to send and to erase for it."""
+
+from typing import TypeAlias
+
+import msgspec
+
+from shared.messages import insights
+from shared.worker_protocol.listing import Position, position
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The record's insights, as a row of the table, and the position of the ECG in its owner's list."""
+
+    key: bytes
+    row: bytes
+    username: str
+    position: Position
+
+    @classmethod
+    def of(cls, row: insights.Insights) -> "Stored":
+        """Return the outcome that stores this row."""
+        return cls(row.ecg_id.encode(), insights.encode(row), row.username, position(row))
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """The ECG is erased: the row that remains, and the position in its owner's list that the ECG leaves."""
+
+    key: bytes
+    row: bytes
+    username: str
+    position: Position
+
+    @classmethod
+    def of(cls, row: insights.Insights, offset: int) -> "Erased":
+        """Return the outcome of erasing a row by a record at an offset."""
+        remains = insights.encode(insights.erased(row.ecg_id, offset))
+        return cls(row.ecg_id.encode(), remains, row.username, position(row))
+
+
+Row: TypeAlias = Stored | Erased
+"""An outcome that the table stores."""
+
+
+class UserErased(msgspec.Struct, frozen=True):
+    """All of a user's ECGs before the record in its partition are to be erased."""
+
+    username: str
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """The record changes nothing: a later one of its ECG was processed already, or it erases no ECG of its user."""
+
+
+class Misplaced(msgspec.Struct, frozen=True):
+    """The record is not in the partition of its ECG's id: its producer used another key or partitioner."""
+
+    key: bytes
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """The record cannot be processed: it becomes a dead letter, and the owner, if known, gets a row with the reason."""
+
+    error_class: str
+    reason: str
+    stored: Row | None = None
+
+
+Outcome: TypeAlias = Row | UserErased | Ignored | Misplaced | Rejected
+
+
+def row_of(outcome: Outcome) -> Row | None:
+    """Return the row of an outcome, or None if it has none."""
+    return outcome if isinstance(outcome, Stored | Erased) else getattr(outcome, "stored", None)

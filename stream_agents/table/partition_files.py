@@ -1,0 +1,68 @@
+"""The files of the table: a RocksDB database for each partition, which is deleted if it is damaged."""
+
+import shutil
+from pathlib import Path
+
+import rocksdict
+import structlog
+
+from stream_agents import metrics
+from stream_agents.table.rocksdb_memory import RocksdbMemory
+
+log = structlog.get_logger(__name__)
+
+# Errors that new files would not mend.
+_NOT_THE_FILES = ("lock", "No space left", "Permission denied", "Too many open files", "Read-only file system")
+
+
+class PartitionFiles:
+    """Opens and deletes the databases of partitions.
+
+    Args:
+        directory: the parent of the databases, which have a directory each.
+        name: what the names of these directories begin with.
+        memory: what all databases share.
+    """
+
+    def __init__(self, directory: Path, name: str, memory: RocksdbMemory) -> None:
+        self._directory = directory
+        self._name = name
+        self._memory = memory
+
+    def open(self, partition: int) -> rocksdict.Rdict:
+        """Return a partition's database; damaged files are deleted first.
+
+        Raises:
+            Exception: RocksDB's, if the files cannot be opened for a reason that new files would not mend.
+        """
+        if self._damage_mark(partition).exists():
+            self.delete(partition, "damaged files")
+        try:
+            return self._opened(partition)
+        except Exception as error:
+            if any(reason in str(error) for reason in _NOT_THE_FILES):
+                raise
+            self.delete(partition, str(error))
+            return self._opened(partition)
+
+    def delete(self, partition: int, reason: str) -> None:
+        """Delete the files of a partition, which is not open."""
+        metrics.tables_built_anew.inc()
+        log.warning("rebuilding the table of a partition", partition=partition, reason=reason)
+        shutil.rmtree(self._path(partition), ignore_errors=True)
+        self._damage_mark(partition).unlink(missing_ok=True)
+
+    def mark_damaged(self, partition: int) -> None:
+        """Have the files of a partition deleted when they are opened next."""
+        self._damage_mark(partition).touch()
+
+    def _opened(self, partition: int) -> rocksdict.Rdict:
+        path = self._path(partition)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return rocksdict.Rdict(str(path), options=self._memory.options())
+
+    def _path(self, partition: int) -> Path:
+        return self._directory / f"{self._name}-{partition}.db"
+
+    def _damage_mark(self, partition: int) -> Path:
+        return self._directory / f"{self._name}-{partition}.damaged"
