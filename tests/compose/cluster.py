@@ -26,10 +26,12 @@ _IMAGE = "ecg-stream-pipeline"
 # Seconds: an image is built in one or two minutes, a cluster is up in one.
 _TIMEOUT = 600.0
 _REMOVE = """
-import subprocess
+import pathlib, subprocess
 directory, project, image = sys.argv[1:]
+volumes = set(pathlib.Path(directory, "volumes").read_text().split())
 for command in (
     ["compose", "-p", project, "--profile", "*", "down", "--volumes", "--timeout", "1"],
+    ["volume", "rm", "--force", *volumes],
     ["image", "rm", "--force", image],
     ["image", "prune", "--force", "--filter", f"label=com.docker.compose.project={project}"],
 ):
@@ -124,11 +126,17 @@ class Cluster:
             **{f"ECG_KAFKA_PORT_{number}": str(port) for number, port in enumerate(kafka, 1)},
         }
         (directory / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.env.items()))
+        (directory / "volumes").touch()
         self._end = at_our_end(_REMOVE, str(directory), self.project, self.env["ECG_IMAGE"])
 
     async def compose(self, *arguments: str) -> str:
         """Run `docker compose` to its end; return what it printed."""
-        return await asyncio.to_thread(docker, "compose", "-p", self.project, *arguments, directory=self.directory)
+        printed = await asyncio.to_thread(docker, "compose", "-p", self.project, *arguments, directory=self.directory)
+        # Compose leaves the anonymous volume of a worker that it scales away.
+        mounts = [mount for worker in self.containers("stream-agents") for mount in worker.inspect()["Mounts"]]
+        with (self.directory / "volumes").open("a") as file:
+            file.writelines(f"{mount['Name']}\n" for mount in mounts if mount["Type"] == "volume")
+        return printed
 
     async def up(self, *arguments: str) -> None:
         """Do what the README says, with more arguments."""
