@@ -11,6 +11,10 @@ from tests.support.harness import ROOT
 PAGES = sorted([*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+# Without those that `make` creates.
+FOLDERS = {path.parent.name for path in ROOT.glob("[a-z]*/*") if path.parent.name not in ("build", "data")}
+# The page about adding an insight adds `peak_to_peak`.
+FILE = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w/.-]*)(?:::[\w\[\]]+)?`")
 VARIABLE = re.compile(r"\bECG_[A-Z0-9_]*[A-Z0-9]\b")
 # Variables of the command line, the local runner, the compose file and the tests.
 OTHERS = {
@@ -32,6 +36,12 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert target.exists(), f"{path} does not exist"
         if anchor:
             assert anchor in anchors(target), f"{path} has no heading #{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_is_named_exists(page: Path) -> None:
+    named = set(FILE.findall(page.read_text()))
+    assert not [path for path in named if not (ROOT / path).exists() and "peak_to_peak" not in path]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
