@@ -151,7 +151,7 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Answer and close the connection, or only close it if the client would take the answer for another one."""
+        """Answer and close the connection; without an answer if the client would assign it to another request."""
         answering = self._answering
         is_own = answering is None or (self._in_message and answering is self.cycle and not answering.response_started)
         if not is_own or self.flow.write_paused:

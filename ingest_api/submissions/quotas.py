@@ -12,7 +12,7 @@ _ECGS, _BYTES = "ecgs", "bytes"
 
 
 class Quotas:
-    """Limits the ECGs, and their bytes, that a user may submit per minute through this process, if the settings do."""
+    """Limits the ECGs, and their bytes, that a user submits per minute through this process; 0 means no limit."""
 
     def __init__(self, settings: Settings) -> None:
         limits = {_ECGS: settings.quota_ecgs_per_minute, _BYTES: settings.quota_bytes_per_minute}

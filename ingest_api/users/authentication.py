@@ -16,7 +16,7 @@ USER_HEADER = "x-user-token"
 ADMIN_HEADER = "x-admin-token"
 TOO_MANY_FAILURES = "Too many wrong tokens from your address, try again later"
 
-# About 2 MB. A client with more addresses than this is not limited: the oldest are forgotten.
+# About 2 MB. A client with more addresses than this escapes the limit, because the oldest ones are forgotten.
 _SOURCES = 10_000
 
 
@@ -24,7 +24,7 @@ class Authenticator:
     """Authenticates requests, and limits wrong tokens per source address.
 
     Args:
-        settings: with the administrator's token, and the limit of wrong tokens per address and minute.
+        settings: contain the administrator's token, and the limit of wrong tokens per address and minute.
         users: the users and their tokens.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Users and their tokens: a gateway's view of the topic `ecg.users`, which is the only store of them."""
+"""Users and the digests of their tokens: a gateway's view of the topic `ecg.users`, which stores them."""
 
 import asyncio
 import heapq
