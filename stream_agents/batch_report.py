@@ -1,4 +1,4 @@
-"""What is told of a stored batch: metrics, lines of the log, spans."""
+"""The report of a stored batch: metrics, log lines and spans."""
 
 import time
 
@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 class BatchReport:
-    """Reports batches: always to the metrics, to the log and to traces if the settings say so."""
+    """Reports batches in the metrics, and in the log and in traces if these are enabled."""
 
     def __init__(self, settings: Settings, tracing: Tracing | None) -> None:
         self._access_log = settings.access_log
@@ -24,9 +24,9 @@ class BatchReport:
         """Report a batch once it is stored.
 
         Args:
-            outcomes: of the records of the batch.
-            begun: when it was begun, by `time.perf_counter`.
-            oldest: its earliest timestamp on the topic, in milliseconds.
+            outcomes: the records of the batch with their outcomes.
+            begun: the start of the batch, on the clock of `time.perf_counter`.
+            oldest: the earliest timestamp of the batch on the topic, in milliseconds.
         """
         _measure(outcomes, begun, oldest)
         if self._access_log:

@@ -9,7 +9,7 @@ from stream_agents.faust_fixes.poll import polled
 
 
 class Inbox:
-    """Holds events until they are taken as a batch; full with so many records."""
+    """Holds events until they are taken as a batch. It is full when they have `batch_size` records."""
 
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size

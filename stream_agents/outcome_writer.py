@@ -1,4 +1,4 @@
-"""The writing of outcomes: records that go elsewhere first, then rows, then the erasures of users."""
+"""The writing of outcomes: forwarded records and dead letters first, then rows, then the erasures of users."""
 
 import asyncio
 

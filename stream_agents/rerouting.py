@@ -1,4 +1,4 @@
-"""Records that go to another place: to the partition of their key, or to the dead letters."""
+"""The sending of records that are not stored: to the partition of their key, or to the dead letters."""
 
 from collections.abc import Awaitable
 from typing import Any, cast
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class Rerouting:
-    """Sends records on, with Faust's producer."""
+    """Forwards misplaced records and sends dead letters, with Faust's producer."""
 
     def __init__(self, app: AppT, topics: Topics) -> None:
         self._app = app
@@ -25,7 +25,7 @@ class Rerouting:
         self._max_letter_bytes = int(topics.dlq.config["max.message.bytes"])
 
     async def send(self, record: Record, outcome: Misplaced | Rejected) -> Awaitable[Any]:
-        """Send a record to where its outcome says; what this returns is done when the broker has acknowledged it."""
+        """Send a record to the topic of its outcome; await the result for the broker's acknowledgement."""
         origin = f"{record.topic}-{record.partition}-{record.offset}"
         send = self._app.producer.send
         if isinstance(outcome, Misplaced):

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from local_stack.kafka import Distribution, ToolMissingError, install
-from tests.brokers import Broker, StartBroker, starter
 from tests.compose.cluster import Cluster, find_engine
-from tests.harness import Pipeline
+from tests.support.brokers import Broker, StartBroker, starter
+from tests.support.harness import Pipeline
 
 _prefixes = itertools.count()
 

@@ -16,7 +16,7 @@ Outcomes: TypeAlias = list[tuple[Record, Outcome]]
 
 
 class BatchProcessor:
-    """Processes records of which each may depend on the rows of those before it, which are not in the table yet.
+    """Processes records that may depend on the rows of earlier ones, which are not in the table yet.
 
     Args:
         settings: of the worker.

@@ -73,4 +73,6 @@ Outcome: TypeAlias = Row | UserErased | Ignored | Misplaced | Rejected
 
 def row_of(outcome: Outcome) -> Row | None:
     """Return the row of an outcome, or None if it has none."""
-    return outcome if isinstance(outcome, Stored | Erased) else getattr(outcome, "stored", None)
+    if isinstance(outcome, Stored | Erased):
+        return outcome
+    return outcome.stored if isinstance(outcome, Rejected) else None

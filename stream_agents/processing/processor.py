@@ -110,10 +110,16 @@ class Processor:
         return Erased.of(existing or insights.Insights(erasure.ecg_id, erasure.username), record.offset)
 
     def _lost(self, record: Record) -> Outcome:
-        """Reject a record whose data key was destroyed, and erase its ECG: keys are destroyed with their user."""
+        """Reject a record whose data key was destroyed, and store that its ECG is erased, unless it has a row.
+
+        Keys are destroyed with their user, whose sealed erasure also erases the rows. A row must not vanish by this
+        record, which anybody who produces on the topic could have made.
+        """
         rejected = Rejected("KeyDestroyed", "value: was sealed with a key that does not exist any more")
         ecg_id, username = self._decoder.identity(record).values()
         if ecg_id is None or username is None or self._is_misplaced(record, ecg_id.encode()):
+            return rejected
+        if self._existing(record.partition, ecg_id.encode()) is not None:
             return rejected
         erased = Erased.of(insights.Insights(ecg_id, username), record.offset)
         return Rejected(rejected.error_class, rejected.reason, erased)

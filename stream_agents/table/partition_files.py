@@ -20,8 +20,8 @@ class PartitionFiles:
 
     Args:
         directory: the parent of the databases, which have a directory each.
-        name: what the names of these directories begin with.
-        memory: what all databases share.
+        name: the prefix of the names of these directories.
+        memory: the memory that all databases share.
     """
 
     def __init__(self, directory: Path, name: str, memory: RocksdbMemory) -> None:
@@ -53,7 +53,7 @@ class PartitionFiles:
         self._damage_mark(partition).unlink(missing_ok=True)
 
     def mark_damaged(self, partition: int) -> None:
-        """Have the files of a partition deleted when they are opened next."""
+        """Have the files of a partition deleted before they are opened again."""
         self._damage_mark(partition).touch()
 
     def _opened(self, partition: int) -> rocksdict.Rdict:

@@ -13,9 +13,9 @@ from typing import Any
 
 from local_stack.kafka.cluster import free_ports
 from local_stack.lifetime import dies_with_parent
-from tests.brokers import ForeignBroker, at_our_end
-from tests.harness import ADMIN_TOKEN, ROOT, SECRET, Gateway, Pipeline, eventually, missing
-from tests.metrics import Metrics, parse
+from tests.support.brokers import ForeignBroker, at_our_end
+from tests.support.harness import ADMIN_TOKEN, ROOT, SECRET, Gateway, Pipeline, eventually, missing
+from tests.support.metrics import Metrics, parse
 
 # What `docker compose up --build` reads.
 _SOURCES = (

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.compose.cluster import Cluster, docker
-from tests.harness import ROOT, eventually
+from tests.support.harness import ROOT, eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from tests.compose.cluster import Cluster, docker
-from tests.harness import eventually, insights
+from tests.support.harness import eventually, insights
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from shared.kafka.topics import Topics
 from shared.settings import Settings
 from tests.compose.cluster import KAFKA, Cluster
-from tests.harness import crossings, eventually, insights
+from tests.support.harness import crossings, eventually, insights
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

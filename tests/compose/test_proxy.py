@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from shared.settings import Settings
 from tests.compose.cluster import Cluster, Container
-from tests.harness import SECRET, crossings, insights
+from tests.support.harness import SECRET, crossings, insights
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

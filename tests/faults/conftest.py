@@ -6,10 +6,10 @@ import pytest
 import pytest_asyncio
 
 from local_stack.kafka import Distribution
-from tests.brokers import SECURE
 from tests.faults.report import PAGE, Report
 from tests.faults.scenarios import SHORT
 from tests.faults.stack import Stack, replicated_stack
+from tests.support.brokers import SECURE
 
 
 @pytest.fixture(scope="session")

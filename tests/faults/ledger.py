@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.kafka.topics import Topics
-from tests.harness import Pipeline, crossings
+from tests.support.harness import Pipeline, crossings
 
 _ANSWER_TIMEOUT = 90.0
 _CONNECTIONS = 32

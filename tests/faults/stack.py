@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 
 from local_stack.kafka import Distribution, KafkaCluster
-from tests.brokers import KafkaBroker, security
 from tests.faults.copies import Changelog
-from tests.harness import Pipeline, Process, eventually
+from tests.support.brokers import KafkaBroker, security
+from tests.support.harness import Pipeline, Process, eventually
 
 STOP_DEADLINE = 8.0
 """Seconds within which every process must end after SIGTERM or SIGINT, in any state: container platforms kill it after

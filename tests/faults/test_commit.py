@@ -9,25 +9,13 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 
 from local_stack.kafka import Distribution, KafkaCluster
-from shared.kafka.clients import admin_client, partition_for
+from shared.kafka.clients import admin_client
 from shared.kafka.topics import Topics
-from tests.brokers import KafkaBroker, security
-from tests.harness import Pipeline, Worker, eventually
-from tests.pipeline.test_direct_produce import found, message
+from tests.support.brokers import KafkaBroker, security
+from tests.support.harness import Pipeline, Worker, eventually
+from tests.support.messages import PARTITION, found, messages
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
-
-PARTITION = 5
-
-
-def messages(username: str, count: int) -> list[dict[str, object]]:
-    """Return messages with ids that belong to the partition."""
-    made: list[dict[str, object]] = []
-    while len(made) < count:
-        body = message(username)
-        if partition_for(body["id"].encode(), 12) == PARTITION:
-            made.append(body)
-    return made
 
 
 async def create_topics(cluster: KafkaCluster, pipeline: Pipeline) -> int:

@@ -7,8 +7,8 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["shared", "ingest_api", "stream_agents", "tests.decoders"]):
-    from tests.decoders import DECODERS
+with atheris.instrument_imports(include=["shared", "ingest_api", "stream_agents", "tests.support.decoders"]):
+    from tests.support.decoders import DECODERS
 
 _NAMES = list(DECODERS)
 

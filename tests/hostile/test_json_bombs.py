@@ -7,20 +7,20 @@ import uuid
 import zlib
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from shared.encoding import packed
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
 from shared.settings import MIB
-from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, crossings, eventually, insights
 from tests.hostile.memory import Memory
-from tests.unit.test_decoders import PACKED_BOMBS, TWICE
+from tests.support.bombs import PACKED_BOMBS, TWICE
+from tests.support.harness import ADMIN_TOKEN, SECRET, Pipeline, crossings, insights
+from tests.support.hostile import dead_letters, found
 
 JSON = {"content-type": "application/json"}
 BODY = 16 * MIB
@@ -123,31 +123,6 @@ async def test_bombs_in_an_administrators_body_are_refused(target: Pipeline) -> 
             assert response.status_code == status, response.text
 
 
-async def dead_letters(target: Pipeline, count: int, of: set[tuple[str, str]] | None = None) -> list[dict[str, str]]:
-    """Wait for a number of dead letters, only from these partitions and offsets if given; return their headers."""
-    consumer = AIOKafkaConsumer(
-        Topics(target.settings).dlq.name,
-        **target.kafka,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=1 << 25,
-    )
-    await consumer.start()
-    found: list[dict[str, str]] = []
-    try:
-        async with asyncio.timeout(60):
-            while len(found) < count:
-                record = await consumer.getone()
-                headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
-                # A message that was forwarded became a dead letter at another place than the original one.
-                _, *origin = headers.get("forwarded-from", "").rsplit("-", 2)
-                source = tuple(origin) or (headers["dlq-source-partition"], headers["dlq-source-offset"])
-                if of is None or source in of:
-                    found.append(headers)
-    finally:
-        await consumer.stop()
-    return found
-
-
 async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(target: Pipeline) -> None:
     topics = Topics(target.settings)
     token = await target.register("device")
@@ -191,13 +166,6 @@ async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(targ
             assert (await client.get(f"/ecgs/{ecg_id}")).status_code == 200
     assert worker.running.poll() is None
     assert memory.growth() < PARSING
-
-
-async def found(client: httpx.AsyncClient, ecg_id: str) -> None:
-    async def probe() -> bool | None:
-        return True if (await client.get(f"/ecgs/{ecg_id}/insights")).status_code == 200 else None
-
-    await eventually(probe, what=f"insights of {ecg_id}")
 
 
 async def test_bombs_do_not_affect_other_users_submissions(target: Pipeline, token: str) -> None:

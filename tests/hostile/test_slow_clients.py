@@ -13,11 +13,11 @@ import pytest_asyncio
 
 from ingest_api.http.protocol import MAX_HEAD_BYTES, MAX_PIPELINED
 from shared.settings import MIB
-from tests.harness import Pipeline, eventually, insights
 from tests.hostile.conftest import MAX_INFLIGHT, MAX_UNREAD
 from tests.hostile.memory import Memory
 from tests.hostile.wire import Wire, head, wire
-from tests.metrics import scrape
+from tests.support.harness import Pipeline, eventually, insights
+from tests.support.metrics import scrape
 
 BODY = json.dumps({"leads": [{"name": "I", "signal": [1, -1, 1]}]}).encode()
 EXPECTED = [{"name": "I", "number_of_zero_crossings": 2}]

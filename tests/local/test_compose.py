@@ -1,18 +1,14 @@
 """The local cluster's file, as far as it can be judged without a Docker engine; `tests/compose` runs it on one."""
 
 import re
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.brokers import DockerBroker
-from tests.harness import ROOT
+from tests.support.brokers import DockerBroker
+from tests.support.compose_file import FILE, SERVICES
+from tests.support.harness import ROOT
 
-FILE = ROOT / "docker-compose.yml"
 SECRETS = ("ECG_SECRET", "ECG_ADMIN_TOKEN")
-# A variable stands for its default.
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", FILE.read_text()))["services"]
 
 
 def test_the_example_has_every_secret_and_none_of_them_filled_in() -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from local_stack.broker import free_port
 from local_stack.kafka import Distribution
-from tests.harness import Process, crossings, insights
-from tests.local.test_runner import all_gone, children, command_of, exited, ready
+from tests.support.harness import Process, crossings, insights
+from tests.support.runner import all_gone, children, command_of, exited, ready
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

@@ -23,7 +23,7 @@ from local_stack.kafka import (
     install,
 )
 from local_stack.kafka.cluster import free_ports
-from tests.harness import DEADLINE, ROOT, as_a_child, eventually
+from tests.support.harness import DEADLINE, ROOT, as_a_child, eventually
 
 TOPIC = "heartbeats"
 

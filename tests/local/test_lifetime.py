@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import DEADLINE, Process, eventually
+from tests.support.harness import DEADLINE, Process, eventually
 
 pytestmark = [
     pytest.mark.slow,

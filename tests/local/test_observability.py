@@ -11,10 +11,9 @@ import pytest
 import yaml
 
 from local_stack.broker import free_port
-from tests.harness import ROOT, missing
-from tests.local.test_compose import SERVICES
-from tests.metrics import scrape
-from tests.pipeline.test_faults import NewPipeline
+from tests.support.compose_file import SERVICES
+from tests.support.harness import ROOT, NewPipeline, missing
+from tests.support.metrics import scrape
 
 FOLDER = ROOT / "observability"
 PROMETHEUS = FOLDER / "prometheus"

@@ -18,8 +18,9 @@ import pytest_asyncio
 
 from ecg_client import read
 from local_stack.broker import free_port, is_free
-from tests.harness import DEADLINE, ROOT, Process, crossings, eventually, recordings
-from tests.metrics import scrape
+from tests.support.harness import DEADLINE, ROOT, Process, crossings, eventually, recordings
+from tests.support.metrics import scrape
+from tests.support.runner import all_gone, children, command_of, exited, ready, said
 
 pytestmark = pytest.mark.slow
 
@@ -30,24 +31,6 @@ def free_ports_in_a_row(count: int) -> list[int]:
         ports = [first + i for first in [free_port()] for i in range(count)]
         if ports[-1] < 65536 and all(is_free("127.0.0.1", port) for port in ports):
             return ports
-
-
-def children(pid: int) -> list[int]:
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in found.stdout.split()]
-
-
-def command_of(pid: int) -> str:
-    """Return the command of a process, or nothing if it has ended."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    return ""
-
-
-def alive(pid: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    return False
 
 
 @pytest.fixture
@@ -72,36 +55,6 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pro
     with new_runner(tmp_path_factory.mktemp("running")) as process:
         await ready(process)
         yield process
-
-
-async def ready(runner: Process) -> str:
-    """Start the runner, wait for its guide, and return the guide."""
-    runner.start()
-
-    async def probe() -> str | None:
-        assert runner.running.poll() is None, runner.tail()
-        text = runner.log.read_text()
-        return text if "Ctrl-C stops everything" in text else None
-
-    return await eventually(probe, interval=0.1, what="the runner ready")
-
-
-async def exited(runner: Process, within: float = DEADLINE) -> int:
-    async def probe() -> int | None:
-        return runner.running.poll()
-
-    return await eventually(probe, within, what="the end of the runner")
-
-
-async def said(runner: Process, text: str) -> bool | None:
-    return text in runner.log.read_text() or None
-
-
-async def all_gone(pids: list[int]) -> None:
-    async def probe() -> bool | None:
-        return None if any(map(alive, pids)) else True
-
-    await eventually(probe, what=f"the end of {pids}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

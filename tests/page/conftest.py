@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
-from tests.harness import Pipeline, missing
 from tests.page.tab import Tab
+from tests.support.harness import Pipeline, missing
 
 
 @pytest_asyncio.fixture(scope="session")

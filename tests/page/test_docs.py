@@ -6,8 +6,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.documented import openapi
 from tests.page.tab import Tab
+from tests.support.documented import openapi
 
 
 async def test_the_documentation_shows_every_call_and_every_answer(tab: Tab) -> None:

@@ -15,8 +15,8 @@ from playwright.async_api import FileChooser, Route, expect
 
 from ecg_client.recordings import read
 from stream_agents.insights.zero_crossings import count_zero_crossings
-from tests.harness import Pipeline, insights, recordings
 from tests.page.tab import Tab
+from tests.support.harness import Pipeline, insights, recordings
 
 _users = itertools.count()
 

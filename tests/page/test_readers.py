@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, UnreadableRecording, read
 from ecg_client.requests import encode
-from tests.harness import recordings
 from tests.page.tab import Tab
+from tests.support.harness import recordings
 
 READ = """async ({files, csv}) => {
     const {group, read} = await import("/page/recordings/files.js");

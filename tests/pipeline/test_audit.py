@@ -19,12 +19,11 @@ from ingest_api.kafka.publisher import Publisher
 from shared.kafka.clients import admin_client, new_reader
 from shared.kafka.topics import Topics
 from shared.messages import audit
-from tests.brokers import Broker
-from tests.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually, insights
-from tests.pipeline.test_direct_produce import found, message
-from tests.pipeline.test_reading_faults import through_failover
+from tests.support.brokers import Broker
+from tests.support.ecgs import through_failover
+from tests.support.harness import ADMIN_TOKEN, DEADLINE, NewPipeline, Pipeline, eventually, insights
+from tests.support.messages import found, message
 
-NewPipeline = Callable[..., Pipeline]
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 REFUSED = "The request cannot be put on record now, try again"
 # Values by which a leak would be recognised: the sample is in no answer but that of the signals.

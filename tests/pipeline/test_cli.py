@@ -27,7 +27,7 @@ from local_stack.broker import free_port
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer, is_issued
-from tests.harness import (
+from tests.support.harness import (
     ADMIN_TOKEN,
     DEADLINE,
     SECRET,

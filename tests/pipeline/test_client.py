@@ -35,8 +35,8 @@ from ecg_client.requests import encode
 from local_stack.broker import free_port
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
-from tests.brokers import Broker
-from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, eventually
+from tests.support.brokers import Broker
+from tests.support.harness import ADMIN_TOKEN, SECRET, Pipeline, eventually
 
 RECORDING = Recording.of([("I", [1, 0, -1, 0, 1, 0, 0, 1]), ("II", np.array([1, 0, -1], ">i2"))], "2026-11-24")
 TOKEN = "ecg_secret-token"

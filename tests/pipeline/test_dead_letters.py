@@ -13,8 +13,8 @@ from confluent_kafka import Producer
 from shared.kafka.clients import message_size, partition_for
 from shared.kafka.topics import Topics
 from shared.settings import MIB
-from tests.harness import Pipeline
-from tests.pipeline.test_direct_produce import dead_letter, found, message
+from tests.support.harness import Pipeline
+from tests.support.messages import dead_letter, found, message
 
 Headers = list[tuple[str, bytes]]
 

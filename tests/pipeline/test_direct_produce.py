@@ -18,8 +18,9 @@ from shared.encoding import packed, plain
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
-from tests.harness import DEADLINE, SECRET, Pipeline, eventually
-from tests.pipeline.test_end_to_end import EXAMPLES
+from tests.support.ecgs import EXAMPLES
+from tests.support.harness import DEADLINE, SECRET, Pipeline, eventually
+from tests.support.messages import dead_letter, found, message
 
 Headers = list[tuple[str, bytes]]
 
@@ -30,45 +31,6 @@ async def producer(pipeline: Pipeline) -> AsyncIterator[AIOKafkaProducer]:
     await producer.start()
     yield producer
     await producer.stop()
-
-
-def message(username: str, ecg_id: str | None = None, **fields: Any) -> dict[str, Any]:
-    ecg_id = ecg_id or str(uuid.uuid4())
-    return {"id": ecg_id, "username": username, "leads": [{"name": "I", "signal": [1, -1]}], **fields}
-
-
-async def found(pipeline: Pipeline, token: str, ecg_id: str) -> list[dict[str, Any]]:
-    """Wait for the insights of an ECG with an id of the producer's own: it gets 404 until they are there."""
-    async with pipeline.client(token=token) as client:
-
-        async def probe() -> list[dict[str, Any]] | None:
-            response = await client.get(f"/ecgs/{ecg_id}/insights")
-            assert response.status_code in (200, 404), response.text
-            return list(response.json()["leads"]) if response.status_code == 200 else None
-
-        return await eventually(probe, what=f"insights of {ecg_id}")
-
-
-async def dead_letter(pipeline: Pipeline, offset: int, partition: int) -> tuple[Any, dict[str, str]]:
-    """Wait for the dead letter of a record, and return it with its headers."""
-    topics = Topics(pipeline.settings)
-    consumer = AIOKafkaConsumer(
-        topics.dlq.name,
-        **pipeline.kafka,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=1 << 25,
-    )
-    await consumer.start()
-    try:
-        async with asyncio.timeout(DEADLINE):
-            async for record in consumer:
-                headers = {name: value.decode(errors="replace") for name, value in record.headers}
-                if headers["dlq-source-offset"] == str(offset) and headers["dlq-source-partition"] == str(partition):
-                    assert headers["dlq-source-topic"] == topics.submissions.name
-                    return record, headers
-    finally:
-        await consumer.stop()
-    raise AssertionError("no dead letter")
 
 
 @pytest.mark.parametrize("encoding", [plain, packed], ids=["JSON", "packed"])

@@ -7,16 +7,8 @@ import random
 import httpx
 import pytest
 
-from tests.harness import Pipeline, crossings, insights
-
-EXAMPLES = [
-    ([1, 0, -1, 0, 1, 0, 0, 1], 3),
-    ([1, 0, -1], 1),
-    ([1, -2, 0, 3, -4, 0, 0, 5, 6, -7], 5),
-    ([], 0),
-    ([5], 0),
-    ([9223372036854775807, -9223372036854775808], 1),
-]
+from tests.support.ecgs import EXAMPLES
+from tests.support.harness import Pipeline, crossings, insights
 
 
 async def test_every_example_of_the_definition_is_counted(pipeline: Pipeline) -> None:

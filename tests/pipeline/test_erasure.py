@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -19,13 +19,12 @@ from shared.kafka.clients import admin_client, new_reader, partition_for, worker
 from shared.kafka.topics import Topic, Topics
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
-from tests.harness import ADMIN_TOKEN, SECRET, Pipeline, eventually, insights
-from tests.metrics import scrape
-from tests.pipeline.test_direct_produce import dead_letter
-from tests.pipeline.test_events import stream
-from tests.pipeline.test_reading import submit
+from tests.support.events import stream
+from tests.support.harness import ADMIN_TOKEN, SECRET, NewPipeline, Pipeline, eventually, insights
+from tests.support.messages import dead_letter
+from tests.support.metrics import scrape
+from tests.support.reading import submit
 
-NewPipeline = Callable[..., Pipeline]
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 UNKNOWN = "00000000-0000-8000-8000-000000000000"
 SEALED = {"ECG_ENCRYPT_SUBMISSIONS": "true"}

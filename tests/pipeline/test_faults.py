@@ -9,41 +9,11 @@ import pytest
 
 from ingest_api.users import tokens
 from shared.kafka.topics import Topics
-from tests.brokers import Broker
-from tests.harness import Pipeline, eventually, insights
+from tests.support.brokers import Broker
+from tests.support.ecgs import EXPECTED, LEADS, insights_through_failover, submit
+from tests.support.harness import NewPipeline, Pipeline, eventually, insights
 
 pytestmark = pytest.mark.slow
-
-NewPipeline = Callable[..., Pipeline]
-LEADS = [{"name": "I", "signal": [1, -1, 1]}]
-EXPECTED = [{"name": "I", "number_of_zero_crossings": 2}]
-
-
-async def submit(client: httpx.AsyncClient, count: int) -> list[str]:
-    """Submit ECGs, 16 at a time, and return the ids of the accepted ones."""
-    limit = asyncio.Semaphore(16)
-
-    async def one() -> str | None:
-        async with limit:
-            response = await client.post("/ecgs", json={"leads": LEADS})
-        assert response.status_code in (201, 503), response.text
-        return str(response.json()["id"]) if response.status_code == 201 else None
-
-    ids = await asyncio.gather(*(one() for _ in range(count)))
-    return [ecg_id for ecg_id in ids if ecg_id is not None]
-
-
-async def insights_through_failover(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, object]]:
-    """Wait for insights; while a partition moves, the gateway may answer 503, but never 404."""
-
-    async def probe() -> list[dict[str, object]] | None:
-        response = await client.get(f"/ecgs/{ecg_id}/insights")
-        assert response.status_code in (200, 202, 503), response.text
-        if response.status_code == 503:
-            assert int(response.headers["retry-after"]) >= 1
-        return list(response.json()["leads"]) if response.status_code == 200 else None
-
-    return await eventually(probe, what=f"insights of {ecg_id}")
 
 
 async def test_a_worker_killed_in_mid_stream_loses_nothing(new_pipeline: NewPipeline) -> None:

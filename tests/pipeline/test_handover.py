@@ -1,16 +1,14 @@
 """No message is lost between the broker and the agent, even if recovery and fetching overlap."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
-from tests.harness import Pipeline, eventually
-from tests.pipeline.test_faults import EXPECTED, insights_through_failover, submit
+from tests.support.ecgs import all_have_insights, backlog, submit
+from tests.support.harness import NewPipeline, eventually
 
 pytestmark = pytest.mark.slow
 
-NewPipeline = Callable[..., Pipeline]
 
 # At the end of a recovery, messages are fetched while the worker still seeks to the committed offsets. Usually seeking
 # and the agent are so fast that few runs have messages waiting at that time: this worker is slowed down.
@@ -46,28 +44,6 @@ async def lossy(self, timeout):
 Consumer.getmany = lossy
 main()
 """
-
-
-async def backlog(new_pipeline: NewPipeline, count: int) -> tuple[Pipeline, str, list[str]]:
-    """Return a pipeline with a gateway but no worker, a user's token, and the ids of ECGs that wait for a worker."""
-    pipeline = new_pipeline()
-    pipeline.start_gateway()
-
-    async def alive() -> bool | None:
-        return True if "Application startup complete" in pipeline.gateways[0].log.read_text() else None
-
-    await eventually(alive, what="the gateway")
-    token = await pipeline.register("clinic")
-    async with pipeline.client(token=token) as client:
-        accepted = await submit(client, count)
-    assert len(accepted) == count
-    return pipeline, token, accepted
-
-
-async def all_have_insights(pipeline: Pipeline, token: str, accepted: list[str]) -> None:
-    async with pipeline.client(token=token) as client:
-        for ecg_id in accepted:
-            assert await insights_through_failover(client, ecg_id) == EXPECTED
 
 
 async def test_messages_that_arrive_before_recovery_has_ended_are_processed(new_pipeline: NewPipeline) -> None:

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from ingest_api.users import tokens
-from tests.harness import ADMIN_TOKEN, Pipeline, insights
+from tests.support.harness import ADMIN_TOKEN, Pipeline, insights
 
 ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}
 JSON = {"content-type": "application/json"}

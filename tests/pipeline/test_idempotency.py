@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.harness import Pipeline, insights
+from tests.support.harness import Pipeline, insights
 
 LEADS = [{"name": "I", "signal": [1, -1]}]
 KEY = {"idempotency-key": "recorder-7/0001"}

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -13,11 +13,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
 from shared.messages import insights as insights_message
-from tests.harness import Pipeline, eventually, insights
-from tests.pipeline.test_direct_produce import found
-from tests.pipeline.test_faults import insights_through_failover
-
-NewPipeline = Callable[..., Pipeline]
+from tests.support.ecgs import insights_through_failover
+from tests.support.harness import NewPipeline, Pipeline, eventually, insights
+from tests.support.messages import found
 
 # A worker with an additional insight: the first sample of the ECG chooses what it returns or raises.
 WILD = """

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,9 @@ from shared.worker_protocol import announcements
 from shared.worker_protocol.announcements import Announcement
 from shared.worker_protocol.auth import InternalAuth
 from shared.worker_protocol.listing import Query, encode_query
-from tests.harness import SECRET, Pipeline, Worker, insights
-from tests.pipeline.test_direct_produce import found, message
+from tests.support.harness import SECRET, NewPipeline, Pipeline, Worker, insights
+from tests.support.messages import found, message
 
-NewPipeline = Callable[..., Pipeline]
 PROBES = ("/health", "/health/ready")
 OURS = InternalAuth(SECRET)
 ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from local_stack.kafka import Distribution
-from tests.harness import ROOT, Pipeline, missing
-from tests.pipeline.test_direct_produce import found
+from tests.support.harness import ROOT, Pipeline, missing
+from tests.support.messages import found
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

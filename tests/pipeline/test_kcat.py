@@ -22,8 +22,8 @@ from shared.encoding import packed, plain
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topic, Topics
 from shared.security.ids import IdIssuer
-from tests.harness import SECRET, Pipeline, crossings, eventually, insights, missing
-from tests.pipeline.test_direct_produce import found, message
+from tests.support.harness import SECRET, Pipeline, crossings, eventually, insights, missing
+from tests.support.messages import found, message
 
 pytestmark = pytest.mark.kafka
 

@@ -9,11 +9,9 @@ import pytest
 
 from ecg_client import EcgClient, Recording
 from ingest_api.users import tokens
-from tests.brokers import Broker
-from tests.harness import ADMIN_TOKEN, Pipeline
-from tests.pipeline.test_users import ACCEPTED, NOBODYS, ask
-
-NewPipeline = Callable[..., Pipeline]
+from tests.support.authentication import ACCEPTED, NOBODYS, ask
+from tests.support.brokers import Broker
+from tests.support.harness import ADMIN_TOKEN, NewPipeline, Pipeline
 
 ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}
 LIMIT = 4

@@ -19,11 +19,10 @@ from ingest_api.users import tokens
 from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics
 from stream_agents.faust_fixes.poll import Poll
-from tests.brokers import Broker
-from tests.harness import ADMIN_TOKEN, ROOT, SECRET, Pipeline, Process, eventually
-from tests.pipeline.test_faults import LEADS, insights_through_failover
+from tests.support.brokers import Broker
+from tests.support.ecgs import LEADS, insights_through_failover
+from tests.support.harness import ADMIN_TOKEN, ROOT, SECRET, NewPipeline, Pipeline, Process, eventually
 
-NewPipeline = Callable[..., Pipeline]
 JSON = {"content-type": "application/json"}
 # As JSON its digits are in a message, packed its bytes, which are letters.
 SAMPLE = int.from_bytes(b"MARK", "little")

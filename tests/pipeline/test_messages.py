@@ -16,9 +16,9 @@ from shared.kafka.topics import Topics
 from shared.messages import erasures
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from tests.documented import async_api, validator
-from tests.harness import ADMIN_TOKEN, DEADLINE, SECRET, Pipeline, eventually, insights
-from tests.pipeline.test_direct_produce import found, message
+from tests.support.documented import async_api, validator
+from tests.support.harness import ADMIN_TOKEN, DEADLINE, SECRET, Pipeline, eventually, insights
+from tests.support.messages import found, message
 
 # The smallest limit, so that the signal that is larger packed than as JSON can be small too.
 MAX_BODY = 65_536

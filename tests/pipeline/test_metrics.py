@@ -15,12 +15,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from local_stack.broker import free_port
 from shared.kafka.topics import Topics
 from shared.worker_protocol.auth import InternalAuth
-from tests.brokers import Broker
-from tests.harness import SECRET, Pipeline, eventually
-from tests.metrics import scrape
-from tests.pipeline.test_faults import LEADS, insights_through_failover, submit
-
-NewPipeline = Callable[..., Pipeline]
+from tests.support.brokers import Broker
+from tests.support.ecgs import LEADS, insights_through_failover, submit
+from tests.support.harness import SECRET, NewPipeline, Pipeline, eventually
+from tests.support.metrics import scrape
 
 # A worker that stores nothing while a file exists.
 HELD = """

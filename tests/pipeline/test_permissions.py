@@ -35,11 +35,11 @@ from shared.kafka import topics
 from shared.kafka.clients import admin_client, client_options, new_producer, new_reader, worker_group
 from shared.kafka.topics import Topics
 from shared.settings import Settings
-from tests.brokers import KafkaBroker
-from tests.harness import ADMIN_TOKEN, DEADLINE, ROOT, Pipeline, eventually, insights
-from tests.metrics import scrape
-from tests.pipeline.test_direct_produce import found, message
-from tests.pipeline.test_events import stream
+from tests.support.brokers import KafkaBroker
+from tests.support.events import stream
+from tests.support.harness import ADMIN_TOKEN, DEADLINE, ROOT, Pipeline, eventually, insights
+from tests.support.messages import found, message
+from tests.support.metrics import scrape
 
 # A user who may write to no topic at all may not produce idempotently either, and gets the error of the cluster first.
 REFUSED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)

@@ -5,9 +5,9 @@ from aiokafka import TopicPartition
 
 from ingest_api.kafka.publisher import Publisher
 from shared.kafka.topics import Topics
-from tests.brokers import Broker
-from tests.harness import Pipeline
-from tests.pipeline.test_handover import NewPipeline, all_have_insights, backlog
+from tests.support.brokers import Broker
+from tests.support.ecgs import all_have_insights, backlog
+from tests.support.harness import NewPipeline, Pipeline
 
 # A worker that sends the third batch of every partition with a sequence number that the broker does not expect.
 OUT_OF_STEP = """

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,15 +10,13 @@ import httpx
 import orjson
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
-from shared.messages import insights as insights_message
-from tests.harness import Pipeline, eventually, insights
+from tests.support.harness import Pipeline, eventually, insights
+from tests.support.reading import ECG, pages, row, submit
 
-NewPipeline = Callable[..., Pipeline]
-ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}
 UNKNOWN = "00000000-0000-8000-8000-000000000000"
 
 
@@ -28,38 +26,8 @@ async def client(pipeline: Pipeline) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def submit(client: httpx.AsyncClient, count: int = 1, **fields: Any) -> list[str]:
-    """Submit ECGs, 16 at a time, and wait until all are processed."""
-    limit = asyncio.Semaphore(16)
-
-    async def one() -> str:
-        async with limit:
-            response = await client.post("/ecgs", json={**ECG, **fields})
-            assert response.status_code == 201, response.text
-            await insights(client, response.json()["id"])
-            return str(response.json()["id"])
-
-    return await asyncio.gather(*(one() for _ in range(count)))
-
-
 async def get(client: httpx.AsyncClient, path: str, **query: Any) -> httpx.Response:
     return await client.get(path, params=query)
-
-
-async def pages(client: httpx.AsyncClient, limit: int) -> list[dict[str, Any]]:
-    """Return the ECGs of all pages of the list."""
-    listed: list[dict[str, Any]] = []
-    query: dict[str, Any] = {"limit": limit}
-    while True:
-        response = await client.get("/ecgs", params=query)
-        assert response.status_code == 200, response.text
-        page = response.json()
-        assert len(page["ecgs"]) <= limit
-        listed += page["ecgs"]
-        if page["next"] is None:
-            return listed
-        assert page["ecgs"], "a page that goes on is not empty"
-        query["cursor"] = page["next"]
 
 
 def in_order(listed: list[dict[str, Any]]) -> bool:
@@ -246,25 +214,6 @@ async def test_an_ecg_that_is_submitted_again_keeps_its_place(pipeline: Pipeline
         assert await pages(client, 200) == before
         assert before[-1]["id"] == first
         assert (await client.get(f"/ecgs/{first}")).status_code == 200
-
-
-async def row(pipeline: Pipeline, ecg_id: str) -> insights_message.Insights:
-    """Return the last row of an ECG on the insights topic."""
-    topics = Topics(pipeline.settings)
-    where = TopicPartition(topics.insights.name, partition_for(ecg_id.encode(), topics.insights.partitions))
-    consumer = AIOKafkaConsumer(**pipeline.kafka, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        consumer.assign([where])
-        await consumer.seek_to_beginning(where)
-        end = (await consumer.end_offsets([where]))[where]
-        found: list[insights_message.Insights] = []
-        while await consumer.position(where) < end:
-            for records in (await consumer.getmany(where, timeout_ms=100)).values():
-                found += [insights_message.decode(record.value) for record in records if record.key == ecg_id.encode()]
-    finally:
-        await consumer.stop()
-    return found[-1]
 
 
 async def produce(pipeline: Pipeline, value: bytes, key: bytes, **options: Any) -> None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
@@ -13,24 +12,10 @@ from shared.kafka.clients import admin_client, new_reader, partition_for
 from shared.kafka.topics import Topics
 from shared.messages import insights
 from shared.messages.insights import Insights
-from tests.brokers import Broker
-from tests.harness import Pipeline, eventually
-from tests.pipeline.test_reading import ECG, pages, row, submit
-
-NewPipeline = Callable[..., Pipeline]
-
-
-async def through_failover(client: httpx.AsyncClient, path: str) -> httpx.Response:
-    """Repeat a request until the answer is not 503, and return it; each 503 must have a Retry-After."""
-
-    async def probe() -> httpx.Response | None:
-        response = await client.get(path)
-        if response.status_code != 503:
-            return response
-        assert int(response.headers["retry-after"]) >= 1
-        return None
-
-    return await eventually(probe, what=f"an answer to {path}")
+from tests.support.brokers import Broker
+from tests.support.ecgs import through_failover
+from tests.support.harness import NewPipeline, Pipeline
+from tests.support.reading import ECG, pages, row, submit
 
 
 async def test_a_worker_without_its_table_recovers_the_same_list(new_pipeline: NewPipeline) -> None:

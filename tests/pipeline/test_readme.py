@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.harness import ADMIN_TOKEN, ROOT, Pipeline, missing
+from tests.support.harness import ADMIN_TOKEN, ROOT, Pipeline, missing
 
 SECTION = (ROOT / "README.md").read_text().partition("## Try it\n")[2].partition("\n## ")[0]
 

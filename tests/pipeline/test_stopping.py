@@ -11,13 +11,12 @@ import httpx
 import pytest
 
 from shared.security.ids import IdIssuer
-from tests.brokers import Broker
-from tests.harness import SECRET, Gateway, Pipeline, eventually
-from tests.pipeline.test_faults import LEADS
+from tests.support.brokers import Broker
+from tests.support.ecgs import LEADS
+from tests.support.harness import SECRET, Gateway, NewPipeline, Pipeline, eventually
 
 pytestmark = pytest.mark.slow
 
-NewPipeline = Callable[..., Pipeline]
 NewBroker = Callable[[], Awaitable[Broker]]
 
 # Seconds; container runtimes kill a process after ten.

@@ -9,9 +9,8 @@ from aiokafka import AIOKafkaProducer
 from shared.kafka.topics import Topics
 from shared.messages import insights
 from shared.messages.insights import Insights
-from tests.faults.test_commit import PARTITION, messages
-from tests.harness import Pipeline
-from tests.pipeline.test_direct_produce import found
+from tests.support.harness import Pipeline
+from tests.support.messages import PARTITION, found, messages
 
 
 async def test_records_of_others_on_the_changelog_are_applied_in_their_order(

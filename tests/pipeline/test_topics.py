@@ -5,7 +5,6 @@ import itertools
 import re
 import shlex
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,10 +15,8 @@ from aiokafka.errors import KafkaConnectionError
 from local_stack.broker import free_port
 from shared.kafka.clients import admin_client
 from shared.kafka.topics import Topic, Topics
-from tests.brokers import Broker
-from tests.harness import Pipeline, Process, eventually
-
-NewPipeline = Callable[..., Pipeline]
+from tests.support.brokers import Broker
+from tests.support.harness import NewPipeline, Pipeline, Process, eventually
 
 pytestmark = pytest.mark.slow
 

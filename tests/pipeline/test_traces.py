@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -11,10 +11,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.harness import ROOT, Pipeline, eventually
-from tests.pipeline.test_faults import LEADS, insights_through_failover
+from tests.support.ecgs import LEADS, insights_through_failover
+from tests.support.harness import ROOT, NewPipeline, eventually
 
-NewPipeline = Callable[..., Pipeline]
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 

@@ -7,9 +7,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from shared.kafka.topics import Topics
-from tests.brokers import Broker
-from tests.harness import Pipeline
-from tests.pipeline.test_direct_produce import found, message
+from tests.support.brokers import Broker
+from tests.support.harness import Pipeline
+from tests.support.messages import found, message
 
 
 async def test_an_aborted_transaction_submits_nothing_and_a_committed_one_does(

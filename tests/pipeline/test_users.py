@@ -17,20 +17,11 @@ from ingest_api.users import tokens
 from local_stack.kafka import Distribution, KafkaCluster
 from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics
-from tests.brokers import Broker, KafkaBroker, security
-from tests.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually
+from tests.support.authentication import ACCEPTED, NOBODYS, ask
+from tests.support.brokers import Broker, KafkaBroker, security
+from tests.support.harness import ADMIN_TOKEN, DEADLINE, NewPipeline, Pipeline, eventually
 
-NewPipeline = Callable[..., Pipeline]
-
-# An id in the form of issued ones that belongs to nobody: a user with a valid token gets 404, without any worker.
-NOBODYS = "00000000-0000-8000-8000-000000000000"
-ACCEPTED = 404
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
-
-
-async def ask(client: httpx.AsyncClient, token: str) -> int:
-    """Return the status of a request with a token: 404 if the token is accepted."""
-    return (await client.get(f"/ecgs/{NOBODYS}/insights", headers={"x-user-token": token})).status_code
 
 
 async def refused(client: httpx.AsyncClient, token: str) -> bool | None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -13,11 +13,8 @@ from aiokafka import AIOKafkaProducer
 
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
-from tests.harness import SECRET, Pipeline, eventually
-from tests.pipeline.test_faults import EXPECTED, LEADS, submit
-from tests.pipeline.test_handover import backlog
-
-NewPipeline = Callable[..., Pipeline]
+from tests.support.ecgs import EXPECTED, LEADS, backlog, submit
+from tests.support.harness import SECRET, NewPipeline, Pipeline, eventually
 
 PENDING = {"detail": "Insights are still being processed"}
 # Seconds until the waiting queries have surely reached the worker.

@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.brokers import Broker
-from tests.harness import Pipeline, Worker, eventually
+from tests.support.brokers import Broker
+from tests.support.harness import NewPipeline, Worker, eventually
 
 pytestmark = pytest.mark.slow
 
-NewPipeline = Callable[..., Pipeline]
 NewBroker = Callable[[], Awaitable[Broker]]
 
 LIMIT = 8.0

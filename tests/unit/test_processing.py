@@ -350,6 +350,14 @@ def test_a_message_with_a_destroyed_key_is_a_dead_letter_and_erased() -> None:
     assert isinstance(outcome, Rejected)
     assert outcome.error_class == "KeyDestroyed"
     assert isinstance(outcome.stored, Erased)
+    # Whoever produces on the topic can name a key that does not exist: that is no erasure of a row.
+    for row in (
+        insights_message.Insights(issued, "u", [{"name": "I"}]),
+        insights_message.erased(issued, 9),
+    ):
+        rows[issued.encode()] = insights_message.encode(row)
+        again = process(b"sealed", issued.encode(), data_key=b"0" * 32, username=b"u")
+        assert again == Rejected(outcome.error_class, outcome.reason)
     foreign = process(b"sealed", b"e", data_key=b"0" * 32, username=b"u")
     assert isinstance(foreign, Rejected)
     assert foreign.stored is None

@@ -24,12 +24,12 @@ from local_stack.lifetime import dies_with_parent
 from shared.kafka import topics
 from shared.kafka.clients import client_options
 from shared.settings import Settings
-from tests import documented
+from tests.support import documented
 
 if TYPE_CHECKING:
-    from tests.brokers import Broker
+    from tests.support.brokers import Broker
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ADMIN_TOKEN = secrets.token_hex(32)
 SECRET = "test-secret-0123456789-0123456789"
 # Seconds until a test gives up on an event. Most take a second or two, and many times as long at a load of 30.
@@ -330,6 +330,10 @@ class Pipeline:
             response = await client.post("/users", json={"username": username}, headers={"x-admin-token": ADMIN_TOKEN})
         assert response.status_code == 201, response.text
         return str(response.json()["token"])
+
+
+NewPipeline = Callable[..., Pipeline]
+"""Makes a pipeline without processes, on topics of its own."""
 
 
 async def insights(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, Any]]:
