@@ -100,8 +100,8 @@ of the last one is on the changelog. One gateway and one worker share the machin
         [[name, figure(figures.spread(key)), ratio(figures.ratio(rates[OURS], key))] for name, key in rates.items()],
     )
     text += f"""
-Milliseconds from a submission's 201 to the 200 of its insights, of up to {_FOLLOWED:.0f} submissions a second. They are
-polled over HTTP every {1000 * _INTERVAL:.0f} ms, and once late every twentieth of the time waited so far. The
+Milliseconds from a submission's 201 to the 200 of its insights, of up to {_FOLLOWED:.0f} submissions a second. Each is
+polled over HTTP every {1000 * _INTERVAL:.0f} ms at first, later after pauses of a twentieth of the time waited. The
 submissions arrive in an open loop, at a share of the rate above. Those without insights when the measurement ends, two
 seconds after the last submission, count with the time waited until then.
 

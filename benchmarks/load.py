@@ -18,7 +18,7 @@ import uvloop
 # Seconds to wait for answers after the last request. All times are from `time.monotonic`, because the clock of uvloop's
 # loop has a resolution of a millisecond.
 _GRACE = 2.0
-# Of late insights: they are polled again after this share of the time waited so far.
+# The pause between polls of late insights, as a share of the time waited so far.
 _RESOLUTION = 0.05
 _ACCEPTED, _DONE = 201, 200
 

@@ -1,1 +1,1 @@
-"""The HTTP side: a thin gateway that authenticates, validates, publishes and queries."""
+"""The HTTP gateway: it authenticates, validates, publishes and queries."""

@@ -29,7 +29,7 @@ _START_FAILED = 3
 
 
 def main() -> None:
-    """Run a gateway until SIGINT or SIGTERM; requests under way are answered first."""
+    """Run a gateway until SIGINT or SIGTERM, and answer the requests under way before it exits."""
     settings = Settings()
     logging_setup.configure(settings.log_level, settings.log_format)
     keep_freed()
@@ -43,8 +43,8 @@ def main() -> None:
         Observed(DirectRoutes(app, calls), Calls(calls), settings.access_log, tracing),
         host=settings.http_host,
         port=settings.http_port,
-        loop="none",  # asyncio's own: see docs/decisions/0023-event-loop.md
-        http=partial(Connection, Clients(settings)),  # type: ignore[arg-type]  # it is called, whatever it is
+        loop="none",  # asyncio's own event loop: see docs/decisions/0023-event-loop.md
+        http=partial(Connection, Clients(settings)),  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none",
         log_config=None,
         access_log=False,
@@ -66,21 +66,21 @@ def main() -> None:
 
 
 def _stopped(*_: object) -> NoReturn:
-    """End: a wanted stop is a success."""
+    """Exit with 0, because the stop was requested."""
     ignore_signals()
     sys.exit(0)
 
 
 def _allow_connections() -> None:
-    """Have the process open as many files as it may: every connection is one, and many systems begin with 1024."""
+    """Raise the limit of open files to its maximum: each connection takes one, and many systems start with 1024."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Some systems do not let it, whatever they say.
+    # Some systems refuse the very maximum that they report.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _shared_socket(settings: Settings) -> socket.socket:
-    """Return a socket of this process's own on the gateways' port: each gateway gets its share of the connections."""
+    """Return this process's own socket on the gateways' common port: the kernel spreads connections over them."""
     return socket.create_server(
         (settings.http_host, settings.http_port),
         family=socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET,

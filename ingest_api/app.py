@@ -1,4 +1,4 @@
-"""The FastAPI app: the calls of all features, and their documentation."""
+"""The FastAPI app: the endpoints of all features, and their documentation."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -24,17 +24,18 @@ from shared.settings import Settings
 from shared.tracing import Tracing
 
 _DESCRIPTION = """
-Submit electrocardiograms, and ask moments later what is in them.
+Submit electrocardiograms, and read their insights moments later.
 
 1. The administrator registers a user (`POST /users`, header `x-admin-token`) and hands over the token.
 2. The user submits an ECG (`POST /ecgs`, header `x-user-token`).
 3. The user reads its insights (`GET /ecgs/{id}/insights`): 202 until they are computed, then 200.
 4. `GET /ecgs` lists the user's ECGs, `GET /ecgs/{id}` reads one as it was submitted.
 
-What is no HTTP is answered 400, what comes more slowly than `ECG_CLIENT_TIMEOUT` allows 408, and a request whose line
-and headers are over 64 KiB 431, whatever the call; the connection ends then.
+Every call may also be answered with 400 for malformed HTTP, 408 for a request that arrives more slowly than
+`ECG_CLIENT_TIMEOUT` allows, or 431 for a request line and headers over 64 KiB. The gateway closes the connection then.
 
-Every answer has an `x-request-id`, the request's own where it sent one: name it when you ask about a request.
+Every other answer has an `x-request-id`: the request's own, if it sent a valid one, or a new one. Quote it when you
+report a problem.
 """
 
 
@@ -56,9 +57,9 @@ def create_app(settings: Settings, stopping: asyncio.Event | None = None, tracin
     """Return the gateway's app.
 
     Args:
-        settings: how the gateway works.
-        stopping: set when the server stops, before it waits for the requests under way.
-        tracing: traces submissions, if they are to be traced.
+        settings: the gateway's settings.
+        stopping: set when the server begins to stop, before it waits for the requests under way.
+        tracing: traces the publishing of submissions, or None without traces.
 
     Raises:
         ValueError: if there is no admin token.
@@ -77,21 +78,22 @@ def create_app(settings: Settings, stopping: asyncio.Event | None = None, tracin
         version=VERSION,
         description=_DESCRIPTION,
         lifespan=lifespan,
-        # FastAPI's own pages load scripts from a CDN, on the origin that opens ECGs: `add_page` has one without.
+        # FastAPI's own pages run scripts from a CDN on the origin that can read ECGs: `add_page` serves a page without.
         docs_url=None,
         redoc_url=None,
-        # Behind a proxy that ends TLS a redirect would lead to plain HTTP, and have the token sent there.
+        # Behind a proxy that terminates TLS, a redirect would point to plain HTTP, and the client would send its token
+        # there.
         redirect_slashes=False,
     )
     for router in _ROUTERS:
-        # The audit knows no users: here is said who reads it.
+        # The package `audit` does not import `users`, so the access to it is restricted here.
         if router is audit.router:
             app.include_router(router, dependencies=[Admin], responses=ADMIN_ERRORS)
         else:
             app.include_router(router)
     add_page(app)
     errors.add_handlers(app, routes(app))
-    # Any username and any id may be asked to be deleted.
+    # These paths accept any text as username or id, so their DELETE never answers 422.
     openapi.correct(app, LeadIn, any_text=("/users/{username}", "/ecgs/{ecg_id}"))
     return app
 

@@ -1,4 +1,4 @@
-"""The calls of those who look after a gateway: whether it is alive, and whether it can serve."""
+"""Health checks: is the gateway alive, and can it serve?"""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -15,15 +15,15 @@ router = APIRouter(tags=["health"])
 
 
 class Readiness(BaseModel):
-    """Whether the gateway can serve, and what is missing if not."""
+    """Whether the gateway can serve, and if not, what is missing: `broker`, `users` or `worker`."""
 
     status: Annotated[str, Field(examples=["ready"])]
     missing: list[str]
 
 
-@router.get("/health/ping", summary="Is the gateway alive?", responses={200: success("It is.", "pong")})
+@router.get("/health/ping", summary="Is the gateway alive?", responses={200: success("The gateway is alive.", "pong")})
 async def ping() -> str:
-    """Answer as long as the process lives."""
+    """Answer 200 as long as the process lives."""
     return "pong"
 
 
@@ -32,13 +32,13 @@ async def ping() -> str:
     summary="Can the gateway serve?",
     response_model=Readiness,
     responses={
-        200: success("It can.", {"status": "ready", "missing": []}),
-        503: success("Something is missing.", {"status": "not ready", "missing": ["worker"]})
+        200: success("The gateway can serve.", {"status": "ready", "missing": []}),
+        503: success("Something that the gateway needs is missing.", {"status": "not ready", "missing": ["worker"]})
         | {"model": Readiness, "headers": RETRY_AFTER},
     },
 )
 async def ready(services: Services) -> JsonResponse:
-    """Answer 200 when the broker is reachable, the view of users is caught up and a worker answers."""
+    """Answer 200 if the broker is reachable, the view of users is up to date and a worker answers, else 503."""
     if missing := await readiness.missing(services.users, services.workers):
         return JsonResponse(
             {"status": "not ready", "missing": missing}, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "1"}

@@ -1,4 +1,4 @@
-"""What a gateway needs to serve."""
+"""The checks behind `/health/ready`."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ _TIMEOUT = 2.0
 
 
 async def missing(users: UserRegistry, workers: WorkerClient) -> list[str]:
-    """Return what is not there of `broker`, `users` (its view of them caught up) and `worker` (one that answers)."""
+    """Return the missing ones of `broker`, `users` (an up-to-date view of them) and `worker` (one that answers)."""
     found = []
     try:
         async with asyncio.timeout(_TIMEOUT):

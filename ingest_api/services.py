@@ -39,12 +39,12 @@ from shared.tracing import Tracing
 
 @dataclass(frozen=True, kw_only=True)
 class Services(SubmissionServices, QueryServices, EventServices, ErasureServices, AuditServices):
-    """The collaborators of all features: endpoints get those of their own, by their types."""
+    """The collaborators of all features. An endpoint asks for its own feature's part by type."""
 
 
 @asynccontextmanager
 async def running(settings: Settings, stopping: asyncio.Event, tracing: Tracing | None) -> AsyncIterator[Services]:
-    """Yield the collaborators, started, and stop them afterwards.
+    """Start the collaborators, yield them, and stop them afterwards.
 
     Raises:
         KafkaError: if the brokers cannot be reached.
@@ -54,7 +54,7 @@ async def running(settings: Settings, stopping: asyncio.Event, tracing: Tracing 
     async with AsyncExitStack() as stack:
         publisher = Publisher(settings)
         await publisher.start()
-        # It stops last, and sends what it still holds.
+        # It stops last, because the others may still publish, and sends the records that it still holds.
         stack.push_async_callback(publisher.stop)
         users = UserRegistry(settings, topics, publisher)
         keys = UserKeys(settings, topics, publisher)

@@ -1,4 +1,4 @@
-"""The call that reads the audit. Who may make it is said where the app includes it: the audit knows no users."""
+"""The endpoint that reads the audit. The app restricts the access to it, as `audit` does not import `users`."""
 
 from typing import Annotated
 
@@ -19,30 +19,32 @@ router = APIRouter(tags=["audit"])
 
 @router.get(
     "/audit",
-    summary="Who submitted, read or erased what, and when",
+    summary="Read the audit of submissions, reads and erasures",
     response_model=schemas.AuditPage,
     responses={
         200: success("A page.", {"events": [schemas.EXAMPLE_EVENT], "next": "AAABk1..."}),
-        422: problem("A parameter cannot be one.", "cursor: must be the `next` of a page", "cursor"),
+        422: problem("A parameter is not valid.", "cursor: must be the `next` of a page", "cursor"),
         503: unavailable("The audit cannot be read now, try again"),
     },
 )
 async def read_audit(
     services: Services,
     *,
-    username: Annotated[str | None, Query(description="Only what this user did, or was done with their data.")] = None,
-    ecg_id: Annotated[str | None, Query(description="Only what is about this ECG.")] = None,
-    since: Annotated[schemas.Moment | None, Query(description="The first moment, in ISO 8601 with a zone.")] = None,
-    until: Annotated[schemas.Moment | None, Query(description="The moment after the last.")] = None,
-    limit: Annotated[int, Query(ge=1, le=_MAX_EVENTS, description="How many at most.")] = 100,
+    username: Annotated[str | None, Query(description="Only events of this user or of their data.")] = None,
+    ecg_id: Annotated[str | None, Query(description="Only events of this ECG.")] = None,
+    since: Annotated[
+        schemas.Moment | None, Query(description="Only events from this time on, in ISO 8601 with a zone.")
+    ] = None,
+    until: Annotated[schemas.Moment | None, Query(description="Only events before this time.")] = None,
+    limit: Annotated[int, Query(ge=1, le=_MAX_EVENTS, description="Maximum number of events.")] = 100,
     cursor: Annotated[
-        str | None, Query(description="The `next` of the page before, asked for in the same way.")
+        str | None, Query(description="The `next` of the previous page, which had the same other parameters.")
     ] = None,
 ) -> JsonResponse:
-    """Answer a page of the audit, the oldest first, by the times of gateways.
+    """Return a page of the audit, the oldest event first by the gateways' clocks.
 
-    A request looks at a bounded part of the audit: a page may have few events, or none, while `next` leads on. Who
-    follows `next` to its end sees each event that was there at the beginning once.
+    A request reads a bounded part of the audit, so a page may have few events, or none, although `next` leads on.
+    Following `next` to its end returns each event that was there at the beginning exactly once.
     """
     try:
         events, following = await services.audit_reader.page(Selection(username, ecg_id, since, until), limit, cursor)

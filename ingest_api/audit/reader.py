@@ -1,4 +1,4 @@
-"""Reading the audit: pages of events by their time, with a bounded piece of the topic read for each."""
+"""Reading the audit: pages of events sorted by time. Each page reads a bounded part of the topic."""
 
 import asyncio
 from collections import deque
@@ -20,7 +20,7 @@ from shared.settings import MIB, Settings
 
 log = structlog.get_logger(__name__)
 
-# A gateway under load puts many events in one record. For these it needs a tenth of a second.
+# Reading them takes a gateway a tenth of a second if each record has the many events of a gateway under load.
 _RECORDS_OF_A_PAGE = 500
 _PAGES_AT_A_TIME = 2
 _POLL_MS = 500
@@ -28,7 +28,7 @@ _FETCHED_OF_A_PARTITION = MIB // 4
 
 
 class Selection(NamedTuple):
-    """Which events are wanted: all, or those of a user, of an ECG, from a moment on, before a moment."""
+    """The events to return: those of a user, of an ECG, from a time on, before a time. None does not restrict them."""
 
     username: str | None
     ecg_id: str | None
@@ -36,7 +36,7 @@ class Selection(NamedTuple):
     until: datetime | None
 
     def has(self, event: AuditEvent) -> bool:
-        """Tell whether an event is wanted; those that a user has to do with are the user's."""
+        """Return True if an event is selected. A user's events are the user's actions and those on the user's data."""
         return (
             (self.username is None or self.username in (event.username, event.who))
             and (self.ecg_id is None or self.ecg_id == event.ecg_id)
@@ -46,15 +46,15 @@ class Selection(NamedTuple):
 
 
 class AuditReader:
-    """Reads what is on the topic, from its begin or from where the page before ended."""
+    """Reads the topic page by page, each from where the previous one ended."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
         self._settings = settings
         self._timeout = settings.query_timeout
-        # Between an event and its record: as long as a request may wait for it.
+        # The longest time from an event to its record: requests wait no longer for it.
         self._delay_ms = 1000 * (settings.publish_timeout + settings.query_timeout)
         self._partitions = topics.audit.all_partitions()
-        # Of each partition, the next record and how many of its events were in the page before.
+        # For each partition, the offset of the next record, and how many of its events earlier pages have gone through.
         self._cursors = OffsetCursors(settings, topics.audit, 2 * topics.audit.partitions)
         self._turns = asyncio.Semaphore(_PAGES_AT_A_TIME)
         self._closing = Closing()
@@ -64,12 +64,12 @@ class AuditReader:
         await self._closing.end()
 
     async def page(self, wanted: Selection, limit: int, cursor: str | None) -> tuple[list[AuditEvent], str | None]:
-        """Return the next events, so many at most, and the cursor of the page after them, if there may be more.
+        """Return at most `limit` events, and the cursor of the next page if there may be one.
 
-        A page may have few events or none, and a page after it, where few are wanted.
+        If few events are selected, a page may have few or none, although another follows.
 
         Raises:
-            ValueError: if it is no cursor.
+            ValueError: if the cursor is not valid.
             Unavailable: if the topic cannot be read in time.
         """
         after = self._cursors.decode(cursor) if cursor is not None else None
@@ -82,7 +82,7 @@ class AuditReader:
                 finally:
                     self._closing.begin(consumer.stop())
         except (KafkaError, TimeoutError) as error:
-            log.warning("the audit was not read", error=repr(error))
+            log.warning("the audit could not be read", error=repr(error))
             raise Unavailable("The audit cannot be read now, try again", missing="broker") from None
 
     async def _read(
@@ -109,7 +109,7 @@ class AuditReader:
         return found, self._cursors.encode(at)
 
     async def _begin(self, consumer: AIOKafkaConsumer, since: datetime | None) -> list[int]:
-        """Return the position of the first records that may hold events of that time."""
+        """Return the position of the first records that may hold events from `since` on."""
         if since is None:
             return [0] * (2 * len(self._partitions))
         times = await consumer.offsets_for_times(dict.fromkeys(self._partitions, _milliseconds(since)))
@@ -119,7 +119,7 @@ class AuditReader:
 
 
 class _Merged:
-    """The records of several partitions up to their ends, by their time."""
+    """The records of several partitions, up to their ends when the reading began, sorted by time."""
 
     def __init__(self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:
         self._consumer = consumer
@@ -128,7 +128,7 @@ class _Merged:
 
     @classmethod
     async def of(cls, consumer: AIOKafkaConsumer, begin: dict[TopicPartition, int]) -> "_Merged":
-        """Return those of a consumer's partitions, from these offsets or the first that are still there."""
+        """Merge a consumer's partitions from these offsets on, or from the first records that are still there."""
         begins = await consumer.beginning_offsets(list(begin))
         for tp, offset in begin.items():
             consumer.seek(tp, max(offset, begins[tp]))
@@ -142,7 +142,7 @@ class _Merged:
                     del self._read[tp]
             if waiting := [tp for tp in dry if tp in self._read]:
                 for tp, records in (await self._consumer.getmany(*waiting, timeout_ms=_POLL_MS)).items():
-                    # Each request ends where the topic ended when it came.
+                    # Later records are not part of this request, which ends where the topic ended at its beginning.
                     self._read[tp].extend(record for record in records if record.offset < self._ends[tp])
         if not self._read:
             return None

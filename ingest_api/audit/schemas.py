@@ -1,4 +1,4 @@
-"""What goes over the wire for the audit."""
+"""The wire formats of the audit."""
 
 import re
 from datetime import datetime
@@ -25,22 +25,27 @@ def _no_number(text: object) -> object:
     return text
 
 
-# Pydantic takes a number for the seconds or milliseconds since 1970, which is not what is documented.
+# Pydantic also takes numbers, as seconds or milliseconds since 1970, which is not documented.
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 
 class AuditEvent(BaseModel):
-    """What somebody did with somebody's data; nothing of the data."""
+    """An action on a user's data, without the data itself."""
 
-    at: Annotated[datetime, Field(description="When, by the gateway's clock.", examples=[EXAMPLE_TIME])]
+    at: Annotated[
+        datetime, Field(description="The time of the action, by the gateway's clock.", examples=[EXAMPLE_TIME])
+    ]
     action: Annotated[
-        str, Field(description=f"What was done: {', '.join(get_args(Action))}.", examples=["insights_read"])
+        str, Field(description=f"The action, one of {', '.join(get_args(Action))}.", examples=["insights_read"])
     ]
     who: Annotated[
-        str, Field(description=f"The user who did it, or `{ADMIN}`, the administrator.", examples=["st-marys"])
+        str, Field(description=f"The user who did it, or `{ADMIN}` for the administrator.", examples=["st-marys"])
     ]
-    username: Annotated[str, Field(description="Whose data it is.", examples=["st-marys"])]
-    ecg_id: Annotated[str | None, Field(description="Which ECG, if it is about one.", examples=[EXAMPLE_ID])]
+    username: Annotated[str, Field(description="The user whose data it is.", examples=["st-marys"])]
+    ecg_id: Annotated[
+        str | None,
+        Field(description="The ECG, or null if the action is not about a single one.", examples=[EXAMPLE_ID]),
+    ]
     request_id: Annotated[str | None, Field(description="The `x-request-id` of the request.")]
 
 
@@ -48,4 +53,4 @@ class AuditPage(BaseModel):
     """A page of the audit, the oldest event first."""
 
     events: list[AuditEvent]
-    next: Annotated[str | None, Field(description="The cursor of the next page, if there may be one.")]
+    next: Annotated[str | None, Field(description="The cursor of the next page, or null after the last.")]

@@ -1,4 +1,4 @@
-"""The collaborators of the audit's reader."""
+"""The collaborators for reading the audit."""
 
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
@@ -11,7 +11,7 @@ from ingest_api.http.services import GatewayServices, provided
 
 @dataclass(frozen=True, kw_only=True)
 class AuditServices(GatewayServices):
-    """What reading the audit needs."""
+    """The collaborators of the endpoint that reads the audit."""
 
     audit_reader: AuditReader
 

@@ -1,4 +1,4 @@
-"""The audit: who submitted, read or erased which ECG, and when. Nobody is answered before it is on record."""
+"""Writing the audit. Except for refusals, no request is answered before its event is acknowledged."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -16,23 +16,23 @@ from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-# With the longest names and ids they take 700 KB; a topic takes records of 1 MB.
+# With the longest names and ids, these take 700 KB. A topic takes records of up to 1 MB.
 _EVENTS_IN_A_RECORD = 500
-# Of requests whose answers wait for their events; more are refused at once.
+# Events that wait to be written. The requests of further ones are refused at once.
 _MOST_WAITING = 10_000
-# A record that is not acknowledged for so long, as its partition's leader froze, no longer makes the next one wait.
+# The next record waits only this long for the previous one, whose partition may have a frozen leader.
 _PATIENCE_SECONDS = 0.05
-# An event that nobody waits for; those of one span make one record.
+# How long an event may wait if no answer depends on it: all such events of that time make one record.
 _LATER_SECONDS = 1.0
 
 _Waiting = tuple[AuditEvent, asyncio.Future[bool]]
 
 
 class AuditWriter:
-    """Writes events to the topic, those of the same moment as one record.
+    """Writes events to the topic, several in one record if they arrive close together.
 
-    What comes while a record is under way goes with the next one: so a lonely event waits for nobody, and a crowd costs
-    little more. See docs/decisions/0019-audit.md.
+    Events that arrive while a record is under way go into the next one. A single event is thus sent at once, and many
+    cost little more than one. See docs/decisions/0019-audit.md.
     """
 
     def __init__(self, settings: Settings, topics: Topics, publisher: Publisher) -> None:
@@ -51,7 +51,7 @@ class AuditWriter:
         self._writing = asyncio.create_task(self._write())
 
     async def stop(self) -> None:
-        """Write what waits, and stop."""
+        """Write the waiting events, and stop."""
         if self._writing:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
@@ -64,15 +64,15 @@ class AuditWriter:
     def note(
         self, action: Action, username: str, ecg_id: str | None = None, who: str | None = None
     ) -> asyncio.Future[bool]:
-        """Have an event written, and return what tells whether it was acknowledged.
+        """Have an event written, and return a future: True if the event is acknowledged, False if it is not.
 
-        Who gives up the future takes the event back, unless it is under way.
+        Cancelling the future withdraws the event, unless it is under way.
 
         Args:
-            action: what is done.
-            username: whose data it is.
-            ecg_id: which ECG, if it is about one.
-            who: does it, if it is not the user.
+            action: the action.
+            username: the user whose data it is.
+            ecg_id: the ECG, if the action is about a single one.
+            who: the actor, if that is not the user.
         """
         written = self._add(action, username, ecg_id, who)
         if not written.done():
@@ -80,16 +80,16 @@ class AuditWriter:
         return written
 
     def note_later(self, action: Action, username: str, ecg_id: str, who: str) -> None:
-        """Have an event written within a second, with all that come until then: its cost shows in no answer's time."""
+        """Have an event written within a second, with all others until then, so that no answer's time reveals it."""
         self._add(action, username, ecg_id, who)
         if self._later is None:
             self._later = asyncio.get_running_loop().call_later(_LATER_SECONDS, self._write_later)
 
     async def record(self, action: Action, username: str, ecg_id: str | None = None, who: str | None = None) -> None:
-        """Return when an event is on record; see `note`.
+        """Write an event, and return when it is acknowledged. The arguments are those of `note`.
 
         Raises:
-            Unavailable: if it is not acknowledged in time: the request must not be answered then.
+            Unavailable: if it is not acknowledged in time. The request must fail then.
         """
         if not self.on:
             return
@@ -130,7 +130,7 @@ class AuditWriter:
         return writing
 
     def _next(self) -> list[_Waiting]:
-        """Return the next events that are still waited for."""
+        """Take the next events that were not withdrawn."""
         waiting = [(event, written) for event, written in self._waiting if not written.done()]
         self._waiting = waiting[_EVENTS_IN_A_RECORD:]
         return waiting[:_EVENTS_IN_A_RECORD]
@@ -144,7 +144,7 @@ class AuditWriter:
             )
             acknowledged = True
         except KafkaError as error:
-            log.warning("events not put on record", events=len(group), error=repr(error))
+            log.warning("events were not written to the audit", events=len(group), error=repr(error))
         finally:
             for _, written in group:
                 if not written.done():

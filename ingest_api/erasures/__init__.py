@@ -1,1 +1,1 @@
-"""Erasures: a user's ECG, or a user with all of their ECGs."""
+"""Erasures: of an ECG, or of a user with all of their ECGs."""

@@ -1,4 +1,4 @@
-"""The calls that erase: the administrator deletes a user, a user erases an ECG."""
+"""The endpoints that erase: the administrator deletes a user, a user erases an ECG."""
 
 from http import HTTPStatus
 
@@ -28,7 +28,7 @@ of_ecgs = APIRouter(tags=["ecgs"])
     },
 )
 async def delete_user(services: Services, username: str) -> Response:
-    """Delete a user with all of their ECGs: the token opens nothing any more. The name may be registered again."""
+    """Delete a user and all of their ECGs. The token is revoked, and the name may be registered again."""
     return _erased(await services.eraser.erase_user(username))
 
 
@@ -45,7 +45,7 @@ async def delete_user(services: Services, username: str) -> Response:
     },
 )
 async def erase_ecg(services: Services, request: Request, ecg_id: str, user: User) -> Response:
-    """Erase the caller's ECG, its signals and its insights. It cannot be brought back."""
+    """Erase the caller's ECG: its signals and its insights can no longer be read, and it cannot be restored."""
     return _erased(await services.eraser.erase_ecg(request, user, ecg_id))
 
 

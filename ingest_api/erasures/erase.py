@@ -1,4 +1,4 @@
-"""Erasing ECGs: a message behind what is to be erased, and the wait until workers have come to it."""
+"""Erasing ECGs: publish an erasure after the ECGs that it erases, and wait until workers have processed it."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -26,7 +26,7 @@ _USER_NOT_ACKNOWLEDGED = "The deletion was not acknowledged by the broker, try a
 
 
 class Eraser:
-    """Erases ECGs and users, on record."""
+    """Erases ECGs and users, after a record in the audit."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class Eraser:
 
         Raises:
             NotFound: if the user has no such ECG.
-            Unavailable: if it is not certain: the broker did not acknowledge it.
+            Unavailable: if it is not certain, because the broker did not acknowledge it.
         """
-        # What a gateway issued to the caller needs no worker: its erasure is as certain as its submission was.
+        # An id that a gateway issued to the caller is the caller's: no worker need be asked for the owner.
         if not self._issuer.belongs(ecg_id, user):
             await self._lookup.find(request, ecg_id, user)
         await self._audit.record("ecg_erased", user, ecg_id)
@@ -75,11 +75,11 @@ class Eraser:
     async def erase_user(self, username: str) -> bool:
         """Delete a user with all of their ECGs; return True if that is carried out, False if it is only certain to be.
 
-        It may be done again: each step is harmless where there is nothing (left) to do.
+        It may be repeated: each step is harmless if there is nothing (left) to do.
 
         Raises:
-            NotFound: if there is no such user, and nothing of one.
-            Unavailable: if it is not certain: the broker did not acknowledge it.
+            NotFound: if there is neither such a user nor a data key of one.
+            Unavailable: if it is not certain, because the broker did not acknowledge it.
         """
         try:
             async with asyncio.timeout(self._query_timeout):
@@ -87,17 +87,17 @@ class Eraser:
         except (KafkaError, TimeoutError):
             raise Unavailable(_USER_NOT_ACKNOWLEDGED, missing="broker") from None
         if known:
-            # On record first, so that nothing is done that is not on record.
+            # The audit record comes first, so that nothing is done without one.
             await self._audit.record("user_deleted", username, who=ADMIN)
         if not await self._delete(username):
             raise NotFound(f"User not found: {username}")
         return await self._in_time(self._all_erased(username))
 
     async def _delete(self, username: str) -> bool:
-        """Publish what deletes a user; return False if there was nothing of the user."""
+        """Publish the deletions of a user, their data keys and their ECGs; return False if there was no user or key."""
         try:
             async with asyncio.timeout(self._publish_timeout):
-                # Nothing may be submitted any more when the erasures are published.
+                # The user first: an ECG that is submitted after the erasures would stay.
                 known = await self._users.delete(username)
                 sealed = await self._keys.destroy(username)
                 await asyncio.gather(

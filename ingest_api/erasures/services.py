@@ -1,4 +1,4 @@
-"""The collaborators of erasures."""
+"""The collaborators for erasures."""
 
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
@@ -12,7 +12,7 @@ from ingest_api.users.services import UserServices
 
 @dataclass(frozen=True, kw_only=True)
 class ErasureServices(UserServices):
-    """What erasures need."""
+    """The collaborators of the endpoints that erase."""
 
     eraser: Eraser
 

@@ -1,1 +1,1 @@
-"""Events: a user's ECGs as they finish, as streams."""
+"""Events: streams of a user's ECGs as they finish."""

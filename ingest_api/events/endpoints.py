@@ -1,4 +1,4 @@
-"""The call that follows a user's ECGs."""
+"""The endpoint that streams a user's ECGs as they finish."""
 
 from http import HTTPStatus
 
@@ -16,19 +16,21 @@ router = APIRouter(tags=["ecgs"])
 
 @router.get(
     "/events",
-    summary="Follow one's ECGs as they finish",
+    summary="Follow your ECGs as they finish",
     status_code=HTTPStatus.OK,
     response_class=EventStream,
     openapi_extra={"parameters": [schemas.LAST_EVENT_ID]},
     responses={
         200: {
-            "description": "A stream of server-sent events, without an end. An event may come again, above all after "
-            "the stream was resumed; none is left out. Of an ECG that finished several times meanwhile, the last one "
-            "comes. An `id` without data only says where to resume.",
+            "description": "An endless stream of server-sent events. No event is left out, but one may come again, "
+            "above all after the stream was resumed. If an ECG finished several times meanwhile, only its last event "
+            "is sure to come. An `id` without data only marks where to resume.",
             "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": schemas.EXAMPLE_EVENTS}},
         },
         **USER_ERRORS,
-        422: problem("The id is none of an event.", "last-event-id: must be the id of an event ...", "last-event-id"),
+        422: problem(
+            "The id is not that of an event.", "last-event-id: must be the id of an event ...", "last-event-id"
+        ),
         429: too_many(
             "More than 32 streams of one user, ...", "The user has too many streams, or too many wrong tokens"
         ),
@@ -36,5 +38,5 @@ router = APIRouter(tags=["ecgs"])
     },
 )
 async def follow_events(services: Services, request: Request, user: User) -> EventStream:
-    """Answer with a stream of the caller's ECGs, each as soon as it is done or has failed."""
+    """Stream the caller's ECGs, each as soon as it is done or has failed."""
     return services.streams.open(request, user)

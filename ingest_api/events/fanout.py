@@ -1,4 +1,4 @@
-"""What workers add to the topic of insights, handed to those who follow their own part of it."""
+"""Distribution of new records on the topic of insights to the event streams of their owners."""
 
 import asyncio
 import itertools
@@ -23,9 +23,9 @@ log = structlog.get_logger(__name__)
 _POLL_MS = 500
 _PAUSE_AFTER_ERROR = 0.5
 _START_TIMEOUT = 5.0
-# What waits for a reader who is slow; it then reads from the topic by itself, at its own pace.
+# Limit of the rows that wait for a slow reader. Beyond it, the reader reads the topic by itself, at its own pace.
 _MAX_WAITING_BYTES = MIB // 2
-# A reader has its turn on the topic for so long: others wait for theirs, and a client for a sign of life.
+# A reader's turn on the topic: other readers wait for theirs, and its client for a keep-alive.
 _TURN_SECONDS = 1.0
 _TURNS_AT_A_TIME = 2
 _RECORDS_AT_A_TIME = 500
@@ -33,7 +33,7 @@ _RECORDS_AT_A_TIME = 500
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record of the topic; `is_new` if it was read as soon as it was there."""
+    """A record of the topic; `is_new` if it was read as soon as it was written."""
 
     partition: int
     offset: int
@@ -45,8 +45,8 @@ class Row:
 class Follower:
     """A reader of one user's rows.
 
-    `position` is the next offset of every partition after what has been taken, `reached` that after what has been put:
-    rows between them wait to be taken.
+    For every partition, `position` is the offset after the rows that were taken, and `reached` the one after those that
+    were put: the rows between them wait to be taken.
     """
 
     def __init__(self, username: str, position: list[int]) -> None:
@@ -59,11 +59,11 @@ class Follower:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits that no more is to be put."""
+        """True if too many bytes wait to put another row."""
         return self._bytes >= _MAX_WAITING_BYTES
 
     def put(self, row: Row) -> bool:
-        """Add a row, unless it was added before, and tell whether there was room for it."""
+        """Add a row, unless it was added before; return False if there is no room for it."""
         if row.offset < self.reached[row.partition]:
             return True
         if self.is_full:
@@ -75,7 +75,7 @@ class Follower:
         return True
 
     def forget(self, key: bytes | None) -> None:
-        """Drop what waits and is of an ECG that was erased."""
+        """Drop the waiting rows of an ECG that was erased."""
         if self._waiting:
             self._waiting = deque(row for row in self._waiting if row.key != key)
             self._bytes = sum(len(row.value) for row in self._waiting)
@@ -97,15 +97,15 @@ class Follower:
             await self._arrived.wait()
 
     def wake(self) -> None:
-        """Have `arrival` return."""
+        """Make `arrival` return."""
         self._arrived.set()
 
 
 class Fanout:
     """Follows the topic for all followers with one consumer, as long as there are any.
 
-    A follower is live, and is handed what the consumer reads, or it is behind, and reads from where it is until it has
-    come to where the consumer is.
+    A live follower gets the rows that the consumer reads. A follower that is behind reads the topic from its own
+    position, until it has caught up with the consumer.
     """
 
     def __init__(self, settings: Settings, topic: Topic) -> None:
@@ -144,7 +144,7 @@ class Fanout:
                     await self._end()
 
     async def more(self, follower: Follower) -> None:
-        """Return when rows wait for a follower, or it has come closer to the live ones, or left them.
+        """Return when a live follower has rows or is no longer live, or after a turn of one that is behind.
 
         Raises:
             KafkaError, TimeoutError: if the topic cannot be read.
@@ -159,7 +159,7 @@ class Fanout:
         self._join(follower)
 
     def skip(self, follower: Follower) -> None:
-        """Move a live follower past what has been read and is not for it."""
+        """Move a live follower past records that were read and are not for it."""
         if follower in self._live.get(follower.username, ()):
             follower.reached = [max(pair) for pair in zip(follower.reached, self._reached, strict=True)]
 
@@ -201,8 +201,8 @@ class Fanout:
 
     def _ended(self, reading: asyncio.Task[None]) -> None:
         if not reading.cancelled() and (error := reading.exception()):
-            # The next follower begins with another consumer.
-            log.error("the insights are not followed", error=tell(error))
+            # The next `follow` starts another consumer.
+            log.error("the insights are no longer read", error=tell(error))
         for follower in itertools.chain.from_iterable(self._live.values()):
             follower.wake()
 
@@ -214,9 +214,9 @@ class Fanout:
         self._reading = self._consumer = None
 
     async def _within_topic(self, consumer: AIOKafkaConsumer, position: list[int]) -> list[int]:
-        """Return a position, with the beginning of each partition that ends before it.
+        """Return a position, with 0 for each partition that ends before it.
 
-        Its records are others than those of the position, as of a topic that was made anew.
+        Such a position belongs to an earlier topic, which was lost and made again.
         """
         if all(own <= read for own, read in zip(position, self._reached, strict=True)):
             return position
@@ -228,7 +228,7 @@ class Fanout:
             try:
                 polled = await consumer.getmany(timeout_ms=_POLL_MS)
             except KafkaError as error:
-                log.warning("following the insights again", error=repr(error))
+                log.warning("reading the insights again after an error", error=repr(error))
                 await asyncio.sleep(_PAUSE_AFTER_ERROR)
                 continue
             for partition, records in polled.items():
@@ -241,17 +241,17 @@ class Fanout:
         if owner is None:
             for follower in itertools.chain.from_iterable(self._live.values()):
                 follower.forget(record.key)
-        # Most records are nobody's who follows.
+        # Most records belong to users without an open stream.
         if owner is None or owner not in self._live:
             return
         for follower in list(self._live[owner]):
             if not follower.put(Row(record.partition, record.offset, record.key, record.value, is_new=True)):
-                # What waits for it has no gap, and ends before this row: from there it reads on by itself.
+                # Its waiting rows have no gap and end before this row, so from there it reads on by itself.
                 self._leave(follower)
                 follower.wake()
 
     async def _read_on(self, follower: Follower) -> None:
-        """Read a follower's rows up to the live ones, until enough of them wait or its turn is over."""
+        """Read a follower's rows until it has caught up, is full, or its turn is over."""
         if not (behind := self._behind(follower)):
             return
         consumer = new_reader(self._settings)
@@ -275,7 +275,7 @@ class Fanout:
                     else:
                         for partition in behind:
                             follower.reached[partition.partition] = await consumer.position(partition)
-                    # Others may be behind by now: they are read in the next turn.
+                    # Other partitions may be behind by now: they are read in the next turn.
                     behind = [tp for tp in behind if follower.reached[tp.partition] < self._reached[tp.partition]]
         finally:
             await consumer.stop()

@@ -1,4 +1,4 @@
-"""What goes over the wire for events."""
+"""The wire format of events."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ LAST_EVENT_ID: Final[dict[str, Any]] = {
     "in": "header",
     "required": False,
     "schema": {"type": "string"},
-    "description": "The `id` that came last: the stream resumes after it, on any gateway.",
+    "description": "The last `id` that was received: the stream resumes after it, on any gateway.",
 }
 EXAMPLE_EVENTS: Final = """retry: 1000
 id: a8gxQ...

@@ -1,4 +1,4 @@
-"""The collaborators of streams of events."""
+"""The collaborators for event streams."""
 
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
@@ -12,7 +12,7 @@ from ingest_api.users.services import UserServices
 
 @dataclass(frozen=True, kw_only=True)
 class EventServices(UserServices):
-    """What a stream of events needs."""
+    """The collaborators of the endpoint that streams events."""
 
     streams: Streams
 

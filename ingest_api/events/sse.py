@@ -28,12 +28,12 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "text/event-stream"
 _LAST_ID = "last-event-id"
 _RETRY_MS = 1000
-# For the end of a stream to be written; a client that does not read does not get it.
+# Time limit for writing the end of a stream, which a client that does not read would block.
 _FAREWELL_SECONDS = 0.5
 
 
 class Streams:
-    """Serves events, to so many streams at a time at most."""
+    """Opens event streams, up to a limit for each user and one for all."""
 
     def __init__(
         self, settings: Settings, topics: Topics, users: UserRegistry, workers: WorkerClient, *, audit: AuditWriter
@@ -49,12 +49,12 @@ class Streams:
         self._open: Counter[str] = Counter()
 
     def open(self, request: Request, username: str) -> "EventStream":
-        """Return the response that is the stream, from the `Last-Event-ID` of the request on or from now on.
+        """Return a stream as a response. It begins after the `Last-Event-ID` of the request, or now.
 
         Raises:
-            Unprocessable: if that is no id of an event.
+            Unprocessable: if that is not the id of an event.
         """
-        # Browsers may send an empty one: there was no event yet.
+        # Browsers may send an empty id if no event has come yet.
         last = request.headers.get(_LAST_ID)
         try:
             position = self.positions.decode(last) if last else None
@@ -64,11 +64,11 @@ class Streams:
 
     @contextlib.contextmanager
     def room(self, username: str) -> Iterator[None]:
-        """Take a stream of a user into account.
+        """Count a stream of a user until the block ends.
 
         Raises:
-            TooManyRequests: if the user has too many of them.
-            Unavailable: if all users together have.
+            TooManyRequests: if the user has too many streams.
+            Unavailable: if all users together have too many.
         """
         if self._open[username] >= self._limit_per_user:
             raise TooManyRequests(
@@ -86,11 +86,11 @@ class Streams:
 
 
 class EventStream(Response):
-    """A stream, which ends when its client goes, its token is revoked or the gateway stops."""
+    """A stream, which ends when its client disconnects, its token is revoked or the gateway stops."""
 
     def __init__(self, streams: Streams, request: Request, username: str, position: list[int] | None) -> None:
         super().__init__(media_type=MEDIA_TYPE, headers={"cache-control": "no-store", "x-accel-buffering": "no"})
-        # The length of the empty body.
+        # It is that of an empty body.
         del self.headers["content-length"]
         self._streams = streams
         self._request = request
@@ -116,7 +116,7 @@ class EventStream(Response):
             if not begun:
                 told = isinstance(error, Unavailable)
                 raise error if told else Unavailable("The insights cannot be followed now, try again") from None
-        # The client resumes, here or at another gateway.
+        # The client will resume, here or at another gateway.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_SECONDS):
                 await send({"type": "http.response.body", "body": b""})
@@ -148,16 +148,16 @@ class EventStream(Response):
                 await asyncio.gather(more, return_exceptions=True)
 
     async def _is_allowed(self) -> bool:
-        """Tell whether the token is still the user's: it may be revoked at any time."""
+        """Return True if the token is still the user's, because it may be revoked at any time."""
         token = self._request.headers["x-user-token"]
         users = self._streams.users
         return (users.recognise(token) or await users.look_up(token)) == self._username
 
     async def _is_there(self, value: bytes) -> bool:
-        """Tell whether what was read late is not erased by now: the topic may hold it still.
+        """Return False if the ECG of a row that was read late is erased by now: the topic may still hold the row.
 
         Raises:
-            Unavailable: if nobody knows at the moment.
+            Unavailable: if no worker answers in time.
         """
         try:
             ecg_id = decode(value).ecg_id
@@ -171,7 +171,7 @@ class EventStream(Response):
 
 
 def _event(row: bytes) -> str:
-    """Return what a row says as the fields of an event, or as a comment if it says nothing."""
+    """Return a row as the fields of an event, or as a comment if it cannot be decoded."""
     try:
         insights = decode(row)
     except ValueError:
@@ -182,7 +182,7 @@ def _event(row: bytes) -> str:
 
 
 def _fields(name: str, data: dict[str, object]) -> str:
-    # JSON has no line breaks of its own.
+    # orjson writes no line breaks, which would end the field.
     return f"event: {name}\ndata: {orjson.dumps(data).decode()}\n"
 
 

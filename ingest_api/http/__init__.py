@@ -1,1 +1,1 @@
-"""The gateway's HTTP: connections, answers and errors of all calls."""
+"""HTTP for all features: connections, responses and errors."""

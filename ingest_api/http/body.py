@@ -11,10 +11,10 @@ from shared.settings import MIB
 
 
 def check_media_type(request: Request) -> None:
-    """Refuse bodies that say that they are not plain JSON.
+    """Check that the headers declare plain JSON, or no type at all.
 
     Raises:
-        UnsupportedMediaType: if they do.
+        UnsupportedMediaType: if they declare another type or an encoding.
     """
     media_type = request.headers.get("content-type", plain.CONTENT_TYPE).partition(";")[0].strip().lower()
     if media_type != plain.CONTENT_TYPE:
@@ -24,7 +24,7 @@ def check_media_type(request: Request) -> None:
 
 
 def announced_length(request: Request, limit: int) -> int | None:
-    """Return the body's announced length, or None where it comes in chunks.
+    """Return the body's announced length, or None if it comes in chunks.
 
     Raises:
         TooLarge: if it is over the limit.
@@ -38,11 +38,11 @@ def announced_length(request: Request, limit: int) -> int | None:
 
 
 async def read_body(request: Request, limit: int, hold: Callable[[int], None] | None = None) -> bytes:
-    """Return the body; `hold` is called with the size of each part of it, before the next one is read.
+    """Return the body; `hold` is called with the size of each part before the next one is read.
 
     Raises:
         TooLarge: as soon as it is over the limit.
-        Unprocessable: if the client goes away before its end.
+        Unprocessable: if the client disconnects before its end.
     """
     first, body = b"", bytearray()
     try:
@@ -55,7 +55,7 @@ async def read_body(request: Request, limit: int, hold: Callable[[int], None] | 
             if not first:
                 first = chunk
             else:
-                # One buffer: many small parts of their own would take many times their size.
+                # Into one buffer: kept apart, many small parts would take many times their size.
                 body += chunk
     except ClientDisconnect:
         raise Unprocessable("body: incomplete", field="body") from None

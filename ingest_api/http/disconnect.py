@@ -1,4 +1,4 @@
-"""Requests that are held open until there is something to answer: only as long as their client is there, and we are."""
+"""Held requests: they wait for a result until the client disconnects or the gateway stops."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 async def hold(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """Return what comes of the work, or None once the client has gone or the gateway stops; the work ends then.
+    """Return the result of the work, or None if the client disconnects or the gateway stops first.
 
-    The request's body must have been read, or be none.
+    The work is cancelled then. The request's body must be empty or have been read.
     """
     stopping = services_of(request, GatewayServices).stopping
     working = asyncio.create_task(work)

@@ -1,4 +1,4 @@
-"""Every error that the gateway answers, with its status; one handler turns them into responses."""
+"""The gateway's error responses: an exception for each status, and the handlers that turn them into JSON."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ _METHODS_OF_FILES = {"GET", "HEAD"}
 
 
 class ApiError(Exception):
-    """An answer that is not a success."""
+    """An error response."""
 
     status: HTTPStatus
     headers: Mapping[str, str] | None = None
@@ -29,8 +29,8 @@ class ApiError(Exception):
         self.field = field
 
 
-class Unauthorized(ApiError):  # noqa: N818 - named for the answer
-    """401: the token is missing or unknown."""
+class Unauthorized(ApiError):  # noqa: N818 - named for the status
+    """401: the token is missing, unknown or expired."""
 
     status = HTTPStatus.UNAUTHORIZED
 
@@ -60,18 +60,18 @@ class UnsupportedMediaType(ApiError):  # noqa: N818
 
 
 class Unprocessable(ApiError):  # noqa: N818
-    """422: the body breaks the schema, or an accepted ECG could not be processed."""
+    """422: the request breaks the schema, or an accepted ECG could not be processed."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class TooManyRequests(ApiError):  # noqa: N818
-    """429: over a limit; `Retry-After` says when there is room again.
+    """429: a limit is exceeded; `Retry-After` says when to try again.
 
     Args:
-        detail: which limit.
-        wait: the seconds until then.
-        policy: the limit in the words of the header `RateLimit-Policy`, where a client can keep to it.
+        detail: a sentence about the limit.
+        wait: the seconds until there is room again.
+        policy: the limit as a value of the header `RateLimit-Policy`; None for a limit that clients cannot plan for.
     """
 
     status = HTTPStatus.TOO_MANY_REQUESTS
@@ -85,7 +85,7 @@ class TooManyRequests(ApiError):  # noqa: N818
 
 
 class Unavailable(ApiError):  # noqa: N818
-    """503: try again; `Retry-After` says when. `missing` says what is not there, for the metrics."""
+    """503: try again after `Retry-After` seconds. `missing` names the missing part in the metrics."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     headers = MappingProxyType({"retry-after": str(RETRY_AFTER_SECONDS)})
@@ -105,7 +105,7 @@ async def answer(_: Request, error: Exception) -> JsonResponse:
 
 
 async def refuse(request: Request, error: Exception) -> JsonResponse:
-    """Turn FastAPI's complaint about a parameter into a 422 like all others."""
+    """Turn FastAPI's validation error of a parameter into a 422 of the same form as all others."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
     first = error.errors()[0]
     field = str(first["loc"][-1])
@@ -113,19 +113,19 @@ async def refuse(request: Request, error: Exception) -> JsonResponse:
 
 
 async def fail(request: Request, _: BaseException) -> JsonResponse:
-    """Answer for an error that nothing else handles: 503 during a stop, whose cause it may be, else 500."""
-    # A request that fails before it reaches the app has none.
+    """Answer an unexpected error: 503 during a stop, which may have caused it, else 500."""
+    # The scope of a request that fails before it reaches the app has no app.
     if "app" in request.scope and services_of(request, GatewayServices).stopping.is_set():
         return await answer(request, Unavailable("The gateway is stopping, try again"))
     return JsonResponse({"detail": "Internal error"}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def add_handlers(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
-    """Have an app answer all errors alike; it has these routes."""
+    """Give the errors of an app with these routes the same form."""
     methods = [(route.path_regex, route.methods) for route in routes if isinstance(route, Route) and route.methods]
 
     async def refuse_method(request: Request, _: Exception) -> JsonResponse:
-        """Answer 405 with all methods of the path: Starlette names those of the first route that has the path."""
+        """Answer 405 with all methods of the path: Starlette names only those of the first route that matches."""
         allowed = set[str]().union(*(of for regex, of in methods if regex.match(request.scope["path"])))
         headers = {"allow": ", ".join(sorted(allowed or _METHODS_OF_FILES))}
         return JsonResponse({"detail": "Method Not Allowed"}, HTTPStatus.METHOD_NOT_ALLOWED, headers)

@@ -1,4 +1,4 @@
-"""What is noted of every request: an id that its log lines carry, how long its answer took, and a line if wanted."""
+"""Observation of every request: its id in log lines and answer, its duration, its trace, and an optional log line."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _REQUEST_ID_HEADER = REQUEST_ID_HEADER.encode()
 
 
 class Calls:
-    """Names the documented call that a request makes: nothing of what a client may write gets into the name."""
+    """Names the documented call that a request makes. No name contains input of a client."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         calls = [(method, route) for route in routes if isinstance(route, Route) for method in route.methods or ()]
@@ -30,7 +30,7 @@ class Calls:
         self._patterns = [(method, r.path_regex, f"{method} {r.path}") for method, r in calls if r.param_convertors]
 
     def name(self, scope: Scope) -> str:
-        """Return method and path, with parameters for what differs from request to request, or `other`."""
+        """Return the method and path template of the call, as in `GET /ecgs/{ecg_id}`, or `other`."""
         method, path = scope["method"], scope["path"]
         if name := self._fixed.get((method, path)):
             return name
@@ -38,9 +38,9 @@ class Calls:
 
 
 class Observed:
-    """An app whose every request has an id, in its answer and in its log lines, and is measured.
+    """An app that gives every request an id, for its answer and its log lines, and measures it.
 
-    An id that the client sent is kept if it may stand in a log line. With `access_log`, every answer is a line too.
+    A client's own id is kept if it is harmless in a log line. With `access_log`, every answer gets a log line.
     """
 
     def __init__(self, app: ASGIApp, calls: Calls, access_log: bool, tracing: Tracing | None = None) -> None:
@@ -58,7 +58,7 @@ class Observed:
         given = next((value for name, value in scope["headers"] if name == _REQUEST_ID_HEADER), None)
         known = (given and valid_request_id(given.decode("latin-1"))) or new_request_id()
         header = (_REQUEST_ID_HEADER, known.encode())
-        # Every request has a task, and with it a context, of its own.
+        # Every request has its own task, and so its own context.
         request_id.set(known)
         span = self._tracing.serving(scope["headers"]) if self._tracing else None
 
@@ -72,7 +72,7 @@ class Observed:
         try:
             await self._app(scope, receive, send_noted)
         except (Exception, asyncio.CancelledError) as error:
-            # The server cancels only what is still under way when it has to stop.
+            # The server cancels only the requests that are still under way when its time to stop is over.
             if not isinstance(error, asyncio.CancelledError):
                 log.exception("a request failed")
             if not status:
@@ -87,6 +87,6 @@ class Observed:
                 log.info("answered", call=call, status=status, seconds=round(elapsed, 6))
 
 
-@cache  # looking a child up takes longer than observing
+@cache  # looking up the labels takes longer than observing
 def _duration(call: str, status: int) -> Histogram:
     return metrics.requests.labels(call, status)

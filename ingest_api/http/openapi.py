@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of answers, bodies and errors that several calls have in common."""
+"""Parts of the OpenAPI document that several calls share: answers, bodies and errors."""
 
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
-"""The documentation of answers by their status, as FastAPI takes it."""
+"""The documentation of answers by status, in the form that FastAPI takes."""
 
 INT64: Final = {"minimum": -(2**63), "maximum": 2**63 - 1}
 RETRY_AFTER: Final = {
@@ -17,10 +17,10 @@ EXAMPLE_ID: Final = "5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77"
 
 
 class Problem(BaseModel):
-    """Why a request was not answered with success."""
+    """The reason for an error, or for a result that is not there yet."""
 
     detail: str
-    field: Annotated[str | None, Field(description="The offending field, where there is one.")] = None
+    field: Annotated[str | None, Field(description="The field that caused it, if there is one.")] = None
 
 
 def success(description: str, example: Any) -> dict[str, Any]:
@@ -36,12 +36,12 @@ def problem(description: str, detail: str, field: str | None = None) -> dict[str
 
 def unavailable(detail: str) -> dict[str, Any]:
     """Return the documentation of a 503."""
-    return problem("Not now; try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}
+    return problem("Not possible now. Try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}
 
 
 def too_many(detail: str, description: str) -> dict[str, Any]:
     """Return the documentation of a 429."""
-    return problem(f"{description}; try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}
+    return problem(f"{description}. Try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}
 
 
 BODY_ERRORS: Final[Responses] = {
@@ -58,12 +58,12 @@ def body(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def correct(app: FastAPI, parts: type[BaseModel], any_text: tuple[str, ...]) -> None:
-    """Correct what FastAPI cannot know of an app in its OpenAPI document.
+    """Correct an app's OpenAPI document where FastAPI lacks information.
 
     Args:
         app: the app.
-        parts: a model to which a documented body refers.
-        any_text: the paths whose DELETE takes any text as parameter: FastAPI's 422 is never the answer.
+        parts: a model that a documented body refers to, and that FastAPI leaves out.
+        any_text: paths whose DELETE accepts any text as its parameter, so that it never answers FastAPI's 422.
     """
     generate = app.openapi
 

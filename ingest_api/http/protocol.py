@@ -1,4 +1,4 @@
-"""Connections: uvicorn's, with limits to what a client may send before it is answered, and may leave unread."""
+"""uvicorn's connections, with limits on what a client sends before it is answered and on what it leaves unread."""
 
 import asyncio
 import socket
@@ -13,13 +13,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from ingest_api.http.slow_clients import Awaited, Clients
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Of a request's line and its headers together."""
+"""Limit of a request's line and headers together."""
 MAX_PIPELINED = 16
-"""Requests that wait on a connection for the answer to one before."""
+"""Limit of the requests on a connection that wait for the answer to an earlier one."""
 
-# Linger for no time (struct linger of socket(7)).
+# Linger for zero seconds (struct linger of socket(7)), so that closing resets the connection.
 _RESET = struct.pack("ii", 1, 0)
-_NO_HTTP = (HTTPStatus.BAD_REQUEST, "This is no HTTP request")
+_NO_HTTP = (HTTPStatus.BAD_REQUEST, "The request is not valid HTTP")
 _TOO_SLOW = "The request came too slowly"
 _HEAD_TOO_LARGE = (
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -28,7 +28,7 @@ _HEAD_TOO_LARGE = (
 
 
 class Connection(HttpToolsProtocol):
-    """A connection that ends where its client goes beyond the limits. See docs/decisions/0022-hostile-clients.md."""
+    """A connection that is ended when its client exceeds a limit. See docs/decisions/0022-hostile-clients.md."""
 
     def __init__(self, clients: Clients, **given: Any) -> None:
         super().__init__(**given)
@@ -42,7 +42,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def awaited(self) -> tuple[Awaited, object] | None:
-        """What the client is waited for, and in which request."""
+        """What the gateway waits for from the client, and in which request; None if for nothing."""
         if self.unread:
             return Awaited.READING, None
         if self._in_message:
@@ -51,35 +51,35 @@ class Connection(HttpToolsProtocol):
 
     @property
     def unread(self) -> int:
-        """The bytes that wait to be read by the client."""
+        """The bytes of answers that wait for the client to read them."""
         return self.transport.get_write_buffer_size()
 
     @property
     def _answering(self) -> RequestResponseCycle | None:
-        """The request that is being answered, if there is one: the latest may wait for it."""
+        """The request that is being answered, or None; `cycle` may be a later request that waits for it."""
         return None if self._latest is None or self._latest.response_complete else self._latest
 
     def give_up(self) -> None:
-        """Wait no longer for the client."""
+        """Stop waiting for the client: answer 408 to a request that has partly arrived, else close the connection."""
         if not self.unread and (self._in_message or self._head_bytes):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, _TOO_SLOW)
         else:
             self.hang_up()
 
     def hang_up(self) -> None:
-        """End the connection at once."""
+        """Close the connection at once."""
         if self.unread:
-            # With a reset: what is on its way to a client that reads nothing would stay in the system's memory for it.
+            # With a reset, because the kernel would otherwise keep the sent data for a client that does not read.
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Begin."""
+        """Register the connection."""
         super().connection_made(transport)
         self._clients.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, and tell the request that is being answered: uvicorn tells the latest only."""
+        """Report the end of the connection to the request that is being answered: uvicorn tells only the latest one."""
         self._clients.remove(self)
         self.pipeline.clear()
         if answering := self._answering:
@@ -88,7 +88,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come, unless it is too much before the end of a head."""
+        """Parse data, and refuse a head that exceeds its limit before it ends."""
         self._part_bytes = len(data)
         self.received += self._part_bytes
         was_in_message, latest = self._in_message, self.cycle
@@ -101,10 +101,10 @@ class Connection(HttpToolsProtocol):
                 self._refuse(*_HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        """Begin to answer a request, or have it wait for the one before.
+        """Begin to answer a request, or let it wait for the previous one.
 
         Raises:
-            ValueError: if its head is too large, or if too many wait.
+            ValueError: if its head is too large, or too many requests wait. It ends the parsing.
         """
         if self._head_bytes + self._part_bytes > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
             self._refusal = _HEAD_TOO_LARGE
@@ -116,26 +116,26 @@ class Connection(HttpToolsProtocol):
         self._in_message = True
 
     def on_message_complete(self) -> None:
-        """Note the end of a request."""
+        """Note that the request has arrived completely."""
         self._in_message = False
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """Note that much waits to be read."""
+        """Note that the client has much to read."""
         super().pause_writing()
         self._clients.has_to_read(self)
 
     def resume_writing(self) -> None:
-        """Note that most of it was read."""
+        """Note that the client has read most of it."""
         super().resume_writing()
         self._clients.has_read(self)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser does not take."""
+        """Refuse data that the parser rejects."""
         self._refuse(*self._refusal)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Answer a request, once most of the answer before it was read: one at most waits for a client."""
+        """Answer a request once most of the previous answer was read, so that only one answer waits for a client."""
         self._latest = cycle
         super()._start_asgi_task(cycle, self._once_read(cycle, app) if self.flow.write_paused else app)
 
@@ -151,7 +151,7 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Answer and hang up; only hang up where the answer would be taken for that to another request."""
+        """Answer and close the connection; without an answer if the client would assign it to another request."""
         answering = self._answering
         is_own = answering is None or (self._in_message and answering is self.cycle and not answering.response_started)
         if not is_own or self.flow.write_paused:

@@ -10,5 +10,5 @@ class JsonResponse(JSONResponse):
     """JSON written by orjson."""
 
     def render(self, content: Any) -> bytes:
-        """Encode the content, in which signals are arrays."""
+        """Encode the content, whose signals may be NumPy arrays."""
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)

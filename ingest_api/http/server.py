@@ -1,4 +1,4 @@
-"""The server: uvicorn's, which ends in time, and when a Kafka client has died."""
+"""uvicorn's server, which stops in time, and also when a Kafka client has died."""
 
 import asyncio
 import socket
@@ -13,18 +13,18 @@ from shared.kafka.client_watch import ClientDied, watch
 log = structlog.get_logger(__name__)
 
 REQUEST_SECONDS = 5
-"""Of a stop, for the requests under way. Those that are still waiting for a broker then are answered 503."""
+"""Seconds that a stop leaves to the requests under way. Those that still wait for a broker then get 503."""
 CLIENT_DIED = 4
 """The exit code after the death of a Kafka client."""
 
 
 class Server(uvicorn.Server):
-    """A server that ends in time, whatever hangs: a broker that does not answer, a client that does not read.
+    """A server that stops in time, even if a broker does not answer or a client does not read.
 
-    `stopping` is set as soon as the stop begins: requests that are held end then, and their clients ask another
-    gateway. What was accepted is durable, so the process may end at the deadline with connections still open.
+    `stopping` is set as soon as the stop begins: held requests end then, and their clients ask another gateway.
+    Accepted ECGs are durable, so the process may exit at the deadline with connections still open.
 
-    It stops by itself when a Kafka client has died: another process has to take its place.
+    It stops by itself when a Kafka client has died, so that a new process can take its place.
     """
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
@@ -35,7 +35,7 @@ class Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal comes or a Kafka client dies."""
         serving = asyncio.current_task()
-        assert serving is not None  # noqa: S101 - this is one
+        assert serving is not None  # noqa: S101 - this runs in a task
         watching = asyncio.create_task(self._watch(serving))
         try:
             await super().serve(sockets)
@@ -46,7 +46,7 @@ class Server(uvicorn.Server):
             watching.cancel()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop. Before the start is complete nobody was answered anything: there is nothing to wait for."""
+        """Begin to stop. Before the start is complete there are no requests to wait for: exit at once."""
         if not self.started:
             end("stopped before the start was complete")
         if not self.should_exit:
@@ -65,5 +65,5 @@ class Server(uvicorn.Server):
             self.failed = self.should_exit = True
             self._begin_to_stop()
             if not self.started:
-                # uvicorn looks at `should_exit` only after the start, which may wait for that client.
+                # uvicorn checks `should_exit` only after the start, which may wait for that client.
                 serving.cancel()

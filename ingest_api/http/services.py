@@ -1,4 +1,4 @@
-"""The collaborators of a call, by their types: FastAPI keeps them in `app.state`, of which no type is known."""
+"""Typed access to the collaborators of a call: FastAPI keeps them in `app.state`, which has no types."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,10 +10,10 @@ from fastapi import Request
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayServices:
-    """What every call needs. Each feature adds its own collaborators in a subclass.
+    """The collaborators of every call. Each feature adds its own in a subclass.
 
     Args:
-        stopping: set when the gateway stops, before the server waits for the requests under way.
+        stopping: set when the gateway begins to stop, before the server waits for the requests under way.
     """
 
     stopping: asyncio.Event
@@ -23,14 +23,14 @@ S = TypeVar("S", bound=GatewayServices)
 
 
 def services_of(request: Request, kind: type[S]) -> S:
-    """Return the collaborators of the app that answers a request, as those of a feature."""
+    """Return the collaborators of the app that answers a request, typed as those of a feature."""
     found = request.app.state.services
-    assert isinstance(found, kind)  # noqa: S101 - the app's are of all kinds
+    assert isinstance(found, kind)  # noqa: S101 - the app's `Services` inherits from every kind
     return found
 
 
 def provided(kind: type[S]) -> Callable[[Request], Awaitable[S]]:
-    """Return a FastAPI dependency on the collaborators of a feature."""
+    """Return a FastAPI dependency that provides the collaborators of a feature."""
 
     async def provide(request: Request) -> S:
         return services_of(request, kind)

@@ -1,4 +1,4 @@
-"""Clients: how long they are waited for, and how much may wait for them."""
+"""Slow clients: how long the gateway waits for them, and how many unread bytes it keeps for them."""
 
 import asyncio
 import math
@@ -8,13 +8,13 @@ from typing import Protocol
 from shared.settings import Settings
 
 LEAST_BYTES_PER_SECOND = 1024
-"""What a client must send of a body, or take of an answer, on the average of `client_timeout` seconds."""
+"""The least rate at which a client sends a body or reads an answer, averaged over `client_timeout` seconds."""
 
 _LOOKS_PER_TIMEOUT = 4
 
 
 class Awaited(Enum):
-    """What a gateway may wait for its client to do."""
+    """The action of a client that the gateway waits for."""
 
     REQUEST = "to send the head of a request"
     BODY = "to send more of its body"
@@ -26,29 +26,29 @@ class Client(Protocol):
 
     @property
     def awaited(self) -> tuple[Awaited, object] | None:
-        """What it is waited for, and in which request."""
+        """What the gateway waits for from it, and in which request; None if for nothing."""
 
     @property
     def received(self) -> int:
-        """How many bytes have come from it."""
+        """The bytes received from it."""
 
     @property
     def unread(self) -> int:
-        """How many bytes wait to be read by it."""
+        """The bytes that wait for it to read them."""
 
     def give_up(self) -> None:
-        """Wait no longer for it."""
+        """Stop waiting for it."""
 
     def hang_up(self) -> None:
-        """End the connection at once, whatever waits to be read."""
+        """Close the connection at once, even with unread bytes."""
 
 
 class Clients:
-    """All clients of a gateway: what one of them does not do harms no other.
+    """All clients of a gateway, limited so that slow ones do not harm the others.
 
-    One has `client_timeout` seconds for the head of a request, and must not be slower than `LEAST_BYTES_PER_SECOND`
-    with the rest. Answers that wait to be read take `max_unread_bytes` at most, or are a single one: those who read
-    slowest go first.
+    A client has `client_timeout` seconds for the head of a request, and must not be slower than
+    `LEAST_BYTES_PER_SECOND` with the rest. Unread answers take at most `max_unread_bytes`, except that a single one may
+    be larger: beyond it, the slowest readers are cut off first.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -58,18 +58,18 @@ class Clients:
         self._reading: dict[Client, _Reading] = {}
 
     def add(self, client: Client) -> None:
-        """Look after a client."""
+        """Begin to watch a client."""
         if not self._patience:
             self._look_later()
         self._patience[client] = _Patience()
 
     def remove(self, client: Client) -> None:
-        """Look no more after one."""
+        """Stop watching a client."""
         self._patience.pop(client, None)
         self._reading.pop(client, None)
 
     def has_to_read(self, client: Client) -> None:
-        """Note that much of an answer waits to be read."""
+        """Note that a client has much of an answer to read."""
         now = asyncio.get_running_loop().time()
         self._reading[client] = _Reading(now, client.unread)
         while len(self._reading) > 1 and sum(reader.unread for reader in self._reading) > self._max_unread:
@@ -78,7 +78,7 @@ class Clients:
             slowest.hang_up()
 
     def has_read(self, client: Client) -> None:
-        """Note that most of it was read."""
+        """Note that a client has read most of it."""
         self._reading.pop(client, None)
 
     def _look_later(self) -> None:
@@ -94,7 +94,7 @@ class Clients:
 
 
 class _Patience:
-    """What a client is waited for, since when, and how much it has done since then."""
+    """What the gateway waits for from a client, since when, and the bytes transferred since."""
 
     def __init__(self) -> None:
         self._awaited: tuple[Awaited, object] | None = None
@@ -103,7 +103,7 @@ class _Patience:
         self._done = 0
 
     def is_over(self, now: float, client: Client, timeout: float) -> bool:
-        """Tell whether it has done too little for too long."""
+        """Return True if the client has transferred too little for `timeout` seconds."""
         awaited = client.awaited
         if awaited is None:
             self._awaited = None
@@ -112,7 +112,7 @@ class _Patience:
         if awaited != self._awaited:
             self._awaited, self._since, self._left, self._done = awaited, now, left, 0
             return False
-        # Meanwhile more may have been written.
+        # A larger number of unread bytes only means that the gateway has written more.
         self._done += max(0, self._left - left)
         self._left = left
         if now - self._since < timeout:
@@ -124,12 +124,12 @@ class _Patience:
 
 
 class _Reading:
-    """Since when a client has had something to read, and how much that was."""
+    """Since when a client has had much to read, and how many bytes that was."""
 
     def __init__(self, since: float, size: int) -> None:
         self._since = since
         self._size = size
 
     def speed(self, now: float, left: int) -> float:
-        """Return the bytes that it has read each second."""
+        """Return the bytes per second that the client has read since."""
         return (self._size - left) / (now - self._since) if now > self._since else math.inf

@@ -1,4 +1,4 @@
-"""The page at `/` and the documentation at `/docs`: static files of this package, with headers that isolate them."""
+"""The page at `/` and the documentation at `/docs`: static files of the gateway, with headers that isolate them."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 _DIRECTORY = Path(__file__).parents[1] / "page"
 _HEADERS = {
-    # Nothing inline, nothing from elsewhere, no HTML made of text, and in no other page's frame.
+    # No inline code or styles, nothing from other origins, no HTML made from text, no frame in another page.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'",
@@ -18,7 +18,7 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    # Asked for again each time, and sent again only after an update: no page is made of files of two versions.
+    # Browsers revalidate every file each time, so that no page mixes files of two versions.
     "cache-control": "no-cache",
 }
 
@@ -27,7 +27,7 @@ class _Page(StaticFiles):
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """Return a file, or the answer that the browser's copy is good."""
+        """Return a file, or 304 if the browser's copy is up to date."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers.update(_HEADERS)
         return response

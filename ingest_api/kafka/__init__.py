@@ -1,1 +1,1 @@
-"""The gateway's Kafka: what all features publish through and read from."""
+"""Kafka for all features: publishing, cursors, closing clients, and metrics of the cluster."""

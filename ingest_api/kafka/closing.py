@@ -1,4 +1,4 @@
-"""Closing Kafka clients in the background: it may take as long as a broker holds a question."""
+"""Closing Kafka clients in the background, because that may take as long as a broker holds a request."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Closing:
-    """The clients that are being closed, and that no request waits for."""
+    """Kafka clients that are being closed while no request waits for it."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

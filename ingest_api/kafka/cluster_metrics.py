@@ -1,4 +1,4 @@
-"""What only the broker knows of the pipeline: how far the workers are behind, and the topics' copies."""
+"""Metrics that only the broker knows: the lag of the workers, and the replicas of the topics."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from shared.kafka.clients import new_admin, new_reader, worker_group
 from shared.kafka.topics import Topics
 from shared.settings import Settings
 
-# A question goes to any broker, also to one that is down until the client has noticed: an alert about it must not be
-# without its metric at every third scrape.
+# A request may go to a broker that is down, until the client has noticed. With a longer timeout, the metrics that an
+# alert about that broker needs would be missing in every third scrape.
 _REQUEST_TIMEOUT_MS = 1000
 _again = AsyncRetrying(
     retry=retry_if_exception_type(KafkaError), stop=stop_after_attempt(5), wait=wait_fixed(0.1), reraise=True
@@ -20,9 +20,9 @@ _again = AsyncRetrying(
 
 
 class ClusterMetrics:
-    """Asks the broker when it is told to.
+    """Asks the broker for metrics, at each `refresh`.
 
-    A gateway does so although the lag is the workers': when no worker is left, nobody else could tell.
+    Gateways do that, although the lag is the workers', because somebody has to report it when no worker is left.
     """
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
@@ -48,21 +48,21 @@ class ClusterMetrics:
         await self._admin.close()
 
     async def refresh(self) -> None:
-        """Set the metrics anew; those that cannot be asked for are left out.
+        """Update the metrics. Those that the broker does not answer are absent.
 
         Raises:
             KafkaError: if the brokers cannot be asked.
         """
         for metric in (metrics.group_lag, metrics.replicas, metrics.in_sync_replicas):
             metric.clear()
-        # Committed first: what is committed meanwhile makes the lag too large for a moment, never negative.
+        # Committed offsets first: a commit in between then makes the lag too large for a moment, never negative.
         committed: dict[TopicPartition, Any] = await _again(
             self._admin.list_consumer_group_offsets, self._group, partitions=self._partitions
         )
         begins = await self._reader.beginning_offsets(self._partitions)
         ends = await self._reader.end_offsets(self._partitions)
         for tp, end in ends.items():
-            # Without a commit, the workers begin with what there is. What retention took is not waiting either.
+            # Without a commit, the workers begin with the first record. Records that retention has deleted do not wait.
             done = max(committed[tp].offset, begins[tp]) if tp in committed else begins[tp]
             metrics.group_lag.labels(tp.partition).set(max(end - done, 0))
         topics: list[Any] = await _again(self._admin.describe_topics, [topic.name for topic in self._topics])

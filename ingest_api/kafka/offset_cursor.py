@@ -1,4 +1,4 @@
-"""Positions on a topic, as ids of events and as cursors: opaque, and the same for every gateway."""
+"""Positions on a topic as opaque text, for event ids and cursors. Every gateway can read them."""
 
 import base64
 import hmac
@@ -14,7 +14,7 @@ _decoder = msgspec.msgpack.Decoder(list[int])
 
 
 class OffsetCursors:
-    """Writes positions, so many numbers for all partitions, as text that nobody else can make up."""
+    """Writes positions, which are lists of `numbers` integers, as signed text, and reads them."""
 
     def __init__(self, settings: Settings, topic: Topic, numbers: int) -> None:
         self._key = hmac.digest(settings.secret.get_secret_value().encode(), b"ecg/events/v1", "sha256")
@@ -27,7 +27,7 @@ class OffsetCursors:
         return base64.urlsafe_b64encode(self._tag(offsets) + offsets).decode().rstrip("=")
 
     def decode(self, text: str) -> list[int]:
-        """Return the position; partitions that were added since then begin at 0.
+        """Return the position; partitions that were added since begin at 0.
 
         Raises:
             ValueError: if it was not made by `encode` for this topic.
@@ -37,7 +37,7 @@ class OffsetCursors:
         if not hmac.compare_digest(tag, self._tag(offsets)):
             raise ValueError("no position on this topic")
         position = _decoder.decode(offsets)
-        # Base64 has bits to spare at its end: one position has one text.
+        # The last character of base64 has unused bits: accept only the text that `encode` writes.
         if text != self.encode(position) or len(position) > self._numbers:
             raise ValueError("no position on this topic")
         return position + [0] * (self._numbers - len(position))

@@ -1,4 +1,4 @@
-"""Publishing: a producer that is replaced when it is of no more use."""
+"""Publishing, with a producer that is replaced when it is broken."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 
 def headers_of(content_type: str) -> list[tuple[str, bytes]]:
-    """Return the headers of a message: what its value is, and the request that it comes from."""
+    """Return the headers of a message: its content type, and the id of its request if there is one."""
     known = request_id.get()
     return [("content-type", content_type.encode()), *([(REQUEST_ID_HEADER, known.encode())] if known else [])]
 
@@ -62,17 +62,17 @@ class Publisher:
     ) -> int:
         """Publish a record, or a tombstone (None), wait for its acknowledgement, and return its offset.
 
-        It goes to the partition of its key, or to any without one, unless another one is named.
+        It goes to `partition`, or else to the partition of its key, or to any without a key.
 
         Raises:
-            KafkaError: if it is not acknowledged; it may be there all the same.
+            KafkaError: if it is not acknowledged, although it may have been stored.
         """
         begun = perf_counter()
         while True:
             producer = self._producer
             try:
                 acknowledged = await producer.send(topic, value, key, partition, headers=list(headers))
-                # Who gives up waiting does not take the record back.
+                # Shielded, because a caller that stops waiting cannot withdraw the record.
                 metadata = await asyncio.shield(acknowledged)
             except PRODUCER_BROKEN as error:
                 await self._replace(producer, error)

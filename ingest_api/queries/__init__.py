@@ -1,1 +1,1 @@
-"""Queries: the answers to questions for a user's ECGs."""
+"""Queries: reading a user's insights, the list of their ECGs, and an ECG itself."""

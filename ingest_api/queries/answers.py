@@ -1,4 +1,4 @@
-"""What the gateway says of ECGs, as documents for JSON."""
+"""The documents about ECGs that the gateway returns as JSON."""
 
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -25,7 +25,7 @@ def summary(row: Insights) -> dict[str, Any]:
 
 
 def stored_ecg(row: Insights, ecg: Ecg) -> dict[str, Any]:
-    """Return an ECG as it was submitted; its signals are arrays."""
+    """Return an ECG as it was submitted; its signals are NumPy arrays."""
     return {
         "id": ecg.id,
         "date": ecg.date,

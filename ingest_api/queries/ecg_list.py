@@ -15,10 +15,10 @@ class EcgList:
         self._cursors = cursors
 
     async def page(self, user: str, limit: int, cursor: str | None) -> tuple[list[Insights], str | None]:
-        """Return the next rows, so many at most, and the cursor of the page after them, if there is one.
+        """Return at most `limit` rows, and the cursor of the next page if there is one.
 
         Raises:
-            Unprocessable: if it is no cursor of this user.
+            Unprocessable: if the cursor is not one of this user.
             Unavailable: if no worker that serves a partition answers in time.
         """
         try:

@@ -1,4 +1,4 @@
-"""The calls that read: an ECG's insights, a user's ECGs, and an ECG as it was submitted."""
+"""The endpoints that read: an ECG's insights, a user's ECGs, and an ECG as it was submitted."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -31,17 +31,17 @@ router = APIRouter(tags=["ecgs"])
     openapi_extra={"parameters": [schemas.PREFER]},
     responses={
         200: success("The insights.", schemas.EXAMPLE_INSIGHTS),
-        202: problem("Accepted, and not yet processed.", _PENDING),
+        202: problem("The ECG is accepted, but not yet processed.", _PENDING),
         **USER_ERRORS,
         404: problem("There is no such ECG of this user.", f"ECG not found for id {EXAMPLE_ID}"),
         422: problem(
-            "Accepted, and then impossible to process.", "leads: an insight could not be computed (ValueError)"
+            "The ECG was accepted, but could not be processed.", "leads: an insight could not be computed (ValueError)"
         ),
         503: unavailable("The insights are being moved to another worker, try again"),
     },
 )
 async def read_insights(request: Request, ecg_id: str, user: User) -> JsonResponse:
-    """Answer the insights of the caller's ECG, its leads in the order submitted."""
+    """Return the insights of the caller's ECG, its leads in the order submitted."""
     queries = services_of(request, QueryServices)
     wait = 0 if queries.long_polls.full else wait_seconds(request.headers.getlist("prefer"))
     applied = {"preference-applied": f"wait={wait}"} if wait else None
@@ -61,19 +61,22 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
     responses={
         200: success("A page.", schemas.EXAMPLE_LIST),
         **USER_ERRORS,
-        422: problem("Limit or cursor cannot be one.", "cursor: must be the `next` of a page of yours", "cursor"),
+        422: problem(
+            "The limit or the cursor is not valid.", "cursor: must be the `next` of a page of yours", "cursor"
+        ),
         503: unavailable("The list is being moved to another worker, try again"),
     },
 )
 async def list_ecgs(
     services: Services,
     user: User,
-    limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="How many at most.")] = 50,
-    cursor: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="Maximum number of ECGs.")] = 50,
+    cursor: Annotated[str | None, Query(description="The `next` of the previous page.")] = None,
 ) -> JsonResponse:
-    """Answer a page of the caller's processed ECGs, the latest accepted first.
+    """Return a page of the caller's processed ECGs, the latest accepted first.
 
-    Who follows `next` to its end sees each ECG that was there at the beginning once, whatever comes meanwhile.
+    Following `next` to its end returns each ECG that was there at the beginning exactly once, even if others arrive
+    meanwhile.
     """
     rows, following = await services.ecg_list.page(user, limit, cursor)
     await services.audit.record("ecgs_listed", user)
@@ -86,16 +89,16 @@ async def list_ecgs(
     response_model=schemas.StoredEcg,
     responses={
         200: success("The ECG.", schemas.EXAMPLE_ECG),
-        202: problem("Accepted, and not yet processed.", _PENDING),
+        202: problem("The ECG is accepted, but not yet processed.", _PENDING),
         **USER_ERRORS,
         404: problem("There is no such ECG of this user.", f"ECG not found for id {EXAMPLE_ID}"),
-        410: problem("Its signals were kept as long as they are; its insights stay.", GONE),
-        422: problem("Accepted, and then impossible to read.", "leads[0].signal: must hold integers only"),
+        410: problem("The ECG's signals are no longer kept, but its insights are.", GONE),
+        422: problem("The ECG was accepted, but could not be read.", "leads[0].signal: must hold integers only"),
         503: unavailable("The signals cannot be read now, try again"),
     },
 )
 async def read_ecg(services: Services, request: Request, ecg_id: str, user: User) -> JsonResponse:
-    """Answer the caller's ECG with its signals, for as long as submissions are kept."""
+    """Return the caller's ECG with its signals, for as long as submissions are kept."""
     row = await services.lookup.find(request, ecg_id, user)
     if row is None:
         return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED)

@@ -1,4 +1,4 @@
-"""Cursors: a place in a user's list, as an opaque string that only this deployment makes, for that user alone."""
+"""Cursors: a position in a user's list, as an opaque string that is signed for that user."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -10,23 +10,23 @@ _TIME_BYTES = 8
 
 
 class ListCursors:
-    """Makes and reads cursors; all holders of the same secret agree, and keep nothing."""
+    """Makes and reads cursors. Gateways with the same secret accept each other's, and store none."""
 
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"ecg/cursors/v1", "sha256")
 
     def seal(self, username: str, at: Position) -> str:
-        """Return the cursor of a place in a user's list."""
+        """Return the cursor of a position in a user's list."""
         place = at.accepted.to_bytes(_TIME_BYTES) + at.ecg_id.encode()
-        # No name holds a zero byte.
+        # The zero byte separates them, because no username contains one.
         tag = hmac.digest(self._key, username.encode() + b"\0" + place, "sha256")[:_TAG_BYTES]
         return urlsafe_b64encode(tag + place).rstrip(b"=").decode()
 
     def open(self, username: str, cursor: str) -> Position:
-        """Return the place that a cursor of this user stands for.
+        """Return the position of a user's cursor.
 
         Raises:
-            ValueError: if it is none.
+            ValueError: if it is not a cursor of this user.
         """
         place = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[_TAG_BYTES:]
         at = Position(int.from_bytes(place[:_TIME_BYTES]), place[_TIME_BYTES:].decode())

@@ -1,4 +1,4 @@
-"""Queries that wait: answered as soon as the insights are there."""
+"""Queries that wait until the insights are there."""
 
 from fastapi import Request
 
@@ -8,7 +8,7 @@ from shared.messages.insights import Insights
 
 
 class LongPolls:
-    """Waits for insights, for at most `limit` queries at a time."""
+    """Waits for insights. Callers check `full` first, so that at most `limit` queries wait at a time."""
 
     def __init__(self, workers: WorkerClient, limit: int) -> None:
         self._workers = workers
@@ -17,11 +17,11 @@ class LongPolls:
 
     @property
     def full(self) -> bool:
-        """Whether no further query may wait."""
+        """True if no further query may wait."""
         return self._count >= self._limit
 
     async def find(self, request: Request, ecg_id: str, owner: str | None, seconds: int) -> Insights | None:
-        """Return what `WorkerClient.wait_for` does, or None once the client has gone or the gateway stops.
+        """Return the result of `WorkerClient.wait_for`, or None if the client disconnects or the gateway stops.
 
         Raises:
             Unavailable: if no worker that serves the partition has answered in that time.

@@ -1,4 +1,4 @@
-"""Looking up the row of a user's ECG, so that an ECG of somebody else is a row not found."""
+"""Looking up the row of a user's ECG. Another user's ECG is not found, like one that does not exist."""
 
 from fastapi import Request
 
@@ -23,13 +23,13 @@ class Lookup:
         """Return the row of a user's ECG, or None while it is not processed.
 
         Args:
-            request: the question.
+            request: the request.
             ecg_id: the ECG's id.
-            user: who asks.
-            wait: how many seconds to wait for it.
+            user: the user who asks.
+            wait: the seconds to wait for the row.
 
         Raises:
-            NotFound: if the user has no such ECG, or not any more.
+            NotFound: if the user has no such ECG, or it was erased.
             Unavailable: if no worker that serves the partition answers in time.
         """
         issued_here = self._issuer.belongs(ecg_id, user)
@@ -39,23 +39,23 @@ class Lookup:
         if issued_here and not (found is not None and found.erased):
             return None
         if found is not None and not found.erased:
-            # On record after the answer, whose time would otherwise tell that there is such an ECG.
+            # Recorded after the answer, whose time would otherwise reveal that the ECG exists.
             self._audit.note_later("refused", found.username, ecg_id, user)
         raise NotFound(f"ECG not found for id {ecg_id}")
 
     async def _row(self, request: Request, ecg_id: str, user: str, wait: int, issued_here: bool) -> Insights | None:
         if not is_valid(ecg_id):
             return None
-        # An issued id is signed for its owner; and after its erasure no row names one.
+        # A worker need not check the owner of an id that was issued to the user, and after an erasure its row has none.
         owner = None if issued_here else user
         another_users = is_issued(ecg_id) and not issued_here
         if wait and not another_users:
             return await self._long_polls.find(request, ecg_id, owner, wait)
-        # What a gateway issued to another user is asked for too, for the audit: it is not worth a wait.
+        # An id that was issued to another user is looked up for the audit only, which is not worth a wait.
         try:
             return await self._workers.find(ecg_id, owner)
         except Unavailable:
-            # The answer to such an id is known without a worker.
+            # The answer to such an id is 404, even without a worker.
             if not another_users:
                 raise
             return None

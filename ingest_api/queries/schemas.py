@@ -1,4 +1,4 @@
-"""What goes over the wire for a query: insights, the list of a user's ECGs, and an ECG as it was submitted."""
+"""The wire formats of queries: insights, the list of a user's ECGs, and an ECG as it was submitted."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -12,9 +12,9 @@ PREFER: Final[dict[str, Any]] = {
     "in": "header",
     "required": False,
     "schema": {"type": "string"},
-    "description": f"`wait=N` (RFC 7240): answer as soon as the insights are there, or after N seconds, at most "
-    f"{MAX_WAIT_SECONDS}. `Preference-Applied` in the answer says that it was done; a gateway for which too many wait "
-    "answers at once.",
+    "description": "`wait=N` (RFC 7240): the answer comes as soon as the insights are there, or after N seconds, at "
+    f"most {MAX_WAIT_SECONDS}. `Preference-Applied` in a 200 or 202 confirms that. If too many requests wait, the "
+    "gateway answers at once.",
     "example": "wait=10",
 }
 EXAMPLE_INSIGHTS: Final = {
@@ -22,7 +22,7 @@ EXAMPLE_INSIGHTS: Final = {
     "leads": [{"name": "I", "number_of_zero_crossings": 3}, {"name": "II", "number_of_zero_crossings": 1}],
 }
 _EXAMPLE_ACCEPTED = "2026-11-24T10:00:00.123Z"
-# FastAPI leaves out of its document what is null.
+# Without nulls, because FastAPI leaves them out of its document.
 EXAMPLE_LIST: Final = {
     "ecgs": [
         {
@@ -44,7 +44,7 @@ EXAMPLE_ECG: Final = {
     "leads": [{"name": "II", "number_of_samples": 3, "adc_gain": 1000.0, "signal": [1, 0, -1]}],
 }
 
-_ACCEPTED_AT = "When it was accepted first, by the clock of the broker: no client has a say in it."
+_ACCEPTED_AT = "When the ECG was first accepted, by the broker's clock. Clients cannot choose it."
 
 
 class LeadInsights(BaseModel):
@@ -73,11 +73,11 @@ class EcgSummary(BaseModel):
     """A processed ECG of the caller."""
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
-    date: Annotated[str | None, Field(description="When it was recorded, where known.")]
+    date: Annotated[str | None, Field(description="When the ECG was recorded, if known.")]
     accepted_at: Annotated[str, Field(description=_ACCEPTED_AT, examples=["2026-11-24T10:00:00.123Z"])]
     status: Literal["done", "failed"]
-    error: Annotated[str | None, Field(description="Why it could not be processed, if it failed.")]
-    leads: Annotated[list[LeadSummary], Field(description="In the order submitted; none if it failed.")]
+    error: Annotated[str | None, Field(description="Why the ECG could not be processed, if it failed.")]
+    leads: Annotated[list[LeadSummary], Field(description="In the order submitted. Empty if the ECG failed.")]
 
 
 class EcgList(BaseModel):
@@ -92,7 +92,7 @@ class StoredLead(BaseModel):
 
     name: Annotated[str, Field(examples=["I"])]
     number_of_samples: int
-    adc_gain: Annotated[float | None, Field(description="ADC units of one millivolt, where known.")]
+    adc_gain: Annotated[float | None, Field(description="ADC units per millivolt, if known.")]
     signal: list[Annotated[int, Field(json_schema_extra=INT64)]]
 
 
@@ -100,7 +100,7 @@ class StoredEcg(BaseModel):
     """An ECG as it was submitted."""
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
-    date: Annotated[str | None, Field(description="When it was recorded, where known.")]
+    date: Annotated[str | None, Field(description="When the ECG was recorded, if known.")]
     accepted_at: Annotated[str, Field(description=_ACCEPTED_AT, examples=["2026-11-24T10:00:00.123Z"])]
-    sampling_rate: Annotated[float | None, Field(description="Samples per second, where known.")]
+    sampling_rate: Annotated[float | None, Field(description="Samples per second, if known.")]
     leads: list[StoredLead]

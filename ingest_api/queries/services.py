@@ -1,4 +1,4 @@
-"""The collaborators of queries."""
+"""The collaborators for queries."""
 
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
@@ -17,7 +17,7 @@ from ingest_api.users.services import UserServices
 
 @dataclass(frozen=True, kw_only=True)
 class QueryServices(UserServices):
-    """What queries need."""
+    """The collaborators of the endpoints that read."""
 
     audit: AuditWriter
     workers: WorkerClient

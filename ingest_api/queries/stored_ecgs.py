@@ -21,7 +21,7 @@ GONE = "The signals are no longer kept, the insights are"
 
 
 class StoredEcgs:
-    """Reads ECGs, and opens those that are sealed."""
+    """Reads ECGs, and opens sealed ones."""
 
     def __init__(self, settings: Settings, records: SubmissionReader, keys: UserKeys) -> None:
         self._timeout = settings.query_timeout
@@ -30,12 +30,12 @@ class StoredEcgs:
 
     @asynccontextmanager
     async def reading(self, row: Insights) -> AsyncIterator[Ecg]:
-        """Yield the ECG of a row; memory holds a few of them at a time, each until its block ends.
+        """Yield the ECG of a row. Memory holds only a few ECGs at a time, each until its block ends.
 
         Raises:
             Gone: if its signals are no longer kept.
-            Unprocessable: if it could not be read when it was processed either.
-            Unavailable: if the broker does not answer in time, or too many are read.
+            Unprocessable: if the message is unreadable, as it was for the worker.
+            Unavailable: if the broker does not answer in time, or too many ECGs are being read.
         """
         async with self._records.reading(row.ecg_id, row.offset) as message:
             try:
@@ -44,16 +44,16 @@ class StoredEcgs:
                 if row.error is not None:
                     raise Unprocessable(row.error) from None
                 ecg = None
-            # Whatever the offset leads to is shown only if it is this ECG of this user.
+            # The record at the offset is shown only if it is this ECG of this user.
             if ecg is None or (ecg.id, ecg.username) != (row.ecg_id, row.username):
                 raise Gone(GONE)
             yield ecg
 
     async def _opened(self, ecg_id: str, message: Message) -> Ecg | None:
-        """Return an ECG, or None if the key that it was sealed with is destroyed.
+        """Return the ECG in a message, or None if the key that it was sealed with is destroyed.
 
         Raises:
-            InvalidEcg, Broken: if it is none.
+            InvalidEcg, Broken: if the message is unreadable.
             Unavailable: if the broker cannot be asked for the key.
         """
         value = message.value

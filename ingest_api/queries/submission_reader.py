@@ -1,4 +1,4 @@
-"""Reading single records of the submissions topic: no second copy of the signals is kept."""
+"""Reading single records of the submissions topic, which holds the only copy of the signals."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,12 +23,12 @@ log = structlog.get_logger(__name__)
 _READERS = 4
 _POLL_MS = 500
 _TRY_AGAIN = "The signals cannot be read now, try again"
-# A broker sends the batch that holds the offset, whatever its size, and nothing more.
+# The broker then sends only the batch that holds the offset, whatever its size.
 _ONE_BATCH: dict[str, Any] = {"max_partition_fetch_bytes": 1, "auto_offset_reset": "none"}
 
 
 class Message(NamedTuple):
-    """What a record says, how, and the id of the key that it is sealed with, if it is."""
+    """A record's value, its content type, and the id of the data key that it is sealed with, if any."""
 
     value: bytes
     content_type: str | None
@@ -36,7 +36,7 @@ class Message(NamedTuple):
 
 
 class SubmissionReader:
-    """Reads ECGs' records by their offsets, a few at a time, each by a consumer that is kept for the next one."""
+    """Reads the records of ECGs by offset, a few at a time, with consumers that are kept and reused."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
         self._settings = settings
@@ -54,12 +54,13 @@ class SubmissionReader:
 
     @asynccontextmanager
     async def reading(self, ecg_id: str, offset: int) -> AsyncIterator[Message | None]:
-        """Yield the record at an offset of an ECG's partition, or None if there is none, or no longer.
+        """Yield the record at an offset of an ECG's partition, or None if it is not there, or no longer.
 
-        A few ECGs at a time: until the block ends, which waits for the audit too, memory holds one of the largest size.
+        Only a few blocks run at a time, including their wait for the audit, because each may hold an ECG of the largest
+        size in memory.
 
         Raises:
-            Unavailable: if the broker does not answer in time, or too many are read.
+            Unavailable: if the broker does not answer in time, or too many records are being read.
         """
         until = asyncio.get_running_loop().time() + self._timeout
         try:
@@ -82,13 +83,15 @@ class SubmissionReader:
                         await self._start(reader)
                     record = await _read(reader, partition, offset)
                 except BaseException:
-                    # A request may be under way, which the next one would wait for.
+                    # Not kept: the next read would wait for a request that may still be under way.
                     self._closing.begin(reader.stop())
                     raise
                 self._idle.append(reader)
                 return _message(record) if record is not None else None
         except (KafkaError, TimeoutError) as error:
-            log.warning("a record was not read", partition=partition.partition, offset=offset, error=repr(error))
+            log.warning(
+                "a submission could not be read", partition=partition.partition, offset=offset, error=repr(error)
+            )
             raise Unavailable(_TRY_AGAIN) from None
 
     async def _start(self, reader: AIOKafkaConsumer) -> None:
@@ -100,18 +103,18 @@ class SubmissionReader:
 
 
 def _message(record: ConsumerRecord) -> Message:
-    # Kafka has null headers: the worker too takes the last one that holds something.
+    # The last header of a name that is not null counts, as in the workers.
     headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
     return Message(record.value or b"", headers.get("content-type"), headers.get(DATA_KEY_HEADER))
 
 
 async def _read(reader: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> ConsumerRecord | None:
-    """Return a record, read by a consumer whose partitions are all paused, before and after."""
+    """Return a record, or None if it is not there. All partitions of the consumer are paused before and after."""
     reader.seek(partition, offset)
     reader.resume(partition)
     try:
         while True:
-            # The whole batch: aiokafka keeps one that is not read to its end in a cycle of references, with its bytes.
+            # The whole batch, because aiokafka keeps a partly read one, with its bytes, in a cycle of references.
             fetched = await reader.getmany(partition, timeout_ms=_POLL_MS)
             if records := fetched.get(partition):
                 return records[0] if records[0].offset == offset else None
@@ -121,5 +124,5 @@ async def _read(reader: AIOKafkaConsumer, partition: TopicPartition, offset: int
         return None
     finally:
         reader.pause(partition)
-        # Drops what else came with the record.
+        # Drops the other records that were fetched.
         reader.seek(partition, offset)

@@ -1,4 +1,4 @@
-"""The gateway's way to the table: which worker serves a partition, and asking it."""
+"""The gateway's client of the workers: it knows which of them serves a partition, and asks it."""
 
 import asyncio
 from collections import defaultdict
@@ -24,22 +24,22 @@ from shared.worker_protocol.listing import Page, Position, Query, decode_page, e
 log = structlog.get_logger(__name__)
 
 _PAUSE_BETWEEN_ROUNDS = 0.1
-# A worker that shares a busy machine takes hundreds of milliseconds; one that died refuses at once.
+# A worker on a busy machine takes hundreds of milliseconds. A dead one refuses the connection at once.
 _CALL_SECONDS = 1.0
 _CALL_TIMEOUT = aiohttp.ClientTimeout(total=_CALL_SECONDS)
-# At a time: a worker that freezes while it holds a question keeps it for so long.
+# The time for which a worker is asked to hold a question: one that freezes delays the answer for so long.
 _LONGEST_HOLD = 2.0
-# A worker that is asked to hold a question and has too many answers at once: it is asked again so many seconds later.
+# A worker that holds too many questions answers at once. It is asked again after this time.
 _PAUSE_IF_NOT_HELD = 1.0
 
 
 class WorkerClient:
-    """Asks the worker that serves an ECG's partition for the ECG's row."""
+    """Asks the workers for rows of ECGs and for lists of users."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
         self._partitions = topics.submissions.partitions
         self._timeout = settings.query_timeout
-        # Without certificates there is no TLS to check.
+        # Without certificates the URLs are plain HTTP, and this has no effect.
         self._tls = client_context(settings.internal_files) if settings.internal_files else True
         self._auth = InternalAuth(settings.secret.get_secret_value())
         self._announced: dict[str, Announcement] = {}
@@ -47,7 +47,7 @@ class WorkerClient:
         self.view = TopicView(settings, topics.workers, self._apply)
 
     async def start(self) -> None:
-        """Open the connection pool and learn the workers.
+        """Open the connection pool, and read which workers there are.
 
         Raises:
             KafkaError: if the broker cannot be reached.
@@ -66,12 +66,12 @@ class WorkerClient:
             await self._session.close()
 
     async def find(self, ecg_id: str, owner: str | None = None, hold: float = 0.0) -> insights.Insights | None:
-        """Return the insights of an ECG, or None when there are none (yet).
+        """Return the insights of an ECG, or None if there are none (yet).
 
-        Follows a partition that moves from worker to worker until the deadline. A worker that has none is asked to hold
-        the question for so many seconds, in case they come.
+        Follows a partition that moves between workers, until the deadline. A worker without insights is asked to hold
+        the question for `hold` seconds, in case they come.
 
-        With an owner, workers do not tell another user's insights: of these, only the username is returned.
+        With an owner, workers do not return another user's insights: the result then has only that user's name.
 
         Raises:
             Unavailable: if no worker that serves the partition answers in time.
@@ -96,10 +96,10 @@ class WorkerClient:
             raise Unavailable("The insights are being moved to another worker, try again", missing="worker") from None
 
     async def pages(self, username: str, limit: int, after: Position | None) -> list[Page]:
-        """Return the first rows of a user's list after a position, as pages that are of all partitions together.
+        """Return the first rows of a user's list after a position, as pages that together cover all partitions.
 
-        Each worker is asked once for all of its partitions, all at the same time; the next one that has a partition is
-        asked for what is missing, until the deadline.
+        Each worker is asked once for all of its partitions, all workers at the same time. For partitions that are still
+        missing, the next workers that have them are asked, until the deadline.
 
         Raises:
             Unavailable: if no worker that serves a partition answers in time.
@@ -121,12 +121,12 @@ class WorkerClient:
                         turn = 0
                         await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
         except TimeoutError:
-            log.warning("no worker serves partitions", partitions=sorted(missing))
+            log.warning("no worker serves some partitions", partitions=sorted(missing))
             raise Unavailable("The list is being moved to another worker, try again") from None
         return pages
 
     async def wait_for(self, ecg_id: str, owner: str | None, seconds: float) -> insights.Insights | None:
-        """Return what `find` does as soon as there are insights, of this owner, or after so many seconds.
+        """Return the result of `find` as soon as there are insights of this owner, or after `seconds`.
 
         Raises:
             Unavailable: if no worker that serves the partition has answered in that time.
@@ -137,7 +137,7 @@ class WorkerClient:
         while True:
             asked = clock()
             try:
-                # The last answer comes when the time is over, and a little later where a worker is gone.
+                # The last answer comes at the deadline, or a little later if a worker has gone.
                 async with asyncio.timeout_at(deadline + _PAUSE_BETWEEN_ROUNDS if answered else None):
                     found = await self.find(ecg_id, owner, min(deadline - asked, _LONGEST_HOLD))
                     if found is not None and owner in (None, found.username):
@@ -153,29 +153,29 @@ class WorkerClient:
                 return found
 
     async def any_alive(self) -> bool:
-        """Tell whether some worker that serves a partition answers."""
+        """Return True if any worker that serves a partition answers."""
         serving = [worker.url for worker in self._announced.values() if worker.partitions]
         return any(await asyncio.gather(*map(self._is_alive, serving)))
 
     def _apply(self, url: str, value: bytes | None) -> None:
         if isinstance(self._tls, SSLContext) and not url.startswith("https:"):
-            return  # it would be told the password unencrypted
-        # Popped first, so that the dict is in the order of the announcements.
+            return  # the password would go to it unencrypted
+        # Removed first, so that the dict keeps the order of the announcements.
         self._announced.pop(url, None)
         if value is not None:
             self._announced[url] = announcements.decode(value)
 
     def _candidates(self, partition: int) -> list[str]:
-        """Return who announced to have a partition, the latest first, and those with a mere copy last.
+        """Return the URLs of the workers that announced a partition, the latest first, then of those with a copy.
 
-        The word of a worker that died may still stand.
+        A worker that has died may still be among them.
         """
         latest = list(reversed(self._announced.values()))
         serving = [worker.url for worker in latest if partition in worker.partitions]
         return serving + [worker.url for worker in latest if partition in worker.standbys]
 
     def _in_turn(self, partitions: set[int], turn: int) -> dict[str, list[int]]:
-        """Return which worker to ask for which partitions after so many others were."""
+        """Return the partitions to ask each worker for, after `turn` other candidates for them were asked."""
         asked: dict[str, list[int]] = defaultdict(list)
         for partition in sorted(partitions):
             for url in self._candidates(partition)[turn : turn + 1]:

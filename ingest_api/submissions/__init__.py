@@ -1,1 +1,1 @@
-"""Submissions: an ECG that is posted, until the broker has acknowledged it."""
+"""Submissions: from a posted ECG to the broker's acknowledgement."""

@@ -1,4 +1,4 @@
-"""The call that submits an ECG."""
+"""The endpoint that submits an ECG."""
 
 from http import HTTPStatus
 
@@ -23,7 +23,7 @@ router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
     response_model=schemas.EcgId,
     openapi_extra=body(schemas.EcgIn) | {"parameters": [schemas.IDEMPOTENCY_KEY]},
     responses={
-        201: success("Accepted, and durable.", {"id": EXAMPLE_ID}),
+        201: success("The ECG is accepted and durable.", {"id": EXAMPLE_ID}),
         **USER_ERRORS,
         **BODY_ERRORS,
         429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
@@ -32,6 +32,6 @@ router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
     },
 )
 async def submit_ecg(request: Request, user: User) -> JsonResponse:
-    """Answer the ECG's id once the broker has acknowledged it: from then on it is not lost."""
+    """Return the ECG's id once the broker has acknowledged it: from then on, the ECG is not lost."""
     ecg_id = await services_of(request, SubmissionServices).submissions.accept(request, user)
     return JsonResponse({"id": ecg_id}, HTTPStatus.CREATED)

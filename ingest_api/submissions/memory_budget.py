@@ -1,4 +1,4 @@
-"""How much of submissions a gateway holds: from the arrival of their bytes until the broker has acknowledged them."""
+"""Limits the bytes of submissions that a gateway holds, from their arrival until the broker has acknowledged them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,29 +8,29 @@ from ingest_api.http.errors import Unavailable
 
 
 class MemoryBudget:
-    """Holds so many bytes of submissions at most, and a single one whatever its size.
+    """Holds at most `limit` bytes of submissions, or a single submission of any size.
 
-    What a client merely announces takes no room: it might never send it. Where there is no room for more, the
-    submission that has been arriving for the longest time is given up, if that is longer than `patience` seconds: who
-    sends slowly does not keep all others out.
+    Announced bytes take no room, because the client might never send them. If there is no room for more, the submission
+    that has been arriving longest is given up, if it takes longer than `patience` seconds, so that slow clients do not
+    keep others out.
     """
 
     def __init__(self, limit: int, patience: float) -> None:
         self.held = 0
         self._limit = limit
         self._patience = patience
-        # With the times at which they began, in that order.
+        # The submissions that are arriving, with the times at which they began, in that order.
         self._arriving: dict[Submission, float] = {}
 
     def submission(self) -> "Submission":
-        """Return a context within which a submission's bytes are held."""
+        """Return a context that holds a submission's bytes until it ends."""
         return Submission(self)
 
     def check(self, submission: "Submission", size: int) -> None:
-        """Make sure that there is room for so many bytes more of a submission.
+        """Check that there is room for `size` more bytes of a submission.
 
         Raises:
-            Unavailable: if there is none.
+            Unavailable: if there is not.
         """
         if self.held > submission.size and self.held + size > self._limit:
             self._give_up_slowest()
@@ -41,7 +41,7 @@ class MemoryBudget:
         self._arriving[submission] = asyncio.get_running_loop().time()
 
     def end(self, submission: "Submission") -> None:
-        """Note that a submission does not arrive any more."""
+        """Note that a submission no longer arrives."""
         self._arriving.pop(submission, None)
 
     def _give_up_slowest(self) -> None:
@@ -52,7 +52,7 @@ class MemoryBudget:
 
 
 class Submission:
-    """What is held of one submission."""
+    """The bytes held of one submission."""
 
     def __init__(self, budget: MemoryBudget) -> None:
         self.size = 0
@@ -66,15 +66,15 @@ class Submission:
         self._budget.held -= self.size
 
     def check(self, size: int) -> None:
-        """Make sure that there is room for so many bytes more.
+        """Check that there is room for `size` more bytes.
 
         Raises:
-            Unavailable: if there is none.
+            Unavailable: if there is not.
         """
         self._budget.check(self, size)
 
     def add(self, size: int) -> None:
-        """Hold so many bytes more.
+        """Hold `size` more bytes.
 
         Raises:
             Unavailable: if there is no room for them.
@@ -85,10 +85,10 @@ class Submission:
 
     @asynccontextmanager
     async def arrival(self) -> AsyncIterator[None]:
-        """Take into account that the submission arrives.
+        """Count the submission as arriving until the block ends.
 
         Raises:
-            Unavailable: at the end, if it was given up.
+            Unavailable: if it is given up meanwhile.
         """
         self._budget.begin(self)
         try:
@@ -102,5 +102,5 @@ class Submission:
             self._budget.end(self)
 
     def give_up(self) -> None:
-        """End the arrival."""
+        """Cancel the arrival."""
         self._arriving.reschedule(asyncio.get_running_loop().time())

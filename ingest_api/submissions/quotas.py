@@ -1,10 +1,10 @@
-"""Quotas: how much a user may submit."""
+"""Quotas: how much a user may submit per minute."""
 
 from ingest_api.http.errors import TooManyRequests
 from ingest_api.users.rate_limiter import RateLimiter
 from shared.settings import Settings
 
-# About 16 MB each. Of more users than this, those that were silent for the longest time begin anew.
+# About 16 MB for each of the two quotas. Beyond this number of users, the longest silent ones start again.
 _USERS = 100_000
 
 
@@ -12,17 +12,17 @@ _ECGS, _BYTES = "ecgs", "bytes"
 
 
 class Quotas:
-    """Lets a user submit so many ECGs, and so many bytes of them, a minute through this process; or any number."""
+    """Limits the ECGs, and their bytes, that a user submits per minute through this process; 0 means no limit."""
 
     def __init__(self, settings: Settings) -> None:
         limits = {_ECGS: settings.quota_ecgs_per_minute, _BYTES: settings.quota_bytes_per_minute}
         self._limiters = {unit: RateLimiter(per_minute, _USERS) for unit, per_minute in limits.items() if per_minute}
 
     def use(self, username: str, size: int) -> None:
-        """Count a submission of so many bytes. The last one for which there is room may be larger than what is left.
+        """Count a submission of `size` bytes, which may be larger than the rest of a quota.
 
         Raises:
-            TooManyRequests: if there is no room; nothing is counted then.
+            TooManyRequests: if a quota is used up; nothing is counted then.
         """
         for unit, limiter in self._limiters.items():
             if wait := limiter.wait(username):
@@ -35,6 +35,6 @@ class Quotas:
             limiter.use(username, 1 if unit == _ECGS else size)
 
     def correct(self, username: str, size: int) -> None:
-        """Count so many more bytes of a submission, or fewer, now that its size is known."""
+        """Count `size` more bytes of a submission whose size is now known; a negative number gives bytes back."""
         if limiter := self._limiters.get(_BYTES):
             limiter.use(username, size)

@@ -1,4 +1,4 @@
-"""What goes over the wire for a submission."""
+"""The wire formats of a submission."""
 
 from typing import Annotated, Any, Final
 
@@ -12,8 +12,8 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-    "description": "Makes it safe to send a submission again: the same key and content are the same ECG, on every "
-    "gateway, at any time. The same key with another content is another ECG.",
+    "description": "Makes it safe to send a submission again: the same key with the same content is the same ECG, on "
+    "every gateway and at any time. The same key with different content is another ECG.",
     "example": "recorder-7/2026-11-24/0001",
 }
 
@@ -22,16 +22,22 @@ class LeadIn(BaseModel):
     """A lead of a submission."""
 
     name: Annotated[
-        str, Field(description="May repeat, as on rhythm strips.", json_schema_extra=JSON_SCHEMA["lead name"])
+        str,
+        Field(
+            description="The lead's name. Several leads may have the same one, as on rhythm strips.",
+            json_schema_extra=JSON_SCHEMA["lead name"],
+        ),
     ]
-    number_of_samples: Annotated[int | None, Field(description="The signal's length, checked when given.")] = None
+    number_of_samples: Annotated[
+        int | None, Field(description="The signal's length, which is checked if it is given.")
+    ] = None
     adc_gain: Annotated[
         float | None,
-        Field(description="ADC units of one millivolt, where known.", json_schema_extra=JSON_SCHEMA["adc gain"]),
+        Field(description="ADC units per millivolt, if known.", json_schema_extra=JSON_SCHEMA["adc gain"]),
     ] = None
     signal: Annotated[
         list[Annotated[int, Field(json_schema_extra=INT64)]],
-        Field(description="Samples in ADC units about the isoelectric line at zero."),
+        Field(description="Samples in ADC units, with the isoelectric line at zero."),
     ]
 
 
@@ -54,11 +60,11 @@ class EcgIn(BaseModel):
     )
 
     date: Annotated[
-        str | None, Field(description="When it was recorded, ISO 8601.", json_schema_extra=JSON_SCHEMA["date"])
+        str | None, Field(description="When the ECG was recorded, in ISO 8601.", json_schema_extra=JSON_SCHEMA["date"])
     ] = None
     sampling_rate: Annotated[
         float | None,
-        Field(description="Samples per second, where known.", json_schema_extra=JSON_SCHEMA["sampling rate"]),
+        Field(description="Samples per second, if known.", json_schema_extra=JSON_SCHEMA["sampling rate"]),
     ] = None
     leads: Annotated[list[LeadIn], Field(json_schema_extra=JSON_SCHEMA["leads"])]
 

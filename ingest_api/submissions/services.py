@@ -1,4 +1,4 @@
-"""The collaborators of a submission."""
+"""The collaborators for submissions."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,6 @@ from ingest_api.users.services import UserServices
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionServices(UserServices):
-    """What a submission needs."""
+    """The collaborators of the endpoint that submits."""
 
     submissions: Submissions

@@ -1,4 +1,4 @@
-"""Accepting submissions: read the body within its limit, publish, and answer for what the broker acknowledged."""
+"""Accepting submissions: read the body within limits, publish the ECG, and wait for the broker's acknowledgement."""
 
 import asyncio
 import re
@@ -32,7 +32,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Submissions:
-    """Publishes ECGs for the workers, with the memory that waits for the broker bounded."""
+    """Publishes ECGs for the workers, in bounded memory."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Submissions:
         metrics.inflight.set_function(lambda: self._budget.held)
 
     async def accept(self, request: Request, username: str) -> str:
-        """Accept a submission and return the ECG's id; the ECG is durable then.
+        """Accept a submission and return the ECG's id. The ECG is durable when this returns.
 
         Raises:
             ApiError: if the body is refused, or the broker does not acknowledge it in time.
@@ -71,7 +71,7 @@ class Submissions:
         announced = announced_length(request, self._max_body)
         with self._budget.submission() as held:
             held.check(announced or 0)
-            # What comes in chunks counts as the largest ECG until its size is known.
+            # A body in chunks counts as the largest one allowed until its size is known.
             expected = self._max_body if announced is None else announced
             self._quotas.use(username, expected)
             async with held.arrival():
@@ -88,7 +88,7 @@ class Submissions:
         ecg = Ecg.of(self._issue(username, key, content), username, content)
         value, content_type = packed.encode(ecg), packed.CONTENT_TYPE
         if len(value) > self._max_body:
-            # One huge sample widens its lead eightfold; as JSON it fits where the body did.
+            # One huge sample can make a packed lead eight times as large. As JSON, the ECG is as small as the body was.
             value, content_type = plain.encode(ecg), plain.CONTENT_TYPE
         headers = [*headers_of(content_type), ("username", username.encode())]
         try:
@@ -107,31 +107,31 @@ class Submissions:
 
     async def _seal(self, username: str, ecg_id: str, message: bytes) -> tuple[str, bytes]:
         if (registered_at := self._users.registered_at(username)) is None:
-            raise Unauthorized("Invalid user token")  # the user was deleted a moment ago
+            raise Unauthorized("Invalid user token")  # the user was deleted meanwhile
         return await self._keys.seal(username, registered_at, ecg_id, message)
 
     async def _send(self, ecg: Ecg, value: bytes, headers: Headers) -> None:
-        # Both are on their way before either is waited for: the audit costs no time of its own.
+        # The audit record and the ECG are sent at the same time, so that the audit adds no round trip.
         recorded = self._audit.note("ecg_submitted", ecg.username, ecg.id)
         try:
             await self._publisher.publish(self._topic, value, ecg.id.encode(), headers)
             if not await recorded:
-                raise KafkaError("the submission is not on record")
+                raise KafkaError("the audit record was not written")
         finally:
             recorded.cancel()
 
     def _issue(self, username: str, key: str | None, content: Content) -> str:
         if key is None:
             return self._issuer.issue(username)
-        # Packed, the same ECG has the same bytes however its JSON was written.
+        # The packed form is the same, however the JSON was formatted.
         return self._issuer.issue_once(username, key, packed.encode(Ecg.of("", username, content)))
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Return the key under which a submission may be sent again, or None.
+    """Return the `Idempotency-Key` of a request, or None.
 
     Raises:
-        Unprocessable: if it is empty, too long, or holds anything but visible ASCII characters.
+        Unprocessable: if it is empty, too long, or has other characters than visible ASCII.
     """
     key = request.headers.get("idempotency-key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):

@@ -1,1 +1,1 @@
-"""Users: who may call, with which token, and how often one may be wrong."""
+"""Users: registration, tokens, authentication, and limits on wrong tokens."""

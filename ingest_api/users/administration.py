@@ -1,4 +1,4 @@
-"""What the administrator does with users: registering and listing them."""
+"""The administrator's work on users: registering and listing them."""
 
 import asyncio
 from datetime import datetime
@@ -13,7 +13,7 @@ from shared.settings import Settings
 
 
 class Administration:
-    """Registers users, on record, and lists them, each within the time that a request has."""
+    """Registers users, after a record in the audit, and lists them; each within the time limit of a request."""
 
     def __init__(self, settings: Settings, users: UserRegistry, audit: AuditWriter) -> None:
         self._publish_timeout = settings.publish_timeout
@@ -26,14 +26,14 @@ class Administration:
 
         Args:
             username: a valid name.
-            lifetime: the seconds until the token expires; None if it does not.
+            lifetime: the seconds until the token expires, or None if it never does.
 
         Raises:
-            Unavailable: if the broker does not acknowledge it in time.
+            Unavailable: if the broker does not acknowledge the audit record and the user in time.
         """
         try:
             async with asyncio.timeout(self._publish_timeout):
-                # On record first, so that nothing is done that is not on record.
+                # The audit record comes first, so that nothing is done without one.
                 action: Action = "token_rotated" if await self._users.has(username) else "user_registered"
                 await self._audit.record(action, username, who=ADMIN)
                 return await self._users.register(username, lifetime)
@@ -41,7 +41,7 @@ class Administration:
             raise Unavailable("The user was not acknowledged by the broker, try again", missing="broker") from None
 
     async def page(self, limit: int, after: str) -> tuple[list[Account], str | None]:
-        """Return users by name, those whose names come after another, and the last of them if there are more.
+        """Return the first `limit` users after a name, sorted by name, and the last one's name if more follow.
 
         Raises:
             Unavailable: if the broker does not answer in time.

@@ -16,16 +16,16 @@ USER_HEADER = "x-user-token"
 ADMIN_HEADER = "x-admin-token"
 TOO_MANY_FAILURES = "Too many wrong tokens from your address, try again later"
 
-# About 2 MB. Whoever has more addresses than this is limited by none of them.
+# About 2 MB. A client with more addresses than this escapes the limit, because the oldest ones are forgotten.
 _SOURCES = 10_000
 
 
 class Authenticator:
-    """Tells who makes a request; wrong tokens are limited for each source address.
+    """Authenticates requests, and limits wrong tokens per source address.
 
     Args:
-        settings: the administrator's token, and how many wrong ones an address may send a minute.
-        users: who holds which token.
+        settings: contain the administrator's token, and the limit of wrong tokens per address and minute.
+        users: the users and their tokens.
 
     Raises:
         ValueError: if there is no admin token.
@@ -42,22 +42,22 @@ class Authenticator:
         """Return the name of the user whose token came with a request.
 
         Raises:
-            Unauthorized: if it is nobody's.
-            TooManyRequests: if too many from the same address were.
-            Unavailable: if the broker cannot be asked for a token that is not known yet.
+            Unauthorized: if there is no token, or no user has it.
+            TooManyRequests: if too many wrong tokens came from the same address.
+            Unavailable: if the token is unknown here, and the broker cannot be asked for new users.
         """
         if not token:
             raise Unauthorized("Invalid user token")
-        # First, and without a limit: others behind the same address may send wrong ones.
+        # Known tokens come first, without a limit: other clients behind the same address may send wrong ones.
         username = self._users.recognise(token)
         return username if username is not None else await self._look_up(request, token)
 
     def require_admin(self, request: Request, token: str | None) -> None:
-        """Let only the administrator pass.
+        """Check that the token is the administrator's.
 
         Raises:
-            Unauthorized: if the token is not the administrator's.
-            TooManyRequests: if too many from the same address were not.
+            Unauthorized: if it is not.
+            TooManyRequests: if too many wrong tokens came from the same address.
         """
         if not token:
             raise Unauthorized("Invalid admin token")
@@ -67,7 +67,7 @@ class Authenticator:
             raise Unauthorized("Invalid admin token")
 
     async def _look_up(self, request: Request, token: str) -> str:
-        """Return whose token it is; only one that may have been issued is worth asking the broker."""
+        """Return the user of a token; only a well-formed one is worth a question to the broker."""
         self._failures.check(request, USER_HEADER)
         try:
             username = await self._users.look_up(token) if tokens.is_well_formed(token) else None
@@ -80,23 +80,23 @@ class Authenticator:
 
 
 class _Failures:
-    """Wrong tokens: limited for each source address, and counted by the header that they came in."""
+    """Limits wrong tokens per source address, and counts them per header."""
 
     def __init__(self, per_minute: int) -> None:
         self._limiter = RateLimiter(per_minute, _SOURCES)
 
     def check(self, request: Request, header: str) -> None:
-        """Let an unknown token be looked at, unless too many from there were wrong.
+        """Check that the source of a request has not sent too many wrong tokens.
 
         Raises:
-            TooManyRequests: if they were.
+            TooManyRequests: if it has.
         """
         if wait := self._limiter.wait(_source(request)):
             metrics.failed_authentications.labels(header, "refused").inc()
             raise TooManyRequests(TOO_MANY_FAILURES, wait)
 
     def count(self, request: Request, header: str) -> None:
-        """Note that a token was wrong."""
+        """Count a wrong token."""
         metrics.failed_authentications.labels(header, "wrong").inc()
         self._limiter.use(_source(request))
 

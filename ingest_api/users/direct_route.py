@@ -1,4 +1,4 @@
-"""Routes of the calls that users make all the time, which are answered before FastAPI's layers."""
+"""Direct routes: the most frequent calls of users bypass FastAPI's layers."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -16,14 +16,14 @@ from ingest_api.users.services import UserServices
 
 
 class DirectRoute(APIRoute):
-    """A user's call whose handler is called directly, with the request, the user and the path's parameters.
+    """A route whose handler is called directly, with the request, the user and the path's parameters.
 
-    FastAPI documents it like any other. Its middleware, routing and dependencies would be a third of the work of
-    answering it: see docs/decisions/0010-hot-path.md.
+    FastAPI documents it like any other route. Its middleware, routing and dependencies had been a third of the
+    gateway's work for small ECGs: see docs/decisions/0010-hot-path.md.
     """
 
     def get_route_handler(self) -> Callable[[Request], Any]:
-        """Return the way to answer a request, without FastAPI's handling of parameters and answers."""
+        """Return `answer`, in place of FastAPI's handling of parameters and responses."""
         return self.answer
 
     async def answer(self, request: Request) -> Response:
@@ -38,7 +38,7 @@ class DirectRoute(APIRoute):
 
 
 class DirectRoutes:
-    """An app, with its direct routes before all of its layers."""
+    """An app whose direct routes come before all of its layers."""
 
     def __init__(self, app: FastAPI, routes: Iterable[BaseRoute]) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The administrator's calls: registering and listing users."""
+"""The administrator's endpoints: registering and listing users."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -29,7 +29,7 @@ router = APIRouter(tags=["users"], dependencies=[Admin])
     openapi_extra=body(schemas.UserIn),
     responses={
         201: success(
-            "The user, and the token.",
+            "The user and the new token.",
             {"username": "st-marys", "token": schemas.EXAMPLE_TOKEN, "expires_at": "2027-02-22T10:00:00Z"},
         ),
         **schemas.ADMIN_ERRORS,
@@ -39,7 +39,7 @@ router = APIRouter(tags=["users"], dependencies=[Admin])
     },
 )
 async def register_user(services: Services, request: Request) -> schemas.UserToken:
-    """Answer the user's token, once. A token issued before is revoked."""
+    """Return the user's new token, which is shown only once. It revokes any earlier token."""
     user = await _user(request)
     token, expires_at = await services.administration.register(user.username, user.expires_in)
     return schemas.UserToken(username=user.username, token=token, expires_at=expires_at)
@@ -52,26 +52,26 @@ async def register_user(services: Services, request: Request) -> schemas.UserTok
     responses={
         200: success("A page.", {"users": [schemas.EXAMPLE_USER], "next": "st-marys"}),
         **schemas.ADMIN_ERRORS,
-        422: problem("The limit cannot be one.", "limit: Input should be greater than or equal to 1", "limit"),
+        422: problem("The limit is not valid.", "limit: Input should be greater than or equal to 1", "limit"),
         503: unavailable("The users cannot be listed now, try again"),
     },
 )
 async def list_users(
     services: Services,
-    limit: Annotated[int, Query(ge=1, le=_MAX_USERS, description="How many at most.")] = 100,
-    after: Annotated[str, Query(description="The `next` of the page before.")] = "",
+    limit: Annotated[int, Query(ge=1, le=_MAX_USERS, description="Maximum number of users.")] = 100,
+    after: Annotated[str, Query(description="The `next` of the previous page.")] = "",
 ) -> schemas.UserList:
-    """Answer a page of the users by name; no token, nor anything of one."""
+    """Return a page of the users, sorted by name, without their tokens."""
     accounts, following = await services.administration.page(limit, after)
     users = [schemas.User.model_validate(account, from_attributes=True) for account in accounts]
     return schemas.UserList(users=users, next=following)
 
 
 async def _user(request: Request) -> schemas.UserIn:
-    """Return what the body says, read and checked after authentication.
+    """Read and check the body, which FastAPI would do before authentication.
 
     Raises:
-        TooLarge, UnsupportedMediaType, Unprocessable: if it says no user.
+        TooLarge, UnsupportedMediaType, Unprocessable: if it is not a valid user.
     """
     check_media_type(request)
     announced_length(request, _MAX_BODY)

@@ -1,4 +1,4 @@
-"""Rate limits: token buckets in bounded memory, and the address that a request counts for."""
+"""Rate limits: token buckets in bounded memory, and the key that an address is counted under."""
 
 import time
 from collections import OrderedDict
@@ -6,19 +6,19 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 _MINUTE = 60.0
-# Sums of seconds are not exact.
+# Tolerates the rounding errors of sums of seconds.
 _ROUNDING = 1e-6
-# The half of an IPv6 address that a network is given; the other half its machines choose as they like.
+# Networks are assigned this many bits of an IPv6 address; their machines choose the other half freely.
 _IPV6_PREFIX = 64
-# Of what is no address at all, whatever a proxy sends.
+# Limit for a source that is not an IP address, which only a proxy can send.
 _LONGEST_NAME = 64
 
 
 class RateLimiter:
-    """Lets every key use `per_minute` units a minute, a minute's worth of them at once; with 0 there is no limit.
+    """Lets every key use `per_minute` units a minute, possibly in one burst; 0 means no limit.
 
-    A key is one number in memory, the time at which its bucket is full again (the generic cell rate algorithm). Of more
-    than `capacity` keys those that were not used for the longest time are forgotten: they begin with a full bucket.
+    A key takes one number in memory, the time at which its bucket is full again (the generic cell rate algorithm).
+    Beyond `capacity` keys, the least recently used ones are forgotten, and start again with a full bucket.
     """
 
     def __init__(self, per_minute: int, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,7 +32,7 @@ class RateLimiter:
         return len(self._full_at)
 
     def wait(self, key: str) -> float:
-        """Return the seconds until the key has something left, 0 if it has."""
+        """Return the seconds until the key may use a unit, 0 if it may now."""
         full_at = self._full_at.get(key)
         if full_at is None:
             return 0.0
@@ -40,7 +40,7 @@ class RateLimiter:
         return wait if wait > _ROUNDING else 0.0
 
     def use(self, key: str, units: float = 1) -> None:
-        """Use units, even more than are left: the key waits until they are made up for. Less than 0 gives some back."""
+        """Use units, even more than are left: the key then waits longer. A negative number gives units back."""
         if not self.per_minute:
             return
         full_at = max(self._full_at.get(key, 0.0), self._clock()) + units * self._seconds_per_unit
@@ -51,9 +51,9 @@ class RateLimiter:
 
 
 def network(host: str) -> str:
-    """Return what an address counts for: itself, or its /64 network if it is of IPv6.
+    """Return the key that an address is counted under: itself, or its /64 network for IPv6.
 
-    Who has one IPv6 address has 2^64 of them.
+    A client with one IPv6 address usually has all 2^64 of its network.
     """
     try:
         address: IPv4Address | IPv6Address = ip_address(host)

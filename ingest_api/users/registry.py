@@ -1,4 +1,4 @@
-"""Users: who holds which token. The topic `ecg.users` is the truth; this is a replica's view of it."""
+"""Users and the digests of their tokens: a gateway's view of the topic `ecg.users`, which stores them."""
 
 import asyncio
 import heapq
@@ -21,14 +21,14 @@ from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-# An account is found by the first half of its token's digest, and compared by the whole.
+# An account is looked up by the first half of its token's digest, and compared by all of it.
 _SELECTOR = slice(16)
-# So that one look that fails is not yet the end of the view's time.
+# More than one, so that the view does not become too old when a single look fails.
 _LOOKS_PER_STALENESS = 4
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A user as a gateway knows them; `expires` is `expires_at` in seconds since the epoch."""
+    """A user in a gateway's view; `expires` is `expires_at` in seconds since the epoch, infinite for None."""
 
     username: str
     digest: bytes
@@ -41,9 +41,9 @@ class Account(msgspec.Struct, frozen=True):
 class UserRegistry:
     """Registers users and authenticates them by token, in constant time.
 
-    A token that is replaced or deleted is refused here at once, and by other replicas as soon as the record reaches
-    them. A replica that is cut off from the broker recognises no token any more when its view is older than
-    `token_staleness` seconds. See docs/decisions/0018-tokens.md.
+    This gateway refuses a replaced or deleted token at once, and others as soon as the record reaches them. A gateway
+    that is cut off from the broker recognises no token once its view is older than `token_staleness` seconds. See
+    docs/decisions/0018-tokens.md.
     """
 
     def __init__(
@@ -60,26 +60,26 @@ class UserRegistry:
         self.view = TopicView(settings, topics.users, self._apply)
 
     async def start(self) -> None:
-        """Learn the users, and keep the view of them fresh.
+        """Read the users, and keep the view of them up to date.
 
         Raises:
             KafkaError: if the broker cannot be reached.
         """
         await self.view.start()
-        self._looking = watched(asyncio.create_task(self._look(), name="looks at the end of the users"))
+        self._looking = watched(asyncio.create_task(self._look(), name="reads the end of the users"))
 
     async def stop(self) -> None:
-        """Stop following."""
+        """Stop following the topic."""
         if self._looking:
             await end(self._looking)
         await self.view.stop()
 
     async def register(self, username: str, lifetime: float | None = None) -> tuple[str, datetime | None]:
-        """Register a user, or give one a new token; return the token, which is stored nowhere, and when it expires.
+        """Register a user, or give one a new token; return the token, which is not stored, and when it expires.
 
         Args:
             username: a valid name.
-            lifetime: the seconds until the token expires; None if it does not.
+            lifetime: the seconds until the token expires, or None if it never does.
 
         Raises:
             KafkaError: if the broker does not acknowledge it.
@@ -92,17 +92,17 @@ class UserRegistry:
         return token, expires_at
 
     async def has(self, username: str) -> bool:
-        """Tell whether there is such a user.
+        """Return True if there is such a user.
 
         Raises:
-            KafkaError: if the broker cannot be asked for the latest.
+            KafkaError: if the broker cannot be asked for the latest records.
         """
         if username not in self._by_username:
             await self.view.catch_up()
         return username in self._by_username
 
     async def delete(self, username: str) -> bool:
-        """Delete a user, so that the token opens nothing any more; tell whether there was one.
+        """Delete a user, which revokes the token; return True if there was such a user.
 
         Raises:
             KafkaError: if the broker does not acknowledge it.
@@ -113,10 +113,10 @@ class UserRegistry:
         return True
 
     async def page(self, limit: int, after: str) -> list[Account]:
-        """Return the first users by name whose names come after another.
+        """Return the first `limit` users after a name, sorted by name.
 
         Raises:
-            KafkaError: if the broker cannot be asked for the latest.
+            KafkaError: if the broker cannot be asked for the latest records.
         """
         await self.view.catch_up()
         names = heapq.nsmallest(limit, (name for name in self._by_username if name > after))
@@ -128,9 +128,10 @@ class UserRegistry:
         return account.created_at if account is not None else None
 
     def recognise(self, token: str) -> str | None:
-        """Return whose token it is, as far as this replica knows without asking: None may become a name.
+        """Return the user of a token, from the local view only, which may lag behind the topic.
 
-        Its time depends neither on the number of users nor on how much of a token is right.
+        Returns None for an unknown or expired token, or if the view is too old. The time that this takes depends
+        neither on the number of users nor on how much of a token is right.
         """
         digest = tokens.digest(token)
         account = self._by_selector.get(digest[_SELECTOR])
@@ -144,10 +145,9 @@ class UserRegistry:
         return account.username
 
     async def look_up(self, token: str) -> str | None:
-        """Return whose token it is, or None for nobody's.
+        """Return the user of a token, or None if no user has it.
 
-        A token unknown here may have been issued by another replica just now, so that the answer
-        "nobody's" is given only after reading to the topic's end.
+        Another gateway may just have issued a token that is unknown here, so this first reads to the topic's end.
 
         Raises:
             KafkaError, TimeoutError: if that is impossible.
@@ -161,14 +161,14 @@ class UserRegistry:
         await self.view.catch_up()
 
     async def _look(self) -> None:
-        """Look at the topic's end again and again, so that the view is never too old while the broker is there."""
+        """Read to the topic's end regularly, so that the view is never too old while the broker is reachable."""
         pause = self._staleness / _LOOKS_PER_STALENESS
         while True:
             await asyncio.sleep(pause)
             try:
                 await self.view.catch_up()
             except (KafkaError, TimeoutError) as error:
-                log.warning("the view of users grows old", seconds=round(self.view.age, 1), error=repr(error))
+                log.warning("the view of users was not updated", seconds=round(self.view.age, 1), error=repr(error))
 
     def _apply(self, username: str, value: bytes | None) -> None:
         if old := self._by_username.pop(username, None):

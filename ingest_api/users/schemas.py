@@ -1,4 +1,4 @@
-"""What goes over the wire for users: the administrator's bodies and answers, and the errors of authentication."""
+"""The wire formats of users: the administrator's requests and answers, and the errors of authentication."""
 
 from datetime import datetime
 from typing import Annotated, Final
@@ -9,7 +9,7 @@ from ingest_api.http.openapi import EXAMPLE_TIME, Responses, problem, too_many
 from ingest_api.users.authentication import TOO_MANY_FAILURES
 from shared.ecg import JSON_SCHEMA, MAX_USERNAME
 
-# Ten years: longer is a slip of the keyboard, not a wish.
+# Ten years: a longer lifetime is a typing error.
 MAX_LIFETIME = 315_360_000
 EXAMPLE_TOKEN = "ecg_0RCMtXYTnZkFKvRGXEwGMOUhcfLN3WC48aOWwnPkqpQ3SGnWX"  # noqa: S105 - nobody's
 EXAMPLE_USER: Final = {
@@ -19,7 +19,9 @@ EXAMPLE_USER: Final = {
     "expires_at": EXAMPLE_TIME,
 }
 
-_TOO_MANY_FAILURES = too_many(TOO_MANY_FAILURES, "The token is wrong, as many from the same address were")
+_TOO_MANY_FAILURES = too_many(
+    TOO_MANY_FAILURES, "The token is wrong, and too many wrong tokens came from the same address"
+)
 USER_ERRORS: Final[Responses] = {
     401: problem("The token is missing, unknown or expired.", "Invalid user token"),
     429: _TOO_MANY_FAILURES,
@@ -46,13 +48,13 @@ class UserIn(BaseModel):
             ge=1,
             le=MAX_LIFETIME,
             examples=[7_776_000],
-            description="Seconds until the token expires; without it, it does not.",
+            description="Seconds until the token expires. By default it never does.",
         ),
     ] = None
 
 
 class UserToken(BaseModel):
-    """A user's new token, shown this once."""
+    """A user's new token, which is shown only once."""
 
     username: Annotated[str, Field(examples=["st-marys"])]
     token: Annotated[str, Field(examples=[EXAMPLE_TOKEN])]
@@ -60,16 +62,20 @@ class UserToken(BaseModel):
 
 
 class User(BaseModel):
-    """A user, without anything of the token."""
+    """A user, without the token."""
 
     username: Annotated[str, Field(examples=["st-marys"])]
     created_at: Annotated[datetime, Field(description="When the user was registered.", examples=[EXAMPLE_TIME])]
-    issued_at: Annotated[datetime, Field(description="When the token was issued.", examples=[EXAMPLE_TIME])]
-    expires_at: Annotated[datetime | None, Field(description="When it expires, if it does.", examples=[None])]
+    issued_at: Annotated[datetime, Field(description="When the current token was issued.", examples=[EXAMPLE_TIME])]
+    expires_at: Annotated[
+        datetime | None, Field(description="When the token expires, or null if it never does.", examples=[None])
+    ]
 
 
 class UserList(BaseModel):
-    """A page of the users, by name."""
+    """A page of the users, sorted by name."""
 
     users: list[User]
-    next: Annotated[str | None, Field(description="`after` of the next page, if there is one.", examples=["st-marys"])]
+    next: Annotated[
+        str | None, Field(description="`after` of the next page, or null after the last user.", examples=["st-marys"])
+    ]

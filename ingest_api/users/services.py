@@ -1,4 +1,4 @@
-"""The collaborators of the users' calls, and the dependencies by which every feature authenticates."""
+"""The collaborators for users, and the dependencies that authenticate the calls of all features."""
 
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
@@ -13,7 +13,7 @@ from ingest_api.users.registry import UserRegistry
 
 @dataclass(frozen=True, kw_only=True)
 class UserServices(GatewayServices):
-    """What calls need that a user or the administrator makes."""
+    """The collaborators of every call by a user or the administrator."""
 
     users: UserRegistry
     authenticator: Authenticator
@@ -37,7 +37,7 @@ async def require_admin(
     request: Request,
     token: Annotated[str | None, Header(alias=ADMIN_HEADER, description="The administrator's token.")] = None,
 ) -> None:
-    """Let only the administrator pass."""
+    """Check that the request carries the administrator's token."""
     services.authenticator.require_admin(request, token)
 
 

@@ -1,7 +1,7 @@
 """Users' tokens: `ecg_`, 256 random bits, and a checksum over both.
 
-Secret scanners recognise a token by its prefix and its checksum; the checksum also tells a mistyped token, or one that
-somebody made up, without asking anybody. It proves nothing: whether a token is somebody's only its digest says.
+Secret scanners recognise a token by its prefix and its checksum. The checksum also exposes a mistyped or invented token
+without a question to the broker. It proves nothing: only a look-up of the digest shows whether a user has the token.
 """
 
 import re
@@ -11,29 +11,29 @@ from hashlib import sha256
 
 PREFIX = "ecg_"
 
-# Letters and digits alone: a double click marks the whole token, and no shell or URL needs quotes for it.
+# Letters and digits only: a double click selects the whole token, and no shell or URL needs quotes for it.
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-# As many of them as it takes for 256 and for 32 bits.
+# The digits that 256 and 32 bits need.
 _RANDOM_DIGITS, _CHECKSUM_DIGITS = 43, 6
 _FORM = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM_DIGITS + _CHECKSUM_DIGITS}}}")
 
 
 def new() -> str:
-    """Return a token that nobody has."""
+    """Return a new, random token."""
     body = PREFIX + _base62(secrets.randbits(256), _RANDOM_DIGITS)
     return body + _checksum(body)
 
 
 def is_well_formed(token: str) -> bool:
-    """Tell whether a token may have been issued: its form and its checksum are right."""
+    """Return True if a token may have been issued, because its form and its checksum are right."""
     body, checksum = token[:-_CHECKSUM_DIGITS], token[-_CHECKSUM_DIGITS:]
     return _FORM.fullmatch(token) is not None and _checksum(body) == checksum
 
 
 def digest(token: str) -> bytes:
-    """Return what is stored of a token, 32 bytes.
+    """Return the digest of a token, 32 bytes, which is stored instead of the token.
 
-    A plain hash is enough: there is nothing to guess in 256 random bits.
+    A plain hash is enough, because 256 random bits cannot be guessed.
     """
     return sha256(token.encode()).digest()
 

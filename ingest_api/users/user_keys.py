@@ -1,4 +1,4 @@
-"""The data keys of users: made with their first submission, destroyed with the user."""
+"""The data keys of users: made with a user's first submission, destroyed with the user."""
 
 import asyncio
 from datetime import datetime
@@ -10,7 +10,7 @@ from shared.settings import Settings
 
 
 class UserKeys:
-    """Seals what users submit, if that is wanted, and opens what was sealed."""
+    """Seals submissions, if `encrypt_submissions` is on, and opens sealed ones."""
 
     def __init__(self, settings: Settings, topics: Topics, publisher: Publisher) -> None:
         self.sealing = settings.encrypt_submissions
@@ -20,7 +20,7 @@ class UserKeys:
         self._making = asyncio.Lock()
 
     async def start(self) -> None:
-        """Learn the keys, if any is to be used.
+        """Read the keys, if submissions are to be sealed.
 
         Raises:
             KafkaError: if the broker cannot be reached.
@@ -29,14 +29,14 @@ class UserKeys:
             await self._keys.catch_up()
 
     async def stop(self) -> None:
-        """Stop following them."""
+        """Stop following the topic of keys."""
         await self._keys.stop()
 
     async def seal(self, username: str, registered_at: datetime, ecg_id: str, message: bytes) -> tuple[str, bytes]:
-        """Return the id of a user's key, which is made if there is none, and an ECG's message, sealed with it.
+        """Return the id of a user's key, which is made if there is none, and an ECG's message sealed with it.
 
-        A key is of a user as registered at one time: what another gateway has destroyed is not used for a user who was
-        registered again under the name.
+        A key belongs to one registration of a user. If a user is deleted and the name is registered again, an old key
+        that this gateway still knows is therefore not used.
 
         Raises:
             KafkaError: if a new key is not acknowledged.
@@ -48,10 +48,10 @@ class UserKeys:
         return known[0], self._keys.seal(known[0], ecg_id, message)
 
     async def open(self, key_id: str, ecg_id: str, sealed: bytes) -> bytes:
-        """Return an ECG's message.
+        """Return an ECG's message, opened.
 
         Raises:
-            KeyDestroyed: if nobody can read it any more.
+            KeyDestroyed: if its key was destroyed, so that nobody can read it.
             Broken: if it is not that ECG's message.
             KafkaError: if the broker cannot be asked for the key.
         """
@@ -60,10 +60,10 @@ class UserKeys:
         return self._keys.open(key_id, ecg_id, sealed)
 
     async def destroy(self, username: str) -> bool:
-        """Destroy all keys of a user; tell whether there were any.
+        """Destroy all keys of a user; return True if there were any.
 
         Raises:
-            KafkaError: if that is not acknowledged.
+            KafkaError: if the broker does not acknowledge it.
         """
         await self._keys.catch_up()
         known = self._keys.all_of(username)

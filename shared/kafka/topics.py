@@ -45,7 +45,7 @@ class Topic:
         config: configuration that the pipeline relies on.
         replicas: copies of each partition.
         min_insync_replicas: copies that must have a record before it is acknowledged.
-        variables: the environment variable that decides a value above, by the name of the value.
+        variables: maps names of values above to the environment variables that set them.
     """
 
     name: str

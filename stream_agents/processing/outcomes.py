@@ -48,7 +48,10 @@ class UserErased(msgspec.Struct, frozen=True):
 
 
 class Ignored(msgspec.Struct, frozen=True):
-    """The record changes nothing: a later one of its ECG was processed already, or it erases no ECG of its user."""
+    """The record changes nothing.
+
+    A later record of its ECG was processed already, or it is an erasure of an ECG that is not known to be its user's.
+    """
 
 
 class Misplaced(msgspec.Struct, frozen=True):

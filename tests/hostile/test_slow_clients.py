@@ -226,7 +226,7 @@ async def test_a_broken_request_gets_no_400_while_an_earlier_one_is_unanswered(t
     async with wire(target.gateways[0]) as one:
         await one.send(b"\x00 broken\r\n\r\n")
         status, body = await one.answer()
-        assert (status, json.loads(body)) == (400, {"detail": "This is no HTTP request"})
+        assert (status, json.loads(body)) == (400, {"detail": "The request is not valid HTTP"})
 
 
 @pytest.mark.parametrize(
