@@ -312,6 +312,11 @@ async def test_a_request_that_cannot_be_put_on_record_is_not_answered(
             broker.resume()
         for path in read:
             assert (await through_failover(client, path)).status_code == 200
+
+        async def audit_readable() -> bool | None:
+            return (await client.get("/audit", headers=ADMIN)).status_code == 200 or None
+
+        await eventually(audit_readable, what="the audit")
         # Events of refused requests may be on record too, but no answered request may be missing.
         after = Counter(await actions(client)) - Counter(before)
         assert after["insights_read"] >= 1
