@@ -27,13 +27,3 @@ class ChangelogPauseThread(driver.AIOKafkaConsumerThread):
         changelog = [TopicPartition(*tp) for tp in assigned if is_changelog(self.app, tp)]
         self.client.pause(*changelog)
         await super().on_partitions_assigned(assigned, generation_id)
-
-
-class ChangelogPauseConsumer(driver.Consumer):
-    """Expects no messages of the changelog."""
-
-    @override
-    def verify_event_path(self, now: float, tp: TP) -> None:
-        """Exclude the changelog from Faust's check for partitions that are not fetched."""
-        if not is_changelog(self.app, tp):
-            super().verify_event_path(now, tp)

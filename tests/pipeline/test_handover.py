@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from local_stack.broker import free_port
 from tests.support.ecgs import all_have_insights, backlog, submit
 from tests.support.harness import NewPipeline, eventually
+from tests.support.metrics import scrape
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +46,36 @@ async def lossy(self, timeout):
 Consumer.getmany = lossy
 main()
 """
+
+
+# A worker whose client knows no position of its partitions, as in the moments after each assignment, whenever Faust
+# looks for idle partitions.
+POSITIONLESS = """
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from stream_agents.__main__ import main
+
+def fail(*_):
+    raise AssertionError("no position")
+
+AIOKafkaConsumerThread.verify_event_path = fail
+main()
+"""
+
+
+async def test_a_partition_without_a_position_does_not_end_the_worker(new_pipeline: NewPipeline) -> None:
+    """Faust looks every two and a half commits."""
+    pipeline, port = new_pipeline(), free_port()
+    pipeline.start_gateway()
+    worker = pipeline.start_worker(POSITIONLESS, ECG_METRICS_PORT=str(port))
+    await pipeline.ready()
+    async with pipeline.client(token=await pipeline.register("clinic")) as client:
+
+        async def commits() -> bool | None:
+            await submit(client, 1)
+            return (await scrape(port))("ecg_worker_commit_duration_seconds_count") >= 6 or None
+
+        await eventually(commits, interval=0.2, what="commits")
+    assert worker.running.poll() is None
 
 
 async def test_messages_that_arrive_before_recovery_has_ended_are_processed(new_pipeline: NewPipeline) -> None:
