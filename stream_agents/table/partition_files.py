@@ -1,4 +1,7 @@
-"""The files of the table: a RocksDB database for each partition, which is deleted if it is damaged."""
+"""The files of the table: a RocksDB database for each partition, which is deleted if it is damaged.
+
+A database also holds its partition's position, which tells up to where it follows the changelog.
+"""
 
 import shutil
 from pathlib import Path
@@ -11,8 +14,18 @@ from stream_agents.table.rocksdb_memory import RocksdbMemory
 
 log = structlog.get_logger(__name__)
 
+POSITION = b"\xffposition"
+"""The key of a partition's position. ECG ids are ASCII, and keys of the index begin with a zero byte: it is neither."""
+
 # Errors that new files would not mend.
-_NOT_THE_FILES = ("lock", "No space left", "Permission denied", "Too many open files", "Read-only file system")
+_NOT_THE_FILES = (
+    "lock file",
+    "lock hold",
+    "No space left",
+    "Permission denied",
+    "Too many open files",
+    "Read-only file system",
+)
 
 
 class PartitionFiles:
@@ -29,8 +42,8 @@ class PartitionFiles:
         self._name = name
         self._memory = memory
 
-    def open(self, partition: int) -> rocksdict.Rdict:
-        """Return a partition's database; damaged files are deleted first.
+    def open(self, partition: int) -> tuple[rocksdict.Rdict, int]:
+        """Return a partition's database and position. Damaged files, and rows without a position, are deleted first.
 
         Raises:
             Exception: RocksDB's, if the files cannot be opened for a reason that new files would not mend.
@@ -56,13 +69,33 @@ class PartitionFiles:
         """Have the files of a partition deleted before they are opened again."""
         self._damage_mark(partition).touch()
 
-    def _opened(self, partition: int) -> rocksdict.Rdict:
+    def _opened(self, partition: int) -> tuple[rocksdict.Rdict, int]:
         path = self._path(partition)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return rocksdict.Rdict(str(path), options=self._memory.options())
+        db = rocksdict.Rdict(str(path), options=self._memory.options())
+        try:
+            return db, _position(db)
+        except BaseException:
+            db.close()
+            raise
 
     def _path(self, partition: int) -> Path:
         return self._directory / f"{self._name}-{partition}.db"
 
     def _damage_mark(self, partition: int) -> Path:
         return self._directory / f"{self._name}-{partition}.damaged"
+
+
+def _position(db: rocksdict.Rdict) -> int:
+    position = db.get(POSITION)
+    if position is None and _holds_something(db):
+        raise ValueError("rows without a position, as an earlier version wrote them")
+    return int(position or 0)
+
+
+def _holds_something(db: rocksdict.Rdict) -> bool:
+    keys = db.iter()
+    keys.seek_to_first()
+    # On damaged data there just is no first key, and only `status` raises the error.
+    keys.status()
+    return bool(keys.valid())

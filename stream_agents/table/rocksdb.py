@@ -19,12 +19,10 @@ from typing_extensions import override
 
 from stream_agents.processing.outcomes import Erased, Row
 from stream_agents.table import owner_index
-from stream_agents.table.partition_files import PartitionFiles
+from stream_agents.table.partition_files import POSITION, PartitionFiles
 from stream_agents.table.rocksdb_memory import RocksdbMemory
 
 _SIZES = ("estimate-num-keys", "total-sst-files-size", "cur-size-all-mem-tables")
-# Unlike any other key: an ECG id is ASCII, and a key of the index begins with a zero byte.
-_POSITION = b"\xffposition"
 
 
 class PositionError(Exception):
@@ -73,19 +71,12 @@ class Store(Service):
                 self._close(partition)
 
     def open(self, partition: int) -> None:
-        """Open a partition; damaged files, and rows without a position (an earlier version's), are deleted first.
+        """Open a partition. Damaged files, and rows without a position, are deleted first.
 
         Raises:
             Exception: RocksDB's, if the files cannot be opened for a reason that new files would not mend.
         """
-        db = self._files.open(partition)
-        position = db.get(_POSITION)
-        if position is None and _holds_something(db):
-            db.close()
-            self._files.delete(partition, "rows without a position")
-            db, position = self._files.open(partition), None
-        self._open[partition] = db
-        self._positions[partition] = int(position or 0)
+        self._open[partition], self._positions[partition] = self._files.open(partition)
 
     def build_anew(self, partition: int, reason: str) -> None:
         """Delete a partition's files, and open it again without rows."""
@@ -203,7 +194,7 @@ class Store(Service):
 
     def _write(self, partition: int, batch: Any, position: int) -> None:
         db = self._open[partition]
-        batch.put(_POSITION, str(position).encode())
+        batch.put(POSITION, str(position).encode())
         try:
             db.write(batch)
         except Exception as error:
@@ -220,12 +211,6 @@ class Store(Service):
         if "Corruption" in str(error):
             self._files.mark_damaged(partition)
             self._ending = self._ending or asyncio.create_task(self._app.crash(error))
-
-
-def _holds_something(db: rocksdict.Rdict) -> bool:
-    keys = db.iter()
-    keys.seek_to_first()
-    return bool(keys.valid())
 
 
 def _compact(db: rocksdict.Rdict) -> None:

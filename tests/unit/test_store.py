@@ -148,6 +148,13 @@ def shorten(files: Path) -> None:
     sst.write_bytes(sst.read_bytes()[:100])
 
 
+def overwrite(files: Path) -> None:
+    """Damage the only block of data, which RocksDB does not read when it opens the file."""
+    [sst] = files.glob("*.sst")
+    with sst.open("r+b") as file:
+        file.write(bytes(20))
+
+
 def remove(pattern: str) -> Callable[[Path], None]:
     def damage(files: Path) -> None:
         for file in files.glob(pattern):
@@ -158,6 +165,7 @@ def remove(pattern: str) -> Callable[[Path], None]:
 
 DAMAGES: dict[str, Callable[[Path], None]] = {
     "an SST cut short": shorten,
+    "an SST with a damaged block": overwrite,
     "no SST": remove("*.sst"),
     "no CURRENT": remove("CURRENT"),
     "no MANIFEST": remove("MANIFEST*"),
@@ -174,6 +182,14 @@ async def test_damaged_files_are_rebuilt(table: InsightsTable, tmp_path: Path, d
     table.rows.open(PARTITION)
     assert (listed(table), table.rows.position(PARTITION)) == ([], 0), "it is read from the changelog's beginning"
     recover(table.rows, [("a", row("a", 1))])
+    assert listed(table) == ["a"]
+
+
+async def test_files_that_somebody_has_open_are_not_deleted(table: InsightsTable) -> None:
+    recover(table.rows, [("a", row("a", 1))])
+    for _ in range(2):
+        with pytest.raises(Exception, match="lock"):
+            table.rows.open(PARTITION)
     assert listed(table) == ["a"]
 
 
