@@ -242,7 +242,6 @@ def test_the_schema_rejects_packed_messages_that_the_code_rejects(kind: str) -> 
 
 def test_the_packed_example_decodes_to_its_samples() -> None:
     example = async_api()["components"]["messages"]["PackedEcg"]["examples"][0]["payload"]
-    for one in example["leads"]:
-        one["signal"] = base64.b64decode(one["signal"])
-    leads = packed.decode(msgspec.msgpack.encode(example)).leads
+    signals = [{**one, "signal": base64.b64decode(one["signal"])} for one in example["leads"]]
+    leads = packed.decode(msgspec.msgpack.encode({**example, "leads": signals})).leads
     assert [leads[0].signal.tolist(), leads[1].signal.tolist()] == [[1, 0, -1, 0, 1, 0, 0, 1], [1, 0, -1]]
