@@ -119,7 +119,7 @@ class Processor:
         ecg_id, username = self._decoder.identity(record).values()
         if ecg_id is None or username is None or self._is_misplaced(record, ecg_id.encode()):
             return rejected
-        if self._existing(record.partition, ecg_id.encode()) is not None:
+        if self._find_row(record.partition, ecg_id.encode()) is not None:
             return rejected
         erased = Erased.of(insights.Insights(ecg_id, username), record.offset)
         return Rejected(rejected.error_class, rejected.reason, erased)

@@ -65,10 +65,11 @@ class Load:
                 await asyncio.sleep(_PAUSE)
 
     async def _ask(self, client: httpx.AsyncClient, path: str) -> httpx.Response:
-        """Ask again after a 503, as its header says, while a partition is handed over to another worker."""
+        """Ask again after a gateway's 503, as its header says, while a partition is handed over to another worker."""
         for _ in range(_ATTEMPTS):
             answer = await client.get(path)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            # The proxy's own 503 has no such header: it found no gateway.
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or "retry-after" not in answer.headers:
                 break
             await asyncio.sleep(int(answer.headers["retry-after"]))
         return answer

@@ -107,7 +107,7 @@ class Ledger:
         """Query every accepted ECG, and count those that are lost, wrong or stuck."""
         tally = Tally()
         limit, deadline = asyncio.Semaphore(_CONNECTIONS), time.monotonic() + _ANSWER_TIMEOUT
-        # With aiohttp, because tens of thousands of queries take it a third of the time that httpx needs.
+        # With aiohttp: with httpx, these tens of thousands of queries took half of the suite's time.
         headers, timeout = {"x-user-token": self.token}, aiohttp.ClientTimeout(15)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as client:
 

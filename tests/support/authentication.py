@@ -4,8 +4,6 @@ import httpx
 
 # An id in the form of issued ones that belongs to nobody: a user with a valid token gets 404, without any worker.
 NOBODYS = "00000000-0000-8000-8000-000000000000"
-
-
 ACCEPTED = 404
 
 

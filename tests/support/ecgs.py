@@ -7,8 +7,6 @@ import httpx
 from tests.support.harness import NewPipeline, Pipeline, eventually
 
 LEADS = [{"name": "I", "signal": [1, -1, 1]}]
-
-
 EXPECTED = [{"name": "I", "number_of_zero_crossings": 2}]
 
 
@@ -43,11 +41,7 @@ async def backlog(new_pipeline: NewPipeline, count: int) -> tuple[Pipeline, str,
     """Return a pipeline with a gateway but no worker, a user's token, and the ids of ECGs that wait for a worker."""
     pipeline = new_pipeline()
     pipeline.start_gateway()
-
-    async def alive() -> bool | None:
-        return True if "Application startup complete" in pipeline.gateways[0].log.read_text() else None
-
-    await eventually(alive, what="the gateway")
+    await pipeline.alive()
     token = await pipeline.register("clinic")
     async with pipeline.client(token=token) as client:
         accepted = await submit(client, count)

@@ -2,6 +2,8 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -28,25 +30,31 @@ async def found(pipeline: Pipeline, token: str, ecg_id: str) -> list[dict[str, A
         return await eventually(probe, what=f"insights of {ecg_id}")
 
 
-async def dead_letter(pipeline: Pipeline, offset: int, partition: int) -> tuple[Any, dict[str, str]]:
-    """Wait for the dead letter of a record, and return it with its headers."""
-    topics = Topics(pipeline.settings)
+@asynccontextmanager
+async def reading_dead_letters(pipeline: Pipeline) -> AsyncIterator[AsyncIterator[tuple[Any, dict[str, str]]]]:
+    """Read all dead letters, from the first and without an end, each with its headers as text."""
     consumer = AIOKafkaConsumer(
-        topics.dlq.name,
+        Topics(pipeline.settings).dlq.name,
         **pipeline.kafka,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=1 << 25,
     )
-    await consumer.start()
-    try:
-        async with asyncio.timeout(DEADLINE):
-            async for record in consumer:
-                headers = {name: value.decode(errors="replace") for name, value in record.headers}
-                if headers["dlq-source-offset"] == str(offset) and headers["dlq-source-partition"] == str(partition):
-                    assert headers["dlq-source-topic"] == topics.submissions.name
-                    return record, headers
-    finally:
-        await consumer.stop()
+
+    async def letters() -> AsyncIterator[tuple[Any, dict[str, str]]]:
+        async for record in consumer:
+            yield record, {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+
+    async with consumer:
+        yield letters()
+
+
+async def dead_letter(pipeline: Pipeline, offset: int, partition: int) -> tuple[Any, dict[str, str]]:
+    """Wait for the dead letter of a record, and return it with its headers."""
+    async with reading_dead_letters(pipeline) as letters, asyncio.timeout(DEADLINE):
+        async for record, headers in letters:
+            if headers["dlq-source-offset"] == str(offset) and headers["dlq-source-partition"] == str(partition):
+                assert headers["dlq-source-topic"] == Topics(pipeline.settings).submissions.name
+                return record, headers
     raise AssertionError("no dead letter")
 
 

@@ -3,15 +3,7 @@
 import logging
 
 from shared.logging_setup import Repetitions
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.support.clock import Clock
 
 
 def record(name: str = "aiokafka.conn", node: int = 1) -> logging.LogRecord:
@@ -24,7 +16,7 @@ def test_a_line_is_written_once_in_ten_seconds_with_how_often_it_came() -> None:
     written = []
     for _ in range(25):
         written += [r.getMessage() for r in (record(node=1), record(node=2)) if repetitions.filter(r)]
-        clock.seconds += 1
+        clock.now += 1
     more = "(and 9 more times since the last such line)"
     assert written == [
         f"no connection to node {node}{suffix}" for suffix in ("", f" {more}", f" {more}") for node in (1, 2)

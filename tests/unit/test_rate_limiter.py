@@ -5,13 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_api.users.rate_limiter import RateLimiter, network
-
-
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 def test_a_minutes_worth_passes_at_once_and_then_one_at_a_time() -> None:
