@@ -44,12 +44,14 @@ _WIDTHS = tuple((np.dtype(t), np.iinfo(t).min, np.iinfo(t).max) for t in ("<i1",
 class Lead(msgspec.Struct, frozen=True):
     """One lead: its name, and its samples in ADC units, shape (n,), any signed integer dtype.
 
-    `adc_gain` are the ADC units of one millivolt, where that is known.
+    `adc_gain` are the ADC units of one millivolt, where that is known. `missing` are the ranges of samples that were
+    not recorded, `(first, count)` each; the samples there are 0.
     """
 
     name: str
     signal: Signal
     adc_gain: float | None = None
+    missing: tuple[tuple[int, int], ...] = ()
 
 
 class Content(msgspec.Struct, frozen=True):
