@@ -9,7 +9,7 @@ import typer
 from ecg_client.client import DEFAULT_URL
 from ecg_client.errors import InvalidEcg
 from ecg_client.local import running_stack
-from ecg_client.recordings import Calibration
+from ecg_client.recordings import Calibration, UnreadableRecording
 from shared import errors
 from shared.ecg import check_adc_gain, check_sampling_rate
 
@@ -18,7 +18,7 @@ Files = Annotated[
     typer.Argument(
         metavar="FILE",
         show_default=False,
-        help="Recordings: WFDB records by name, .hea or .dat; .edf, .bdf, .csv, .npy, .npz, .json.",
+        help="Recordings: WFDB records by name, .hea or .dat; .edf, .bdf, .csv, .tsv, .txt, .npy, .npz, .json, or .gz.",
     ),
 ]
 Url = Annotated[
@@ -69,7 +69,30 @@ Baseline = Annotated[
     float, typer.Option("--baseline", help="CSV and NumPy: the value of the isoelectric line, which is subtracted.")
 ]
 Scale = Annotated[
-    float, typer.Option("--scale", help="CSV and NumPy: ADC units of one unit; 1000 makes microvolts of millivolts.")
+    float | None,
+    typer.Option(
+        "--scale",
+        show_default=False,
+        help="CSV and NumPy: ADC units of one unit, rounded; 1000 makes microvolts of millivolts.",
+    ),
+]
+Unit = Annotated[
+    str,
+    typer.Option(
+        "--unit",
+        metavar="UNIT",
+        show_default=False,
+        help="CSV and NumPy: what their numbers are where a file does not say: mV, uV, nV or V; else ADC units.",
+    ),
+]
+Leads = Annotated[
+    str,
+    typer.Option(
+        "--leads",
+        metavar="NAME,...",
+        show_default=False,
+        help="The channels or columns to read, by name; else all that may be leads of an ECG.",
+    ),
 ]
 SamplingRate = Annotated[
     float | None,
@@ -132,13 +155,21 @@ def user_token(token: str | None) -> str:
     return token
 
 
-def calibration(baseline: float, scale: float, sampling_rate: float | None, adc_gain: float | None) -> Calibration:
+def calibration(  # noqa: PLR0917 - options
+    baseline: float, scale: float | None, sampling_rate: float | None, adc_gain: float | None, unit: str, leads: str
+) -> Calibration:
     """Return what the options say of files that do not.
 
     Raises:
-        InvalidEcg: if sampling rate or ADC gain cannot be one.
+        InvalidEcg: if scale, baseline, unit, sampling rate or ADC gain cannot be one.
     """
+    names = tuple(name for each in leads.split(",") if (name := each.strip()))
     try:
-        return Calibration(baseline, scale, check_sampling_rate(sampling_rate), check_adc_gain(adc_gain, "adc_gain"))
+        rate, gain = check_sampling_rate(sampling_rate), check_adc_gain(adc_gain, "adc_gain")
+        given = Calibration(baseline, scale, rate, gain, unit, names)
+        given.check()
     except errors.InvalidEcg as error:
         raise InvalidEcg(str(error), error.field) from None
+    except UnreadableRecording as error:
+        raise InvalidEcg(str(error), "body") from None
+    return given

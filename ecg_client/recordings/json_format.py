@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ecg_client.recordings.content import read_bytes
 from ecg_client.recordings.recording import Recording, UnreadableRecording
 from shared.encoding import plain
 from shared.errors import InvalidEcg
@@ -14,9 +15,7 @@ def read_json(path: Path) -> Recording:
         UnreadableRecording: if it breaks the schema; the message names the field.
     """
     try:
-        content = plain.decode_content(path.read_bytes())
-    except OSError as error:
-        raise UnreadableRecording(error.strerror or str(error)) from None
+        content = plain.decode_content(read_bytes(path))
     except InvalidEcg as error:
         raise UnreadableRecording(str(error)) from None
     return Recording(content.leads, content.date, sampling_rate=content.sampling_rate)
