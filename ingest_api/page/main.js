@@ -128,7 +128,14 @@ function showUpload(rows, upload) {
 function submit(files) {
   const rate = Number(find("#csv-rate").value);
   // Whose token was revoked while choosing has none.
-  session?.uploads.add(files, { unit: find("#csv-unit").value, samplingRate: rate > 0 ? rate : null });
+  session?.uploads.add(files, {
+    unit: find("#csv-unit").value,
+    samplingRate: rate > 0 ? rate : null,
+    leads: find("#leads-read")
+      .value.split(",")
+      .map((name) => name.trim())
+      .filter(Boolean),
+  });
 }
 
 function takeFiles() {

@@ -26,11 +26,11 @@ export class Uploads {
     this.#signal = signal;
   }
 
-  /** Submit the recordings in a choice of files; `csv` says what CSV files do not tell. */
-  async add(files, csv) {
+  /** Submit the recordings in a choice of files; `given` says what files do not tell, and which leads to read. */
+  async add(files, given) {
     for (const chosen of await group([...files])) {
       const upload = { name: chosen.name, state: "waiting", detail: "", notes: [], ecgId: null };
-      this.#queue.push({ upload, chosen, csv });
+      this.#queue.push({ upload, chosen, given });
       this.#change(upload, "waiting");
     }
     while (this.#working < CONCURRENCY && this.#queue.length) this.#work();
@@ -39,9 +39,9 @@ export class Uploads {
   async #work() {
     this.#working++;
     while (this.#queue.length && !this.#signal.aborted) {
-      const { upload, chosen, csv } = this.#queue.shift();
+      const { upload, chosen, given } = this.#queue.shift();
       try {
-        await this.#submit(upload, chosen, csv);
+        await this.#submit(upload, chosen, given);
         // Others go on meanwhile.
         this.#finish(upload);
       } catch (error) {
@@ -51,9 +51,9 @@ export class Uploads {
     this.#working--;
   }
 
-  async #submit(upload, chosen, csv) {
+  async #submit(upload, chosen, given) {
     this.#change(upload, "reading");
-    const recording = await read(chosen, csv);
+    const recording = await read(chosen, given);
     upload.notes = recording.notes;
     const body = encode(recording);
     this.#change(upload, "sending");

@@ -20,7 +20,7 @@ export function readJson(text) {
     if (announced !== null && announced !== signal.length) {
       throw new UnreadableRecording(`leads[${i}].number_of_samples: must be the signal's length, ${signal.length}`);
     }
-    return { name: lead.name, signal, adcGain: positive(lead.adc_gain, `leads[${i}].adc_gain`) };
+    return { name: lead.name, signal, adcGain: positive(lead.adc_gain, `leads[${i}].adc_gain`), missing: [] };
   });
   const date = document.date ?? null;
   if (date !== null && typeof date !== "string") {
