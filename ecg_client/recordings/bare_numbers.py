@@ -68,7 +68,7 @@ def _channel(column: Column, unit: str, calibration: Calibration, decimals: int,
         exact = (values.astype(np.float64) - calibration.baseline) * scale
         samples = np.rint(exact)
         _check_left(exact[~missing], samples[~missing], name)
-        if decimals and not _are_whole(exact):
+        if decimals and not are_whole(exact):
             notes.append(f"{name}: is rounded to nanovolts")
     factor = in_a_millivolt(unit)
     gain = None if factor is None else factor * abs(scale)
@@ -81,12 +81,13 @@ def _decimals(values: NDArray[Any], unit: str) -> int:
         return 0
     present = values[np.isfinite(values)]
     decimals, factor = 0, in_a_millivolt(unit) or 1.0
-    while factor * 10.0 ** (decimals + 1) <= _FINEST and not _are_whole(present * 10.0**decimals):
+    while factor * 10.0 ** (decimals + 1) <= _FINEST and not are_whole(present * 10.0**decimals):
         decimals += 1
     return decimals
 
 
-def _are_whole(values: NDArray[np.float64]) -> bool:
+def are_whole(values: NDArray[np.float64]) -> bool:
+    """Return True for numbers that are integers, but for the last bits of a double."""
     return bool(np.all(np.abs(values - np.rint(values)) <= _RELATIVE * np.abs(values)))
 
 
@@ -97,7 +98,7 @@ def _check_left(exact: NDArray[np.float64], samples: NDArray[np.float64], name: 
     steps = samples.max() - samples.min()
     if steps == 0 and exact.max() != exact.min():
         left = "nothing of the signal, as all of its samples would be equal"
-    elif steps < _FEWEST_STEPS and not _are_whole(exact):
+    elif steps < _FEWEST_STEPS and not are_whole(exact):
         left = f"{int(steps)} steps of the signal"
     else:
         return

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecg_client.recordings.clinical_format import read_clinical
+from ecg_client.recordings.dicom_format import read_dicom
 from ecg_client.recordings.edf_format import read_edf
 from ecg_client.recordings.json_format import read_json
 from ecg_client.recordings.numpy_format import read_numpy
@@ -34,7 +36,11 @@ _READERS: dict[str, Callable[[Path, Calibration], Recording]] = {
     ".txt": read_csv,
     ".npy": read_numpy,
     ".npz": read_numpy,
-    ".json": lambda path, _: read_json(path),
+    ".json": read_json,
+    ".dcm": lambda path, calibration: read_dicom(path, calibration.leads),
+    ".xml": lambda path, calibration: read_clinical(path, calibration.leads),
+    ".scp": lambda path, calibration: read_clinical(path, calibration.leads),
+    ".ecg": lambda path, calibration: read_clinical(path, calibration.leads),
 }
 
 

@@ -2,10 +2,16 @@
 
 from pathlib import Path
 
-from tests.recordings import csv_cases, edf_cases, wfdb_cases
+from tests.recordings import clinical_cases, csv_cases, edf_cases, wfdb_cases
 from tests.recordings.case import Case
 
-CORPUS: list[Case] = [*wfdb_cases.CASES, *wfdb_cases.flac_cases(), *edf_cases.CASES, *csv_cases.CASES]
+CORPUS: list[Case] = [
+    *wfdb_cases.CASES,
+    *wfdb_cases.flac_cases(),
+    *edf_cases.CASES,
+    *csv_cases.CASES,
+    *clinical_cases.CASES,
+]
 
 
 def name_of(case: Case) -> str:

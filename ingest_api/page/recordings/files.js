@@ -10,7 +10,7 @@ import { filesNamedBy, readWfdb } from "./wfdb.js";
 const GZIP = /\.gz$/i;
 const HEADER = /\.hea(?:\.gz)?$/i;
 // Files of these names are recordings by themselves, also beside a header with the same stem.
-const WHOLE = /\.(?:edf|bdf|csv|tsv|txt|npy|npz|json)(?:\.gz)?$/i;
+const WHOLE = /\.(?:edf|bdf|csv|tsv|txt|npy|npz|json|dcm|xml|scp|ecg)(?:\.gz)?$/i;
 
 /**
  * Group files into recordings: a WFDB record is its header, the files that it names and other files with its stem, such
@@ -88,7 +88,11 @@ async function readContent(name, content, others, unit, leads) {
       throw new UnreadableRecording("belongs to a WFDB record: its header (.hea) must be beside it");
     case "npy":
     case "npz":
-      throw new UnreadableRecording("is a NumPy file, which only the command ecg reads");
+    case "dcm":
+    case "xml":
+    case "scp":
+    case "ecg":
+      throw new UnreadableRecording(`ends with .${extension}, which only the command ecg reads`);
     default:
       throw new UnreadableRecording(
         "its format is unknown: it must be a WFDB record (.hea and .dat) or end with .edf, .bdf, .csv, .tsv, .txt, .json",

@@ -9,6 +9,9 @@ import { INT64_END, UnreadableRecording } from "./recording.js";
 export function readJson(text) {
   const document = parse(text);
   if (!isObject(document)) throw new UnreadableRecording("body: must be a JSON object");
+  if (document.resourceType !== undefined) {
+    throw new UnreadableRecording("is a FHIR resource, which only the command ecg reads");
+  }
   if (!Array.isArray(document.leads)) throw new UnreadableRecording("leads: must be a list of leads");
   const leads = document.leads.map((lead, i) => {
     if (!isObject(lead)) throw new UnreadableRecording(`leads[${i}]: must be an object with name and signal`);
