@@ -117,6 +117,7 @@ def _packed_ecg() -> Message:
     payload, schemas = _of(PackedEcg, limits | {"sampling_rate": JSON_SCHEMA["sampling rate"]})
     lead = schemas["PackedLead"]
     _constrain(lead, {"name": JSON_SCHEMA["lead name"], "adc_gain": JSON_SCHEMA["adc gain"]})
+    lead["properties"]["missing"]["description"] = "Ranges of samples that were not recorded; the samples there are 0."
     lead["properties"]["signal"]["description"] = "Raw bytes in MessagePack (bin); here as base64, as JSON has none."
     media_type = _text("Says that the value is packed.", pattern=_media_type(packed))
     leads = [

@@ -109,7 +109,9 @@ def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool) -
     headers = [("content-type", packed.CONTENT_TYPE.encode())] if pack else []
 
     async def send(outcome: Outcome, name: str, recording: Recording) -> Outcome:
-        leads = tuple(Lead(lead.name, narrow(lead.signal.astype("<i8")), lead.adc_gain) for lead in recording.leads)
+        leads = tuple(
+            Lead(lead.name, narrow(lead.signal.astype("<i8")), lead.adc_gain, lead.missing) for lead in recording.leads
+        )
         ecg = Ecg(ecg_id(username, name, recording), username, recording.date, leads, recording.sampling_rate)
         value = encoding.encode(ecg)
         if len(value) > used.max_body_bytes:

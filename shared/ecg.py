@@ -32,6 +32,14 @@ JSON_SCHEMA: Final[Mapping[str, dict[str, Any]]] = {
     "sampling rate": {"exclusiveMinimum": 0, "maximum": MAX_SAMPLING_RATE},
     "adc gain": {"exclusiveMinimum": 0},
     "leads": {"minItems": 1, "maxItems": MAX_LEADS},
+    "missing": {
+        "items": {
+            "type": "array",
+            "prefixItems": [{"type": "integer", "minimum": 0}, {"type": "integer", "minimum": 1}],
+            "minItems": 2,
+            "maxItems": 2,
+        }
+    },
     "lead name": {
         "minLength": 1,
         "maxLength": MAX_LEAD_NAME,
@@ -39,6 +47,9 @@ JSON_SCHEMA: Final[Mapping[str, dict[str, Any]]] = {
     },
 }
 _WIDTHS = tuple((np.dtype(t), np.iinfo(t).min, np.iinfo(t).max) for t in ("<i1", "<i2", "<i4"))
+
+
+Ranges = tuple[tuple[int, int], ...]
 
 
 class Lead(msgspec.Struct, frozen=True):
@@ -51,7 +62,7 @@ class Lead(msgspec.Struct, frozen=True):
     name: str
     signal: Signal
     adc_gain: float | None = None
-    missing: tuple[tuple[int, int], ...] = ()
+    missing: Ranges = ()
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -156,6 +167,32 @@ def check_adc_gain(value: object, field: str) -> float | None:
     if _is_number(value) and 0 < value < math.inf:
         return float(value)
     raise InvalidEcg(field, "must be a finite number of ADC units per millivolt above 0, or null")
+
+
+def check_missing(value: object, field: str, signal: Signal) -> Ranges:
+    """Return the valid ranges of a lead's missing samples, ascending and apart; null is none.
+
+    Raises:
+        InvalidEcg: if they are no ranges `[first, count]` of the signal's samples, or a sample there is not 0.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(map(_is_range, value)):
+        raise InvalidEcg(field, "must be a list of ranges of samples, [first, count] each, or null")
+    ranges: Ranges = tuple((first, count) for first, count in value)
+    end = 0
+    for first, count in ranges:
+        if first < end or not 1 <= count <= signal.size - first:
+            raise InvalidEcg(field, "must be ascending ranges of the signal's samples that do not overlap")
+        end = first + count
+        if signal[first:end].any():
+            raise InvalidEcg(field, "must be ranges whose samples are 0")
+    return ranges
+
+
+def _is_range(value: object) -> bool:
+    is_pair = isinstance(value, list | tuple) and len(value) == 2  # noqa: PLR2004 - first and count
+    return is_pair and all(type(number) is int for number in value)  # type: ignore[attr-defined]
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

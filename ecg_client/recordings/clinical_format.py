@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _FORMATS = frozenset({"scp_ecg", "hl7_aecg", "ge_muse_xml", "sierra_xml", "ishne_holter"})
 _KINDS = "SCP-ECG, HL7 aECG, GE MUSE XML, Philips Sierra XML or ISHNE"
+_UNKNOWN = f"its format is unknown: it is no {_KINDS} file"
 _MOST_BYTES = 1 << 28
 
 
@@ -30,7 +31,7 @@ def read_clinical(path: Path, wanted: Sequence[str] = ()) -> Recording:
     """
     record, doubts = _parsed(path)
     if record.source_format not in _FORMATS:
-        raise UnreadableRecording(f"its format is unknown: it is no {_KINDS} file")
+        raise UnreadableRecording(_UNKNOWN)
     notes = ["its checksum is wrong, so it may be damaged"] if "ChecksumWarning" in doubts else []
     if set(doubts) - {"ChecksumWarning"}:
         notes.append("the library that reads its format has doubts about its structure")
@@ -48,6 +49,7 @@ def read_clinical(path: Path, wanted: Sequence[str] = ()) -> Recording:
 def _parsed(path: Path) -> "tuple[ECGRecord, list[str]]":
     try:
         from ecgdatakit import FileParser  # noqa: PLC0415 - an extra
+        from ecgdatakit.exceptions import UnsupportedFormatError  # noqa: PLC0415
     except ImportError:
         raise UnreadableRecording(
             f"reading {_KINDS} files needs the package ecgdatakit: pip install 'ecg-stream-pipeline[formats]'"
@@ -62,6 +64,8 @@ def _parsed(path: Path) -> "tuple[ECGRecord, list[str]]":
         raise UnreadableRecording(error.strerror or "cannot be read") from None
     except UnreadableRecording:
         raise
+    except UnsupportedFormatError:
+        raise UnreadableRecording(_UNKNOWN) from None
     except Exception as error:  # whatever a broken file makes the reader raise; its text may hold a patient's name
         raise UnreadableRecording(f"no {_KINDS} file, or broken: {type(error).__name__}") from None
     if any("rounded to" in str(warning.message) for warning in told):

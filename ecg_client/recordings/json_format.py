@@ -13,7 +13,7 @@ from shared.errors import InvalidEcg
 
 
 def read_json(path: Path, calibration: Calibration) -> Recording:
-    """Read a submission: `{"date"?, "sampling_rate"?, "leads": [{"name", "adc_gain"?, "signal": [int]}]}`, or FHIR.
+    """Read a submission, as `plain.decode_content` takes it, or a FHIR Observation.
 
     Raises:
         UnreadableRecording: if it breaks the schema; the message names the field.

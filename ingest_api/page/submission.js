@@ -3,9 +3,10 @@
 /** Return the body of a submission. */
 export function encode({ date, samplingRate, leads }) {
   const document = leads.map(
-    ({ name, signal, adcGain }) =>
+    ({ name, signal, adcGain, missing }) =>
       `{"name":${JSON.stringify(name)},"number_of_samples":${signal.length}` +
-      `${adcGain === null ? "" : `,"adc_gain":${float(adcGain)}`},"signal":[${signal.join(",")}]}`,
+      `${adcGain === null ? "" : `,"adc_gain":${float(adcGain)}`}` +
+      `${missing.length ? `,"missing":${JSON.stringify(missing)}` : ""},"signal":[${signal.join(",")}]}`,
   );
   const rate = samplingRate === null ? "" : `,"sampling_rate":${float(samplingRate)}`;
   return new TextEncoder().encode(`{"date":${JSON.stringify(date)}${rate},"leads":[${document.join(",")}]}`);

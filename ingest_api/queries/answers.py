@@ -36,6 +36,7 @@ def stored_ecg(row: Insights, ecg: Ecg) -> dict[str, Any]:
                 "name": lead.name,
                 "number_of_samples": lead.signal.size,
                 "adc_gain": lead.adc_gain,
+                **({"missing": lead.missing} if lead.missing else {}),
                 "signal": plain.samples(lead),
             }
             for lead in ecg.leads

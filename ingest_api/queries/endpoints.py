@@ -90,7 +90,10 @@ async def list_ecgs(
         **USER_ERRORS,
         404: problem("There is no such ECG of this user.", f"ECG not found for id {EXAMPLE_ID}"),
         410: problem("Its signals were kept as long as they are; its insights stay.", GONE),
-        422: problem("Accepted, and then impossible to read.", "leads[0].signal: must hold integers only"),
+        422: problem(
+            "Accepted, and then impossible to read.",
+            "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain",
+        ),
         503: unavailable("The signals cannot be read now, try again"),
     },
 )

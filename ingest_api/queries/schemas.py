@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ingest_api.http.openapi import EXAMPLE_ID, EXAMPLE_TIME, INT64
 from ingest_api.http.prefer_header import MAX_WAIT_SECONDS
+from shared.ecg import JSON_SCHEMA
 
 PREFER: Final[dict[str, Any]] = {
     "name": "prefer",
@@ -93,6 +94,14 @@ class StoredLead(BaseModel):
     name: Annotated[str, Field(examples=["I"])]
     number_of_samples: int
     adc_gain: Annotated[float | None, Field(description="ADC units of one millivolt, where known.")]
+    missing: Annotated[
+        list[list[int]] | None,
+        Field(
+            description="Ranges of samples that were not recorded, `[first, count]` each; left out if there are none. "
+            "The samples there are 0, and count as such: zero crossings are those of the samples as they are.",
+            json_schema_extra=JSON_SCHEMA["missing"],
+        ),
+    ] = None
     signal: list[Annotated[int, Field(json_schema_extra=INT64)]]
 
 

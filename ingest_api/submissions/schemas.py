@@ -29,6 +29,14 @@ class LeadIn(BaseModel):
         float | None,
         Field(description="ADC units of one millivolt, where known.", json_schema_extra=JSON_SCHEMA["adc gain"]),
     ] = None
+    missing: Annotated[
+        list[list[int]] | None,
+        Field(
+            description="Ranges of samples that were not recorded, `[first, count]` each, ascending and apart. The "
+            "samples there must be 0, and count as such: zero crossings are those of the samples as they are.",
+            json_schema_extra=JSON_SCHEMA["missing"],
+        ),
+    ] = None
     signal: Annotated[
         list[Annotated[int, Field(json_schema_extra=INT64)]],
         Field(description="Samples in ADC units about the isoelectric line at zero."),

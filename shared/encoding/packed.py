@@ -1,8 +1,8 @@
 """The packed encoding, which gateways produce: MessagePack with the samples as raw little-endian integers.
 
-A map `{"id": str, "username": str, "leads": [{"name": str, "dtype": str, "signal": bin, "adc_gain"?: number}],
-"date": str | nil, "sampling_rate"?: number}`, where `dtype` is one of int8, int16, int32 and int64. Decoding makes
-arrays that are views of the message.
+A map `{"id": str, "username": str, "leads": [{"name": str, "dtype": str, "signal": bin, "adc_gain"?: number,
+"missing"?: [[int, int]]}], "date": str | nil, "sampling_rate"?: number}`, where `dtype` is one of int8, int16, int32
+and int64. Decoding makes arrays that are views of the message.
 See docs/decisions/0003-packed-encoding.md.
 """
 
@@ -19,6 +19,7 @@ from shared.ecg import (
     check_id,
     check_lead_count,
     check_lead_name,
+    check_missing,
     check_sampling_rate,
     check_username,
 )
@@ -42,6 +43,7 @@ class PackedLead(msgspec.Struct):
     signal: memoryview
     # What is unknown is left out: ids that were derived from a message's bytes before there were these fields stay.
     adc_gain: float | msgspec.UnsetType | None = msgspec.UNSET
+    missing: list[tuple[int, int]] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class PackedEcg(msgspec.Struct):
@@ -98,7 +100,8 @@ def decode(value: bytes) -> Ecg:
 
 def _packed(lead: Lead) -> PackedLead:
     name = _NAMES[lead.signal.dtype]
-    return PackedLead(lead.name, name, np.ascontiguousarray(lead.signal, _DTYPES[name]).data, _known(lead.adc_gain))
+    signal = np.ascontiguousarray(lead.signal, _DTYPES[name]).data
+    return PackedLead(lead.name, name, signal, _known(lead.adc_gain), list(lead.missing) or msgspec.UNSET)
 
 
 def _known(value: float | None) -> float | msgspec.UnsetType:
@@ -113,4 +116,6 @@ def _lead(lead: PackedLead, field: str) -> Lead:
             f"must hold whole samples of {dtype.itemsize} bytes, not {lead.signal.nbytes} bytes",
         )
     gain = None if lead.adc_gain is msgspec.UNSET else check_adc_gain(lead.adc_gain, f"{field}.adc_gain")
-    return Lead(name, np.frombuffer(lead.signal, dtype), gain)
+    signal = np.frombuffer(lead.signal, dtype)
+    missing = () if lead.missing is msgspec.UNSET else check_missing(lead.missing, f"{field}.missing", signal)
+    return Lead(name, signal, gain, missing)

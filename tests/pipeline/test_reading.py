@@ -336,7 +336,7 @@ async def test_an_ecg_that_could_not_be_processed_is_listed_with_its_reason(pipe
             return dict(listed[0]) if listed else None
 
         listed = await eventually(there, what="the failed ECG in the list")
-        reason = "leads[0].signal: must hold integers only"
+        reason = "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain"
         assert listed | {"accepted_at": None} == {
             "id": "failing-1",
             "date": None,

@@ -232,8 +232,8 @@ _OTHERS = [
         date="2026-01-02T03:04:05",
         notes=("its checksum is wrong, so it may be damaged",),
     ),
-    _clinical("other XML", "x.xml", b"<note/>", refusal=f"no {_KINDS} file, or broken: UnsupportedFormatError"),
-    _clinical("no SCP-ECG", "x.scp", b"\0" * 64, refusal=f"no {_KINDS} file, or broken: UnsupportedFormatError"),
+    _clinical("other XML", "x.xml", b"<note/>", refusal=f"its format is unknown: it is no {_KINDS} file"),
+    _clinical("no SCP-ECG", "x.scp", b"\0" * 64, refusal=f"its format is unknown: it is no {_KINDS} file"),
 ]
 
 

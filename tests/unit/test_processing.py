@@ -120,7 +120,7 @@ def test_a_record_of_nobody_is_rejected_without_a_row(value: bytes | None, error
 def test_a_broken_record_tells_its_owner_why() -> None:
     outcome = process(message(signal=[7777, 0.5]))
     assert isinstance(outcome, Rejected)
-    error = "leads[0].signal: must hold integers only"
+    error = "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain"
     assert insights(outcome) == insights_message.Insights("e", "u", error=error, accepted=1000, offset=7)
     assert "7777" not in outcome.reason
 

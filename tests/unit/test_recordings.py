@@ -272,7 +272,10 @@ def test_a_json_file_is_a_submission(tmp_path: Path) -> None:
     recording = read(path)
     assert (samples(recording), recording.date) == ([("I", [1, -1])], "2026-11-24")
     path.write_bytes(b'{"leads": [{"name": "I", "signal": [1, 0.5]}]}')
-    with pytest.raises(UnreadableRecording, match=r"^leads\[0\].signal: must hold integers only$"):
+    with pytest.raises(
+        UnreadableRecording,
+        match=r"^leads\[0\].signal: must hold integers only: multiply fractions, and send adc_gain$",
+    ):
         read(path)
 
 

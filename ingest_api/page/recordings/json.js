@@ -3,7 +3,7 @@
 import { INT64_END, UnreadableRecording } from "./recording.js";
 
 /**
- * Read a submission: `{"date"?, "sampling_rate"?, "leads": [{"name", "adc_gain"?, "signal": [int]}]}`.
+ * Read a submission: `{"date"?, "sampling_rate"?, "leads": [{"name", "adc_gain"?, "missing"?, "signal": [int]}]}`.
  * @param {string} text the file
  */
 export function readJson(text) {
@@ -23,7 +23,7 @@ export function readJson(text) {
     if (announced !== null && announced !== signal.length) {
       throw new UnreadableRecording(`leads[${i}].number_of_samples: must be the signal's length, ${signal.length}`);
     }
-    return { name: lead.name, signal, adcGain: positive(lead.adc_gain, `leads[${i}].adc_gain`), missing: [] };
+    return { name: lead.name, signal, adcGain: positive(lead.adc_gain, `leads[${i}].adc_gain`), missing: missingOf(lead.missing, signal, `leads[${i}].missing`) };
   });
   const date = document.date ?? null;
   if (date !== null && typeof date !== "string") {
@@ -63,7 +63,7 @@ function integers(values, field) {
   const big = values.some((value) => typeof value === "bigint");
   for (const value of values) {
     if (typeof value !== "bigint" && !Number.isInteger(value))
-      throw new UnreadableRecording(`${field}: must hold integers only`);
+      throw new UnreadableRecording(`${field}: must hold integers only: multiply fractions, and send adc_gain`);
     if (typeof value === "bigint" ? BigInt.asIntN(64, value) !== value : Math.abs(value) >= INT64_END) {
       throw new UnreadableRecording(`${field}: must hold integers of 64 bits`);
     }
@@ -72,6 +72,25 @@ function integers(values, field) {
     }
   }
   return big ? BigInt64Array.from(values, BigInt) : Float64Array.from(values);
+}
+
+function missingOf(value, signal, field) {
+  if (value === undefined || value === null) return [];
+  const isRange = (range) => Array.isArray(range) && range.length === 2 && range.every(Number.isSafeInteger);
+  if (!Array.isArray(value) || !value.every(isRange)) {
+    throw new UnreadableRecording(`${field}: must be a list of ranges of samples, [first, count] each, or null`);
+  }
+  let end = 0;
+  for (const [first, count] of value) {
+    if (first < end || count < 1 || count > signal.length - first) {
+      throw new UnreadableRecording(`${field}: must be ascending ranges of the signal's samples that do not overlap`);
+    }
+    end = first + count;
+    if (signal.subarray(first, end).some((sample) => sample)) {
+      throw new UnreadableRecording(`${field}: must be ranges whose samples are 0`);
+    }
+  }
+  return value;
 }
 
 function positive(value, field) {
