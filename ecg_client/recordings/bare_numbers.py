@@ -67,7 +67,7 @@ def _channel(column: Column, unit: str, calibration: Calibration, decimals: int,
     if calibration.is_explicit or decimals:
         exact = (values.astype(np.float64) - calibration.baseline) * scale
         samples = np.rint(exact)
-        _check_left(exact[~missing], samples[~missing], name)
+        _check_left(exact[~missing], samples[~missing], name, calibration.is_explicit)
         if decimals and not are_whole(exact):
             notes.append(f"{name}: is rounded to nanovolts")
     factor = in_a_millivolt(unit)
@@ -88,17 +88,18 @@ def _decimals(values: NDArray[Any], unit: str) -> int:
 
 def are_whole(values: NDArray[np.float64]) -> bool:
     """Return True for numbers that are integers, but for the last bits of a double."""
-    return bool(np.all(np.abs(values - np.rint(values)) <= _RELATIVE * np.abs(values)))
+    with np.errstate(invalid="ignore"):  # infinities are refused with their lead's name
+        return bool(np.all(np.abs(values - np.rint(values)) <= _RELATIVE * np.abs(values)))
 
 
-def _check_left(exact: NDArray[np.float64], samples: NDArray[np.float64], name: str) -> None:
-    """Refuse what a scale makes of a signal: nothing, or a few steps."""
+def _check_left(exact: NDArray[np.float64], samples: NDArray[np.float64], name: str, given: bool) -> None:
+    """Refuse a scale that leaves nothing of a signal, or one that was given and leaves a few steps."""
     if not exact.size or not np.all(np.isfinite(exact)):
         return
     steps = samples.max() - samples.min()
     if steps == 0 and exact.max() != exact.min():
         left = "nothing of the signal, as all of its samples would be equal"
-    elif steps < _FEWEST_STEPS and not are_whole(exact):
+    elif given and steps < _FEWEST_STEPS and not are_whole(exact):
         left = f"{int(steps)} steps of the signal"
     else:
         return

@@ -24,6 +24,8 @@ _OTHER = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
+_MOST_SHOWN = 1e15
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -138,4 +140,4 @@ def _hertz(rate: float | None) -> str:
 
 def number(value: float) -> str:
     """Return a number as notes show it: up to six decimals, without zeros at their end."""
-    return f"{value:.6f}".rstrip("0").rstrip(".")
+    return f"{value:.6f}".rstrip("0").rstrip(".") if value < _MOST_SHOWN else "over 10^15"

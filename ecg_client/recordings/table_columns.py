@@ -1,6 +1,7 @@
 """The numbers of a table, column by column."""
 
 import io
+import re
 import warnings
 from array import array
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from ecg_client.recordings.recording import UnreadableRecording
 
 _HALF_DAY, _DAY = 43_200_000_000_000, 86_400_000_000_000
 _EXACT = 2.0**53
+_LONE_COMMA = re.compile(r",(?![0-9])")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def columns_of(
 
 def _quickly(text: str, separator: str | None, decimal: str, skip: int) -> list[Numbers | Times] | None:
     """Return the columns as NumPy reads them, or None if it does not, or not exactly."""
-    if '"' in text or (decimal == "," and (separator == "," or "." in text)):
+    if '"' in text or (decimal == "," and (separator == "," or "." in text or _LONE_COMMA.search(text))):
         return None
     pointed = text.replace(",", ".") if decimal == "," else text
     with warnings.catch_warnings():

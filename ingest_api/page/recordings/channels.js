@@ -108,5 +108,5 @@ function hertz(rate) {
 
 /** Return a number as notes show it: up to six decimals, without zeros at their end. */
 export function numberText(value) {
-  return value.toFixed(6).replace(/\.?0+$/, "");
+  return value < 1e15 ? value.toFixed(6).replace(/\.?0+$/, "") : "over 10^15";
 }
