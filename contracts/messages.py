@@ -114,7 +114,9 @@ def _ecg() -> Message:
 
 def _packed_ecg() -> Message:
     limits = {name: JSON_SCHEMA[name] for name in ("id", "username", "date", "leads")}
-    payload, schemas = _of(PackedEcg, limits | {"sampling_rate": JSON_SCHEMA["sampling rate"]})
+    payload, schemas = _of(
+        PackedEcg, limits | {"sampling_rate": JSON_SCHEMA["sampling rate"], "label": JSON_SCHEMA["label"]}
+    )
     lead = schemas["PackedLead"]
     _constrain(lead, {"name": JSON_SCHEMA["lead name"], "adc_gain": JSON_SCHEMA["adc gain"]})
     lead["properties"]["missing"]["description"] = "Ranges of samples that were not recorded; the samples there are 0."

@@ -10,6 +10,8 @@ from ecg_client.errors import ClientError, InvalidEcg, Unauthorized, Unavailable
 from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, read
 from ecg_client.results import Insights
+from shared import errors
+from shared.ecg import MAX_LABEL, check_label
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,27 @@ def distinct(files: Iterable[Path]) -> list[Path]:
     return list(found.values())
 
 
+def label_of(name: str) -> str | None:
+    """Return the label of a file of this name, or None if it cannot be one."""
+    try:
+        return check_label(name[:MAX_LABEL])
+    except errors.InvalidEcg:
+        return None
+
+
 async def send_all(
-    files: Iterable[Path], calibration: Calibration, send: Send, report: Callable[[Outcome], None], concurrency: int
+    files: Iterable[Path],
+    calibration: Calibration,
+    send: Send,
+    report: Callable[[Outcome], None],
+    *,
+    concurrency: int,
+    label: bool,
 ) -> ClientError | None:
     """Read every file and send it, so many at a time; report each outcome as it comes.
+
+    Args:
+        label: an ECG without a label is called as its file is, without its folders.
 
     Returns:
         the error that is no file's fault and stopped the rest, such as an outage, or None.
@@ -63,7 +82,10 @@ async def send_all(
                     samples=max(lead.signal.size for lead in recording.leads),
                     notes=recording.notes,
                 )
-                outcome = await send(outcome, find(file).path.name, recording)
+                name = find(file).path.name
+                if label and recording.label is None:
+                    recording = replace(recording, label=label_of(name))
+                outcome = await send(outcome, name, recording)
             except UnreadableRecording as error:
                 outcome = replace(outcome, error=str(error))
             except InvalidEcg as error:

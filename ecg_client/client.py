@@ -180,14 +180,14 @@ class EcgClient(_Client):
                 waiting.pending()
             time.sleep(waiting.pause())
 
-    def ecgs(self) -> Iterator[EcgSummary]:
-        """Yield the user's processed ECGs, the latest accepted first, page by page.
+    def ecgs(self, label: str | None = None) -> Iterator[EcgSummary]:
+        """Yield the user's processed ECGs, the latest accepted first, page by page, or those whose label begins so.
 
         Each that was there at the beginning comes once, whatever is submitted meanwhile.
         """
         cursor = None
         while True:
-            page = self._send(requests.ecgs(self._own_token, _LARGEST_PAGE, cursor))
+            page = self._send(requests.ecgs(self._own_token, _LARGEST_PAGE, cursor, label))
             yield from page.ecgs
             if (cursor := page.next) is None:
                 return
@@ -326,11 +326,11 @@ class AsyncEcgClient(_Client):
                 waiting.pending()
             await asyncio.sleep(waiting.pause())
 
-    async def ecgs(self) -> AsyncIterator[EcgSummary]:
+    async def ecgs(self, label: str | None = None) -> AsyncIterator[EcgSummary]:
         """See `EcgClient.ecgs`."""
         cursor = None
         while True:
-            page = await self._send(requests.ecgs(self._own_token, _LARGEST_PAGE, cursor))
+            page = await self._send(requests.ecgs(self._own_token, _LARGEST_PAGE, cursor, label))
             for ecg in page.ecgs:
                 yield ecg
             if (cursor := page.next) is None:

@@ -17,6 +17,7 @@ from shared.security import ids
 MAX_LEADS = 1024
 MAX_LEAD_NAME = 128
 MAX_USERNAME = 128
+MAX_LABEL = 200
 MAX_SAMPLING_RATE = 1e6
 MAX_DATE = 64  # longer than any date in ISO 8601
 
@@ -29,6 +30,11 @@ JSON_SCHEMA: Final[Mapping[str, dict[str, Any]]] = {
     "id": {"pattern": f"^{ids.ID_PATTERN}$"},
     "username": {"minLength": 1, "maxLength": MAX_USERNAME, "pattern": f"^{_USERNAME.pattern}$"},
     "date": {"maxLength": MAX_DATE, "pattern": "^[0-9]{4}-?(?:W[0-9]{2}|[0-9]{2}-?[0-9]{2})"},
+    "label": {
+        "minLength": 1,
+        "maxLength": MAX_LABEL,
+        "pattern": r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+    },
     "sampling rate": {"exclusiveMinimum": 0, "maximum": MAX_SAMPLING_RATE},
     "adc gain": {"exclusiveMinimum": 0},
     "leads": {"minItems": 1, "maxItems": MAX_LEADS},
@@ -68,12 +74,13 @@ class Lead(msgspec.Struct, frozen=True):
 class Content(msgspec.Struct, frozen=True):
     """What a submission holds: when it was recorded (ISO 8601), its leads in order, and samples per second in Hz.
 
-    Date and sampling rate may be unknown.
+    Date and sampling rate may be unknown. The `label` is what its owner calls it, if anything.
     """
 
     date: str | None
     leads: tuple[Lead, ...]
     sampling_rate: float | None = None
+    label: str | None = None
 
 
 class Ecg(msgspec.Struct, frozen=True):
@@ -84,11 +91,12 @@ class Ecg(msgspec.Struct, frozen=True):
     date: str | None
     leads: tuple[Lead, ...]
     sampling_rate: float | None = None
+    label: str | None = None
 
     @classmethod
     def of(cls, ecg_id: str, username: str, content: Content) -> "Ecg":
         """Return the ECG that a submission becomes."""
-        return cls(ecg_id, username, content.date, content.leads, content.sampling_rate)
+        return cls(ecg_id, username, content.date, content.leads, content.sampling_rate, content.label)
 
 
 def narrow(signal: NDArray[np.int64]) -> Signal:
@@ -141,6 +149,20 @@ def check_date(value: object) -> str | None:
         else:
             return value
     raise InvalidEcg("date", "must be an ISO 8601 date or date and time, or null")
+
+
+def check_label(value: object) -> str | None:
+    """Return a valid label, or None where there is none.
+
+    Raises:
+        InvalidEcg: if it is neither null nor 1 to 200 characters, or blank, or holds control characters.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and len(value) <= MAX_LABEL and value.strip() and not _CONTROL.search(value):
+        return value
+    # It may name a patient.
+    raise InvalidEcg("label", f"must be 1 to {MAX_LABEL} printable characters, or null")
 
 
 def check_sampling_rate(value: object) -> float | None:

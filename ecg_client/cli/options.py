@@ -85,6 +85,10 @@ Unit = Annotated[
         help="CSV and NumPy: what their numbers are where a file does not say: mV, uV, nV or V; else ADC units.",
     ),
 ]
+Label = Annotated[
+    bool,
+    typer.Option("--label/--no-label", help="Call each ECG as its file is, without its folders, in your list."),
+]
 Leads = Annotated[
     str,
     typer.Option(

@@ -30,6 +30,7 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
     adc_gain: options.AdcGain = None,
     unit: options.Unit = "",
     leads: options.Leads = "",
+    label: options.Label = True,
     json: options.Json = False,
 ) -> None:
     """Produce recordings straight onto Kafka, as a device would.
@@ -52,8 +53,7 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
 
     async def run(report: Callable[[Outcome], None]) -> ClientError | None:
         async with kafka.producer(used) as producer:
-            return await send_all(
-                chosen, calibration, kafka.producing(producer, used, username, packed), report, concurrency
-            )
+            send = kafka.producing(producer, used, username, packed)
+            return await send_all(chosen, calibration, send, report, concurrency=concurrency, label=label)
 
     run_batch(run, chosen, json)

@@ -53,6 +53,7 @@ def show(  # noqa: PLR0917 - a command's parameters are its options
 def _document(ecg: StoredEcg) -> dict[str, Any]:
     return {
         "id": ecg.id,
+        "label": ecg.recording.label,
         "date": ecg.recording.date,
         "accepted_at": ecg.accepted_at.isoformat(timespec="milliseconds"),
         "sampling_rate": ecg.recording.sampling_rate,
@@ -71,6 +72,8 @@ def _document(ecg: StoredEcg) -> dict[str, Any]:
 def _print(ecg: StoredEcg) -> None:
     recording = ecg.recording
     output.out.print(f"ECG {output.printable(ecg.id)}, accepted {ecg.accepted_at:%Y-%m-%d %H:%M:%S} UTC")
+    if recording.label is not None:
+        output.out.print(output.printable(recording.label))
     if recording.date is not None:
         output.out.print(f"recorded {recording.date}")
     if recording.sampling_rate is not None:

@@ -33,6 +33,7 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
     adc_gain: options.AdcGain = None,
     unit: options.Unit = "",
     leads: options.Leads = "",
+    label: options.Label = True,
     json: options.Json = False,
 ) -> None:
     """Submit recordings over HTTP, several at a time.
@@ -60,7 +61,7 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
 
     async def run(report: Callable[[Outcome], None]) -> ClientError | None:
         try:
-            return await send_all(chosen, calibration, send, report, concurrency)
+            return await send_all(chosen, calibration, send, report, concurrency=concurrency, label=label)
         finally:
             await client.close()
 

@@ -25,7 +25,7 @@ def read_json(path: Path, calibration: Calibration) -> Recording:
         content = plain.decode_content(stored)
     except InvalidEcg as error:
         raise UnreadableRecording(str(error)) from None
-    return Recording(content.leads, content.date, sampling_rate=content.sampling_rate)
+    return Recording(content.leads, content.date, sampling_rate=content.sampling_rate, label=content.label)
 
 
 def _resource(stored: bytes) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from shared.ecg import (
     Lead,
     check_adc_gain,
     check_date,
+    check_label,
     check_lead_count,
     check_lead_name,
     check_sampling_rate,
@@ -31,13 +32,15 @@ class UnreadableRecording(Exception):  # noqa: N818 - it is what the recording i
 @dataclass(frozen=True)
 class Recording:
     """A recording's leads about their isoelectric line, in ADC units, when it began (ISO 8601), its samples per second
-    in Hz, and what a reader should know of them. Date and sampling rate may be unknown, as may a lead's ADC gain.
+    in Hz, and what a reader should know of them. Date and sampling rate may be unknown, as may a lead's ADC gain. The
+    `label` is what it is called in its owner's list, if anything: no reader sets it.
     """
 
     leads: tuple[Lead, ...]
     date: str | None = None
     notes: tuple[str, ...] = ()
     sampling_rate: float | None = None
+    label: str | None = None
 
     @classmethod
     def of(
@@ -47,12 +50,14 @@ class Recording:
         *,
         sampling_rate: float | None = None,
         adc_gain: float | None = None,
+        label: str | None = None,
     ) -> "Recording":
         """Return a recording of leads by name; names may repeat in a list of pairs.
 
         Args:
             sampling_rate: samples per second, Hz.
             adc_gain: ADC units of one millivolt, of every lead.
+            label: what it is called in its owner's list.
 
         Raises:
             UnreadableRecording: if a sample is no integer of 64 bits, or a name, a number or the date breaks
@@ -60,12 +65,12 @@ class Recording:
         """
         pairs = leads.items() if isinstance(leads, Mapping) else leads
         named = tuple(Lead(name, integers(signal, name), adc_gain) for name, signal in pairs)
-        return checked(cls(named, date, sampling_rate=sampling_rate))
+        return checked(cls(named, date, sampling_rate=sampling_rate, label=label))
 
     @property
     def content(self) -> Content:
         """The recording as a submission holds it."""
-        return Content(self.date, self.leads, self.sampling_rate)
+        return Content(self.date, self.leads, self.sampling_rate, self.label)
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,7 @@ def checked(recording: Recording) -> Recording:
             for i, lead in enumerate(recording.leads)
         )
         rate = check_sampling_rate(recording.sampling_rate)
-        return replace(recording, leads=leads, date=check_date(recording.date), sampling_rate=rate)
+        date, label = check_date(recording.date), check_label(recording.label)
+        return replace(recording, leads=leads, date=date, sampling_rate=rate, label=label)
     except InvalidEcg as error:
         raise UnreadableRecording(str(error)) from None

@@ -131,6 +131,7 @@ function submit(files) {
   session?.uploads.add(files, {
     unit: find("#csv-unit").value,
     samplingRate: rate > 0 ? rate : null,
+    label: find("#labelled").checked,
     leads: find("#leads-read")
       .value.split(",")
       .map((name) => name.trim())

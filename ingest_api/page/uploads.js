@@ -3,7 +3,7 @@
 import { Refused, Unavailable } from "./gateway.js";
 import { group, read } from "./recordings/files.js";
 import { UnreadableRecording } from "./recordings/recording.js";
-import { encode, idempotencyKey } from "./submission.js";
+import { encode, idempotencyKey, labelOf } from "./submission.js";
 
 const CONCURRENCY = 3;
 
@@ -55,9 +55,10 @@ export class Uploads {
     this.#change(upload, "reading");
     const recording = await read(chosen, given);
     upload.notes = recording.notes;
-    const body = encode(recording);
+    const label = recording.label ?? (given.label ? labelOf(chosen.name) : null);
+    const body = encode(recording, label);
     this.#change(upload, "sending");
-    upload.ecgId = await this.#gateway.submit(body, await idempotencyKey(chosen.name, body), this.#signal);
+    upload.ecgId = await this.#gateway.submit(body, await idempotencyKey(chosen.name, encode(recording)), this.#signal);
     this.#change(upload, "accepted");
   }
 

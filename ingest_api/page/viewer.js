@@ -77,7 +77,7 @@ export class Viewer {
   #take(ecg, name) {
     this.#ecg = ecg;
     this.#signals = ecg.leads.map((lead) => new Signal(lead.signal));
-    find("#viewer-title").textContent = name ?? `ECG, ${dateText(ecg.date ?? ecg.accepted_at)}`;
+    find("#viewer-title").textContent = name ?? ecg.label ?? `ECG, ${dateText(ecg.date ?? ecg.accepted_at)}`;
     this.#layouts = layoutsOf(ecg.leads.map((lead) => lead.name));
     find("#layout-label").hidden = this.#layouts.length === 1;
     find("#layout").value = this.#layouts[0].kind;

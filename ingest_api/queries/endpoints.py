@@ -16,6 +16,7 @@ from ingest_api.queries.stored_ecgs import GONE
 from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
 from ingest_api.users.services import User
+from shared.ecg import MAX_LABEL
 
 _MAX_PAGE = 200
 _PENDING = "Insights are still being processed"
@@ -61,7 +62,9 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
     responses={
         200: success("A page.", schemas.EXAMPLE_LIST),
         **USER_ERRORS,
-        422: problem("Limit or cursor cannot be one.", "cursor: must be the `next` of a page of yours", "cursor"),
+        422: problem(
+            "Limit, cursor or label cannot be one.", "cursor: must be the `next` of a page of yours", "cursor"
+        ),
         503: unavailable("The list is being moved to another worker, try again"),
     },
 )
@@ -70,14 +73,23 @@ async def list_ecgs(
     user: User,
     limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="How many at most.")] = 50,
     cursor: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+    label: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=MAX_LABEL,
+            description="Only ECGs whose label begins so. A page may then have fewer ECGs than `limit`, or none, and a "
+            "`next` all the same.",
+        ),
+    ] = None,
 ) -> JsonResponse:
     """Answer a page of the caller's processed ECGs, the latest accepted first.
 
     Who follows `next` to its end sees each ECG that was there at the beginning once, whatever comes meanwhile.
     """
-    rows, following = await services.ecg_list.page(user, limit, cursor)
+    rows, following = await services.ecg_list.page(user, limit, cursor, label)
     await services.audit.record("ecgs_listed", user)
-    return JsonResponse({"ecgs": [answers.summary(row) for row in rows], "next": following})
+    return JsonResponse({"ecgs": [answers.summary(row, named) for row, named in rows], "next": following})
 
 
 @router.get(

@@ -28,6 +28,7 @@ EXAMPLE_LIST: Final = {
     "ecgs": [
         {
             "id": EXAMPLE_ID,
+            "label": "rest.edf",
             "date": EXAMPLE_TIME,
             "accepted_at": _EXAMPLE_ACCEPTED,
             "status": "failed",
@@ -39,6 +40,7 @@ EXAMPLE_LIST: Final = {
 }
 EXAMPLE_ECG: Final = {
     "id": EXAMPLE_ID,
+    "label": "rest.edf",
     "date": EXAMPLE_TIME,
     "accepted_at": _EXAMPLE_ACCEPTED,
     "sampling_rate": 500.0,
@@ -74,6 +76,9 @@ class EcgSummary(BaseModel):
     """A processed ECG of the caller."""
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
+    label: Annotated[
+        str | None, Field(description="What its owner calls it; left out if nothing.", examples=["rest.edf"])
+    ] = None
     date: Annotated[str | None, Field(description="When it was recorded, where known.")]
     accepted_at: Annotated[str, Field(description=_ACCEPTED_AT, examples=["2026-11-24T10:00:00.123Z"])]
     status: Literal["done", "failed"]
@@ -109,6 +114,9 @@ class StoredEcg(BaseModel):
     """An ECG as it was submitted."""
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
+    label: Annotated[
+        str | None, Field(description="What its owner calls it; left out if nothing.", examples=["rest.edf"])
+    ] = None
     date: Annotated[str | None, Field(description="When it was recorded, where known.")]
     accepted_at: Annotated[str, Field(description=_ACCEPTED_AT, examples=["2026-11-24T10:00:00.123Z"])]
     sampling_rate: Annotated[float | None, Field(description="Samples per second, where known.")]

@@ -64,6 +64,14 @@ class EcgIn(BaseModel):
     date: Annotated[
         str | None, Field(description="When it was recorded, ISO 8601.", json_schema_extra=JSON_SCHEMA["date"])
     ] = None
+    label: Annotated[
+        str | None,
+        Field(
+            description="What its owner calls it, such as its file's name: listed with the ECG, erased and sealed with "
+            "it. The same key and content with another label are the same ECG.",
+            json_schema_extra=JSON_SCHEMA["label"],
+        ),
+    ] = None
     sampling_rate: Annotated[
         float | None,
         Field(description="Samples per second, where known.", json_schema_extra=JSON_SCHEMA["sampling rate"]),

@@ -4,6 +4,7 @@ import asyncio
 import re
 from contextlib import nullcontext
 
+import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 from fastapi import Request
@@ -123,8 +124,9 @@ class Submissions:
     def _issue(self, username: str, key: str | None, content: Content) -> str:
         if key is None:
             return self._issuer.issue(username)
-        # Packed, the same ECG has the same bytes however its JSON was written.
-        return self._issuer.issue_once(username, key, packed.encode(Ecg.of("", username, content)))
+        # Packed, the same ECG has the same bytes however its JSON was written. What it is called does not count.
+        unlabelled = msgspec.structs.replace(content, label=None)
+        return self._issuer.issue_once(username, key, packed.encode(Ecg.of("", username, unlabelled)))
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -1,7 +1,7 @@
 """Plain JSON, the encoding that anyone may produce.
 
-`{"id", "username", "date"?, "sampling_rate"?, "leads": [{"name", "number_of_samples"?, "adc_gain"?, "missing"?,
-"signal"}, ...]}`. Samples go from the parser's tape straight into NumPy arrays: no Python integer is made.
+`{"id", "username", "date"?, "label"?, "sampling_rate"?, "leads": [{"name", "number_of_samples"?, "adc_gain"?,
+"missing"?, "signal"}, ...]}`. Samples go from the parser's tape straight into NumPy arrays: no Python integer is made.
 """
 
 import re
@@ -21,6 +21,7 @@ from shared.ecg import (
     check_adc_gain,
     check_date,
     check_id,
+    check_label,
     check_lead_count,
     check_lead_name,
     check_missing,
@@ -97,7 +98,8 @@ def dumps(document: dict[str, Any]) -> bytes:
 def _document(ecg: Ecg | Content) -> dict[str, Any]:
     """Return the fields of an ECG, without the optional ones that are unknown."""
     rate = {} if ecg.sampling_rate is None else {"sampling_rate": ecg.sampling_rate}
-    return {"date": ecg.date, **rate, "leads": [_lead_document(lead) for lead in ecg.leads]}
+    label = {} if ecg.label is None else {"label": ecg.label}
+    return {"date": ecg.date, **label, **rate, "leads": [_lead_document(lead) for lead in ecg.leads]}
 
 
 def _lead_document(lead: Lead) -> dict[str, Any]:
@@ -185,7 +187,8 @@ def _content(document: Any, value: bytes) -> Content:
     # The parser flattens nested lists: they exist only if there are more brackets than lists of ours.
     brackets = int(np.count_nonzero(np.frombuffer(value, np.uint8) == ord("[")))
     flat = brackets == 1 + len(leads)
-    return Content(date, tuple(_lead(lead, f"leads[{i}]", flat) for i, lead in enumerate(leads)), rate)
+    label = check_label(document["label"]) if "label" in given else None
+    return Content(date, tuple(_lead(lead, f"leads[{i}]", flat) for i, lead in enumerate(leads)), rate, label)
 
 
 def _lead(lead: Any, field: str, flat: bool) -> Lead:

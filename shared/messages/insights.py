@@ -30,6 +30,9 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     milliseconds of Unix time by the broker's clock, and `offset` that of its last record on the submissions topic, in
     that partition.
 
+    `label` is that of the ECG. Of a submission that was sealed, it is sealed too: `sealed_label`, as base64, with the
+    key `label_key` of the topic of keys.
+
     Of an ECG that is `erased` the id remains, and the offset of the erasure, so that no message before it brings the
     ECG back; its username is empty.
     """
@@ -43,6 +46,9 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     accepted: Annotated[int, msgspec.Meta(ge=0, le=MAX_ACCEPTED)] = 0
     offset: int = -1
     erased: bool = False
+    label: str | None = None
+    sealed_label: bytes = b""
+    label_key: str = ""
 
 
 class RowTooLarge(ValueError):  # noqa: N818 - named as its dead letters are

@@ -1,7 +1,7 @@
 """What becomes of one record of the submissions topic: a pure function from record to outcome."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -184,6 +184,7 @@ class Processor:
                     number_of_samples=[lead.signal.size for lead in ecg.leads],
                     accepted=_accepted(record, existing),
                     offset=record.offset,
+                    **self._label(record, ecg),
                 )
             )
         except KeyboardInterrupt:
@@ -236,6 +237,14 @@ class Processor:
         except Exception as error:
             # Nothing is known to raise this; whatever it is, it is about this message only, and ends no worker.
             raise InvalidEcg("body", f"could not be read ({type(error).__name__})", **self._identity(record)) from None
+
+    def _label(self, record: Record, ecg: Ecg) -> dict[str, Any]:
+        """Return an ECG's label as its row holds it: sealed, if the submission was."""
+        if ecg.label is None:
+            return {}
+        if (key_id := record.data_key) is None:
+            return {"label": ecg.label}
+        return {"sealed_label": self._keys.seal_label(key_id, ecg.id, ecg.label), "label_key": key_id}
 
     def _open(self, record: Record, key_id: str, value: bytes) -> bytes:
         try:

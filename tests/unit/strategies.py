@@ -28,14 +28,15 @@ ecgs = st.builds(
     st.none() | st.datetimes().map(lambda moment: moment.isoformat()),
     st.lists(_leads, min_size=1, max_size=5).map(tuple),
     st.none() | st.floats(0, 1e6, exclude_min=True),
+    st.none() | _text,
 )
 
 
 def same(one: Ecg, other: Ecg) -> bool:
     """Tell whether two ECGs are equal to the last sample and its width."""
     return (
-        (one.id, one.username, one.date, one.sampling_rate)
-        == (other.id, other.username, other.date, other.sampling_rate)
+        (one.id, one.username, one.date, one.sampling_rate, one.label)
+        == (other.id, other.username, other.date, other.sampling_rate, other.label)
         and [(lead.name, lead.adc_gain, lead.missing) for lead in one.leads]
         == [(lead.name, lead.adc_gain, lead.missing) for lead in other.leads]
         and all(

@@ -90,6 +90,7 @@ def test_any_json_decodes_or_is_refused_in_one_way_only(document: Any) -> None:
         ({"leads": [{"name": "x" * 129, "signal": []}]}, "leads[0].name"),
         ({"leads": [{"name": "a\nb", "signal": []}]}, "leads[0].name"),
         ({"leads": [{"name": 1, "signal": []}]}, "leads[0].name"),
+        *(({"label": label}, "label") for label in ("", " ", 1, "x" * 201, "a\nb", ["x"])),
         *(({"sampling_rate": rate}, "sampling_rate") for rate in (0, -1, 1e6 + 1, 1e300, 10**18, True, "500", [500])),
         *(
             ({"leads": [{"name": "I", "signal": [1], "adc_gain": gain}]}, "leads[0].adc_gain")
@@ -237,6 +238,7 @@ def test_big_endian_and_strided_signals_are_packed_right() -> None:
         ({"leads": [{"name": "I", "dtype": "int16", "signal": b"\0\0\0"}]}, "leads[0].signal"),
         ({"leads": [{"name": "", "dtype": "int16", "signal": b""}]}, "leads[0].name"),
         ({"leads": [{"name": "I", "dtype": "int16"}]}, "leads[0]"),
+        *(({"label": label}, "label") for label in ("", " ", 1, "x" * 201, "a\nb", ["x"])),
         *(({"sampling_rate": rate}, "sampling_rate") for rate in (0, -1, 1e7, float("nan"), float("inf"), True, "500")),
         *(
             ({"leads": [{"name": "I", "dtype": "int16", "signal": b"", "adc_gain": gain}]}, "leads[0].adc_gain")

@@ -1,6 +1,7 @@
 """What becomes of a record: every outcome, from its bytes alone."""
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -84,6 +85,20 @@ def test_a_good_record_of_either_encoding_becomes_its_insights() -> None:
     )
     assert insights(process(message())) == expected
     assert insights(process(packed.encode(ecg), content_type=packed.CONTENT_TYPE.encode())) == expected
+
+
+def test_a_row_has_its_ecgs_label_sealed_if_the_submission_was() -> None:
+    document = orjson.loads(message()) | {"label": "rest.edf"}
+    assert insights(process(orjson.dumps(document))).label == "rest.edf"
+    key_id, record = KEYS.new("u", datetime(2026, 1, 1, tzinfo=UTC))
+    KEYS._apply(key_id, record)
+    sealed = process(KEYS.seal(key_id, "e", orjson.dumps(document)), data_key=key_id.encode())
+    assert isinstance(sealed, Stored)
+    assert b"rest" not in sealed.row
+    row = insights(sealed)
+    assert (row.label, row.label_key) == (None, key_id)
+    assert KEYS.open_label(key_id, "e", row.sealed_label) == "rest.edf"
+    KEYS._apply(key_id, None)
 
 
 def test_a_record_in_another_partition_or_under_another_key_is_forwarded_once() -> None:

@@ -319,7 +319,7 @@ def test_real_recordings_are_about_zero() -> None:
 
 @given(ecgs)
 def test_the_gateway_reads_what_the_client_writes(ecg: Any) -> None:
-    recording = Recording(ecg.leads, ecg.date, sampling_rate=ecg.sampling_rate)
+    recording = Recording(ecg.leads, ecg.date, sampling_rate=ecg.sampling_rate, label=ecg.label)
     assert same(Ecg.of(ecg.id, ecg.username, plain.decode_content(encode(recording))), ecg)
 
 

@@ -1,5 +1,6 @@
 /** JSON, as the gateway takes it. */
 
+import { labelOf } from "../submission.js";
 import { INT64_END, UnreadableRecording } from "./recording.js";
 
 /**
@@ -25,11 +26,15 @@ export function readJson(text) {
     }
     return { name: lead.name, signal, adcGain: positive(lead.adc_gain, `leads[${i}].adc_gain`), missing: missingOf(lead.missing, signal, `leads[${i}].missing`) };
   });
+  const label = document.label ?? null;
+  if (label !== null && (typeof label !== "string" || labelOf(label) !== label)) {
+    throw new UnreadableRecording("label: must be 1 to 200 printable characters, or null");
+  }
   const date = document.date ?? null;
   if (date !== null && typeof date !== "string") {
     throw new UnreadableRecording("date: must be an ISO 8601 date or date and time, or null");
   }
-  return { date, samplingRate: positive(document.sampling_rate, "sampling_rate"), leads, notes: [] };
+  return { date, samplingRate: positive(document.sampling_rate, "sampling_rate"), leads, notes: [], label };
 }
 
 function parse(text) {
