@@ -8,7 +8,7 @@ from pathlib import Path
 from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, InvalidEcg, Unauthorized, Unavailable
 from ecg_client.idempotency import idempotency_key
-from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, read
+from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, parts, read
 from ecg_client.results import Insights
 from shared import errors
 from shared.ecg import MAX_LABEL, check_label
@@ -32,15 +32,18 @@ Send = Callable[[Outcome, str, Recording], Awaitable[Outcome]]
 
 
 def distinct(files: Iterable[Path]) -> list[Path]:
-    """Return the files without those of a recording that is there already, as a record's header and signals are."""
+    """Return the files without those of a recording that is there already, as its signals and its segments are."""
     found: dict[Path, Path] = {}
+    segments: set[Path] = set()
     for file in files:
         try:
-            recording = find(file).path.resolve()
+            recording = find(file)
         except UnreadableRecording:
-            recording = file
-        found.setdefault(recording, file)
-    return list(found.values())
+            found.setdefault(file, file)
+        else:
+            found.setdefault(recording.path.resolve(), file)
+            segments.update(part.resolve() for part in parts(recording))
+    return [file for recording, file in found.items() if recording not in segments]
 
 
 def label_of(name: str) -> str | None:

@@ -12,7 +12,7 @@ from ecg_client.recordings.json_format import read_json
 from ecg_client.recordings.numpy_format import read_numpy
 from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording, checked
 from ecg_client.recordings.table_format import read_csv
-from ecg_client.recordings.wfdb_format import read_wfdb
+from ecg_client.recordings.wfdb_format import parts_of, read_wfdb
 
 # Readers catch the warnings of libraries, and Python sets warnings up for all threads at once.
 _reading = threading.Lock()
@@ -78,6 +78,11 @@ def _header_beside(path: Path) -> Path | None:
             if header.is_file():
                 return header
     return None
+
+
+def parts(found: Format) -> list[Path]:
+    """Return the files that are parts of a recording, such as the headers of a WFDB record's segments."""
+    return parts_of(found.path) if _suffix(found.path) == _HEADER else []
 
 
 def read(path: str | Path, calibration: Calibration | None = None) -> Recording:

@@ -56,6 +56,15 @@ def read_wfdb(path: Path, wanted: Sequence[str] = ()) -> Recording:
     return recording_of([_channel(stretches[i], header.rate, notes) for i in chosen], header.date, notes)
 
 
+def parts_of(header: Path) -> list[Path]:
+    """Return the headers of a record's segments, or nothing if its own is broken."""
+    try:
+        segments = parse_header(read_bytes(header)).segments
+    except UnreadableRecording:
+        return []
+    return [header.parent / f"{segment.name}.hea" for segment in segments if segment.name is not None]
+
+
 def _channel(stretch: _Stretch, rate: float, notes: list[str]) -> Channel:
     signal = stretch.signal
     if signal.gain is None:

@@ -84,7 +84,10 @@ async def test_missing_samples_of_a_record_are_told_alike(modules: Tab, tmp_path
     (tmp_path / "rec.hea").write_text("rec 2 100 3\nrec.dat 16 100 16 7 0 0 0 I\nrec.dat 16 0 16 0 0 0 0 II\n")
     np.array([[1, 2], [-(2**15), 4], [5, 6]], "<i2").tofile(tmp_path / "rec.dat")
     found = await check_same(modules, tmp_path / "rec.hea", tmp_path / "rec.dat")
-    assert found["notes"] == ["I: 1 missing samples became 0"]
+    assert found["notes"] == [
+        "II: is not calibrated, so its gain is left out",
+        "I: 1 missing samples became 0",
+    ]
 
 
 def edf_signals(kind: str, labels: tuple[str, ...], unit: str = "uV") -> list[Any]:

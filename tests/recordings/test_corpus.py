@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ecg_client.batch import distinct
 from ecg_client.recordings import Calibration, UnreadableRecording, read
 from tests.recordings.case import Case, ExpectedLead
 from tests.recordings.corpus import CORPUS, name_of, write
@@ -25,6 +26,15 @@ def test_a_recording_is_read_right_or_refused_with_a_reason(tmp_path: Path, case
     assert found == case.leads
     assert (recording.sampling_rate, recording.date) == (case.rate, case.date)
     assert recording.notes == case.notes
+
+
+def test_segments_and_annotations_are_parts_of_their_record(tmp_path: Path) -> None:
+    for case in CORPUS:
+        if case.name in ("segments of a fixed layout, with a gap", "annotations and other files beside a record"):
+            write(case, tmp_path)
+    (tmp_path / "notes.doc").touch()
+    files = sorted(tmp_path.iterdir())
+    assert [path.name for path in distinct(files)] == ["m.hea", "notes.doc"]
 
 
 def test_names_are_one_each() -> None:
