@@ -110,9 +110,12 @@ def _ecg() -> Message:
 
 def _packed_ecg() -> Message:
     limits = {name: JSON_SCHEMA[name] for name in ("id", "username", "date", "leads")}
-    payload, schemas = _of(PackedEcg, limits | {"sampling_rate": JSON_SCHEMA["sampling rate"]})
+    payload, schemas = _of(
+        PackedEcg, limits | {"sampling_rate": JSON_SCHEMA["sampling rate"], "label": JSON_SCHEMA["label"]}
+    )
     lead = schemas["PackedLead"]
     _constrain(lead, {"name": JSON_SCHEMA["lead name"], "adc_gain": JSON_SCHEMA["adc gain"]})
+    lead["properties"]["missing"]["description"] = "Ranges of samples that were not recorded; the samples there are 0."
     lead["properties"]["signal"]["description"] = "Raw bytes in MessagePack (bin); here as base64 for JSON."
     media_type = _text("The value is in the packed encoding.", pattern=_media_type(packed))
     leads = [

@@ -8,8 +8,10 @@ from pathlib import Path
 from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, InvalidEcg, Unauthorized, Unavailable
 from ecg_client.idempotency import idempotency_key
-from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, read
+from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, parts, read
 from ecg_client.results import Insights
+from shared import errors
+from shared.ecg import MAX_LABEL, check_label
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,41 @@ Send = Callable[[Outcome, str, Recording], Awaitable[Outcome]]
 
 
 def distinct(files: Iterable[Path]) -> list[Path]:
-    """Return the first file of each recording: a WFDB record's header and signal file may both be named."""
+    """Return the first file of each recording: a record's header, signal files and segments may all be named."""
     found: dict[Path, Path] = {}
+    segments: set[Path] = set()
     for file in files:
         try:
-            recording = find(file).path.resolve()
+            recording = find(file)
         except UnreadableRecording:
-            recording = file
-        found.setdefault(recording, file)
-    return list(found.values())
+            found.setdefault(file, file)
+        else:
+            found.setdefault(recording.path.resolve(), file)
+            segments.update(part.resolve() for part in parts(recording))
+    return [file for recording, file in found.items() if recording not in segments]
+
+
+def label_of(name: str) -> str | None:
+    """Return the label of a file of this name, or None if it cannot be one."""
+    try:
+        return check_label(name[:MAX_LABEL])
+    except errors.InvalidEcg:
+        return None
 
 
 async def send_all(
-    files: Iterable[Path], calibration: Calibration, send: Send, report: Callable[[Outcome], None], concurrency: int
+    files: Iterable[Path],
+    calibration: Calibration,
+    send: Send,
+    report: Callable[[Outcome], None],
+    *,
+    concurrency: int,
+    label: bool,
 ) -> ClientError | None:
     """Read and send every file, up to `concurrency` at a time; report each outcome as soon as it is known.
+
+    Args:
+        label: an ECG without a label is called as its file is, without its folders.
 
     Returns:
         the error that stopped the batch because it concerns every file, such as an outage, or None.
@@ -63,7 +85,10 @@ async def send_all(
                     samples=max(lead.signal.size for lead in recording.leads),
                     notes=recording.notes,
                 )
-                outcome = await send(outcome, find(file).path.name, recording)
+                name = find(file).path.name
+                if label and recording.label is None:
+                    recording = replace(recording, label=label_of(name))
+                outcome = await send(outcome, name, recording)
             except UnreadableRecording as error:
                 outcome = replace(outcome, error=str(error))
             except InvalidEcg as error:

@@ -180,14 +180,15 @@ class EcgClient(_Client):
                 waiting.pending()
             time.sleep(waiting.pause())
 
-    def ecgs(self) -> Iterator[EcgSummary]:
-        """Yield the user's processed ECGs, the latest accepted first, fetched page by page.
+    def ecgs(self, label: str | None = None) -> Iterator[EcgSummary]:
+        """Yield the user's processed ECGs, or those whose label begins with `label`, fetched page by page.
 
-        Every ECG that was there at the beginning comes exactly once, even if others are submitted meanwhile.
+        The latest accepted comes first. Every ECG that was there at the beginning comes exactly once, even if others
+        are submitted meanwhile.
         """
         cursor = None
         while True:
-            page = self._send(requests.ecgs(self._own_token, _LARGEST_PAGE, cursor))
+            page = self._send(requests.ecgs(self._own_token, _LARGEST_PAGE, cursor, label))
             yield from page.ecgs
             if (cursor := page.next) is None:
                 return
@@ -327,11 +328,11 @@ class AsyncEcgClient(_Client):
                 waiting.pending()
             await asyncio.sleep(waiting.pause())
 
-    async def ecgs(self) -> AsyncIterator[EcgSummary]:
+    async def ecgs(self, label: str | None = None) -> AsyncIterator[EcgSummary]:
         """See `EcgClient.ecgs`."""
         cursor = None
         while True:
-            page = await self._send(requests.ecgs(self._own_token, _LARGEST_PAGE, cursor))
+            page = await self._send(requests.ecgs(self._own_token, _LARGEST_PAGE, cursor, label))
             for ecg in page.ecgs:
                 yield ecg
             if (cursor := page.next) is None:

@@ -23,6 +23,7 @@ class Event:
     ecg_id: str
     insights: Insights | None = None
     error: str | None = None
+    label: str | None = None
 
 
 class Following:
@@ -94,6 +95,7 @@ def _event(last_id: str, data: bytes) -> Event:
     try:
         document = orjson.loads(data)
         insights = parse_insights(document) if "leads" in document else None
-        return Event(last_id, document["ecg_id"], insights, None if insights else document["detail"])
+        error = None if insights else document["detail"]
+        return Event(last_id, document["ecg_id"], insights, error, document.get("label"))
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise UnexpectedAnswer("the stream holds what is no event of a gateway") from None

@@ -109,8 +109,17 @@ def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool) -
     headers = [("content-type", packed.CONTENT_TYPE.encode())] if pack else []
 
     async def send(outcome: Outcome, name: str, recording: Recording) -> Outcome:
-        leads = tuple(Lead(lead.name, narrow(lead.signal.astype("<i8")), lead.adc_gain) for lead in recording.leads)
-        ecg = Ecg(ecg_id(username, name, recording), username, recording.date, leads, recording.sampling_rate)
+        leads = tuple(
+            Lead(lead.name, narrow(lead.signal.astype("<i8")), lead.adc_gain, lead.missing) for lead in recording.leads
+        )
+        ecg = Ecg(
+            ecg_id(username, name, recording),
+            username,
+            recording.date,
+            leads,
+            recording.sampling_rate,
+            recording.label,
+        )
         value = encoding.encode(ecg)
         if len(value) > used.max_body_bytes:
             raise InvalidEcg(f"body: must not be over {used.max_body_bytes} bytes, and is {len(value)}", "body")

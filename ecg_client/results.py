@@ -95,6 +95,7 @@ class EcgSummary:
     status: Literal["done", "failed"]
     error: str | None
     leads: tuple[LeadSummary, ...]
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ def parse_ecg(answer: bytes) -> StoredEcg:
         ValueError, InvalidEcg: if the answer does not hold an ECG.
     """
     head, content = _head.decode(answer), plain.decode_content(answer)
-    recording = Recording(content.leads, content.date, sampling_rate=content.sampling_rate)
+    recording = Recording(content.leads, content.date, sampling_rate=content.sampling_rate, label=content.label)
     return StoredEcg(head.id, head.accepted_at, recording)
 
 
@@ -207,4 +208,5 @@ def _summary(document: dict[str, Any]) -> EcgSummary:
             )
             for lead in document["leads"]
         ),
+        document.get("label"),
     )

@@ -16,6 +16,7 @@ from ingest_api.events.sse import Streams
 from ingest_api.kafka.cluster_metrics import ClusterMetrics
 from ingest_api.kafka.publisher import Publisher
 from ingest_api.queries.ecg_list import EcgList
+from ingest_api.queries.labels import Labels
 from ingest_api.queries.list_cursor import ListCursors
 from ingest_api.queries.long_poll import LongPolls
 from ingest_api.queries.lookup import Lookup
@@ -70,6 +71,7 @@ async def running(settings: Settings, stopping: asyncio.Event, tracing: Tracing 
         audit_reader = AuditReader(settings, topics)
         stack.push_async_callback(audit_reader.stop)
         issuer = IdIssuer(settings.secret.get_secret_value())
+        labels = Labels(settings, keys)
         long_polls = LongPolls(workers, settings.max_waits)
         lookup = Lookup(issuer, workers, long_polls, audit)
         services = Services(
@@ -92,9 +94,10 @@ async def running(settings: Settings, stopping: asyncio.Event, tracing: Tracing 
             workers=workers,
             long_polls=long_polls,
             lookup=lookup,
-            ecg_list=EcgList(workers, ListCursors(settings.secret.get_secret_value())),
+            labels=labels,
+            ecg_list=EcgList(workers, ListCursors(settings.secret.get_secret_value()), labels),
             stored_ecgs=StoredEcgs(settings, records, keys),
-            streams=Streams(settings, topics, users, workers, audit=audit),
+            streams=Streams(settings, topics, users, workers, audit=audit, labels=labels),
             eraser=Eraser(
                 settings,
                 topics,

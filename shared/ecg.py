@@ -17,6 +17,7 @@ from shared.security import ids
 MAX_LEADS = 1024
 MAX_LEAD_NAME = 128
 MAX_USERNAME = 128
+MAX_LABEL = 200
 MAX_SAMPLING_RATE = 1e6
 MAX_DATE = 64  # longer than any date in ISO 8601
 
@@ -29,9 +30,22 @@ JSON_SCHEMA: Final[Mapping[str, dict[str, Any]]] = {
     "id": {"pattern": f"^{ids.ID_PATTERN}$"},
     "username": {"minLength": 1, "maxLength": MAX_USERNAME, "pattern": f"^{_USERNAME.pattern}$"},
     "date": {"maxLength": MAX_DATE, "pattern": "^[0-9]{4}-?(?:W[0-9]{2}|[0-9]{2}-?[0-9]{2})"},
+    "label": {
+        "minLength": 1,
+        "maxLength": MAX_LABEL,
+        "pattern": r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+    },
     "sampling rate": {"exclusiveMinimum": 0, "maximum": MAX_SAMPLING_RATE},
     "adc gain": {"exclusiveMinimum": 0},
     "leads": {"minItems": 1, "maxItems": MAX_LEADS},
+    "missing": {
+        "items": {
+            "type": "array",
+            "prefixItems": [{"type": "integer", "minimum": 0}, {"type": "integer", "minimum": 1}],
+            "minItems": 2,
+            "maxItems": 2,
+        }
+    },
     "lead name": {
         "minLength": 1,
         "maxLength": MAX_LEAD_NAME,
@@ -41,26 +55,32 @@ JSON_SCHEMA: Final[Mapping[str, dict[str, Any]]] = {
 _WIDTHS = tuple((np.dtype(t), np.iinfo(t).min, np.iinfo(t).max) for t in ("<i1", "<i2", "<i4"))
 
 
+Ranges = tuple[tuple[int, int], ...]
+
+
 class Lead(msgspec.Struct, frozen=True):
     """One lead: its name, and its samples in ADC units, shape (n,), any signed integer dtype.
 
-    `adc_gain` is the number of ADC units per millivolt, or None if it is unknown.
+    `adc_gain` is the number of ADC units per millivolt, or None if it is unknown. `missing` are the ranges of samples
+    that were not recorded, `(first, count)` each; the samples there are 0.
     """
 
     name: str
     signal: Signal
     adc_gain: float | None = None
+    missing: Ranges = ()
 
 
 class Content(msgspec.Struct, frozen=True):
     """The content of a submission: its date of recording (ISO 8601), its leads in order, its sampling rate in Hz.
 
-    Date and sampling rate are None if they are unknown.
+    Date and sampling rate are None if they are unknown. `label` is the owner's name for the ECG, or None.
     """
 
     date: str | None
     leads: tuple[Lead, ...]
     sampling_rate: float | None = None
+    label: str | None = None
 
 
 class Ecg(msgspec.Struct, frozen=True):
@@ -71,11 +91,12 @@ class Ecg(msgspec.Struct, frozen=True):
     date: str | None
     leads: tuple[Lead, ...]
     sampling_rate: float | None = None
+    label: str | None = None
 
     @classmethod
     def of(cls, ecg_id: str, username: str, content: Content) -> "Ecg":
         """Return the ECG for a submission's content."""
-        return cls(ecg_id, username, content.date, content.leads, content.sampling_rate)
+        return cls(ecg_id, username, content.date, content.leads, content.sampling_rate, content.label)
 
 
 def narrow(signal: NDArray[np.int64]) -> Signal:
@@ -130,6 +151,20 @@ def check_date(value: object) -> str | None:
     raise InvalidEcg("date", "must be an ISO 8601 date or date and time, or null")
 
 
+def check_label(value: object) -> str | None:
+    """Return a valid label, or None where there is none.
+
+    Raises:
+        InvalidEcg: if it is neither null nor 1 to 200 characters, or blank, or holds control characters.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and len(value) <= MAX_LABEL and value.strip() and not _CONTROL.search(value):
+        return value
+    # It may name a patient.
+    raise InvalidEcg("label", f"must be 1 to {MAX_LABEL} printable characters, or null")
+
+
 def check_sampling_rate(value: object) -> float | None:
     """Return the value if it is a valid sampling rate in Hz, or None, which means unknown.
 
@@ -154,6 +189,32 @@ def check_adc_gain(value: object, field: str) -> float | None:
     if _is_number(value) and 0 < value < math.inf:
         return float(value)
     raise InvalidEcg(field, "must be a finite number of ADC units per millivolt above 0, or null")
+
+
+def check_missing(value: object, field: str, signal: Signal) -> Ranges:
+    """Return the valid ranges of a lead's missing samples, ascending and apart; null is none.
+
+    Raises:
+        InvalidEcg: if they are no ranges `[first, count]` of the signal's samples, or a sample there is not 0.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(map(_is_range, value)):
+        raise InvalidEcg(field, "must be a list of ranges of samples, [first, count] each, or null")
+    ranges: Ranges = tuple((first, count) for first, count in value)
+    end = 0
+    for first, count in ranges:
+        if first < end or not 1 <= count <= signal.size - first:
+            raise InvalidEcg(field, "must be ascending ranges of the signal's samples that do not overlap")
+        end = first + count
+        if signal[first:end].any():
+            raise InvalidEcg(field, "must be ranges whose samples are 0")
+    return ranges
+
+
+def _is_range(value: object) -> bool:
+    is_pair = isinstance(value, list | tuple) and len(value) == 2  # noqa: PLR2004 - first and count
+    return is_pair and all(type(number) is int for number in value)  # type: ignore[attr-defined]
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

@@ -11,10 +11,14 @@ from ecg_client.client import EcgClient
 from ecg_client.results import EcgSummary
 
 
-def list_ecgs(
+def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
     url: options.Url = None,
     token: options.Token = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="The largest number of ECGs.")] = 50,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", metavar="PREFIX", show_default=False, help="Only ECGs whose label begins with this."),
+    ] = None,
     retry_for: options.RetryFor = 30,
     json: options.Json = False,
 ) -> None:
@@ -26,10 +30,10 @@ def list_ecgs(
       ecg list --limit 10
       ecg list --limit 1000000 --json | jq -r 'select(.status == "failed").id'
     """
-    table = Table("id", "accepted", "recorded", "leads", "samples", "error")
+    table = Table("id", "label", "accepted", "recorded", "leads", "samples", "error")
     table.columns[0].overflow = "fold"
     with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
-        for ecg in islice(client.ecgs(), limit):
+        for ecg in islice(client.ecgs(label), limit):
             if json:
                 output.json_line(_summary(ecg))
             else:
@@ -42,6 +46,7 @@ def _summary(ecg: EcgSummary) -> dict[str, Any]:
     leads = [{"name": lead.name, "number_of_samples": lead.number_of_samples, **lead.values} for lead in ecg.leads]
     return {
         "id": ecg.id,
+        "label": ecg.label,
         "date": ecg.date,
         "accepted_at": ecg.accepted_at.isoformat(timespec="milliseconds"),
         "status": ecg.status,
@@ -54,6 +59,7 @@ def _row(ecg: EcgSummary) -> tuple[str, ...]:
     samples = max((lead.number_of_samples for lead in ecg.leads), default=0)
     return (
         ecg.id,
+        ecg.label or "",
         f"{ecg.accepted_at:%Y-%m-%d %H:%M:%S}",
         ecg.date or "",
         f"{len(ecg.leads):,}" if ecg.leads else "",

@@ -9,7 +9,7 @@ import typer
 from ecg_client.client import DEFAULT_URL
 from ecg_client.errors import InvalidEcg
 from ecg_client.local import running_stack
-from ecg_client.recordings import Calibration
+from ecg_client.recordings import Calibration, UnreadableRecording
 from shared import errors
 from shared.ecg import check_adc_gain, check_sampling_rate
 
@@ -18,7 +18,7 @@ Files = Annotated[
     typer.Argument(
         metavar="FILE",
         show_default=False,
-        help="Recordings: WFDB records by name, .hea or .dat; .edf, .bdf, .csv, .npy, .npz, .json.",
+        help="Recordings: WFDB records by name, .hea or .dat; .edf, .bdf, .csv, .tsv, .txt, .npy, .npz, .json, or .gz.",
     ),
 ]
 Url = Annotated[
@@ -69,7 +69,34 @@ Baseline = Annotated[
     float, typer.Option("--baseline", help="CSV and NumPy: the value of the isoelectric line, which is subtracted.")
 ]
 Scale = Annotated[
-    float, typer.Option("--scale", help="CSV and NumPy: ADC units per unit; 1000 turns millivolts into microvolts.")
+    float | None,
+    typer.Option(
+        "--scale",
+        show_default=False,
+        help="CSV and NumPy: ADC units per unit, rounded; 1000 turns millivolts into microvolts.",
+    ),
+]
+Unit = Annotated[
+    str,
+    typer.Option(
+        "--unit",
+        metavar="UNIT",
+        show_default=False,
+        help="CSV and NumPy: the unit of numbers for which a file states none: mV, uV, nV or V; else ADC units.",
+    ),
+]
+Label = Annotated[
+    bool,
+    typer.Option("--label/--no-label", help="Label each ECG with the name of its file, without its folders."),
+]
+Leads = Annotated[
+    str,
+    typer.Option(
+        "--leads",
+        metavar="NAME,...",
+        show_default=False,
+        help="The channels or columns to read, by name; else all that may be leads of an ECG.",
+    ),
 ]
 SamplingRate = Annotated[
     float | None,
@@ -132,13 +159,21 @@ def user_token(token: str | None) -> str:
     return token
 
 
-def calibration(baseline: float, scale: float, sampling_rate: float | None, adc_gain: float | None) -> Calibration:
+def calibration(  # noqa: PLR0917 - options
+    baseline: float, scale: float | None, sampling_rate: float | None, adc_gain: float | None, unit: str, leads: str
+) -> Calibration:
     """Return the calibration that the options give for files that do not contain one.
 
     Raises:
-        InvalidEcg: if the sampling rate or the ADC gain is out of range.
+        InvalidEcg: if the scale, baseline, unit, sampling rate or ADC gain is out of range.
     """
+    names = tuple(name for each in leads.split(",") if (name := each.strip()))
     try:
-        return Calibration(baseline, scale, check_sampling_rate(sampling_rate), check_adc_gain(adc_gain, "adc_gain"))
+        rate, gain = check_sampling_rate(sampling_rate), check_adc_gain(adc_gain, "adc_gain")
+        given = Calibration(baseline, scale, rate, gain, unit, names)
+        given.check()
     except errors.InvalidEcg as error:
         raise InvalidEcg(str(error), error.field) from None
+    except UnreadableRecording as error:
+        raise InvalidEcg(str(error), "body") from None
+    return given

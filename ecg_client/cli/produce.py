@@ -25,9 +25,12 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
     ] = False,
     concurrency: options.Concurrency = 4,
     baseline: options.Baseline = 0,
-    scale: options.Scale = 1,
+    scale: options.Scale = None,
     sampling_rate: options.SamplingRate = None,
     adc_gain: options.AdcGain = None,
+    unit: options.Unit = "",
+    leads: options.Leads = "",
+    label: options.Label = True,
     json: options.Json = False,
 ) -> None:
     """Produce recordings straight onto Kafka, as a device would.
@@ -46,12 +49,11 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
         raise InvalidEcg(str(error), error.field) from None
     used = kafka.settings(bootstrap_servers)
     chosen = distinct(files)
-    calibration = options.calibration(baseline, scale, sampling_rate, adc_gain)
+    calibration = options.calibration(baseline, scale, sampling_rate, adc_gain, unit, leads)
 
     async def run(report: Callable[[Outcome], None]) -> ClientError | None:
         async with kafka.producer(used) as producer:
-            return await send_all(
-                chosen, calibration, kafka.producing(producer, used, username, packed), report, concurrency
-            )
+            send = kafka.producing(producer, used, username, packed)
+            return await send_all(chosen, calibration, send, report, concurrency=concurrency, label=label)
 
     run_batch(run, chosen, json)

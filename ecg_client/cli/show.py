@@ -13,6 +13,7 @@ from ecg_client.client import EcgClient
 from ecg_client.errors import ClientError
 from ecg_client.recordings import Recording
 from ecg_client.results import StoredEcg
+from shared.ecg import Lead
 
 _PENDING = 3
 
@@ -52,11 +53,17 @@ def show(  # noqa: PLR0917 - a command's parameters are its options
 def _document(ecg: StoredEcg) -> dict[str, Any]:
     return {
         "id": ecg.id,
+        "label": ecg.recording.label,
         "date": ecg.recording.date,
         "accepted_at": ecg.accepted_at.isoformat(timespec="milliseconds"),
         "sampling_rate": ecg.recording.sampling_rate,
         "leads": [
-            {"name": lead.name, "adc_gain": lead.adc_gain, "signal": lead.signal.tolist()}
+            {
+                "name": lead.name,
+                "adc_gain": lead.adc_gain,
+                **({"missing": lead.missing} if lead.missing else {}),
+                "signal": lead.signal.tolist(),
+            }
             for lead in ecg.recording.leads
         ],
     }
@@ -65,25 +72,38 @@ def _document(ecg: StoredEcg) -> dict[str, Any]:
 def _print(ecg: StoredEcg) -> None:
     recording = ecg.recording
     output.out.print(f"ECG {output.printable(ecg.id)}, accepted {ecg.accepted_at:%Y-%m-%d %H:%M:%S} UTC")
+    if recording.label is not None:
+        output.out.print(output.printable(recording.label))
     if recording.date is not None:
         output.out.print(f"recorded {recording.date}")
     if recording.sampling_rate is not None:
         output.out.print(f"{recording.sampling_rate:g} Hz")
-    table = Table("lead", "samples", "units per mV")
+    table = Table("lead", "samples", "missing", "units per mV")
     for column in table.columns[1:]:
         column.justify = "right"
     for lead in recording.leads:
         gain = "" if lead.adc_gain is None else f"{lead.adc_gain:g}"
-        table.add_row(output.printable(lead.name), f"{lead.signal.size:,}", gain)
+        missing = sum(count for _, count in lead.missing)
+        table.add_row(output.printable(lead.name), f"{lead.signal.size:,}", f"{missing:,}" if missing else "", gain)
     output.out.print(table)
 
 
 def _write(file: Path, recording: Recording) -> None:
-    """Write a CSV file with a column for each lead; the cells after the end of a shorter lead are empty."""
+    """Write a CSV file with a column for each lead, with `nan` for each missing sample.
+
+    The cells after the end of a shorter lead are empty.
+    """
     try:
         with file.open("w", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)
             writer.writerow(lead.name for lead in recording.leads)
-            writer.writerows(zip_longest(*(lead.signal.tolist() for lead in recording.leads)))
+            writer.writerows(zip_longest(*(_cells(lead) for lead in recording.leads)))
     except OSError as error:
         raise ClientError(f"{file}: {error.strerror or error}") from None
+
+
+def _cells(lead: Lead) -> list[int | str]:
+    cells: list[int | str] = lead.signal.tolist()
+    for first, count in lead.missing:
+        cells[first : first + count] = ["nan"] * count
+    return cells

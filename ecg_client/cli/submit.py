@@ -28,9 +28,12 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
     concurrency: options.Concurrency = 4,
     retry_for: options.RetryFor = 60,
     baseline: options.Baseline = 0,
-    scale: options.Scale = 1,
+    scale: options.Scale = None,
     sampling_rate: options.SamplingRate = None,
     adc_gain: options.AdcGain = None,
+    unit: options.Unit = "",
+    leads: options.Leads = "",
+    label: options.Label = True,
     json: options.Json = False,
 ) -> None:
     """Submit recordings over HTTP, several at a time.
@@ -41,23 +44,24 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
 
     Zero becomes the isoelectric line: baselines of WFDB and EDF files are
     subtracted. CSV files have a column for each lead, NumPy arrays a row or
-    a column; --baseline and --scale say what their numbers mean, and
-    --sampling-rate and --adc-gain add what a file does not state.
+    a column; --unit, or --baseline and --scale, say what their numbers
+    mean, and --sampling-rate and --adc-gain add what a file does not state.
+    Channels that are not ECG leads are left out; --leads chooses others.
 
     Examples:
       ecg submit recordings/100 sleep.edf
       ecg submit --wait --json recordings/*.hea > insights.jsonl
       ecg submit --baseline 1024 --scale 5 holter.csv
-      ecg submit --sampling-rate 500 --adc-gain 1000 rest.npy
+      ecg submit --unit mV --leads ECG,II --sampling-rate 500 rest.csv
     """
     client = AsyncEcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for)
     send = submitting(client, timeout if wait else None)
     chosen = distinct(files)
-    calibration = options.calibration(baseline, scale, sampling_rate, adc_gain)
+    calibration = options.calibration(baseline, scale, sampling_rate, adc_gain, unit, leads)
 
     async def run(report: Callable[[Outcome], None]) -> ClientError | None:
         try:
-            return await send_all(chosen, calibration, send, report, concurrency)
+            return await send_all(chosen, calibration, send, report, concurrency=concurrency, label=label)
         finally:
             await client.close()
 

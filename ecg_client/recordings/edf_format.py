@@ -1,87 +1,132 @@
 """EDF, EDF+ and BDF, the European Data Format and BioSemi's 24-bit form of it."""
 
 import re
-import warnings
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecg_client.recordings.recording import Recording, UnreadableRecording, adc_gain
-from shared.ecg import Lead
+from ecg_client.recordings.channels import Channel, choose, recording_of
+from ecg_client.recordings.content import read_bytes
+from ecg_client.recordings.edf_header import Header, Signal, parse_header
+from ecg_client.recordings.missing import Ranges
+from ecg_client.recordings.recording import Recording, UnreadableRecording
+from ecg_client.recordings.units import adc_gain
 
-if TYPE_CHECKING:
-    from edfio import Bdf, BdfSignal, Edf, EdfSignal
+_ONSET = re.compile(rb"[+-][0-9]+(?:\.[0-9]+)?")
+# Onsets are decimal numbers that some recorders round.
+_TOLERANCE = 1e-3
+# Gaps may be longer than the recording, but not without measure.
+_MOST_GROWTH = 64
+_LEAST_LIMIT = 1 << 20
+_EDF_BYTES = 2
+_MOST_ZERO = 2**52
 
-# EDF+ has labels begin with the type of the signal (Kemp B., Olivan J., Clin Neurophysiol 114, 2003, standard texts).
-_ECG = re.compile(r"(?:ECG|EKG)(?![a-z])", re.IGNORECASE)
-_TYPE = re.compile(r"(?:ECG|EKG)\s+(?=[a-z])", re.IGNORECASE)
 
-
-def read_edf(path: Path) -> Recording:
+def read_edf(path: Path, wanted: Sequence[str] = ()) -> Recording:
     """Read an EDF, EDF+ or BDF file; zero becomes the digital value of zero volts.
 
-    Where labels say which signals are ECGs (`ECG II`, `EKG`), only these are leads; `ECG II` is lead II.
+    Where labels say which signals are ECGs (`ECG II`, `EKG`), only these are leads; `ECG II` is lead II. Gaps between
+    the data records (EDF+D) are missing samples.
 
     Raises:
-        UnreadableRecording: if `edfio` is not installed, the file cannot be read, or its recording has gaps.
+        UnreadableRecording: if the file cannot be read.
     """
-    try:
-        import edfio  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise UnreadableRecording("reading EDF and BDF files needs the package edfio: pip install edfio") from None
-    try:
-        # Of files that are shorter than their header says, or not quite standard, and can be read.
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            file: Edf | Bdf = edfio.read_bdf(path) if path.suffix.lower() == ".bdf" else edfio.read_edf(path)
-            continuous = file.is_continuous
-            signals: tuple[EdfSignal | BdfSignal, ...] = file.signals
-            leads = [
-                Lead(signal.label.strip() or f"lead {number}", _about_zero(signal), _gain(signal))
-                for number, signal in enumerate(signals, start=1)
-            ]
-            rates = [signal.sampling_frequency for signal in signals]
-            date = _date(file)
-    except OSError as error:
-        raise UnreadableRecording(error.strerror or str(error)) from None
-    except Exception as error:  # whatever a broken file makes the reader raise; its text may hold a patient's name
-        raise UnreadableRecording(f"no EDF or BDF file: {type(error).__name__}") from None
-    if not continuous:
-        raise UnreadableRecording("the recording has gaps (EDF+D), which would be joined")
-    typed = [i for i, lead in enumerate(leads) if _ECG.match(lead.name)]
-    left_out = [lead.name for i, lead in enumerate(leads) if i not in typed] if typed else []
-    notes = dict.fromkeys(str(warning.message) for warning in told)
-    if left_out:
-        notes[f"left out, as they are no ECGs: {', '.join(left_out)}"] = None
-    chosen = typed or range(len(leads))
-    distinct = {rates[i] for i in chosen}
-    if len(distinct) > 1:
-        notes["leads differ in their sampling rate, which is left out"] = None
-    named = tuple(
-        Lead(_TYPE.sub("", lead.name, count=1) if typed else lead.name, lead.signal, lead.adc_gain)
-        for lead in (leads[i] for i in chosen)
-    )
-    return Recording(named, date, tuple(notes), distinct.pop() if len(distinct) == 1 else None)
+    content = read_bytes(path)
+    header = parse_header(content)
+    record_bytes = header.record_samples * header.width
+    stored, rest = divmod(len(content) - header.size, record_bytes)
+    if not stored:
+        raise UnreadableRecording("has no samples: it holds no whole data record")
+    notes = []
+    if header.records not in (stored, -1):
+        notes.append(f"the header tells of {header.records} data records, and the file has {stored}")
+    elif rest:
+        notes.append(f"the file ends with {rest} bytes of a data record that is not whole, which are left out")
+    bytes_of_records = np.frombuffer(content, np.uint8, stored * record_bytes, header.size).reshape(stored, -1)
+    onsets = _onsets(header, bytes_of_records)
+    signals = [signal for signal in header.signals if not signal.annotations]
+    if signals and not header.duration > 0:
+        raise UnreadableRecording("byte 244: the duration of a data record must be above 0")
+    if not signals:
+        raise UnreadableRecording("holds annotations only, and no signals")
+    names, units = [signal.label for signal in signals], [signal.unit for signal in signals]
+    chosen = choose(names, units, wanted, notes, typed=True)
+    channels = [_channel(signals[i], header, bytes_of_records, onsets, notes) for i in chosen]
+    return recording_of(channels, header.began(onsets[0] if onsets else 0.0), notes, typed=True)
 
 
-def _about_zero(signal: "EdfSignal | BdfSignal") -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the digital samples about the value that stands for zero volts."""
-    low, high = signal.digital_range
-    least, most = signal.physical_range
-    zero = round(low - least * (high - low) / (most - least)) if most != least else 0
-    return signal.digital.astype(np.int64) - zero
+def _onsets(header: Header, records: NDArray[np.uint8]) -> list[float]:
+    """Return the seconds at which the data records begin, or nothing where the file does not say: it has no gaps."""
+    timekeeping = next((signal for signal in header.signals if signal.annotations), None)
+    if timekeeping is None:
+        return []
+    first = timekeeping.at * header.width
+    onsets = []
+    for i, record in enumerate(records):
+        found = _ONSET.match(record[first : first + timekeeping.samples * header.width].tobytes())
+        if found is None:
+            raise UnreadableRecording(
+                f"byte {header.size + i * records.shape[1] + first}: data record {i + 1} does not say when it begins"
+            )
+        onsets.append(float(found[0]))
+    return onsets
 
 
-def _gain(signal: "EdfSignal | BdfSignal") -> float | None:
-    """Return the digital units of one millivolt, or None if the signal is no voltage."""
-    low, high = signal.digital_range
-    least, most = signal.physical_range
-    return adc_gain((high - low) / (most - least), signal.physical_dimension.strip()) if most != least else None
+def _channel(
+    signal: Signal, header: Header, records: NDArray[np.uint8], onsets: list[float], notes: list[str]
+) -> Channel:
+    rate = signal.samples / header.duration
+    values = _digital(signal, header, records)
+    span, reach = signal.most - signal.least, signal.high - signal.low
+    units = reach / span if span and reach else None
+    if units is None:
+        notes.append(f"{signal.label}: its limits are equal, so its gain is left out")
+    zero = np.rint(signal.low - signal.least * reach / span) if units is not None else 0.0
+    if not abs(zero) <= _MOST_ZERO:
+        raise UnreadableRecording(f"{signal.label}: its limits are too far from zero volts")
+    gain = None if units is None else adc_gain(units, signal.unit)
+    samples, missing = _with_gaps(values - int(zero), signal.samples, rate, onsets)
+    return Channel(signal.label, samples, gain, signal.unit, rate, missing)
 
 
-def _date(file: "Edf | Bdf") -> str | None:
-    try:
-        return file.startdatetime.isoformat()
-    except ValueError:  # anonymised, or not filled in
-        return None
+def _digital(signal: Signal, header: Header, records: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return a signal's samples as stored, shape (records, samples)."""
+    first = signal.at * header.width
+    stored = np.ascontiguousarray(records[:, first : first + signal.samples * header.width])
+    if header.width == _EDF_BYTES:
+        return stored.view("<i2").astype(np.int64)
+    padded = np.zeros((stored.shape[0], signal.samples, 4), np.uint8)
+    padded[:, :, 1:] = stored.reshape(stored.shape[0], signal.samples, 3)
+    return (padded.view("<i4").reshape(stored.shape[0], -1) >> 8).astype(np.int64)
+
+
+def _with_gaps(
+    samples: NDArray[np.int64], per_record: int, rate: float, onsets: list[float]
+) -> tuple[NDArray[np.int64], Ranges]:
+    """Return the samples of all data records, 0 in the gaps between them, and the gaps."""
+    if not onsets:
+        return samples.reshape(-1), ()
+    starts: list[int] = []
+    for i, onset in enumerate(onsets):
+        start = int(np.rint((onset - onsets[0]) * rate))
+        end = starts[-1] + per_record if starts else 0
+        # What rounding moves by less than a sample is no gap.
+        if abs(start - end) <= max(1, _TOLERANCE * rate):
+            start = end
+        if start < end:
+            raise UnreadableRecording(f"data record {i + 1} begins before the one before it ends")
+        starts.append(start)
+    total = starts[-1] + per_record
+    if total > max(_LEAST_LIMIT, _MOST_GROWTH * samples.size):
+        raise UnreadableRecording("has gaps that are far longer than the recording: split it at them")
+    filled = np.zeros(total, np.int64)
+    missing = []
+    for start, record in zip(starts, samples, strict=True):
+        filled[start : start + per_record] = record
+    for start, following in pairwise(starts):
+        if following > start + per_record:
+            missing.append((start + per_record, following - start - per_record))
+    return filled, tuple(missing)

@@ -5,15 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecg_client.recordings.clinical_format import read_clinical
+from ecg_client.recordings.dicom_format import read_dicom
 from ecg_client.recordings.edf_format import read_edf
 from ecg_client.recordings.json_format import read_json
 from ecg_client.recordings.numpy_format import read_numpy
 from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording, checked
 from ecg_client.recordings.table_format import read_csv
-from ecg_client.recordings.wfdb_format import read_wfdb
+from ecg_client.recordings.wfdb_format import parts_of, read_wfdb
 
 # Readers catch the warnings of libraries, and Python sets warnings up for all threads at once.
 _reading = threading.Lock()
+_HEADER, _GZIP = ".hea", ".gz"
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,19 @@ class Format:
 
 
 _READERS: dict[str, Callable[[Path, Calibration], Recording]] = {
-    ".hea": lambda path, _: read_wfdb(path),
-    ".edf": lambda path, _: read_edf(path),
-    ".bdf": lambda path, _: read_edf(path),
+    _HEADER: lambda path, calibration: read_wfdb(path, calibration.leads),
+    ".edf": lambda path, calibration: read_edf(path, calibration.leads),
+    ".bdf": lambda path, calibration: read_edf(path, calibration.leads),
     ".csv": read_csv,
+    ".tsv": read_csv,
+    ".txt": read_csv,
     ".npy": read_numpy,
     ".npz": read_numpy,
-    ".json": lambda path, _: read_json(path),
+    ".json": read_json,
+    ".dcm": lambda path, calibration: read_dicom(path, calibration.leads),
+    ".xml": lambda path, calibration: read_clinical(path, calibration.leads),
+    ".scp": lambda path, calibration: read_clinical(path, calibration.leads),
+    ".ecg": lambda path, calibration: read_clinical(path, calibration.leads),
 }
 
 
@@ -41,17 +50,39 @@ def find(path: Path) -> Format:
     Raises:
         UnreadableRecording: if there is none, or its format is unknown.
     """
-    header = path.with_suffix(".hea") if path.suffix.lower() == ".dat" else Path(f"{path}.hea")
-    if header.is_file():
-        return Format(header, _READERS[".hea"])
-    if path.is_dir():
+    if path.is_dir() and not _header_beside(path):
         raise UnreadableRecording("is a directory")
+    suffix = _suffix(path)
+    if path.is_file() and suffix in _READERS:
+        return Format(path, _READERS[suffix])
+    header = _header_beside(path)
+    if header is not None:
+        return Format(header, _READERS[_HEADER])
     if not path.exists():
         raise UnreadableRecording("there is no such file or WFDB record")
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise UnreadableRecording(f"its format is unknown: it must be a WFDB record or end with {', '.join(_READERS)}")
-    return Format(path, reader)
+    if suffix == ".dat":
+        raise UnreadableRecording("belongs to a WFDB record: its header (.hea) must be beside it")
+    raise UnreadableRecording(f"its format is unknown: it must be a WFDB record or end with {', '.join(_READERS)}")
+
+
+def _suffix(path: Path) -> str:
+    return (path.with_suffix("") if path.suffix.lower() == _GZIP else path).suffix.lower()
+
+
+def _header_beside(path: Path) -> Path | None:
+    """Return the header of the record that a name, a signal file or an annotation file belongs to, if there is one."""
+    stem = path.with_suffix("") if path.suffix.lower() == _GZIP else path
+    names = [f"{path}{_HEADER}", f"{stem.with_suffix('')}{_HEADER}"] if path.name else []
+    for name in names:
+        for header in (Path(name), Path(f"{name}{_GZIP}")):
+            if header.is_file():
+                return header
+    return None
+
+
+def parts(found: Format) -> list[Path]:
+    """Return the files that are parts of a recording, such as the headers of a WFDB record's segments."""
+    return parts_of(found.path) if _suffix(found.path) == _HEADER else []
 
 
 def read(path: str | Path, calibration: Calibration | None = None) -> Recording:
@@ -63,4 +94,5 @@ def read(path: str | Path, calibration: Calibration | None = None) -> Recording:
     found = find(Path(path))
     with _reading:
         calibration = calibration or Calibration()
+        calibration.check()
         return checked(calibration.complete(found.read(found.path, calibration)))

@@ -1,22 +1,38 @@
 """JSON, as the gateway takes it."""
 
 from pathlib import Path
+from typing import Any
 
-from ecg_client.recordings.recording import Recording, UnreadableRecording
+import orjson
+
+from ecg_client.recordings.content import read_bytes
+from ecg_client.recordings.fhir_format import read_fhir
+from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording
 from shared.encoding import plain
 from shared.errors import InvalidEcg
 
 
-def read_json(path: Path) -> Recording:
-    """Read a submission: `{"date"?, "sampling_rate"?, "leads": [{"name", "adc_gain"?, "signal": [int]}]}`.
+def read_json(path: Path, calibration: Calibration) -> Recording:
+    """Read a submission, as `plain.decode_content` takes it, or a FHIR Observation.
 
     Raises:
         UnreadableRecording: if it breaks the schema; the message names the field.
     """
+    stored = read_bytes(path)
+    if b'"resourceType"' in stored:
+        return read_fhir(_resource(stored), calibration)
     try:
-        content = plain.decode_content(path.read_bytes())
-    except OSError as error:
-        raise UnreadableRecording(error.strerror or str(error)) from None
+        content = plain.decode_content(stored)
     except InvalidEcg as error:
         raise UnreadableRecording(str(error)) from None
-    return Recording(content.leads, content.date, sampling_rate=content.sampling_rate)
+    return Recording(content.leads, content.date, sampling_rate=content.sampling_rate, label=content.label)
+
+
+def _resource(stored: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(stored)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict) or document.get("resourceType") != "Observation":
+        raise UnreadableRecording("is no FHIR Observation")
+    return document

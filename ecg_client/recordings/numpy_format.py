@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_client.recordings.recording import Calibration, Notes, Recording, UnreadableRecording
-from shared.ecg import Lead
+from ecg_client.recordings.bare_numbers import Column, channels_of
+from ecg_client.recordings.channels import choose, recording_of
+from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording
 
 
 def read_numpy(path: Path, calibration: Calibration) -> Recording:
     """Read an array of one lead or of several along its shorter axis, or an archive of arrays, one for each lead.
 
     Leads are called after the fields of a structured array and the arrays of an archive, or else `lead 1` and so on.
-    NaN is missing, and becomes 0.
+    NaN is missing.
 
     Raises:
         UnreadableRecording: if the file is none, or its arrays are no leads.
@@ -33,9 +34,10 @@ def read_numpy(path: Path, calibration: Calibration) -> Recording:
         raise UnreadableRecording(error.strerror or "no NumPy file") from None
     except (ValueError, EOFError, zipfile.BadZipFile):
         raise UnreadableRecording("no NumPy file of numbers") from None
-    notes = Notes()
-    leads = tuple(Lead(name, calibration.apply(array, name, notes)) for name, array in named)
-    return Recording(leads, None, tuple(notes.lines))
+    notes: list[str] = []
+    chosen = choose([name for name, _ in named], [""] * len(named), calibration.leads, notes)
+    columns = [Column(*named[i]) for i in chosen]
+    return recording_of(channels_of(columns, calibration, None, notes), None, notes)
 
 
 def _leads(array: NDArray[Any], name: str = "lead 1") -> list[tuple[str, NDArray[Any]]]:

@@ -1,18 +1,21 @@
 """What every reader returns."""
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ecg_client.recordings.units import in_a_millivolt
 from shared.ecg import (
     Content,
     Lead,
     check_adc_gain,
     check_date,
+    check_label,
     check_lead_count,
     check_lead_name,
     check_sampling_rate,
@@ -20,8 +23,6 @@ from shared.ecg import (
 from shared.errors import InvalidEcg
 
 _INT64 = np.iinfo(np.int64)
-# How many of the unit are in a millivolt; micro is written with either letter.
-_IN_A_MILLIVOLT = {"V": 1e-3, "mV": 1.0, "uV": 1e3, "\u00b5V": 1e3, "\u03bcV": 1e3, "nV": 1e6}
 
 
 class UnreadableRecording(Exception):  # noqa: N818 - it is what the recording is
@@ -31,13 +32,15 @@ class UnreadableRecording(Exception):  # noqa: N818 - it is what the recording i
 @dataclass(frozen=True)
 class Recording:
     """A recording's leads about their isoelectric line, in ADC units, when it began (ISO 8601), its samples per second
-    in Hz, and what a reader should know of them. Date and sampling rate may be unknown, as may a lead's ADC gain.
+    in Hz, and what a reader should know of them. Date and sampling rate may be unknown, as may a lead's ADC gain. The
+    `label` is what it is called in its owner's list, if anything: no reader sets it.
     """
 
     leads: tuple[Lead, ...]
     date: str | None = None
     notes: tuple[str, ...] = ()
     sampling_rate: float | None = None
+    label: str | None = None
 
     @classmethod
     def of(
@@ -47,12 +50,14 @@ class Recording:
         *,
         sampling_rate: float | None = None,
         adc_gain: float | None = None,
+        label: str | None = None,
     ) -> "Recording":
         """Return a recording of leads by name; names may repeat in a list of pairs.
 
         Args:
             sampling_rate: samples per second, Hz.
             adc_gain: ADC units of one millivolt, of every lead.
+            label: what it is called in its owner's list.
 
         Raises:
             UnreadableRecording: if a sample is no integer of 64 bits, or a name, a number or the date breaks
@@ -60,68 +65,67 @@ class Recording:
         """
         pairs = leads.items() if isinstance(leads, Mapping) else leads
         named = tuple(Lead(name, integers(signal, name), adc_gain) for name, signal in pairs)
-        return checked(cls(named, date, sampling_rate=sampling_rate))
+        return checked(cls(named, date, sampling_rate=sampling_rate, label=label))
 
     @property
     def content(self) -> Content:
         """The recording as a submission holds it."""
-        return Content(self.date, self.leads, self.sampling_rate)
+        return Content(self.date, self.leads, self.sampling_rate, self.label)
 
 
 @dataclass(frozen=True)
 class Calibration:
     """What a file does not say.
 
-    Bare numbers, as in CSV and NumPy files, become samples by (value - `baseline`) * `scale`, rounded: `baseline` is
-    the value of the isoelectric line, `scale` the ADC units of one unit of the file, so that 1000 makes microvolts of
-    millivolts. `sampling_rate` (Hz) and `adc_gain` (ADC units of one millivolt) are for files, of any format, that
-    lack them.
+    Bare numbers, as in CSV and NumPy files, are ADC units, or in a `unit` of voltage, which a file may name itself.
+    Where `scale` or `baseline` is given, samples are (value - `baseline`) * `scale`, rounded: `baseline` is the value
+    of the isoelectric line, `scale` the ADC units of one unit of the file. `sampling_rate` (Hz) and `adc_gain` (ADC
+    units of one millivolt) are for files, of any format, that lack them. `leads` are the names of the channels to read.
     """
 
     baseline: float = 0
-    scale: float = 1
+    scale: float | None = None
     sampling_rate: float | None = None
     adc_gain: float | None = None
+    unit: str = ""
+    leads: tuple[str, ...] = ()
 
-    def apply(self, values: NDArray[Any], name: str, notes: "Notes") -> NDArray[np.signedinteger[Any]]:
-        """Return the samples of a lead, shape (n,); NaN is missing.
+    @property
+    def is_explicit(self) -> bool:
+        """True where samples are made of numbers by scale and baseline."""
+        return self.scale is not None or self.baseline != 0
+
+    def check(self) -> None:
+        """Check scale, baseline and unit.
 
         Raises:
-            UnreadableRecording: if they are no integers of 64 bits.
+            UnreadableRecording: if one leaves nothing of a signal, or is none.
         """
-        samples = values
-        if (self.baseline, self.scale) != (0, 1):
-            if values.dtype.kind not in "iuf":
-                raise UnreadableRecording(f"{name}: must hold numbers")
-            samples = np.rint((values.astype(np.float64) - self.baseline) * self.scale)
-        if values.dtype.kind == "f":
-            samples = notes.without_missing(samples, np.isnan(values), name)
-        return integers(samples, name)
+        if self.scale is not None and not 0 < abs(self.scale) < math.inf:
+            raise UnreadableRecording("the scale must be a number other than 0, which leaves nothing of the signal")
+        if not math.isfinite(self.baseline):
+            raise UnreadableRecording("the baseline must be a number")
+        if self.unit and in_a_millivolt(self.unit) is None:
+            raise UnreadableRecording("the unit must be one of volts: mV, uV, nV or V")
 
     def complete(self, recording: Recording) -> Recording:
-        """Return a recording with what it does not say itself."""
+        """Return a recording with what it does not say itself; what it does say stays, which is told."""
+        notes = list(recording.notes)
         leads = recording.leads
         if self.adc_gain is not None:
+            known = [lead.name for lead in leads if lead.adc_gain not in (None, self.adc_gain)]
+            if known:
+                notes.append(f"the ADC gain that was given is not used, as the file has its own: {', '.join(known)}")
             leads = tuple(
                 msgspec.structs.replace(lead, adc_gain=self.adc_gain) if lead.adc_gain is None else lead
                 for lead in leads
             )
-        rate = self.sampling_rate if recording.sampling_rate is None else recording.sampling_rate
-        return replace(recording, leads=leads, sampling_rate=rate)
-
-
-@dataclass
-class Notes:
-    """What a reader should know, collected while reading."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def without_missing(self, values: NDArray[Any], missing: NDArray[np.bool_], name: str) -> NDArray[Any]:
-        """Return values whose missing ones are 0, the isoelectric line: they cross nothing."""
-        if not missing.any():
-            return values
-        self.lines.append(f"{name}: {int(missing.sum())} missing samples became 0")
-        return np.where(missing, 0, values)
+        rate = recording.sampling_rate
+        if self.sampling_rate is not None and rate not in (None, self.sampling_rate):
+            notes.append("the sampling rate that was given is not used, as the file has its own")
+        return replace(
+            recording, leads=leads, sampling_rate=self.sampling_rate if rate is None else rate, notes=tuple(notes)
+        )
 
 
 def integers(values: ArrayLike, where: str) -> NDArray[np.signedinteger[Any]]:
@@ -147,14 +151,10 @@ def integers(values: ArrayLike, where: str) -> NDArray[np.signedinteger[Any]]:
     if not (np.isfinite(samples).all() and (samples >= _INT64.min).all() and (samples < -float(_INT64.min)).all()):
         raise UnreadableRecording(f"{where}: must hold integers of 64 bits")
     if (samples != np.rint(samples)).any():
-        raise UnreadableRecording(f"{where}: must hold integers; fractions, as of millivolts, need a scale")
+        raise UnreadableRecording(
+            f"{where}: must hold integers; fractions, as of millivolts, need their unit or a scale"
+        )
     return samples.astype(np.int64)
-
-
-def adc_gain(gain: float, unit: str) -> float | None:
-    """Return the ADC units of one millivolt, given those of one `unit`, or None if it is no unit of volts."""
-    factor = _IN_A_MILLIVOLT.get(unit)
-    return gain * factor if factor and gain > 0 else None
 
 
 def checked(recording: Recording) -> Recording:
@@ -170,10 +170,12 @@ def checked(recording: Recording) -> Recording:
                 check_lead_name(lead.name, f"leads[{i}].name"),
                 lead.signal,
                 check_adc_gain(lead.adc_gain, f"leads[{i}].adc_gain"),
+                lead.missing,
             )
             for i, lead in enumerate(recording.leads)
         )
         rate = check_sampling_rate(recording.sampling_rate)
-        return replace(recording, leads=leads, date=check_date(recording.date), sampling_rate=rate)
+        date, label = check_date(recording.date), check_label(recording.label)
+        return replace(recording, leads=leads, date=date, sampling_rate=rate, label=label)
     except InvalidEcg as error:
         raise UnreadableRecording(str(error)) from None

@@ -1,85 +1,71 @@
-"""CSV: a column of integers for each lead, under their names."""
+"""CSV and other tables: a column of numbers for each lead."""
 
-import csv
-import re
-import warnings
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ecg_client.recordings.recording import Calibration, Notes, Recording, UnreadableRecording
-from shared.ecg import Lead
-
-_AXIS = re.compile(r"(?:elapsed )?time\b.*|t|s|ms|seconds?|samples?|sample[ _]?(?:number|index|#)|index", re.IGNORECASE)
+from ecg_client.recordings.bare_numbers import Column, channels_of
+from ecg_client.recordings.channels import choose, recording_of
+from ecg_client.recordings.content import read_bytes, text_of
+from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording
+from ecg_client.recordings.table_cells import digits_of_second, iso_date
+from ecg_client.recordings.table_clock import Clock, clock_of, times_of
+from ecg_client.recordings.table_columns import Numbers, Times, columns_of
+from ecg_client.recordings.table_heading import Heading
+from ecg_client.recordings.table_layout import layout_of
+from ecg_client.recordings.table_preamble import Preamble, preamble_of
 
 
 def read_csv(path: Path, calibration: Calibration) -> Recording:
-    """Read a CSV file, whose first line may name the leads; a column of times or sample numbers is left out.
+    """Read a table whose first line may name the leads, with their units.
 
-    A value `nan` is missing, and becomes 0.
+    Columns may be separated by commas, semicolons, tabs, bars or spaces, and numbers may have decimal commas. Columns
+    of times are left out, and give the sampling rate; so are numbers of samples. A value `nan` is missing.
 
     Raises:
         UnreadableRecording: if it has no rows, or a value is no number; the message names line and column.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            first = next(csv.reader(file), [])
-        names = [cell.strip() for cell in first] if any(not _is_number(cell) for cell in first) else []
-        columns = _columns(path, skip=1 if names else 0)
-    except OSError as error:
-        raise UnreadableRecording(error.strerror or str(error)) from None
-    except (UnicodeDecodeError, csv.Error):
-        raise UnreadableRecording("no CSV file of UTF-8 text") from None
-    if names and len(names) != len(columns):
-        raise UnreadableRecording(f"line 1 names {len(names)} columns, and there are {len(columns)}")
-    names = names or [f"lead {number}" for number in range(1, len(columns) + 1)]
-    notes = Notes()
-    leads = []
-    for i, (name, values) in enumerate(zip(names, columns, strict=True)):
-        if i == 0 and len(names) > 1 and _AXIS.fullmatch(name):
-            notes.lines.append(f"left out, as it is no lead: {name}")
-            continue
-        leads.append(Lead(name, calibration.apply(values, name, notes)))
-    return Recording(tuple(leads), None, tuple(notes.lines))
+    text, is_latin = text_of(read_bytes(path))
+    notes = ["is not UTF-8, and read as Latin-1"] if is_latin else []
+    preamble = preamble_of(text)
+    if preamble is not None:
+        return _with_preamble(text, preamble, calibration, notes)
+    layout = layout_of(text)
+    columns = columns_of(text, layout.separator, layout.decimal, layout.skip, len(layout.headings))
+    headings = layout.headings
+    clocks = {i: clock for i, c in enumerate(columns) if (clock := _clock(c, headings[i], len(columns))) is not None}
+    rated = [clock for clock in clocks.values() if clock.rate is not None]
+    best = min(rated, key=lambda clock: clock.uncertainty, default=None)
+    notes += [clock.source if clock is best else clock.note for clock in clocks.values()]
+    left = [i for i in range(len(columns)) if i not in clocks]
+    if not left:
+        raise UnreadableRecording("holds no ECG: all of its columns are clocks")
+    leads = [headings[i] if layout.named else Heading(f"lead {number}") for number, i in enumerate(left, start=1)]
+    chosen = choose([lead.name for lead in leads], [lead.unit for lead in leads], calibration.leads, notes)
+    numbers = [
+        Column(leads[i].name, column.values, leads[i].unit)
+        for i in chosen
+        if isinstance(column := columns[left[i]], Numbers)
+    ]
+    rate = None if best is None else best.rate
+    date = next((found for c in columns if isinstance(c, Times) and (found := iso_date(c.first))), None)
+    return recording_of(channels_of(numbers, calibration, rate, notes), date, notes)
 
 
-def _columns(path: Path, skip: int) -> NDArray[Any]:
-    """Return the columns, shape (leads, samples): integers where all are, exact over 64 bits, or else floats."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return _load(path, skip, np.int64)
-        except (ValueError, OverflowError, Warning):
-            pass
-        try:
-            return _load(path, skip, np.float64)
-        except UnicodeDecodeError:
-            raise
-        except UserWarning:  # no data
-            raise UnreadableRecording("has no samples") from None
-        except ValueError as error:
-            raise UnreadableRecording(_where(str(error), skip)) from None
+def _clock(column: Numbers | Times, heading: Heading, columns: int) -> Clock | None:
+    if isinstance(column, Times):
+        resolution = 10.0 ** (9 - digits_of_second(column.first))
+        return times_of(heading, column.values, resolution)
+    return clock_of(heading, column.values, columns > 1)
 
 
-def _load(path: Path, skip: int, dtype: type[np.generic]) -> NDArray[Any]:
-    return np.loadtxt(path, dtype, delimiter=",", quotechar='"', skiprows=skip, ndmin=2, encoding="utf-8-sig").T
-
-
-def _where(problem: str, skip: int) -> str:
-    """Return where a table is broken, without the value that breaks it."""
-    # NumPy counts the rows of values from 0 where it cannot convert one, and from 1 where columns are missing.
-    if found := re.search(r"at row (\d+), column (\d+)", problem):
-        return f"line {int(found[1]) + 1 + skip}, column {found[2]}: must be a number"
-    if found := re.search(r"changed from (\d+) to (\d+) at row (\d+)", problem):
-        return f"line {int(found[3]) + skip}: has {found[2]} columns, and those before have {found[1]}"
-    return "no table of numbers"
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _with_preamble(text: str, preamble: Preamble, calibration: Calibration, notes: list[str]) -> Recording:
+    columns = columns_of(text, preamble.separator, preamble.decimal, preamble.skip, preamble.width)
+    signals = [columns[position] for position in preamble.positions if position < len(columns)]
+    units = ["" if sensor.upper() in ("", "RAW", "ECG", "ECGBIT") else sensor for sensor in preamble.sensors]
+    units = units if len(units) == len(signals) else [preamble.unit] * len(signals)
+    chosen = choose(preamble.names, units, calibration.leads, notes)
+    numbers = [
+        Column(preamble.names[i], signal.values, preamble.unit)
+        for i in chosen
+        if isinstance(signal := signals[i], Numbers)
+    ]
+    return recording_of(channels_of(numbers, calibration, preamble.rate, notes), preamble.date, notes)

@@ -17,6 +17,7 @@ from ingest_api.events.fanout import Fanout, Follower
 from ingest_api.http.disconnect import hold
 from ingest_api.http.errors import RETRY_AFTER_SECONDS, TooManyRequests, Unavailable, Unprocessable
 from ingest_api.kafka.offset_cursor import OffsetCursors
+from ingest_api.queries.labels import Labels
 from ingest_api.queries.worker_client import WorkerClient
 from ingest_api.users.registry import UserRegistry
 from shared.kafka.topics import Topics
@@ -36,8 +37,16 @@ class Streams:
     """Opens event streams, up to a limit for each user and one for all."""
 
     def __init__(
-        self, settings: Settings, topics: Topics, users: UserRegistry, workers: WorkerClient, *, audit: AuditWriter
+        self,
+        settings: Settings,
+        topics: Topics,
+        users: UserRegistry,
+        workers: WorkerClient,
+        *,
+        audit: AuditWriter,
+        labels: Labels,
     ) -> None:
+        self.labels = labels
         self.users = users
         self.workers = workers
         self.audit = audit
@@ -129,7 +138,8 @@ class EventStream(Response):
         try:
             while await self._is_allowed():
                 if (row := follower.take()) is not None:
-                    text = _event(row.value) if row.is_new or await self._is_there(row.value) else ": erased\n"
+                    is_there = row.is_new or await self._is_there(row.value)
+                    text = await self._event(row.value) if is_there else ": erased\n"
                 elif (left := sign_due - clock()) <= 0:
                     fanout.skip(follower)
                     text = ": keep-alive\n"
@@ -166,19 +176,24 @@ class EventStream(Response):
         found = await self._streams.workers.find(ecg_id, self._username)
         return found is not None and found.username == self._username
 
+    async def _event(self, row: bytes) -> str:
+        """Return what a row says as the fields of an event, or as a comment if it says nothing.
+
+        Raises:
+            Unavailable: if the key of its label cannot be asked for.
+        """
+        try:
+            insights = decode(row)
+        except ValueError:
+            return ": unreadable\n"
+        if insights.error is not None:
+            return _fields("failed", {"ecg_id": insights.ecg_id, "detail": insights.error})
+        [label] = await self._streams.labels.of([insights])
+        named = {} if label is None else {"label": label}
+        return _fields("insights", {"ecg_id": insights.ecg_id, **named, "leads": insights.leads})
+
     def _id(self, follower: Follower) -> str:
         return f"id: {self._streams.positions.encode(follower.position)}\n"
-
-
-def _event(row: bytes) -> str:
-    """Return a row as the fields of an event, or as a comment if it cannot be decoded."""
-    try:
-        insights = decode(row)
-    except ValueError:
-        return ": unreadable\n"
-    if insights.error is not None:
-        return _fields("failed", {"ecg_id": insights.ecg_id, "detail": insights.error})
-    return _fields("insights", {"ecg_id": insights.ecg_id, "leads": insights.leads})
 
 
 def _fields(name: str, data: dict[str, object]) -> str:

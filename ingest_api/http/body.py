@@ -63,4 +63,4 @@ async def read_body(request: Request, limit: int, hold: Callable[[int], None] | 
 
 
 def _over(limit: int) -> str:
-    return f"body: must not be over {limit} bytes ({limit / MIB:.1f} MiB)"
+    return f"body: must not be over {limit} bytes ({limit / MIB:.1f} MiB): send a long recording in parts"

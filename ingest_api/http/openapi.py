@@ -45,7 +45,10 @@ def too_many(detail: str, description: str) -> dict[str, Any]:
 
 
 BODY_ERRORS: Final[Responses] = {
-    413: problem("The body is over the limit.", "body: must not be over 16777216 bytes (16.0 MiB)"),
+    413: problem(
+        "The body is over the limit.",
+        "body: must not be over 16777216 bytes (16.0 MiB): send a long recording in parts",
+    ),
     415: problem("The body is not plain JSON.", "content-type: must be application/json", "content-type"),
 }
 

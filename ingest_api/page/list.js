@@ -95,12 +95,12 @@ export class List {
     find("#earlier-note").textContent = this.#rows.size ? "" : "Nothing here yet.";
   }
 
-  #row({ id, date, accepted_at: accepted, error, leads }) {
+  #row({ id, label, date, accepted_at: accepted, error, leads }) {
     const names = leads.map((lead) => lead.name);
     const shown = names.length > MOST_NAMES ? count(names.length, "lead") : names.join(", ");
     const samples = leads.reduce((most, lead) => Math.max(most, lead.number_of_samples ?? 0), 0);
     const what = error ?? [shown, samples ? count(samples, "sample") : null].filter(Boolean).join(" · ");
-    const name = this.#names.get(id);
+    const name = this.#names.get(id) ?? label ?? undefined;
     return element(
       "li",
       {},

@@ -138,7 +138,15 @@ function showUpload(rows, upload) {
 function submit(files) {
   const rate = Number(find("#csv-rate").value);
   // There is no session if the token was revoked while the user chose files.
-  session?.uploads.add(files, { unit: find("#csv-unit").value, samplingRate: rate > 0 ? rate : null });
+  session?.uploads.add(files, {
+    unit: find("#csv-unit").value,
+    samplingRate: rate > 0 ? rate : null,
+    label: find("#labelled").checked,
+    leads: find("#leads-read")
+      .value.split(",")
+      .map((name) => name.trim())
+      .filter(Boolean),
+  });
 }
 
 function takeFiles() {

@@ -1,14 +1,27 @@
 /** Submissions, encoded byte for byte as ecg_client encodes them, so that a file sent by both is one ECG. */
 
-/** Return the body of a submission. */
-export function encode({ date, samplingRate, leads }) {
+const MAX_LABEL = 200;
+
+/**
+ * Return the body of a submission.
+ * @param {string|null} label what the ECG is called; it does not count for its key
+ */
+export function encode({ date, samplingRate, leads }, label = null) {
   const document = leads.map(
-    ({ name, signal, adcGain }) =>
+    ({ name, signal, adcGain, missing }) =>
       `{"name":${JSON.stringify(name)},"number_of_samples":${signal.length}` +
-      `${adcGain === null ? "" : `,"adc_gain":${float(adcGain)}`},"signal":[${signal.join(",")}]}`,
+      `${adcGain === null ? "" : `,"adc_gain":${float(adcGain)}`}` +
+      `${missing.length ? `,"missing":${JSON.stringify(missing)}` : ""},"signal":[${signal.join(",")}]}`,
   );
   const rate = samplingRate === null ? "" : `,"sampling_rate":${float(samplingRate)}`;
-  return new TextEncoder().encode(`{"date":${JSON.stringify(date)}${rate},"leads":[${document.join(",")}]}`);
+  const named = label === null ? "" : `,"label":${JSON.stringify(label)}`;
+  return new TextEncoder().encode(`{"date":${JSON.stringify(date)}${named}${rate},"leads":[${document.join(",")}]}`);
+}
+
+/** Return the label of a file of this name, or null if it cannot be one. */
+export function labelOf(name) {
+  const label = [...name].slice(0, MAX_LABEL).join("");
+  return label.trim() && !/[\x00-\x1f\x7f]/.test(label) ? label : null;
 }
 
 /** Return a number as Python writes a float: with a decimal point. */

@@ -3,7 +3,7 @@
 import { Refused, Unavailable } from "./gateway.js";
 import { group, read } from "./recordings/files.js";
 import { UnreadableRecording } from "./recordings/recording.js";
-import { encode, idempotencyKey } from "./submission.js";
+import { encode, idempotencyKey, labelOf } from "./submission.js";
 
 const CONCURRENCY = 3;
 
@@ -26,11 +26,11 @@ export class Uploads {
     this.#signal = signal;
   }
 
-  /** Submit the recordings in the chosen files; `csv` has the unit and the sampling rate of CSV files. */
-  async add(files, csv) {
+  /** Submit the recordings in the chosen files; `given` has the unit and rate of CSV files, and the leads to read. */
+  async add(files, given) {
     for (const chosen of await group([...files])) {
       const upload = { name: chosen.name, state: "waiting", detail: "", notes: [], ecgId: null };
-      this.#queue.push({ upload, chosen, csv });
+      this.#queue.push({ upload, chosen, given });
       this.#change(upload, "waiting");
     }
     while (this.#working < CONCURRENCY && this.#queue.length) this.#work();
@@ -39,9 +39,9 @@ export class Uploads {
   async #work() {
     this.#working++;
     while (this.#queue.length && !this.#signal.aborted) {
-      const { upload, chosen, csv } = this.#queue.shift();
+      const { upload, chosen, given } = this.#queue.shift();
       try {
-        await this.#submit(upload, chosen, csv);
+        await this.#submit(upload, chosen, given);
         // Not awaited, so that other files are submitted meanwhile.
         this.#finish(upload);
       } catch (error) {
@@ -51,13 +51,14 @@ export class Uploads {
     this.#working--;
   }
 
-  async #submit(upload, chosen, csv) {
+  async #submit(upload, chosen, given) {
     this.#change(upload, "reading");
-    const recording = await read(chosen, csv);
+    const recording = await read(chosen, given);
     upload.notes = recording.notes;
-    const body = encode(recording);
+    const label = recording.label ?? (given.label ? labelOf(chosen.name) : null);
+    const body = encode(recording, label);
     this.#change(upload, "sending");
-    upload.ecgId = await this.#gateway.submit(body, await idempotencyKey(chosen.name, body), this.#signal);
+    upload.ecgId = await this.#gateway.submit(body, await idempotencyKey(chosen.name, encode(recording)), this.#signal);
     this.#change(upload, "accepted");
   }
 

@@ -77,7 +77,7 @@ export class Viewer {
   #take(ecg, name) {
     this.#ecg = ecg;
     this.#signals = ecg.leads.map((lead) => new Signal(lead.signal));
-    find("#viewer-title").textContent = name ?? `ECG, ${dateText(ecg.date ?? ecg.accepted_at)}`;
+    find("#viewer-title").textContent = name ?? ecg.label ?? `ECG, ${dateText(ecg.date ?? ecg.accepted_at)}`;
     this.#layouts = layoutsOf(ecg.leads.map((lead) => lead.name));
     find("#layout-label").hidden = this.#layouts.length === 1;
     find("#layout").value = this.#layouts[0].kind;
@@ -100,7 +100,11 @@ export class Viewer {
       this.#plot.show(
         {
           layout: this.#layouts.find(({ kind }) => kind === find("#layout").value),
-          leads: this.#ecg.leads.map((lead, i) => ({ signal: this.#signals[i], gain: this.#gainOf(lead) })),
+          leads: this.#ecg.leads.map((lead, i) => ({
+            signal: this.#signals[i],
+            gain: this.#gainOf(lead),
+            missing: lead.missing ?? [],
+          })),
           samplingRate: this.#rate,
           showCrossings: find("#crossings").checked,
         },
@@ -173,7 +177,8 @@ export class Viewer {
     const keys = [...new Set(insights.flatMap(Object.keys))].filter((key) => key !== "name");
     // A column for the number of samples only if it differs between leads: the duration is shown above.
     const lengths = new Set(this.#signals.map((signal) => signal.length)).size > 1;
-    const own = [...(lengths ? ["Samples"] : []), "Lowest, mV", "Highest, mV"];
+    const gaps = leads.some((lead) => lead.missing);
+    const own = [...(lengths ? ["Samples"] : []), ...(gaps ? ["Missing"] : []), "Lowest, mV", "Highest, mV"];
     const columns = ["Lead", ...keys.map(titleOf), ...(this.#ecg ? own : [])];
     find("#columns").replaceChildren(...columns.map((title) => element("th", { scope: "col" }, title)));
     find("#leads").replaceChildren(
@@ -184,6 +189,7 @@ export class Viewer {
           const known = lead.adc_gain !== null && signal.length;
           cells.push(
             ...(lengths ? [number(signal.length)] : []),
+            ...(gaps ? [number((lead.missing ?? []).reduce((sum, [, length]) => sum + length, 0))] : []),
             ...[signal.least, signal.most].map((value) => (known ? millivolts(value / lead.adc_gain) : "–")),
           );
         }

@@ -9,10 +9,11 @@ from shared.encoding import plain
 from shared.messages.insights import Insights
 
 
-def summary(row: Insights) -> dict[str, Any]:
+def summary(row: Insights, label: str | None) -> dict[str, Any]:
     """Return an ECG's entry in the list of its owner."""
     return {
         "id": row.ecg_id,
+        **_named(label),
         "date": row.date,
         "accepted_at": instant(row.accepted),
         "status": "done" if row.error is None else "failed",
@@ -28,6 +29,7 @@ def stored_ecg(row: Insights, ecg: Ecg) -> dict[str, Any]:
     """Return an ECG as it was submitted; its signals are NumPy arrays."""
     return {
         "id": ecg.id,
+        **_named(ecg.label),
         "date": ecg.date,
         "accepted_at": instant(row.accepted),
         "sampling_rate": ecg.sampling_rate,
@@ -36,11 +38,16 @@ def stored_ecg(row: Insights, ecg: Ecg) -> dict[str, Any]:
                 "name": lead.name,
                 "number_of_samples": lead.signal.size,
                 "adc_gain": lead.adc_gain,
+                **({"missing": lead.missing} if lead.missing else {}),
                 "signal": plain.samples(lead),
             }
             for lead in ecg.leads
         ],
     }
+
+
+def _named(label: str | None) -> dict[str, str]:
+    return {} if label is None else {"label": label}
 
 
 def instant(milliseconds: int) -> str:

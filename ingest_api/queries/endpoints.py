@@ -16,6 +16,7 @@ from ingest_api.queries.stored_ecgs import GONE
 from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
 from ingest_api.users.services import User
+from shared.ecg import MAX_LABEL
 
 _MAX_PAGE = 200
 _PENDING = "Insights are still being processed"
@@ -62,7 +63,9 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
         200: success("A page.", schemas.EXAMPLE_LIST),
         **USER_ERRORS,
         422: problem(
-            "The limit or the cursor is not valid.", "cursor: must be the `next` of a page of yours", "cursor"
+            "The limit, the cursor or the label is not valid.",
+            "cursor: must be the `next` of a page of yours",
+            "cursor",
         ),
         503: unavailable("The list is being moved to another worker, try again"),
     },
@@ -72,15 +75,24 @@ async def list_ecgs(
     user: User,
     limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="Maximum number of ECGs.")] = 50,
     cursor: Annotated[str | None, Query(description="The `next` of the previous page.")] = None,
+    label: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=MAX_LABEL,
+            description="Only ECGs whose label begins with this. A page may then have fewer ECGs than `limit`, or "
+            "none, and still a `next`.",
+        ),
+    ] = None,
 ) -> JsonResponse:
     """Return a page of the caller's processed ECGs, the latest accepted first.
 
     Following `next` to its end returns each ECG that was there at the beginning exactly once, even if others arrive
     meanwhile.
     """
-    rows, following = await services.ecg_list.page(user, limit, cursor)
+    rows, following = await services.ecg_list.page(user, limit, cursor, label)
     await services.audit.record("ecgs_listed", user)
-    return JsonResponse({"ecgs": [answers.summary(row) for row in rows], "next": following})
+    return JsonResponse({"ecgs": [answers.summary(row, named) for row, named in rows], "next": following})
 
 
 @router.get(
@@ -93,7 +105,10 @@ async def list_ecgs(
         **USER_ERRORS,
         404: problem("There is no such ECG of this user.", f"ECG not found for id {EXAMPLE_ID}"),
         410: problem("The ECG's signals are no longer kept, but its insights are.", GONE),
-        422: problem("The ECG was accepted, but could not be read.", "leads[0].signal: must hold integers only"),
+        422: problem(
+            "The ECG was accepted, but could not be read.",
+            "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain",
+        ),
         503: unavailable("The signals cannot be read now, try again"),
     },
 )

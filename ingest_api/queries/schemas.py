@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ingest_api.http.openapi import EXAMPLE_ID, EXAMPLE_TIME, INT64
 from ingest_api.http.prefer_header import MAX_WAIT_SECONDS
+from shared.ecg import JSON_SCHEMA
 
 PREFER: Final[dict[str, Any]] = {
     "name": "prefer",
@@ -27,6 +28,7 @@ EXAMPLE_LIST: Final = {
     "ecgs": [
         {
             "id": EXAMPLE_ID,
+            "label": "rest.edf",
             "date": EXAMPLE_TIME,
             "accepted_at": _EXAMPLE_ACCEPTED,
             "status": "failed",
@@ -38,6 +40,7 @@ EXAMPLE_LIST: Final = {
 }
 EXAMPLE_ECG: Final = {
     "id": EXAMPLE_ID,
+    "label": "rest.edf",
     "date": EXAMPLE_TIME,
     "accepted_at": _EXAMPLE_ACCEPTED,
     "sampling_rate": 500.0,
@@ -73,6 +76,9 @@ class EcgSummary(BaseModel):
     """A processed ECG of the caller."""
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
+    label: Annotated[
+        str | None, Field(description="The owner's label; left out if there is none.", examples=["rest.edf"])
+    ] = None
     date: Annotated[str | None, Field(description="When the ECG was recorded, if known.")]
     accepted_at: Annotated[str, Field(description=_ACCEPTED_AT, examples=["2026-11-24T10:00:00.123Z"])]
     status: Literal["done", "failed"]
@@ -93,6 +99,14 @@ class StoredLead(BaseModel):
     name: Annotated[str, Field(examples=["I"])]
     number_of_samples: int
     adc_gain: Annotated[float | None, Field(description="ADC units per millivolt, if known.")]
+    missing: Annotated[
+        list[list[int]] | None,
+        Field(
+            description="Ranges of samples that were not recorded, `[first, count]` each; left out if there are none. "
+            "The samples there are 0, and zero crossings are counted in the samples as they are.",
+            json_schema_extra=JSON_SCHEMA["missing"],
+        ),
+    ] = None
     signal: list[Annotated[int, Field(json_schema_extra=INT64)]]
 
 
@@ -100,6 +114,9 @@ class StoredEcg(BaseModel):
     """An ECG as it was submitted."""
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
+    label: Annotated[
+        str | None, Field(description="The owner's label; left out if there is none.", examples=["rest.edf"])
+    ] = None
     date: Annotated[str | None, Field(description="When the ECG was recorded, if known.")]
     accepted_at: Annotated[str, Field(description=_ACCEPTED_AT, examples=["2026-11-24T10:00:00.123Z"])]
     sampling_rate: Annotated[float | None, Field(description="Samples per second, if known.")]

@@ -8,6 +8,7 @@ from fastapi import Depends
 from ingest_api.audit.writer import AuditWriter
 from ingest_api.http.services import provided
 from ingest_api.queries.ecg_list import EcgList
+from ingest_api.queries.labels import Labels
 from ingest_api.queries.long_poll import LongPolls
 from ingest_api.queries.lookup import Lookup
 from ingest_api.queries.stored_ecgs import StoredEcgs
@@ -23,6 +24,7 @@ class QueryServices(UserServices):
     workers: WorkerClient
     long_polls: LongPolls
     lookup: Lookup
+    labels: Labels
     ecg_list: EcgList
     stored_ecgs: StoredEcgs
 

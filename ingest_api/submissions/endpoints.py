@@ -27,7 +27,11 @@ router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
         **USER_ERRORS,
         **BODY_ERRORS,
         429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
-        422: problem("The ECG breaks the schema.", "leads[0].signal: must hold integers only", "leads[0].signal"),
+        422: problem(
+            "The ECG breaks the schema.",
+            "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain",
+            "leads[0].signal",
+        ),
         503: unavailable("The submission was not acknowledged by the broker, try again"),
     },
 )

@@ -35,6 +35,14 @@ class LeadIn(BaseModel):
         float | None,
         Field(description="ADC units per millivolt, if known.", json_schema_extra=JSON_SCHEMA["adc gain"]),
     ] = None
+    missing: Annotated[
+        list[list[int]] | None,
+        Field(
+            description="Ranges of samples that were not recorded, `[first, count]` each, ascending and apart. The "
+            "samples there must be 0, and count as such: zero crossings are those of the samples as they are.",
+            json_schema_extra=JSON_SCHEMA["missing"],
+        ),
+    ] = None
     signal: Annotated[
         list[Annotated[int, Field(json_schema_extra=INT64)]],
         Field(description="Samples in ADC units, with the isoelectric line at zero."),
@@ -61,6 +69,14 @@ class EcgIn(BaseModel):
 
     date: Annotated[
         str | None, Field(description="When the ECG was recorded, in ISO 8601.", json_schema_extra=JSON_SCHEMA["date"])
+    ] = None
+    label: Annotated[
+        str | None,
+        Field(
+            description="What its owner calls it, such as its file's name: listed with the ECG, erased and sealed with "
+            "it. The same key and content with another label are the same ECG.",
+            json_schema_extra=JSON_SCHEMA["label"],
+        ),
     ] = None
     sampling_rate: Annotated[
         float | None,

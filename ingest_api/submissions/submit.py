@@ -4,6 +4,7 @@ import asyncio
 import re
 from contextlib import nullcontext
 
+import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 from fastapi import Request
@@ -123,8 +124,9 @@ class Submissions:
     def _issue(self, username: str, key: str | None, content: Content) -> str:
         if key is None:
             return self._issuer.issue(username)
-        # The packed form is the same, however the JSON was formatted.
-        return self._issuer.issue_once(username, key, packed.encode(Ecg.of("", username, content)))
+        # The packed form is the same, however the JSON was formatted. A label does not make another ECG.
+        unlabelled = msgspec.structs.replace(content, label=None)
+        return self._issuer.issue_once(username, key, packed.encode(Ecg.of("", username, unlabelled)))
 
 
 def idempotency_key(request: Request) -> str | None:

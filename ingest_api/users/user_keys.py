@@ -59,6 +59,18 @@ class UserKeys:
             await self._keys.catch_up()
         return self._keys.open(key_id, ecg_id, sealed)
 
+    async def open_label(self, key_id: str, ecg_id: str, sealed: bytes) -> str:
+        """Return an ECG's label.
+
+        Raises:
+            KeyDestroyed: if nobody can read it any more.
+            Broken: if it is not that ECG's label.
+            KafkaError: if the broker cannot be asked for the key.
+        """
+        if not self._keys.knows(key_id):
+            await self._keys.catch_up()
+        return self._keys.open_label(key_id, ecg_id, sealed)
+
     async def destroy(self, username: str) -> bool:
         """Destroy all keys of a user; return True if there were any.
 

@@ -1,8 +1,8 @@
 """The packed encoding, which gateways produce: MessagePack with the samples as raw little-endian integers.
 
-A map `{"id": str, "username": str, "leads": [{"name": str, "dtype": str, "signal": bin, "adc_gain"?: number}],
-"date": str | nil, "sampling_rate"?: number}`, where `dtype` is one of int8, int16, int32 and int64. Decoded
-signals are views of the message.
+A map `{"id": str, "username": str, "leads": [{"name": str, "dtype": str, "signal": bin, "adc_gain"?: number,
+"missing"?: [[int, int]]}], "date": str | nil, "sampling_rate"?: number, "label"?: str}`, where `dtype` is one of int8,
+int16, int32 and int64. Decoded signals are views of the message.
 See docs/decisions/0003-packed-encoding.md.
 """
 
@@ -17,8 +17,10 @@ from shared.ecg import (
     check_adc_gain,
     check_date,
     check_id,
+    check_label,
     check_lead_count,
     check_lead_name,
+    check_missing,
     check_sampling_rate,
     check_username,
 )
@@ -42,6 +44,7 @@ class PackedLead(msgspec.Struct):
     signal: memoryview
     # Omitted when unknown, so that ids derived from the bytes of older messages do not change.
     adc_gain: float | msgspec.UnsetType | None = msgspec.UNSET
+    missing: list[tuple[int, int]] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class PackedEcg(msgspec.Struct):
@@ -52,6 +55,7 @@ class PackedEcg(msgspec.Struct):
     leads: list[PackedLead]
     date: str | None = None
     sampling_rate: float | msgspec.UnsetType | None = msgspec.UNSET
+    label: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _LONGEST_PROBLEM = 200
@@ -63,7 +67,9 @@ _decoder = msgspec.msgpack.Decoder(PackedEcg)
 def encode(ecg: Ecg) -> bytes:
     """Encode an ECG; each signal is copied once, into the message."""
     leads = [_packed(lead) for lead in ecg.leads]
-    return _encoder.encode(PackedEcg(ecg.id, ecg.username, leads, ecg.date, _known(ecg.sampling_rate)))
+    return _encoder.encode(
+        PackedEcg(ecg.id, ecg.username, leads, ecg.date, _known(ecg.sampling_rate), _given(ecg.label))
+    )
 
 
 def decode(value: bytes) -> Ecg:
@@ -92,17 +98,23 @@ def decode(value: bytes) -> Ecg:
         check_lead_count(len(message.leads))
         leads = tuple(_lead(lead, f"leads[{i}]") for i, lead in enumerate(message.leads))
         rate = None if message.sampling_rate is msgspec.UNSET else check_sampling_rate(message.sampling_rate)
-        return Ecg(ecg_id, username, check_date(message.date), leads, rate)
+        label = None if message.label is msgspec.UNSET else check_label(message.label)
+        return Ecg(ecg_id, username, check_date(message.date), leads, rate, label)
     except InvalidEcg as error:
         raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
 
 
 def _packed(lead: Lead) -> PackedLead:
     name = _NAMES[lead.signal.dtype]
-    return PackedLead(lead.name, name, np.ascontiguousarray(lead.signal, _DTYPES[name]).data, _known(lead.adc_gain))
+    signal = np.ascontiguousarray(lead.signal, _DTYPES[name]).data
+    return PackedLead(lead.name, name, signal, _known(lead.adc_gain), list(lead.missing) or msgspec.UNSET)
 
 
 def _known(value: float | None) -> float | msgspec.UnsetType:
+    return msgspec.UNSET if value is None else value
+
+
+def _given(value: str | None) -> str | msgspec.UnsetType:
     return msgspec.UNSET if value is None else value
 
 
@@ -114,4 +126,6 @@ def _lead(lead: PackedLead, field: str) -> Lead:
             f"must hold whole samples of {dtype.itemsize} bytes, not {lead.signal.nbytes} bytes",
         )
     gain = None if lead.adc_gain is msgspec.UNSET else check_adc_gain(lead.adc_gain, f"{field}.adc_gain")
-    return Lead(name, np.frombuffer(lead.signal, dtype), gain)
+    signal = np.frombuffer(lead.signal, dtype)
+    missing = () if lead.missing is msgspec.UNSET else check_missing(lead.missing, f"{field}.missing", signal)
+    return Lead(name, signal, gain, missing)

@@ -1,7 +1,8 @@
 """The plain encoding: JSON, which anyone may produce.
 
-`{"id", "username", "date"?, "sampling_rate"?, "leads": [{"name", "number_of_samples"?, "adc_gain"?, "signal"}, ...]}`.
-Samples go from the parser's tape straight into NumPy arrays, without a Python integer for each.
+`{"id", "username", "date"?, "label"?, "sampling_rate"?, "leads": [{"name", "number_of_samples"?, "adc_gain"?,
+"missing"?, "signal"}, ...]}`. Samples go from the parser's tape straight into NumPy arrays, without a Python integer
+for each.
 """
 
 import re
@@ -16,12 +17,15 @@ from shared.ecg import (
     Content,
     Ecg,
     Lead,
+    Ranges,
     Signal,
     check_adc_gain,
     check_date,
     check_id,
+    check_label,
     check_lead_count,
     check_lead_name,
+    check_missing,
     check_sampling_rate,
     check_username,
     narrow,
@@ -38,6 +42,8 @@ MAX_FIELDS = 1024
 _LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
 _MOST_DIGITS = 20
 _LONGEST_SHOWN = 64
+NO_INTEGERS = "must hold integers only: multiply fractions, and send adc_gain"
+_NOT_A_NUMBER = re.compile(rb"[\[,:]\s*-?(?:NaN|Infinity)\b")
 
 
 def decode(value: bytes) -> Ecg:
@@ -94,12 +100,14 @@ def dumps(document: dict[str, Any]) -> bytes:
 def _document(ecg: Ecg | Content) -> dict[str, Any]:
     """Return the fields of an ECG; optional fields are omitted when unknown."""
     rate = {} if ecg.sampling_rate is None else {"sampling_rate": ecg.sampling_rate}
-    return {"date": ecg.date, **rate, "leads": [_lead_document(lead) for lead in ecg.leads]}
+    label = {} if ecg.label is None else {"label": ecg.label}
+    return {"date": ecg.date, **label, **rate, "leads": [_lead_document(lead) for lead in ecg.leads]}
 
 
 def _lead_document(lead: Lead) -> dict[str, Any]:
     gain = {} if lead.adc_gain is None else {"adc_gain": lead.adc_gain}
-    return {"name": lead.name, "number_of_samples": lead.signal.size, **gain, "signal": samples(lead)}
+    missing = {"missing": lead.missing} if lead.missing else {}
+    return {"name": lead.name, "number_of_samples": lead.signal.size, **gain, **missing, "signal": samples(lead)}
 
 
 def _parse(value: bytes) -> Any:
@@ -125,6 +133,10 @@ def _explain(value: bytes, complaint: str) -> InvalidEcg:
     try:
         msgspec.json.decode(value, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if _NOT_A_NUMBER.search(value):
+            return InvalidEcg(
+                "body", "malformed JSON: it has no NaN: send 0 for a missing sample, and its place in `missing`"
+            )
         return InvalidEcg("body", f"malformed JSON: {error}")
     except RecursionError:
         return too_deep
@@ -177,7 +189,8 @@ def _content(document: Any, value: bytes) -> Content:
     # The parser flattens nested lists. A document without more brackets than expected lists has none.
     brackets = int(np.count_nonzero(np.frombuffer(value, np.uint8) == ord("[")))
     flat = brackets == 1 + len(leads)
-    return Content(date, tuple(_lead(lead, f"leads[{i}]", flat) for i, lead in enumerate(leads)), rate)
+    label = check_label(document["label"]) if "label" in given else None
+    return Content(date, tuple(_lead(lead, f"leads[{i}]", flat) for i, lead in enumerate(leads)), rate, label)
 
 
 def _lead(lead: Any, field: str, flat: bool) -> Lead:
@@ -191,7 +204,7 @@ def _lead(lead: Any, field: str, flat: bool) -> Lead:
     try:
         signal = np.frombuffer(samples.as_buffer(of_type="i"), dtype=np.int64)
     except TypeError:
-        raise InvalidEcg(f"{field}.signal", "must hold integers only") from None
+        raise InvalidEcg(f"{field}.signal", NO_INTEGERS) from None
     except ValueError:
         raise InvalidEcg(f"{field}.signal", "must hold integers of 64 bits") from None
     if not flat and samples.mini.count(b"[") != 1:  # type: ignore[arg-type]  # its stubs say str
@@ -200,4 +213,15 @@ def _lead(lead: Any, field: str, flat: bool) -> Lead:
     if announced is not None and (type(announced) is not int or announced != signal.size):
         raise InvalidEcg(f"{field}.number_of_samples", f"must be the signal's length, {signal.size}")
     gain = check_adc_gain(lead["adc_gain"], f"{field}.adc_gain") if "adc_gain" in given else None
-    return Lead(name, narrow(signal), gain)
+    signal = narrow(signal)
+    missing = _missing(lead["missing"], f"{field}.missing", signal) if "missing" in given else ()
+    return Lead(name, signal, gain, missing)
+
+
+def _missing(value: Any, field: str, signal: Signal) -> Ranges:
+    if isinstance(value, simdjson.Array):
+        # As many ranges as there are samples would touch.
+        if len(value) > signal.size:
+            raise InvalidEcg(field, "must be ascending ranges of the signal's samples that do not overlap")
+        value = value.as_list()
+    return check_missing(value, field, signal)

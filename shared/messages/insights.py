@@ -29,6 +29,9 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     the ECG first came to the partition of its id, in milliseconds of Unix time by the broker's clock. `offset` is that
     of the ECG's last record in that partition of the submissions topic.
 
+    `label` is that of the ECG. The label of a sealed submission is sealed too: `sealed_label` holds it as base64, and
+    the data key `label_key` opens it.
+
     If the ECG is `erased`, only its id and the offset of the erasure remain, so that no earlier message brings the ECG
     back; its username is empty.
     """
@@ -42,6 +45,9 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     accepted: Annotated[int, msgspec.Meta(ge=0, le=MAX_ACCEPTED)] = 0
     offset: int = -1
     erased: bool = False
+    label: str | None = None
+    sealed_label: bytes = b""
+    label_key: str = ""
 
 
 class RowTooLarge(ValueError):  # noqa: N818 - the error class of its dead letters

@@ -116,6 +116,25 @@ class DataKeys:
             raise KeyDestroyed
         return cipher.open(sealed, ecg_id.encode())
 
+    def seal_label(self, key_id: str, ecg_id: str, label: str) -> bytes:
+        """Return an ECG's label, sealed: it can be opened as nothing else.
+
+        Raises:
+            KeyError: if the key is not known here.
+        """
+        return self._ciphers[key_id].seal(label.encode(), _label_of(ecg_id))
+
+    def open_label(self, key_id: str, ecg_id: str, sealed: bytes) -> str:
+        """Return an ECG's label.
+
+        Raises:
+            KeyDestroyed: if the key is not known here.
+            Broken: if it is not that ECG's label.
+        """
+        if (cipher := self._ciphers.get(key_id)) is None:
+            raise KeyDestroyed
+        return cipher.open(sealed, _label_of(ecg_id)).decode()
+
     def _apply(self, key_id: str, value: bytes | None) -> None:
         if value is None:
             if (known := self._records.pop(key_id, None)) is not None:
@@ -135,6 +154,11 @@ class DataKeys:
         self._ciphers[key_id] = Cipher(key)
         self._records[key_id] = record
         self._of_user[record.username].append(key_id)
+
+
+def _label_of(ecg_id: str) -> bytes:
+    # No id holds a space.
+    return f"label of {ecg_id}".encode()
 
 
 def _purpose(key_id: str, username: str) -> bytes:

@@ -1,8 +1,9 @@
 """The processing of a submissions record: a function from the record, and the row of its ECG, to an outcome."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from shared.ecg import Ecg
 from shared.errors import InvalidEcg
 from shared.kafka.clients import message_size, partition_for
 from shared.messages import insights
@@ -27,7 +28,7 @@ class Processor:
     Args:
         issuer: recognises the ids that gateways issued.
         erasures: recognises the erasures that gateways sealed.
-        keys: opens the submissions that gateways sealed.
+        keys: opens the submissions that gateways sealed, and seals their labels.
         partitions: number of partitions of the submissions topic.
         max_bytes: size of the largest message that is processed.
         find_row: returns the stored row of a key in a partition of the table.
@@ -45,6 +46,7 @@ class Processor:
     ) -> None:
         self._issuer = issuer
         self._erasures = erasures
+        self._keys = keys
         self._decoder = Decoder(issuer, keys, max_bytes)
         self._partitions = partitions
         self._max_bytes = max_bytes
@@ -77,6 +79,7 @@ class Processor:
                     number_of_samples=[lead.signal.size for lead in ecg.leads],
                     accepted=_accepted(record, existing),
                     offset=record.offset,
+                    **self._label(record, ecg),
                 )
             )
         except KeyboardInterrupt:
@@ -108,6 +111,14 @@ class Processor:
         if not owned or (existing is not None and existing.offset > record.offset):
             return Ignored()
         return Erased.of(existing or insights.Insights(erasure.ecg_id, erasure.username), record.offset)
+
+    def _label(self, record: Record, ecg: Ecg) -> dict[str, Any]:
+        """Return an ECG's label as its row holds it: sealed, if the submission was."""
+        if ecg.label is None:
+            return {}
+        if (key_id := record.data_key) is None:
+            return {"label": ecg.label}
+        return {"sealed_label": self._keys.seal_label(key_id, ecg.id, ecg.label), "label_key": key_id}
 
     def _lost(self, record: Record) -> Outcome:
         """Reject a record whose data key was destroyed, and store that its ECG is erased, unless it has a row.

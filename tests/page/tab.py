@@ -10,6 +10,30 @@ from playwright.async_api import ConsoleMessage, Locator, Page
 # Chromium reports every refused request, which is not an error: tests of refusals check what the page shows.
 _REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of (?:4\d\d|503)")
 
+# Reads files as the page does, and returns what it would send, or the error, of each recording among them.
+READ = """async ({files, csv}) => {
+    const {group, read} = await import("/page/recordings/files.js");
+    const {encode, idempotencyKey} = await import("/page/submission.js");
+    const file = ({name, content}) => new File([Uint8Array.from(atob(content), c => c.charCodeAt(0))], name);
+    const results = [];
+    for (const chosen of await group(files.map(file))) {
+        try {
+            const recording = await read(chosen, csv);
+            const body = encode(recording);
+            results.push({
+                name: chosen.name,
+                body: new TextDecoder().decode(body),
+                key: await idempotencyKey(chosen.name, body),
+                notes: recording.notes,
+                missing: recording.leads.map(lead => lead.missing),
+            });
+        } catch (error) {
+            results.push({name: chosen.name, error: error.message, kind: error.constructor.name});
+        }
+    }
+    return results;
+}"""
+
 
 @dataclass
 class Tab:

@@ -416,7 +416,7 @@ async def test_csv_files_have_a_unit_and_a_rate(desk: Tab, tmp_path: Path) -> No
     await desk.page.get_by_label("Sampling rate, Hz, if known").fill("250")
     await desk.submit(tmp_path / "x.csv")
     await desk.show("x.csv")
-    await expect(desk.page.locator("#facts")).to_contain_text("4 s · 250 Hz · 1,000 ADC units/mV")
+    await expect(desk.page.locator("#facts")).to_contain_text("4 s · 250 Hz · 100 ADC units/mV")
     await expect(desk.page.locator("#leads tr").first).to_contain_text("0.50")
 
 

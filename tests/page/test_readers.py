@@ -15,30 +15,9 @@ from numpy.typing import NDArray
 from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, UnreadableRecording, read
 from ecg_client.requests import encode
-from tests.page.tab import Tab
+from tests.page.tab import READ, Tab
 from tests.support.harness import recordings
 
-READ = """async ({files, csv}) => {
-    const {group, read} = await import("/page/recordings/files.js");
-    const {encode, idempotencyKey} = await import("/page/submission.js");
-    const file = ({name, content}) => new File([Uint8Array.from(atob(content), c => c.charCodeAt(0))], name);
-    const results = [];
-    for (const chosen of await group(files.map(file))) {
-        try {
-            const recording = await read(chosen, csv);
-            const body = encode(recording);
-            results.push({
-                name: chosen.name,
-                body: new TextDecoder().decode(body),
-                key: await idempotencyKey(chosen.name, body),
-                notes: recording.notes,
-            });
-        } catch (error) {
-            results.push({name: chosen.name, error: error.message, kind: error.constructor.name});
-        }
-    }
-    return results;
-}"""
 ADC = {"unit": "adc", "samplingRate": None}
 RANDOM = np.random.default_rng(11)
 
@@ -105,7 +84,10 @@ async def test_missing_samples_of_a_record_are_reported_alike(modules: Tab, tmp_
     (tmp_path / "rec.hea").write_text("rec 2 100 3\nrec.dat 16 100 16 7 0 0 0 I\nrec.dat 16 0 16 0 0 0 0 II\n")
     np.array([[1, 2], [-(2**15), 4], [5, 6]], "<i2").tofile(tmp_path / "rec.dat")
     found = await check_same(modules, tmp_path / "rec.hea", tmp_path / "rec.dat")
-    assert found["notes"] == ["I: 1 missing samples became 0"]
+    assert found["notes"] == [
+        "II: is not calibrated, so its gain is left out",
+        "I: 1 missing samples became 0",
+    ]
 
 
 def edf_signals(kind: str, labels: tuple[str, ...], unit: str = "uV") -> list[Any]:
@@ -159,12 +141,13 @@ async def test_edf_files_that_are_cut_short_or_anonymised_are_read_alike(modules
     assert orjson.loads((await check_same(modules, tmp_path / "nobody.edf"))["body"])["date"] is None
 
 
-async def test_an_edf_file_with_gaps_is_refused_by_both(modules: Tab, tmp_path: Path) -> None:
+async def test_the_gaps_of_an_edf_file_are_missing_samples_for_both(modules: Tab, tmp_path: Path) -> None:
     file = edfio.Edf(edf_signals("edf", ("I",)), annotations=(), data_record_duration=1)
     file.write(tmp_path / "x.edf")
     content = (tmp_path / "x.edf").read_bytes().replace(b"EDF+C", b"EDF+D").replace(b"+1\x14\x14", b"+5\x14\x14")
     (tmp_path / "x.edf").write_bytes(content)
-    assert await errors_of(modules, tmp_path / "x.edf") == "the recording has gaps (EDF+D), which would be joined"
+    found = await check_same(modules, tmp_path / "x.edf")
+    assert found["notes"] == ["I: 1000 missing samples became 0"]
 
 
 async def errors_of(tab: Tab, path: Path) -> str:
@@ -181,7 +164,7 @@ async def errors_of(tab: Tab, path: Path) -> str:
     [
         "I,II\n1,2\n-3,4\n",
         '"time (s)",I,"II"\n0,1,2\n0.5,3,4\n',
-        "\ufeff9223372036854775807,1\n-9223372036854775808,2\n",
+        "\ufeff9223372036854775807,1\n-9223372036854775808,-2\n",
         "I\r\n1.0\r\n\r\nnan\r\n-2e3\r\n",
         "# a comment\n1\n2\n",
         '"V1, chest",II\n1,2\n',
@@ -198,7 +181,8 @@ async def test_csv_files_are_read_alike(modules: Tab, tmp_path: Path, text: str)
         "I,II\n1,2\n3,secret\n",
         "I,II\n1,2\n3\n",
         "I,II\n1,\n",
-        "I\n1,2\n",
+        "I\n1,2,3\n",
+        "1,2\n3,4\n",
         "I,II\n",
         "",
         "I\n1e30\n",
@@ -212,16 +196,16 @@ async def test_broken_csv_files_are_reported_alike(modules: Tab, tmp_path: Path,
     assert await errors_of(modules, tmp_path / "x.csv") == str(error.value)
 
 
-async def test_millivolts_and_microvolts_become_microvolts(modules: Tab, tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_text("I\n0.0125\n-1.0005\n0.0005\nnan\n")
-    [found] = await read_in(modules, tmp_path / "x.csv", csv={"unit": "mv", "samplingRate": 250})
-    document = orjson.loads(found["body"])
-    calibrated = read(tmp_path / "x.csv", Calibration(scale=1000))
-    assert document["leads"][0]["signal"] == calibrated.leads[0].signal.tolist()
-    assert (document["sampling_rate"], document["leads"][0]["adc_gain"]) == (250, 1000)
-    assert "1 missing" in found["notes"][0]
-    [found] = await read_in(modules, tmp_path / "x.csv", csv={"unit": "uv", "samplingRate": None})
-    assert orjson.loads(found["body"])["leads"][0]["signal"] == [0, -1, 0, 0]
+@pytest.mark.parametrize(("unit", "named", "gain"), [("mv", "mV", 10_000), ("uv", "uV", 1_000_000)])
+async def test_no_decimals_of_millivolts_and_microvolts_are_lost(
+    modules: Tab, tmp_path: Path, unit: str, named: str, gain: float
+) -> None:
+    (tmp_path / "x.csv").write_text("I\n0.012\n-1.05\n0.00" + ("05" if unit == "mv" else "5") + "\nnan\n")
+    [found] = await read_in(modules, tmp_path / "x.csv", csv={"unit": unit, "samplingRate": 250})
+    expected = read(tmp_path / "x.csv", Calibration(unit=named, sampling_rate=250))
+    assert found["body"].encode() == encode(expected)
+    assert tuple(found["notes"]) == expected.notes
+    assert expected.leads[0].adc_gain == gain
     assert "fractions" in await errors_of(modules, tmp_path / "x.csv")
 
 
@@ -285,12 +269,12 @@ async def test_files_are_grouped_into_recordings(modules: Tab, tmp_path: Path) -
     (tmp_path / "c.hea").write_text("c 1 100 1\nother.dat 16 100 16 0 0 0 0 I\n")
     for name in ("a.dat", "other.dat", "lonely.dat"):
         np.array([1, 2], "<i2").tofile(tmp_path / name)
-    for name in ("a.atr", "notes.txt"):
+    for name in ("a.atr", "notes.doc"):
         (tmp_path / name).write_text("?")
     paths = sorted(tmp_path.iterdir())
     results = {result["name"]: result for result in await read_in(modules, *paths)}
-    assert set(results) == {"a.hea", "b.hea", "c.hea", "lonely.dat", "notes.txt"}
+    assert set(results) == {"a.hea", "b.hea", "c.hea", "lonely.dat", "notes.doc"}
     assert {name for name, result in results.items() if "error" not in result} == {"a.hea", "c.hea"}
-    assert "b.dat is not among the files" in results["b.hea"]["error"]
-    assert "choose its header" in results["lonely.dat"]["error"]
-    assert "format is unknown" in results["notes.txt"]["error"]
+    assert "its signal file b.dat is missing" in results["b.hea"]["error"]
+    assert "its header (.hea) must be beside it" in results["lonely.dat"]["error"]
+    assert "format is unknown" in results["notes.doc"]["error"]

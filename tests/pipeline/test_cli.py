@@ -423,7 +423,9 @@ async def test_dead_letters_are_listed_shown_and_replayed_as_they_were_sent(
 
     letters = await eventually(listed, what="the dead letter")
     assert letters[poison]["error_class"] == "InvalidEcg"
-    assert letters[poison]["reason"] == "leads[0].signal: must hold integers only"
+    assert (
+        letters[poison]["reason"] == "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain"
+    )
     assert letters[poison]["source"].startswith(f"{topics.submissions.name}:")
     assert letters[poison]["bytes"] == len(broken)
     table = await cli("dlq", "list")

@@ -37,7 +37,7 @@ async def test_a_failed_ecg_comes_with_its_reason(pipeline: Pipeline) -> None:
             topic = Topics(pipeline.settings).submissions.name
             await producer.send_and_wait(topic, json.dumps(body).encode(), ecg_id.encode())
         await events.read_until([ecg_id])
-    detail = "leads[0].signal: must hold integers only"
+    detail = "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain"
     assert events.events == [("failed", {"ecg_id": ecg_id, "detail": detail})]
 
 

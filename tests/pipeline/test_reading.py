@@ -35,6 +35,40 @@ def in_order(listed: list[dict[str, Any]]) -> bool:
     return times == sorted(times, reverse=True)
 
 
+async def test_labels_are_listed_found_by_their_beginning_and_erased(pipeline: Pipeline) -> None:
+    async with pipeline.client(token=await pipeline.register("labels")) as client:
+        labels = ["night 1", "night 2", "rest", None]
+        ids = {label: (await submit(client, label=label))[0] for label in labels}
+        assert [ecg.get("label") for ecg in await pages(client, 10)] == labels[::-1]
+        assert (await client.get(f"/ecgs/{ids['rest']}")).json()["label"] == "rest"
+        assert "label" not in (await client.get(f"/ecgs/{ids[None]}")).json()
+
+        found, query = [], {"label": "night", "limit": "1"}
+        while query.get("cursor", "") is not None:
+            page = (await client.get("/ecgs", params=query)).json()
+            found += [ecg["label"] for ecg in page["ecgs"]]
+            query["cursor"] = page["next"]
+        assert found == ["night 2", "night 1"]
+        refused = await client.get("/ecgs", params={"label": ""})
+        assert (refused.status_code, refused.json()["field"]) == (422, "label")
+
+        assert (await client.delete(f"/ecgs/{ids['rest']}")).status_code in (202, 204)
+        assert (await get(client, "/ecgs", label="rest")).json()["ecgs"] == []
+
+
+async def test_the_same_key_and_content_are_one_ecg_whatever_it_is_called(client: httpx.AsyncClient) -> None:
+    key = {"idempotency-key": "labelled/1"}
+    answers = [await client.post("/ecgs", json={**ECG, "label": label}, headers=key) for label in ("a", "b", None)]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+async def test_missing_samples_are_read_back(client: httpx.AsyncClient) -> None:
+    leads = [{"name": "I", "signal": [5, 0, 0, -5], "missing": [[1, 2]]}, {"name": "II", "signal": [0, 0]}]
+    [ecg_id] = await submit(client, leads=leads)
+    found = (await client.get(f"/ecgs/{ecg_id}")).json()["leads"]
+    assert [lead.get("missing") for lead in found] == [[[1, 2]], None]
+
+
 async def test_an_ecg_is_read_as_it_was_submitted(client: httpx.AsyncClient) -> None:
     leads = [
         {"name": "I", "signal": [1, 0, -1], "adc_gain": 200.5},
@@ -285,7 +319,7 @@ async def test_an_ecg_that_could_not_be_processed_is_listed_with_its_reason(pipe
             return dict(listed[0]) if listed else None
 
         listed = await eventually(there, what="the failed ECG in the list")
-        reason = "leads[0].signal: must hold integers only"
+        reason = "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain"
         assert listed | {"accepted_at": None} == {
             "id": "failing-1",
             "date": None,

@@ -43,6 +43,23 @@ def test_a_message_is_opened_for_its_ecg_alone() -> None:
             keys.open(with_key, ecg_id, message)
 
 
+def test_a_label_is_opened_as_the_label_of_its_ecg_alone() -> None:
+    keys = new_keys()
+    key_id = made(keys)
+    sealed = keys.seal_label(key_id, "ecg-1", "rest.edf")
+    assert b"rest" not in sealed
+    assert keys.open_label(key_id, "ecg-1", sealed) == "rest.edf"
+    with pytest.raises(Broken):
+        keys.open_label(key_id, "ecg-2", sealed)
+    with pytest.raises(Broken):
+        keys.open(key_id, "ecg-1", sealed)
+    with pytest.raises(Broken):
+        keys.open_label(key_id, "ecg-1", keys.seal(key_id, "ecg-1", b"signal"))
+    keys._apply(key_id, None)
+    with pytest.raises(KeyDestroyed):
+        keys.open_label(key_id, "ecg-1", sealed)
+
+
 def test_a_destroyed_key_opens_nothing() -> None:
     keys = new_keys()
     key_id, stays = made(keys), made(keys)

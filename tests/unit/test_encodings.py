@@ -16,6 +16,11 @@ from shared.encoding import packed, plain
 from shared.errors import InvalidEcg, UnknownEncoding
 from tests.unit.strategies import ecgs, same
 
+# Of three samples, the last of which is not 0.
+NO_RANGES: list[Any] = [
+    *(0, "0", {}, [0], [[0]], [[0, 1, 1]], [[0.0, 1]], [[True, 1]], [[0, 0]], [[-1, 1]], [[3, 1]]),
+    *([[1, 2]], [[0, 4]], [[1, 1], [0, 1]], [[0, 2], [1, 1]], [[0, 1]] * 4, [[0, 2**63]]),
+]
 GOOD = {"id": "e", "username": "u", "leads": [{"name": "I", "signal": [1]}]}
 
 
@@ -85,10 +90,15 @@ def test_any_json_decodes_or_raises_invalid_ecg(document: Any) -> None:
         ({"leads": [{"name": "x" * 129, "signal": []}]}, "leads[0].name"),
         ({"leads": [{"name": "a\nb", "signal": []}]}, "leads[0].name"),
         ({"leads": [{"name": 1, "signal": []}]}, "leads[0].name"),
+        *(({"label": label}, "label") for label in ("", " ", 1, "x" * 201, "a\nb", ["x"])),
         *(({"sampling_rate": rate}, "sampling_rate") for rate in (0, -1, 1e6 + 1, 1e300, 10**18, True, "500", [500])),
         *(
             ({"leads": [{"name": "I", "signal": [1], "adc_gain": gain}]}, "leads[0].adc_gain")
             for gain in (0, -200, False, "200", [200])
+        ),
+        *(
+            ({"leads": [{"name": "I", "signal": [0, 0, 5], "missing": ranges}]}, "leads[0].missing")
+            for ranges in NO_RANGES
         ),
     ],
 )
@@ -116,6 +126,21 @@ def test_a_signal_of_anything_but_64_bit_integers_is_named_and_not_echoed(signal
         assert "999" not in str(caught.value)
 
 
+def test_missing_samples_go_along_packed_and_as_json() -> None:
+    lead = {"name": "I", "signal": [0, 0, 5, 0], "missing": [[0, 2], [3, 1]]}
+    ecg = plain.decode(orjson.dumps({**GOOD, "leads": [lead, {**lead, "missing": None}, {**lead, "missing": []}]}))
+    assert [lead.missing for lead in ecg.leads] == [((0, 2), (3, 1)), (), ()]
+    assert same(packed.decode(packed.encode(ecg)), ecg)
+    assert b"missing" not in packed.encode(plain.decode(orjson.dumps(GOOD)))
+
+
+@pytest.mark.parametrize("ranges", [[[3, 1]], [[0, 0]], [[2, 1]], [[0, 2], [1, 1]]])
+def test_a_wrong_range_of_a_packed_lead_is_named(ranges: list[list[int]]) -> None:
+    lead = {"name": "I", "dtype": "int8", "signal": b"\0\0\5", "missing": ranges}
+    with pytest.raises(InvalidEcg, match=r"^leads\[0\]\.missing: must be"):
+        packed.decode(msgspec.msgpack.encode({"id": "e", "username": "u", "leads": [lead]}))
+
+
 @pytest.mark.parametrize("count", ["0", "2", "-1", "1.0", "true", '"1"', "[1]"])
 def test_a_wrong_number_of_samples_is_named(count: str) -> None:
     lead = f'{{"name": "I", "signal": [1], "number_of_samples": {count}}}'
@@ -130,6 +155,11 @@ def test_a_wrong_number_of_samples_is_named(count: str) -> None:
 def test_anything_but_a_json_object_is_refused(value: bytes) -> None:
     with pytest.raises(InvalidEcg, match=r"^body: "):
         plain.decode(value)
+
+
+def test_nan_is_told_what_to_do_about() -> None:
+    with pytest.raises(InvalidEcg, match=r"^body: malformed JSON: it has no NaN: send 0 for a missing sample"):
+        plain.decode(b'{"id": "e", "username": "u", "leads": [{"name": "I", "signal": [1, NaN]}]}')
 
 
 def test_unknown_fields_brackets_and_repeated_names_are_fine() -> None:
@@ -208,6 +238,7 @@ def test_big_endian_and_strided_signals_are_packed_right() -> None:
         ({"leads": [{"name": "I", "dtype": "int16", "signal": b"\0\0\0"}]}, "leads[0].signal"),
         ({"leads": [{"name": "", "dtype": "int16", "signal": b""}]}, "leads[0].name"),
         ({"leads": [{"name": "I", "dtype": "int16"}]}, "leads[0]"),
+        *(({"label": label}, "label") for label in ("", " ", 1, "x" * 201, "a\nb", ["x"])),
         *(({"sampling_rate": rate}, "sampling_rate") for rate in (0, -1, 1e7, float("nan"), float("inf"), True, "500")),
         *(
             ({"leads": [{"name": "I", "dtype": "int16", "signal": b"", "adc_gain": gain}]}, "leads[0].adc_gain")

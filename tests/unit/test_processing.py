@@ -1,6 +1,7 @@
 """The outcomes of processing a record, as a pure function of its bytes and of the existing row."""
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -78,6 +79,20 @@ def test_a_good_record_of_either_encoding_becomes_its_insights() -> None:
     assert insights(process(packed.encode(ecg), content_type=packed.CONTENT_TYPE.encode())) == expected
 
 
+def test_a_row_has_its_ecgs_label_sealed_if_the_submission_was() -> None:
+    document = orjson.loads(message()) | {"label": "rest.edf"}
+    assert insights(process(orjson.dumps(document))).label == "rest.edf"
+    key_id, record = KEYS.new("u", datetime(2026, 1, 1, tzinfo=UTC))
+    KEYS._apply(key_id, record)
+    sealed = process(KEYS.seal(key_id, "e", orjson.dumps(document)), data_key=key_id.encode())
+    assert isinstance(sealed, Stored)
+    assert b"rest" not in sealed.row
+    row = insights(sealed)
+    assert (row.label, row.label_key) == (None, key_id)
+    assert KEYS.open_label(key_id, "e", row.sealed_label) == "rest.edf"
+    KEYS._apply(key_id, None)
+
+
 def test_a_record_in_another_partition_or_under_another_key_is_forwarded_once() -> None:
     home = partition_for(b"e", 12)
     assert process(message(), at=(home + 1) % 12) == Misplaced(b"e")
@@ -114,7 +129,7 @@ def test_a_record_without_id_or_owner_is_rejected_without_a_row(
 def test_a_broken_record_tells_its_owner_why() -> None:
     outcome = process(message(signal=[7777, 0.5]))
     assert isinstance(outcome, Rejected)
-    error = "leads[0].signal: must hold integers only"
+    error = "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain"
     assert insights(outcome) == insights_message.Insights("e", "u", error=error, accepted=1000, offset=7)
     assert "7777" not in outcome.reason
 

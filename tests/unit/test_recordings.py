@@ -136,7 +136,7 @@ def test_leads_of_different_rates_have_none_in_common(tmp_path: Path) -> None:
     recording = read(tmp_path / "x.edf", Calibration(adc_gain=3))
     # Their unit is not a voltage either, so that the given gain is used.
     assert scales(recording) == (None, [3, 3])
-    assert recording.notes == ("leads differ in their sampling rate, which is left out",)
+    assert recording.notes[-1] == "its leads differ in their sampling rate, which is left out: ECG: 4 Hz, ECG: 2 Hz"
 
 
 def test_only_ecgs_of_an_edf_file_that_says_which_they_are_become_leads(tmp_path: Path) -> None:
@@ -175,9 +175,10 @@ def test_a_csv_file_has_a_column_for_each_lead(tmp_path: Path) -> None:
     )
     recording = read(path)
     assert samples(recording) == EXPECTED
-    assert recording.notes == ("left out, as it is no lead: time (s)",)
-    path.write_text("\ufeff9223372036854775807,1\n-9223372036854775808,2\n", encoding="utf-8")
-    assert samples(read(path)) == [("lead 1", [2**63 - 1, -(2**63)]), ("lead 2", [1, 2])]
+    assert recording.notes == ("left out, as it is a clock: time [s]; its sampling rate is 500 Hz",)
+    assert recording.sampling_rate == 500
+    path.write_text("\ufeff9223372036854775807,1\n-9223372036854775808,-2\n", encoding="utf-8")
+    assert samples(read(path)) == [("lead 1", [2**63 - 1, -(2**63)]), ("lead 2", [1, -2])]
 
 
 @pytest.mark.parametrize(
@@ -185,11 +186,15 @@ def test_a_csv_file_has_a_column_for_each_lead(tmp_path: Path) -> None:
     [
         ("I,II\n1,2\n3,secret\n", "line 3, column 2: must be a number"),
         ("I,II\n1,2\n3\n", "line 3: has 1 columns, and those before have 2"),
-        ("I,II\n1,\n", "line 2, column 2: must be a number"),
-        ("I\n1,2\n", "line 1 names 1 columns, and there are 2"),
+        ("I,II\n1,\n", "line 2, column 2: is empty: write nan where a sample is missing"),
+        (
+            "I\n1,2,3\n",
+            "line 1 names 1 columns, and line 2 has 3; if its commas are decimal marks, "
+            "separate columns by semicolons or tabs",
+        ),
         ("I,II\n", "has no samples"),
         ("", "has no samples"),
-        ("I\n0.5\n", "I: must hold integers; fractions, as of millivolts, need a scale"),
+        ("I\n0.5\n", "I: must hold integers; fractions, as of millivolts, need their unit or a scale"),
         ("I\n1e30\n", "I: must hold integers of 64 bits"),
         (" ,II\n1,2\n", "leads[0].name: must be 1 to 128 printable characters"),
     ],
@@ -247,10 +252,10 @@ def test_numpy_arrays_are_leads_along_their_shorter_axis_or_by_name(tmp_path: Pa
     [
         (np.zeros((2, 2, 2)), "must be an array of leads and samples, not of shape (2, 2, 2)"),
         (np.array([2**63], np.uint64), "lead 1: must hold integers of 64 bits"),
-        (np.array([0.5]), "lead 1: must hold integers; fractions, as of millivolts, need a scale"),
-        (np.array(["1"]), "lead 1: must hold integers"),
+        (np.array([0.5]), "lead 1: must hold integers; fractions, as of millivolts, need their unit or a scale"),
+        (np.array(["1"]), "lead 1: must hold numbers"),
         (np.array([np.inf]), "lead 1: must hold integers of 64 bits"),
-        (np.array([True]), "lead 1: must hold integers"),
+        (np.array([True]), "lead 1: must hold numbers"),
         (np.zeros((1025, 2000), np.int8), "leads: must hold 1 to 1024 leads, not 1025"),
     ],
 )
@@ -267,7 +272,10 @@ def test_a_json_file_is_a_submission(tmp_path: Path) -> None:
     recording = read(path)
     assert (samples(recording), recording.date) == ([("I", [1, -1])], "2026-11-24")
     path.write_bytes(b'{"leads": [{"name": "I", "signal": [1, 0.5]}]}')
-    with pytest.raises(UnreadableRecording, match=r"^leads\[0\].signal: must hold integers only$"):
+    with pytest.raises(
+        UnreadableRecording,
+        match=r"^leads\[0\].signal: must hold integers only: multiply fractions, and send adc_gain$",
+    ):
         read(path)
 
 
@@ -311,7 +319,7 @@ def test_real_recordings_are_about_zero() -> None:
 
 @given(ecgs)
 def test_the_gateway_reads_what_the_client_writes(ecg: Any) -> None:
-    recording = Recording(ecg.leads, ecg.date, sampling_rate=ecg.sampling_rate)
+    recording = Recording(ecg.leads, ecg.date, sampling_rate=ecg.sampling_rate, label=ecg.label)
     assert same(Ecg.of(ecg.id, ecg.username, plain.decode_content(encode(recording))), ecg)
 
 

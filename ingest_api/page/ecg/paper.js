@@ -17,6 +17,7 @@ const TRACE = "#15171c";
 const LABEL = "#2b2f38";
 const MUTED = "#6b5a56";
 const CROSSING = "#1763b6";
+const MISSING = "#e6e0dd";
 const FONT = 'ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif';
 
 // The widths of a small and a large square in seconds, and below their heights in mV. The first pair is that of ECG
@@ -49,7 +50,7 @@ const LEGIBLE_PX = 7;
  * @param {CanvasRenderingContext2D} context scaled to CSS pixels
  * @param {object} view `{width, height, ratio, time, top, pxPerSecond, pxPerMillivolt, rowPx, gutter}`: `time` is at
  *   the gutter's right edge, `top` is the vertical scroll position
- * @param {object} ecg `{layout, leads: {signal, gain}[], samplingRate, showCrossings}`
+ * @param {object} ecg `{layout, leads: {signal, gain, missing}[], samplingRate, showCrossings}`
  */
 export function drawPaper(context, view, ecg) {
   context.fillStyle = PAPER;
@@ -136,8 +137,20 @@ function drawTrace(context, view, { start, end, zero, lead }, rate) {
   context.lineWidth = 1.15;
   context.lineJoin = "round";
   context.stroke();
+  drawMissing(context, view, { start, end, zero, lead }, rate);
   context.restore();
   return points.length / 2;
+}
+
+/** Cover what was not recorded, so that the zeros there do not look like a signal. */
+function drawMissing(context, view, { start, end, zero, lead }, rate) {
+  context.fillStyle = MISSING;
+  for (const [first, count] of lead.missing) {
+    const [from, to] = [Math.max(first / rate, start), Math.min((first + count) / rate, end)];
+    if (from >= to) continue;
+    const width = Math.max((to - from) * view.pxPerSecond, 1);
+    context.fillRect(xOf(view, from), zero - view.rowPx / 2, width, view.rowPx);
+  }
 }
 
 function drawCrossings(context, view, visible, rate) {

@@ -1,100 +1,72 @@
-/** CSV: a column of numbers for each lead, under their names. */
+/** CSV and other tables: a column of numbers for each lead. */
 
-import { INT64_END, UnreadableRecording, rint, samplesOf } from "./recording.js";
+import { channelsOf } from "./bare_numbers.js";
+import { choose, numberText, recordingOf } from "./channels.js";
+import { textOf } from "./content.js";
+import { UnreadableRecording } from "./recording.js";
+import { digitsOfSecond, isoDate, linesOf } from "./table_cells.js";
+import { clockOf } from "./table_clock.js";
+import { columnsOf } from "./table_columns.js";
+import { layoutOf, writtenOf } from "./table_layout.js";
+import { preambleOf } from "./table_preamble.js";
 
-const AXIS = /^(?:(?:elapsed )?time\b.*|t|s|ms|seconds?|samples?|sample[ _]?(?:number|index|#)|index)$/i;
-const NUMBER = /^[+-]?(?:\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|nan|inf(?:inity)?)$/i;
-const INTEGER = /^[+-]?\d+$/;
-
-/** What the numbers of a CSV file are, and what makes samples of them: microvolts, so that fractions survive. */
+/** What the numbers of a CSV file are where it does not say: ADC units, or a unit of voltage. */
 export const UNITS = {
-  adc: { label: "ADC units", scale: null, gain: null },
-  uv: { label: "microvolts", scale: 1, gain: 1000 },
-  mv: { label: "millivolts", scale: 1000, gain: 1000 },
+  adc: { label: "ADC units", unit: "" },
+  uv: { label: "microvolts", unit: "uV" },
+  mv: { label: "millivolts", unit: "mV" },
 };
 
 /**
- * Read a CSV file, whose first line may name the leads; a column of times or sample numbers is left out. A value `nan`
- * is missing, and becomes 0.
- * @param {string} text the file
- * @param {"adc"|"uv"|"mv"} unit what its numbers are
- * @param {number|null} samplingRate which the file does not tell
+ * Read a table whose first line may name the leads, with their units. Columns may be separated by commas, semicolons,
+ * tabs, bars or spaces, and numbers may have decimal commas. Columns of times are left out, and give the sampling rate;
+ * so are numbers of samples. A value `nan` is missing.
+ * @param {ArrayBuffer} content the file
+ * @param {"adc"|"uv"|"mv"} unit what its numbers are, where it does not say
+ * @param {string[]} wanted the names of the columns to read; if empty, those of ECGs
  */
-export function readCsv(text, unit = "adc", samplingRate = null) {
-  const rows = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
-  const first = cells(rows[0]).map((cell) => cell.trim());
-  const named = first.some((cell) => !NUMBER.test(cell));
-  const columns = parseColumns(rows, named ? 1 : 0);
-  if (!columns.length) throw new UnreadableRecording("has no samples");
-  if (named && first.length !== columns.length) {
-    throw new UnreadableRecording(`line 1 names ${first.length} columns, and there are ${columns.length}`);
+export function readCsv(content, unit = "adc", wanted = []) {
+  const [text, isLatin] = textOf(content);
+  const notes = isLatin ? ["is not UTF-8, and read as Latin-1"] : [];
+  const lines = linesOf(text);
+  const preamble = preambleOf(lines);
+  if (preamble) return withPreamble(lines, preamble, UNITS[unit].unit, wanted, notes);
+  const layout = layoutOf(lines, text);
+  const columns = columnsOf(lines, layout.separator, layout.decimal, layout.skip, layout.headings.length);
+  const clocks = columns.map((column, i) => clockIn(column, layout.headings[i], columns.length));
+  const rated = clocks.filter((clock) => clock && clock.rate !== null);
+  const best = rated.reduce((one, other) => (one && one.uncertainty <= other.uncertainty ? one : other), null);
+  for (const clock of clocks.filter(Boolean)) {
+    const rate = clock === best ? `; its sampling rate is ${numberText(clock.rate)} Hz${clock.deduced}` : "";
+    notes.push(`${clock.note}${rate}`);
   }
-  const names = named ? first : columns.map((_, i) => `lead ${i + 1}`);
-  const exact = columns.every((column) => column.every((cell) => INTEGER.test(cell)));
-  const notes = [];
-  const leads = [];
-  columns.forEach((column, i) => {
-    if (i === 0 && columns.length > 1 && AXIS.test(names[0])) {
-      notes.push(`left out, as it is no lead: ${names[0]}`);
-    } else {
-      leads.push({
-        name: names[i],
-        signal: signal(column, exact, UNITS[unit].scale, names[i], notes),
-        adcGain: UNITS[unit].gain,
-      });
-    }
-  });
-  return { date: null, samplingRate, leads, notes };
-}
-
-function signal(column, exact, scale, name, notes) {
-  const values = Float64Array.from(column, number);
-  if (scale !== null)
-    return samplesOf(
-      values.map((value) => rint(value * scale)),
-      name,
-      notes,
-    );
-  if (!exact || values.every(Number.isSafeInteger)) return samplesOf(values, name, notes);
-  return BigInt64Array.from(column, (cell) => {
-    const value = BigInt(cell.replace("+", ""));
-    if (BigInt.asIntN(64, value) !== value) throw new UnreadableRecording(`${name}: must hold integers of 64 bits`);
-    return value;
-  });
-}
-
-/** Return the cells of each column, every one a number. */
-function parseColumns(rows, skip) {
-  let columns = [];
-  for (let i = skip; i < rows.length; i++) {
-    // A comment, as NumPy reads it, or nothing.
-    const row = rows[i].split("#", 1)[0];
-    if (!row.trim()) continue;
-    const line = cells(row);
-    if (!columns.length) columns = line.map(() => []);
-    if (line.length !== columns.length) {
-      throw new UnreadableRecording(
-        `line ${i + 1}: has ${line.length} columns, and those before have ${columns.length}`,
-      );
-    }
-    for (let k = 0; k < line.length; k++) {
-      const cell = line[k].trim();
-      if (!NUMBER.test(cell)) throw new UnreadableRecording(`line ${i + 1}, column ${k + 1}: must be a number`);
-      columns[k].push(cell);
-    }
-  }
-  return columns;
-}
-
-function cells(row) {
-  if (!row.includes('"')) return row.split(",");
-  return [...row.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(
-    ([, quoted, bare]) => quoted?.replaceAll('""', '"') ?? bare,
+  const left = columns.map((_, i) => i).filter((i) => clocks[i] === null);
+  if (!left.length) throw new UnreadableRecording("holds no ECG: all of its columns are clocks");
+  const headings = left.map((i, k) => (layout.named ? layout.headings[i] : { name: `lead ${k + 1}`, unit: "" }));
+  const chosen = choose(
+    headings.map(({ name }) => name),
+    headings.map((heading) => heading.unit),
+    wanted,
+    notes,
   );
+  const numbers = chosen.map((i) => ({ ...columns[left[i]], ...headings[i] }));
+  const date = columns.map(({ first }) => first && isoDate(first)).find(Boolean) ?? null;
+  return recordingOf(channelsOf(numbers, UNITS[unit].unit, best?.rate ?? null, notes), date, notes);
 }
 
-function number(cell) {
-  const lower = cell.toLowerCase();
-  if (lower.includes("nan")) return NaN;
-  return lower.includes("inf") ? INT64_END : Number(cell);
+function clockIn({ values, whole, first }, heading, columns) {
+  const resolution = first === undefined ? null : 10 ** (9 - digitsOfSecond(first));
+  return clockOf(heading, writtenOf(heading), { values, whole, resolution }, columns > 1);
+}
+
+function withPreamble(lines, preamble, unit, wanted, notes) {
+  const columns = columnsOf(lines, preamble.separator, preamble.decimal, preamble.skip, preamble.width);
+  const signals = preamble.positions.filter((position) => position < columns.length).map((i) => columns[i]);
+  const sensors = preamble.sensors.map((sensor) =>
+    ["", "RAW", "ECG", "ECGBIT"].includes(sensor.toUpperCase()) ? "" : sensor,
+  );
+  const units = sensors.length === signals.length ? sensors : signals.map(() => preamble.unit);
+  const chosen = choose(preamble.names, units, wanted, notes);
+  const numbers = chosen.map((i) => ({ ...signals[i], name: preamble.names[i], unit: preamble.unit }));
+  return recordingOf(channelsOf(numbers, unit, preamble.rate, notes), preamble.date, notes);
 }

@@ -1,89 +1,111 @@
 /** Which recordings a choice of files holds, and what reads each. */
 
+import { bytesOf, textOf } from "./content.js";
 import { readCsv } from "./csv.js";
 import { readEdf } from "./edf.js";
 import { readJson } from "./json.js";
 import { UnreadableRecording, checked } from "./recording.js";
-import { readWfdb, signalFiles } from "./wfdb.js";
+import { filesNamedBy, readWfdb } from "./wfdb.js";
 
-const HEADER = /\.hea$/i;
-const PART_OF_A_RECORD = /\.(?:dat|xyz|mat|atr|qrs)$/i;
+const GZIP = /\.gz$/i;
+const HEADER = /\.hea(?:\.gz)?$/i;
+// Files of these names are recordings by themselves, also beside a header with the same stem.
+const WHOLE = /\.(?:edf|bdf|csv|tsv|txt|npy|npz|json|dcm|xml|scp|ecg)(?:\.gz)?$/i;
 
 /**
- * Group files into recordings: a WFDB record is its header, the signal files that it names and other files with its
- * stem; the others are one each.
+ * Group files into recordings: a WFDB record is its header, the files that it names and other files with its stem, such
+ * as annotations; the others are one each.
  * @param {File[]} files
  * @returns {Promise<{name: string, files: File[]}[]>} the main file's name, and the files, that one first
  */
 export async function group(files) {
-  const stem = (file) => file.name.replace(/\.[^.]*$/, "");
+  const stem = (file) => file.name.replace(GZIP, "").replace(/\.[^.]*$/, "");
   const headers = files.filter((file) => HEADER.test(file.name));
   const stems = new Set(headers.map(stem));
   const taken = new Set(headers);
+  const parts = new Set();
   const records = [];
   for (const header of headers) {
-    const signals = await signalsNamedBy(header, files);
-    signals.forEach((file) => taken.add(file));
-    records.push({ name: header.name, files: [header, ...signals] });
+    const others = await partsOf(header, files, new Set([header]));
+    others.forEach((file) => taken.add(file));
+    others.filter((file) => HEADER.test(file.name)).forEach((file) => parts.add(file));
+    records.push({ name: header.name, files: [header, ...others] });
   }
-  const others = files.filter(
-    (file) => !taken.has(file) && !(PART_OF_A_RECORD.test(file.name) && stems.has(stem(file))),
-  );
-  return [...records, ...others.map((file) => ({ name: file.name, files: [file] }))];
+  const others = files.filter((file) => !taken.has(file) && !(stems.has(stem(file)) && !WHOLE.test(file.name)));
+  // Segments are parts of their record.
+  const whole = records.filter((record) => !parts.has(record.files[0]));
+  return [...whole, ...others.map((file) => ({ name: file.name, files: [file] }))];
 }
 
-async function signalsNamedBy(header, files) {
+/** Return the files that a header names, and those that its segments name. */
+async function partsOf(header, files, seen) {
+  let names;
   try {
-    const names = signalFiles(await textOf(header));
-    return files.filter((file) => names.includes(file.name));
+    names = filesNamedBy(await bytesOf(header));
   } catch {
     return []; // what is wrong with it is told when it is read
   }
+  const named = files.filter((file) => names.includes(file.name.replace(GZIP, "")) && !seen.has(file));
+  named.forEach((file) => seen.add(file));
+  const further = await Promise.all(
+    named.filter((file) => HEADER.test(file.name)).map((file) => partsOf(file, files, seen)),
+  );
+  return [...named, ...further.flat()];
 }
 
 /**
  * Read a recording.
  * @param {{name: string, files: File[]}} chosen as `group` returns it
- * @param {{unit: string, samplingRate: number|null}} csv what CSV files do not tell
+ * @param {{unit: string, samplingRate: number|null, leads?: string[]}} given the unit of the numbers of CSV files, the
+ *   sampling rate of files that do not tell it, and the names of the leads to read, all if there are none
  * @throws {UnreadableRecording} if it cannot be read, or is no ECG that the pipeline takes
  */
-export async function read({ name, files }, csv) {
-  const [main] = files;
-  const extension = /\.([^.]*)$/.exec(name)?.[1].toLowerCase();
-  let recording;
-  switch (extension) {
-    case "hea":
-      recording = readWfdb(await textOf(main), await signalsOf(files.slice(1)));
-      break;
-    case "edf":
-    case "bdf":
-      recording = readEdf(await main.arrayBuffer());
-      break;
-    case "csv":
-      recording = readCsv(await textOf(main), csv.unit, csv.samplingRate);
-      break;
-    case "json":
-      recording = readJson(await textOf(main));
-      break;
-    case "dat":
-      throw new UnreadableRecording("belongs to a WFDB record: choose its header (.hea) too");
-    default:
-      throw new UnreadableRecording(
-        "its format is unknown: it must be a WFDB record (.hea and .dat), .edf, .bdf, .csv or .json",
-      );
+export async function read({ name, files }, { unit, samplingRate, leads = [] }) {
+  const content = await bytesOf(files[0]);
+  const recording = await readContent(name, content, files.slice(1), unit, leads);
+  if (samplingRate !== null && ![null, samplingRate].includes(recording.samplingRate)) {
+    recording.notes.push("the sampling rate that was given is not used, as the file has its own");
   }
+  recording.samplingRate ??= samplingRate;
   return checked(recording);
 }
 
-async function textOf(file) {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
-  } catch (error) {
-    if (error instanceof TypeError) throw new UnreadableRecording("is no text in UTF-8");
-    throw error;
+async function readContent(name, content, others, unit, leads) {
+  const extension = /\.([^.]*)$/.exec(name.replace(GZIP, ""))?.[1].toLowerCase();
+  switch (extension) {
+    case "hea":
+      return readWfdb(content, await contentsOf(others), leads);
+    case "edf":
+    case "bdf":
+      return readEdf(content, leads);
+    case "csv":
+    case "tsv":
+    case "txt":
+      return readCsv(content, unit, leads);
+    case "json":
+      return readJson(utf8(content));
+    case "dat":
+      throw new UnreadableRecording("belongs to a WFDB record: its header (.hea) must be beside it");
+    case "npy":
+    case "npz":
+    case "dcm":
+    case "xml":
+    case "scp":
+    case "ecg":
+      throw new UnreadableRecording(`ends with .${extension}, which only the command ecg reads`);
+    default:
+      throw new UnreadableRecording(
+        "its format is unknown: it must be a WFDB record (.hea and .dat) or end with .edf, .bdf, .csv, .tsv, .txt, .json",
+      );
   }
 }
 
-async function signalsOf(files) {
-  return new Map(await Promise.all(files.map(async (file) => [file.name, await file.arrayBuffer()])));
+function utf8(content) {
+  const [text, isLatin] = textOf(content);
+  if (isLatin) throw new UnreadableRecording("body: must be UTF-8");
+  return text;
+}
+
+async function contentsOf(files) {
+  return new Map(await Promise.all(files.map(async (file) => [file.name.replace(GZIP, ""), await bytesOf(file)])));
 }

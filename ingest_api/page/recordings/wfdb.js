@@ -1,155 +1,190 @@
-/** WFDB, PhysioNet's format: a header, and the signal files that it names (WFDB manual, header(5) and signal(5)). */
+/** WFDB, PhysioNet's format: a header and its signal files, or the headers of its segments. */
 
-import { UnreadableRecording, gainOf, noteMissing } from "./recording.js";
+import { choose, recordingOf } from "./channels.js";
+import { joined, rangesOf } from "./missing.js";
+import { UnreadableRecording } from "./recording.js";
+import { gainOf } from "./units.js";
+import { parseHeader } from "./wfdb_header.js";
+import { DIFFERENCES, FLAC, FORMATS } from "./wfdb_samples.js";
 
-// What reads one sample of a format from bytes, and the bytes and bits that it has.
-const FORMATS = {
-  16: { bytes: 2, bits: 16, read: (view, at) => view.getInt16(at, true) },
-  24: { bytes: 3, bits: 24, read: (view, at) => view.getUint16(at, true) | (view.getInt8(at + 2) << 16) },
-  32: { bytes: 4, bits: 32, read: (view, at) => view.getInt32(at, true) },
-  61: { bytes: 2, bits: 16, read: (view, at) => view.getInt16(at, false) },
-  80: { bytes: 1, bits: 8, read: (view, at) => view.getUint8(at) - 128 },
-  160: { bytes: 2, bits: 16, read: (view, at) => view.getUint16(at, true) - 32768 },
-};
-const PACKED = "212"; // two samples of 12 bits in three bytes
-const DEFAULT_RATE = 250;
-const DEFAULT_GAIN = 200;
+const ABSENT = "~";
+// Gaps may be longer than the recording, but not without measure.
+const MOST_GROWTH = 64;
+const LEAST_LIMIT = 1 << 20;
 
-/** Return the names of the signal files of a header's text. */
-export function signalFiles(text) {
-  return [...new Set(parseHeader(text).channels.map((channel) => channel.file))];
+/** Return the names of the files that a header names. */
+export function filesNamedBy(content) {
+  const { signals, segments } = parseHeader(content);
+  return [
+    ...new Set([
+      ...signals.map(({ file }) => file),
+      ...segments.filter(({ name }) => name !== null).map(({ name }) => `${name}.hea`),
+    ]),
+  ];
 }
 
 /**
- * Read a record and subtract each channel's baseline. Channels whose file is missing are left out; samples that are
- * marked as missing become 0.
- * @param {string} text the header
- * @param {Map<string, ArrayBuffer>} files the signal files by name
+ * Read a record and subtract each signal's baseline. Signals whose file is missing are left out. Samples that are marked
+ * as missing, and gaps between segments, are missing in the leads.
+ * @param {ArrayBuffer} content the header
+ * @param {Map<string, ArrayBuffer>} files the other files by name
+ * @param {string[]} wanted the names of the signals to read; if empty, those of ECGs
  */
-export function readWfdb(text, files) {
-  const header = parseHeader(text);
-  const names = [...new Set(header.channels.map((channel) => channel.file))];
+export function readWfdb(content, files, wanted = []) {
+  const header = parseHeader(content);
+  const { notes } = header;
+  const stretches = header.segments.length
+    ? readSegments(header, files, notes)
+    : readSignals(header.signals, header.length, files, notes);
+  const chosen = choose(
+    stretches.map(({ signal }) => signal.name),
+    stretches.map(({ signal }) => signal.unit),
+    wanted,
+    notes,
+  );
+  const channels = chosen.map((i) => channelOf(stretches[i], header.rate, notes));
+  return recordingOf(channels, header.date, notes);
+}
+
+function channelOf({ signal, samples, missing }, rate, notes) {
+  const { name, gain, unit, perFrame } = signal;
+  if (gain === null) notes.push(`${name}: is not calibrated, so its gain is left out`);
+  return {
+    name,
+    signal: samples,
+    gain: gain === null ? null : gainOf(gain, unit),
+    unit,
+    rate: rate * perFrame,
+    missing,
+  };
+}
+
+function readSignals(signals, length, files, notes) {
+  const names = [...new Set(signals.map(({ file }) => file))];
+  if (!names.length) throw new UnreadableRecording("no WFDB record: describes no signals");
   const present = names.filter((name) => files.has(name));
   if (!present.length) {
-    throw new UnreadableRecording(`its signal file ${names[0]} is not among the files: choose both`);
+    throw new UnreadableRecording(`its signal file ${names[0]} is missing: it belongs beside the header`);
   }
-  const notes = [];
-  const absent = header.channels.filter((channel) => !files.has(channel.file));
-  if (absent.length)
-    notes.push(`left out, as their file is missing: ${absent.map((channel) => channel.name).join(", ")}`);
-  const signals = new Map();
+  const absent = signals.filter(({ file }) => !files.has(file)).map(({ name }) => name);
+  if (absent.length) notes.push(`left out, as their file is missing: ${absent.join(", ")}`);
+  const decoded = new Map();
   for (const name of present) {
-    const channels = header.channels.filter((channel) => channel.file === name);
-    decodeFile(files.get(name), channels, header.length).forEach((signal, i) => signals.set(channels[i], signal));
+    const group = signals.filter(({ file }) => file === name);
+    readFile(group, files.get(name), length, notes).forEach((stretch) => decoded.set(stretch.signal, stretch));
   }
-  const leads = [...header.channels]
-    .filter((channel) => signals.has(channel))
-    .map((channel) => {
-      const signal = signals.get(channel);
-      const marker = -(2 ** (channel.bits - 1));
-      let missing = 0;
-      for (let i = 0; i < signal.length; i++) {
-        if (signal[i] === marker) {
-          signal[i] = 0;
-          missing++;
-        } else {
-          signal[i] -= channel.baseline;
-        }
-      }
-      noteMissing(missing, channel.name, notes);
-      return { name: channel.name, signal, adcGain: channel.gain };
+  return signals.filter((signal) => decoded.has(signal)).map((signal) => decoded.get(signal));
+}
+
+/** Return the signals of one file, in which they are interleaved frame by frame. */
+function readFile(signals, content, length, notes) {
+  const [{ file, code, offset }] = signals;
+  if (signals.some((signal) => signal.code !== code || signal.offset !== offset)) {
+    throw new UnreadableRecording(`${file} has signals of several formats`);
+  }
+  if (FLAC.includes(code)) {
+    throw new UnreadableRecording(`${file} is stored in WFDB format ${code} (FLAC), which only the command ecg reads`);
+  }
+  const format = FORMATS.get(code);
+  if (!format) {
+    const known = [...FORMATS.keys(), ...FLAC].join(", ");
+    throw new UnreadableRecording(`${file} is stored in WFDB format ${code}; read are ${known}`);
+  }
+  const width = signals.reduce((sum, { perFrame }) => sum + perFrame, 0);
+  const bytes = Math.max(content.byteLength - offset, 0);
+  const stored = Math.floor(format.samplesIn(bytes) / width);
+  if (length !== null && stored < length) {
+    notes.push(`${file} is too short: it has ${stored} of ${length} frames, which are read`);
+  } else if (length !== null && stored > length) {
+    notes.push(`${file} is longer than its header says: it has ${stored} frames, and ${length} are read`);
+  }
+  const frames = Math.min(stored, length ?? stored);
+  if (!frames) throw new UnreadableRecording(`${file} has no samples`);
+  const view = new DataView(content, offset);
+  let first = 0;
+  return signals.map((signal) => {
+    const values = new Float64Array(frames * signal.perFrame);
+    for (let frame = 0, i = 0; frame < frames; frame++) {
+      for (let k = 0; k < signal.perFrame; k++, i++) values[i] = format.read(view, frame * width + first + k);
+    }
+    first += signal.perFrame;
+    return stretchOf(signal, values, format.missing);
+  });
+}
+
+function stretchOf(signal, values, marker) {
+  if (signal.code === DIFFERENCES) {
+    let sum = signal.initial;
+    for (let i = 0; i < values.length; i++) values[i] = sum += values[i];
+  }
+  // Stored so many frames late: the end is not in the file.
+  const shift = Math.min(signal.skew * signal.perFrame, values.length);
+  const end = values.length - shift;
+  if (shift) values.copyWithin(0, shift);
+  const missing = rangesOf(values.length, (i) => i >= end || (marker !== null && values[i] === marker));
+  for (let i = 0; i < values.length; i++) values[i] -= signal.baseline;
+  for (const [start, count] of missing) values.fill(0, start, start + count);
+  return { signal, samples: values, missing };
+}
+
+/** Return the signals of a record of several segments, one after the other; what a segment lacks is missing. */
+function readSegments(header, files, notes) {
+  const parts = header.segments.map((segment) => {
+    const content = segment.name === null ? null : files.get(`${segment.name}.hea`);
+    if (content === undefined) {
+      throw new UnreadableRecording(`its segment ${segment.name} is missing: ${segment.name}.hea belongs beside it`);
+    }
+    return { length: segment.length, header: content && parseHeader(content) };
+  });
+  const described = parts.filter((part) => part.header !== null);
+  if (described.some((part) => part.header.segments.length)) {
+    throw new UnreadableRecording("has segments that are records of several segments themselves");
+  }
+  if (described.some((part) => part.header.rate !== header.rate)) {
+    throw new UnreadableRecording("its segments differ in their sampling rate: read them one by one");
+  }
+  const layout = parts.length && !parts[0].length ? parts[0].header : null;
+  const reference = layout ?? described.find(({ length }) => length)?.header;
+  if (!reference) throw new UnreadableRecording("has no samples: all of its segments are gaps");
+  const read = parts
+    .filter(({ length }) => length)
+    .map((part) => {
+      const own = (part.header?.signals ?? []).filter(({ file }) => file !== ABSENT);
+      return { length: part.length, stretches: own.length ? readSignals(own, part.length, files, notes) : [] };
     });
-  return { date: header.date, samplingRate: header.rate, leads, notes };
+  const total = read.reduce((sum, { length }) => sum + length, 0);
+  const stored = read.reduce((sum, { stretches }) => sum + stretches.reduce((n, s) => n + s.samples.length, 0), 0);
+  if (total > Math.max(LEAST_LIMIT, MOST_GROWTH * stored)) {
+    throw new UnreadableRecording("has gaps that are far longer than the recording: read its segments one by one");
+  }
+  return reference.signals.map((signal) => join(signal, read, layout !== null));
 }
 
-function parseHeader(text) {
-  const lines = text
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line && !line.startsWith("#"));
-  const record = /^(\S+?)(\/\d+)?\s+(\d+)(?:\s+([\d.eE+-]+)(?:\/\S+)?(?:\s+(\d+)(?:\s+(\S+)(?:\s+(\S+))?)?)?)?$/.exec(
-    lines[0] ?? "",
-  );
-  if (!record) throw new UnreadableRecording("no WFDB record: its first line describes none");
-  if (record[2]) throw new UnreadableRecording("has several segments, which only the command line reads");
-  const count = Number(record[3]);
-  if (lines.length <= count)
-    throw new UnreadableRecording(`no WFDB record: describes ${lines.length - 1} of ${count} signals`);
-  const rate = record[4] === undefined ? DEFAULT_RATE : Number(record[4]);
-  if (!(rate > 0)) throw new UnreadableRecording("no WFDB record: its sampling rate is no number over 0");
-  return {
-    rate,
-    length: Number(record[5] ?? 0) || null,
-    date: isoDate(record[7], record[6]),
-    channels: lines.slice(1, 1 + count).map(parseChannel),
-  };
-}
-
-function parseChannel(line, i) {
-  const [file, format = "", gain = "", , zero = "0", , , , ...description] = line.split(/\s+/);
-  const stored = /^(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?$/.exec(format);
-  const scale = /^([\d.eE+-]+)?(?:\((-?\d+)\))?(?:\/(\S+))?$/.exec(gain);
-  if (!stored || !scale) throw new UnreadableRecording(`no WFDB record: signal ${i + 1} is not described`);
-  const [, code, perFrame = "1", skew = "0", offset = "0"] = stored;
-  if (!(code in FORMATS) && code !== PACKED) {
-    throw new UnreadableRecording(
-      `is stored in WFDB format ${code}; read here are ${Object.keys(FORMATS).join(", ")} and ${PACKED}`,
-    );
+function join(signal, parts, byName) {
+  const { name, perFrame } = signal;
+  const samples = new Float64Array(parts.reduce((sum, { length }) => sum + length * perFrame, 0));
+  const missing = [];
+  let at = 0;
+  let own = null;
+  for (const { length, stretches } of parts) {
+    const frames = length * perFrame;
+    const found = stretches.find((stretch) => stretch.signal.name === name);
+    if (!byName && stretches.length && !found) {
+      throw new UnreadableRecording(`${name}: is not in all segments of a record with a fixed layout`);
+    }
+    let filled = 0;
+    if (found) {
+      const other = own ?? found.signal;
+      if (found.signal.gain !== other.gain || found.signal.unit !== other.unit || found.signal.perFrame !== perFrame) {
+        throw new UnreadableRecording(`${name}: its gain differs between segments: read them one by one`);
+      }
+      own = found.signal;
+      missing.push(...found.missing.map(([first, count]) => [at + first, count]));
+      filled = Math.min(found.samples.length, frames);
+      samples.set(found.samples.subarray(0, filled), at);
+    }
+    if (filled < frames) missing.push([at + filled, frames - filled]);
+    at += frames;
   }
-  if (perFrame !== "1" || skew !== "0") {
-    throw new UnreadableRecording("has signals of several rates or skewed ones, which only the command line reads");
-  }
-  // A gain of 0 or none means uncalibrated; the default is the format's.
-  const units = Number(scale[1] ?? 0) || DEFAULT_GAIN;
-  return {
-    file,
-    code,
-    bits: code === PACKED ? 12 : FORMATS[code].bits,
-    offset: Number(offset),
-    baseline: Number(scale[2] ?? zero),
-    gain: gainOf(units, scale[3] ?? "mV"),
-    name: description.join(" ") || `lead ${i + 1}`,
-  };
-}
-
-function decodeFile(buffer, channels, announced) {
-  const { code, offset } = channels[0];
-  if (channels.some((channel) => channel.code !== code)) {
-    throw new UnreadableRecording("has a signal file of several formats, which only the command line reads");
-  }
-  const bytes = Math.max(buffer.byteLength - offset, 0);
-  const samples =
-    code === PACKED ? Math.floor(bytes / 3) * 2 + (bytes % 3 === 2 ? 1 : 0) : Math.floor(bytes / FORMATS[code].bytes);
-  const length = announced ?? Math.floor(samples / channels.length);
-  if (samples < length * channels.length) {
-    throw new UnreadableRecording(
-      `${channels[0].file} is cut short: it has ${samples} of ${length * channels.length} samples`,
-    );
-  }
-  const signals = channels.map(() => new Float64Array(length));
-  const view = new DataView(buffer, Math.min(offset, buffer.byteLength));
-  const read = code === PACKED ? readPacked : (_, i) => FORMATS[code].read(view, i * FORMATS[code].bytes);
-  const width = channels.length;
-  for (let i = 0, at = 0; i < length; i++) {
-    for (let k = 0; k < width; k++, at++) signals[k][i] = read(view, at);
-  }
-  return signals;
-}
-
-function readPacked(view, i) {
-  const at = (i >> 1) * 3;
-  const middle = view.getUint8(at + 1);
-  const value = i & 1 ? view.getUint8(at + 2) | ((middle & 0xf0) << 4) : view.getUint8(at) | ((middle & 0x0f) << 8);
-  return value > 2047 ? value - 4096 : value;
-}
-
-/** Return date and time of a header (DD/MM/YYYY, HH:MM:SS) in ISO 8601; neither alone is a date. */
-function isoDate(date, time) {
-  const day = /^(\d{1,2})\/(\d{1,2})\/(\d{4})$/.exec(date ?? "");
-  const clock = /^(?:(\d{1,2}):)?(?:(\d{1,2}):)?(\d{1,2})(?:\.(\d{1,6}))?$/.exec(time ?? "");
-  if (!day || !clock) return null;
-  const [hours, minutes] = clock[2] === undefined ? ["0", clock[1] ?? "0"] : [clock[1], clock[2]];
-  const two = (text) => text.padStart(2, "0");
-  const fraction = Number(clock[4] ?? 0) ? `.${clock[4].padEnd(6, "0")}` : "";
-  return `${day[3]}-${two(day[2])}-${two(day[1])}T${two(hours)}:${two(minutes)}:${two(clock[3])}${fraction}`;
+  return { signal: own ?? signal, samples, missing: joined(missing) };
 }

@@ -1,0 +1,106 @@
+"""Bare numbers, as CSV and NumPy files hold them, and the samples that they become."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_client.recordings.channels import Channel
+from ecg_client.recordings.missing import ranges_of
+from ecg_client.recordings.recording import Calibration, UnreadableRecording, integers
+from ecg_client.recordings.units import in_a_millivolt
+
+# One nanovolt: far below what any electrode measures.
+_FINEST = 1e6
+# Numbers were decimal before they were binary.
+_RELATIVE = 1e-12
+# Fewer steps than these, after rounding, are no ECG any more.
+_FEWEST_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Column:
+    """Numbers of one channel, shape (n,), of integers or of floats where NaN is missing, and their unit, if known."""
+
+    name: str
+    values: NDArray[Any]
+    unit: str = ""
+
+
+def channels_of(
+    columns: Sequence[Column], calibration: Calibration, rate: float | None, notes: list[str]
+) -> list[Channel]:
+    """Return the channels that columns become.
+
+    Numbers of a known unit are scaled by a power of ten that keeps all of their decimals, down to a nanovolt.
+
+    Raises:
+        UnreadableRecording: if a number becomes no integer of 64 bits, or a scale leaves nothing of a signal.
+    """
+    units = [column.unit if in_a_millivolt(column.unit) is not None else calibration.unit for column in columns]
+    decimals: dict[str, int] = {}
+    if not calibration.is_explicit:
+        for unit in dict.fromkeys(filter(None, units)):
+            decimals[unit] = max(
+                _decimals(column.values, unit) for column, own in zip(columns, units, strict=True) if own == unit
+            )
+            if decimals[unit]:
+                step = f"0.{'1'.zfill(decimals[unit])}"
+                notes.append(f"so that no decimals are lost, an ADC unit is {step} {unit}")
+    return [
+        replace(_channel(column, unit, calibration, decimals.get(unit, 0), notes), rate=rate)
+        for column, unit in zip(columns, units, strict=True)
+    ]
+
+
+def _channel(column: Column, unit: str, calibration: Calibration, decimals: int, notes: list[str]) -> Channel:
+    name, values = column.name, column.values
+    if values.dtype.kind not in "iuf":
+        raise UnreadableRecording(f"{name}: must hold numbers")
+    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    if missing.any():
+        values = np.where(missing, calibration.baseline, values)
+    scale = 10.0**decimals if calibration.scale is None else calibration.scale
+    samples = values
+    if calibration.is_explicit or decimals:
+        exact = (values.astype(np.float64) - calibration.baseline) * scale
+        samples = np.rint(exact)
+        _check_left(exact[~missing], samples[~missing], name, calibration.is_explicit)
+        if decimals and not are_whole(exact):
+            notes.append(f"{name}: is rounded to nanovolts")
+    factor = in_a_millivolt(unit)
+    gain = None if factor is None else factor * abs(scale)
+    return Channel(name, integers(samples, name), gain, column.unit, missing=ranges_of(missing))
+
+
+def _decimals(values: NDArray[Any], unit: str) -> int:
+    """Return how many decimals numbers have, at most as many as make a nanovolt."""
+    if values.dtype.kind != "f":
+        return 0
+    present = values[np.isfinite(values)]
+    decimals, factor = 0, in_a_millivolt(unit) or 1.0
+    while factor * 10.0 ** (decimals + 1) <= _FINEST and not are_whole(present * 10.0**decimals):
+        decimals += 1
+    return decimals
+
+
+def are_whole(values: NDArray[np.float64]) -> bool:
+    """Return True for numbers that are integers, but for the last bits of a double."""
+    with np.errstate(invalid="ignore"):  # infinities are refused with their lead's name
+        return bool(np.all(np.abs(values - np.rint(values)) <= _RELATIVE * np.abs(values)))
+
+
+def _check_left(exact: NDArray[np.float64], samples: NDArray[np.float64], name: str, given: bool) -> None:
+    """Refuse a scale that leaves nothing of a signal, or one that was given and leaves a few steps."""
+    if not exact.size or not np.all(np.isfinite(exact)):
+        return
+    steps = samples.max() - samples.min()
+    if steps == 0 and exact.max() != exact.min():
+        left = "nothing of the signal, as all of its samples would be equal"
+    elif given and steps < _FEWEST_STEPS and not are_whole(exact):
+        left = f"{int(steps)} steps of the signal"
+    else:
+        return
+    raise UnreadableRecording(f"{name}: the scale leaves {left}: give another scale, or the unit")

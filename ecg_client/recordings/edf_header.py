@@ -1,0 +1,167 @@
+"""Headers of EDF, EDF+ and BDF files (edfplus.info/specs, biosemi.com/faq/file_format.htm)."""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ecg_client.recordings.recording import UnreadableRecording
+
+HEADER_BYTES = 256
+_BDF = b"\xffBIOSEMI"
+_EDF = "0"
+# Name and width of what is said of every signal; each is there for all signals before the next.
+_FIELDS = {
+    "label": 16,
+    "transducer": 80,
+    "unit": 8,
+    "physical minimum": 8,
+    "physical maximum": 8,
+    "digital minimum": 8,
+    "digital maximum": 8,
+    "prefiltering": 80,
+    "number of samples": 8,
+    "reserved": 32,
+}
+_ANNOTATIONS = frozenset({"EDF Annotations", "BDF Annotations"})
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DAY = re.compile(r"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})")
+_THREE = re.compile(r" ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_CENTURY = 85  # years from 85 on are of the last century
+_MOST_SIGNALS = 9999
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A signal: its label and unit, the limits of physical and digital values, and its samples in a data record."""
+
+    label: str
+    unit: str
+    least: float
+    most: float
+    low: float
+    high: float
+    samples: int
+    at: int
+    """Where its samples begin in a data record, counted in samples of all signals."""
+    annotations: bool
+
+
+@dataclass(frozen=True)
+class Header:
+    """A file: bytes of a sample, its signals, the number of data records (-1: unknown), and the seconds of each."""
+
+    width: int
+    signals: tuple[Signal, ...]
+    records: int
+    duration: float
+    _recording: str
+    _start: tuple[str, str]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the header."""
+        return HEADER_BYTES * (1 + len(self.signals))
+
+    @property
+    def record_samples(self) -> int:
+        """Samples in a data record, of all signals."""
+        return sum(signal.samples for signal in self.signals)
+
+    def began(self, onset: float) -> str | None:
+        """Return when the first sample was taken, in ISO 8601, given its seconds after the start; None if unknown."""
+        keyword, _, rest = self._recording.partition(" ")
+        started = rest.split(" ", 1)[0]
+        day, clock = (_THREE.fullmatch(text) for text in self._start)
+        if (keyword == "Startdate" and started == "X") or day is None or clock is None:
+            return None
+        year = int(day[3]) + (1900 if int(day[3]) >= _CENTURY else 2000)
+        month, day_of_month = int(day[2]), int(day[1])
+        plus = _DAY.fullmatch(started)
+        if keyword == "Startdate" and plus and plus[2].upper() in _MONTHS:
+            year, month, day_of_month = int(plus[3]), _MONTHS.index(plus[2].upper()) + 1, int(plus[1])
+        try:
+            start = datetime(year, month, day_of_month, int(clock[1]), int(clock[2]), int(clock[3]))
+            return (start + timedelta(microseconds=round(onset * 1e6))).isoformat()
+        except (ValueError, OverflowError):
+            return None
+
+
+def parse_header(content: bytes) -> Header:
+    """Return what the header of a file says; its first byte tells EDF from BDF.
+
+    Raises:
+        UnreadableRecording: if it is none; the message names signal, field and byte.
+    """
+    if not content.startswith(_BDF) and _text(content, 0, 8) != _EDF:
+        raise UnreadableRecording("no EDF or BDF file: its first bytes are those of neither")
+    count = _text(content, 252, 4)
+    if not _INTEGER.fullmatch(count) or not 1 <= int(count) <= _MOST_SIGNALS:
+        raise UnreadableRecording("byte 252: the number of signals must be a number of 1 to 9999")
+    signals = int(count)
+    if len(content) < HEADER_BYTES * (1 + signals):
+        raise UnreadableRecording(
+            f"its header is cut short: it has {len(content)} of {HEADER_BYTES * (1 + signals)} bytes"
+        )
+    records = _text(content, 236, 8)
+    if not _INTEGER.fullmatch(records):
+        raise UnreadableRecording("byte 236: the number of data records must be a whole number")
+    duration = _number(content, 244, "the duration of a data record")
+    described, at = [], 0
+    for i in range(signals):
+        described.append(_signal(content, signals, i, at))
+        at += described[-1].samples
+    return Header(
+        3 if content.startswith(_BDF) else 2,
+        tuple(described),
+        int(records),
+        duration,
+        _text(content, 88, 80),
+        (_text(content, 168, 8, strip=False).rstrip(" "), _text(content, 176, 8, strip=False).rstrip(" ")),
+    )
+
+
+def _signal(content: bytes, signals: int, number: int, at: int) -> Signal:
+    places = {}
+    start = HEADER_BYTES
+    for name, width in _FIELDS.items():
+        places[name] = (start + number * width, width)
+        start += signals * width
+    label = _text(content, *places["label"])
+    annotations = label in _ANNOTATIONS
+    where = f"signal {number + 1} ({label})"
+    samples = _text(content, *places["number of samples"])
+    if not _INTEGER.fullmatch(samples) or int(samples) < 1:
+        raise UnreadableRecording(
+            f"byte {places['number of samples'][0]}: the number of samples of {where} must be a whole number above 0"
+        )
+    limits = [
+        math.nan if annotations else _number(content, places[name][0], f"the {name} of {where}")
+        for name in ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
+    ]
+    least, most, low, high = limits
+    name, unit = label or f"lead {number + 1}", _text(content, *places["unit"])
+    return Signal(name, unit, least, most, low, high, int(samples), at, annotations)
+
+
+def _number(content: bytes, at: int, what: str) -> float:
+    """Return a number, whose decimal mark may be a comma."""
+    text = _text(content, at, 8)
+    value = float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else math.inf
+    if math.isinf(value):
+        raise UnreadableRecording(f"byte {at}: {what} must be a number")
+    return value
+
+
+def _text(content: bytes, at: int, width: int, strip: bool = True) -> str:
+    """Return a field, UTF-8 or Latin-1; the standard has ASCII only."""
+    field = content[at : at + width]
+    try:
+        text = field.decode()
+    except UnicodeDecodeError:
+        text = field.decode("latin-1")
+    # Some recorders end a field with a zero byte.
+    text = text.partition("\0")[0]
+    return text.strip(" ") if strip else text

@@ -1,0 +1,148 @@
+"""How a table is laid out: where its numbers begin, what separates and names its columns."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from ecg_client.recordings import table_cells as cells
+from ecg_client.recordings.recording import UnreadableRecording
+from ecg_client.recordings.table_heading import Heading, heading_of, with_units
+
+# The layout is that of the first lines of numbers; lines before them are a header.
+_HEAD, _MOST_BEFORE = 100, 1000
+_SEPARATORS = ("\t", ";", "|", ",")
+_ANY_SEPARATOR = re.compile(r"[\t\f\v;|, ]+")
+_SPACED = re.compile(r"[^ \t\f\v,] +[^ \t\f\v,]")
+_DAY = re.compile(r"[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2} [0-9]{1,2}:|:[0-9.]+ [0-9]{1,2}/[0-9]{1,2}/[0-9]{4}")
+_ZERO_BEFORE = re.compile(r",0[0-9]|(?:^|[\n\r])[+-]0,")
+_TWO = 2
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The separator of cells (None: one a line), the decimal mark, the lines before the numbers, and the columns."""
+
+    separator: str | None
+    decimal: str
+    skip: int
+    headings: tuple[Heading, ...]
+    named: bool
+
+
+def layout_of(text: str) -> Layout:
+    """Return the layout of a table.
+
+    Raises:
+        UnreadableRecording: if it has no numbers, or a comma may be a separator or a decimal mark.
+    """
+    before = [(i, line) for i, line in enumerate(islice(cells.lines_of(text), _MOST_BEFORE), start=1)]
+    first = next((i for i, (_, line) in enumerate(before) if not cells.is_blank(line) and _is_data(line)), None)
+    if first is None:
+        raise _without_numbers(before)
+    headers = [(number, line) for number, line in before[:first] if not cells.is_blank(line)]
+    if len(headers) > _TWO:
+        raise UnreadableRecording(
+            f"line {headers[1][0]}: holds text where numbers are expected, after one line of names"
+        )
+    data = [cells.without_comment(line) for _, line in before[first:] if not cells.is_blank(line)][:_HEAD]
+    header = headers[0][1] if headers else None
+    separator, decimal = _separator(data, header, before[first][0], text)
+    cells_of_first = cells.split(data[0], separator)
+    names = (
+        cells.split(header, separator)
+        if header is not None
+        else _commented(before[:first], separator, len(cells_of_first))
+    )
+    # Lines may end with a separator, and so may the names.
+    width = len(cells_of_first)
+    if width > 1 and not cells_of_first[-1] and (names is None or len(names) < width or not names[-1]):
+        width -= 1
+    if names is not None and len(names) == width + 1 and not names[-1]:
+        names = names[:-1]
+    if names is None:
+        return Layout(
+            separator, decimal, first, tuple(Heading(f"column {number}") for number in range(1, width + 1)), False
+        )
+    if header is not None and len(names) != width:
+        raise UnreadableRecording(_disagreement(headers[0][0], len(names), before[first][0], width, separator))
+    headings = [heading_of(name) for name in names]
+    if len(headers) == _TWO:
+        number, line = headers[1]
+        units = with_units(headings, cells.split(line, separator))
+        if units is None:
+            raise _unexpected(number)
+        headings = units
+    return Layout(separator, decimal, first, tuple(headings), True)
+
+
+def _is_data(line: str) -> bool:
+    """Return True for a line of numbers, times and empty cells, whatever separates them."""
+    if any(cells.is_time(cell) for separator in (*_SEPARATORS, None) for cell in cells.split(line, separator)[:1]):
+        return True
+    bare = cells.without_comment(line).replace('"', " ").replace("'", " ")
+    found = [token for token in _ANY_SEPARATOR.split(bare) if token]
+    return bool(found) and all(cells.is_pointed(token) or cells.is_time(token) for token in found)
+
+
+def _unexpected(number: int) -> UnreadableRecording:
+    return UnreadableRecording(f"line {number}: holds text where numbers are expected, after one line of names")
+
+
+def _without_numbers(before: Sequence[tuple[int, str]]) -> UnreadableRecording:
+    lines = [(number, line) for number, line in before if not cells.is_blank(line)]
+    if len(lines) < _TWO:
+        return UnreadableRecording("has no samples")
+    number, line = lines[1]
+    separator = next((mark for mark in _SEPARATORS if mark in line), None)
+    column = next(i for i, cell in enumerate(cells.split(line, separator), 1) if not cells.is_number(cell))
+    return UnreadableRecording(f"line {number}, column {column}: must be a number")
+
+
+def _separator(data: Sequence[str], header: str | None, at: int, text: str) -> tuple[str | None, str]:
+    """Return what separates cells, and the decimal mark."""
+    first = data[0]
+    separator = next((mark for mark in _SEPARATORS if len(cells.split(first, mark)) > 1), None)
+    if separator in (None, ",") and _SPACED.search(_DAY.sub("", first)) and '"' not in first and "'" not in first:
+        separator = cells.WHITESPACE
+    if separator != ",":
+        comma = any("," in cell for line in data for cell in cells.split(line, separator) if not cells.is_time(cell))
+        return separator, "," if comma else "."
+    rows = [cells.split(line, ",") for line in data]
+    if any("," in cell and not cells.is_time(cell) for row in rows for cell in row):
+        return ",", ","
+    if any(cells.is_time(cell) for cell in rows[0]) or any("." in cell for row in rows for cell in row):
+        return ",", "."
+    return _comma(rows, len(cells.split(header, ",")) if header is not None else None, at, text)
+
+
+def _comma(rows: Sequence[Sequence[str]], names: int | None, at: int, text: str) -> tuple[str | None, str]:
+    """Return whether commas separate integers, or are the decimal marks of one column."""
+    pairs = all(len(row) == _TWO for row in rows)
+    zeros = _ZERO_BEFORE.search(text) is not None
+    if pairs and (names == 1 or (names is None and zeros)):
+        return None, ","
+    if zeros:
+        raise UnreadableRecording(
+            f"line {at}: its commas may be decimal marks: "
+            "separate columns by semicolons or tabs, or write decimal points"
+        )
+    if pairs and names is None and all(cells.INTEGER.fullmatch(row[1]) and row[1][0] not in "+-" for row in rows):
+        raise UnreadableRecording(
+            f"line {at}: its comma may separate two columns or be a decimal mark: name the columns in the first line"
+        )
+    return ",", "."
+
+
+def _commented(before: Sequence[tuple[int, str]], separator: str | None, width: int) -> list[str] | None:
+    """Return the names in the comment just before the numbers, as NumPy writes them, or None."""
+    comments = [cells.strip(line).lstrip("#%/ ") for _, line in before if cells.strip(line)]
+    if not comments or width == 1:
+        return None
+    names = cells.split(comments[-1], separator)
+    return names if len(names) == width and not any(cells.is_number(name) or not name for name in names) else None
+
+
+def _disagreement(header: int, names: int, line: int, width: int, separator: str | None) -> str:
+    hint = "; if its commas are decimal marks, separate columns by semicolons or tabs"
+    return f"line {header} names {names} columns, and line {line} has {width}{hint if separator == ',' else ''}"

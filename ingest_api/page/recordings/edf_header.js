@@ -1,0 +1,145 @@
+/** Headers of EDF, EDF+ and BDF files (edfplus.info/specs, biosemi.com/faq/file_format.htm). */
+
+import { latinOf } from "./content.js";
+import { isoOf } from "./dates.js";
+import { UnreadableRecording, rint } from "./recording.js";
+
+const HEADER_BYTES = 256;
+const BDF = "\xffBIOSEMI";
+// Name and width of what is said of every signal; each is there for all signals before the next.
+const FIELDS = [
+  ["label", 16],
+  ["transducer", 80],
+  ["unit", 8],
+  ["physical minimum", 8],
+  ["physical maximum", 8],
+  ["digital minimum", 8],
+  ["digital maximum", 8],
+  ["prefiltering", 80],
+  ["number of samples", 8],
+  ["reserved", 32],
+];
+const LIMITS = ["physical minimum", "physical maximum", "digital minimum", "digital maximum"];
+const ANNOTATIONS = /^(?:EDF|BDF) Annotations$/;
+const NUMBER = /^[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?$/;
+const INTEGER = /^[+-]?[0-9]+$/;
+const DAY = /^([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})$/;
+const THREE = /^ ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})$/;
+const MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+const CENTURY = 85; // years from 85 on are of the last century
+const MOST_SIGNALS = 9999;
+
+/**
+ * Return what the header of a file says; its first byte tells EDF from BDF:
+ *
+ * {size: number (bytes), width: number (bytes of a sample), signals: Signal[], recordSamples: number, records: number,
+ *  duration: number (seconds), recording: string, start: [string, string]}
+ *
+ * Signal: {label, unit, least, most, low, high, samples, at (in samples of a data record), annotations: boolean}
+ * @param {ArrayBuffer} content
+ * @throws {UnreadableRecording} if it is none; the message names signal, field and byte
+ */
+export function parseHeader(content) {
+  const isBdf = latinOf(new Uint8Array(content, 0, Math.min(BDF.length, content.byteLength))) === BDF;
+  if (!isBdf && textAt(content, 0, 8) !== "0") {
+    throw new UnreadableRecording("no EDF or BDF file: its first bytes are those of neither");
+  }
+  const count = textAt(content, 252, 4);
+  if (!INTEGER.test(count) || !(Number(count) >= 1 && Number(count) <= MOST_SIGNALS)) {
+    throw new UnreadableRecording("byte 252: the number of signals must be a number of 1 to 9999");
+  }
+  const size = HEADER_BYTES * (1 + Number(count));
+  if (content.byteLength < size) {
+    throw new UnreadableRecording(`its header is cut short: it has ${content.byteLength} of ${size} bytes`);
+  }
+  const records = textAt(content, 236, 8);
+  if (!INTEGER.test(records)) {
+    throw new UnreadableRecording("byte 236: the number of data records must be a whole number");
+  }
+  const duration = numberAt(content, 244, "the duration of a data record");
+  const signals = [];
+  let recordSamples = 0;
+  for (let i = 0; i < Number(count); i++) {
+    signals.push(parseSignal(content, Number(count), i, recordSamples));
+    recordSamples += signals[i].samples;
+  }
+  return {
+    size,
+    width: isBdf ? 3 : 2,
+    signals,
+    recordSamples,
+    records: Number(records),
+    duration,
+    recording: textAt(content, 88, 80),
+    start: [168, 176].map((at) => textAt(content, at, 8, false).replace(/ +$/, "")),
+  };
+}
+
+function parseSignal(content, signals, number, at) {
+  const places = new Map();
+  let start = HEADER_BYTES;
+  for (const [name, width] of FIELDS) {
+    places.set(name, [start + number * width, width]);
+    start += signals * width;
+  }
+  const text = (name) => textAt(content, ...places.get(name));
+  const label = text("label");
+  const annotations = ANNOTATIONS.test(label);
+  const where = `signal ${number + 1} (${label})`;
+  const samples = text("number of samples");
+  if (!INTEGER.test(samples) || Number(samples) < 1) {
+    const [byte] = places.get("number of samples");
+    throw new UnreadableRecording(`byte ${byte}: the number of samples of ${where} must be a whole number above 0`);
+  }
+  const [least, most, low, high] = LIMITS.map((name) =>
+    annotations ? NaN : numberAt(content, places.get(name)[0], `the ${name} of ${where}`),
+  );
+  return {
+    label: label || `lead ${number + 1}`,
+    unit: text("unit"),
+    least,
+    most,
+    low,
+    high,
+    samples: Number(samples),
+    at,
+    annotations,
+  };
+}
+
+/** Return a number, whose decimal mark may be a comma. */
+function numberAt(content, at, what) {
+  const text = textAt(content, at, 8);
+  const value = NUMBER.test(text) ? Number(text.replace(",", ".")) : Infinity;
+  if (!Number.isFinite(value)) throw new UnreadableRecording(`byte ${at}: ${what} must be a number`);
+  return value;
+}
+
+/** Return a field, UTF-8 or Latin-1; the standard has ASCII only. */
+function textAt(content, at, width, strip = true) {
+  const length = Math.max(Math.min(width, content.byteLength - at), 0);
+  const field = new Uint8Array(content, Math.min(at, content.byteLength), length);
+  let text;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(field);
+  } catch {
+    text = latinOf(field);
+  }
+  // Some recorders end a field with a zero byte.
+  [text] = text.split("\0", 1);
+  return strip ? text.replace(/^ +| +$/g, "") : text;
+}
+
+/** Return when the first sample was taken, in ISO 8601, given its seconds after the start; null if that is unknown. */
+export function began({ recording, start }, onset) {
+  const [keyword, started = ""] = recording.split(" ");
+  const [day, clock] = start.map((text) => THREE.exec(text)?.slice(1).map(Number));
+  if ((keyword === "Startdate" && started === "X") || !day || !clock) return null;
+  let [dayOfMonth, month, year] = day;
+  year += year >= CENTURY ? 1900 : 2000;
+  const plus = DAY.exec(started);
+  if (keyword === "Startdate" && plus && MONTHS.includes(plus[2].toUpperCase())) {
+    [dayOfMonth, month, year] = [Number(plus[1]), MONTHS.indexOf(plus[2].toUpperCase()) + 1, Number(plus[3])];
+  }
+  return isoOf(year, month, dayOfMonth, ...clock, rint(onset * 1e6));
+}

@@ -1,0 +1,32 @@
+/** Ranges of missing samples: `[first, count]` each, ascending and apart. */
+
+/** Return the ranges of samples for which `isMissing(i)` is true. */
+export function rangesOf(length, isMissing) {
+  const ranges = [];
+  let first = -1;
+  for (let i = 0; i <= length; i++) {
+    const missing = i < length && isMissing(i);
+    if (missing && first < 0) first = i;
+    if (!missing && first >= 0) {
+      ranges.push([first, i - first]);
+      first = -1;
+    }
+  }
+  return ranges;
+}
+
+/** Return ascending ranges with those that touch made one. */
+export function joined(ranges) {
+  const result = [];
+  for (const [first, count] of ranges) {
+    const last = result.at(-1);
+    if (last && last[0] + last[1] === first) last[1] += count;
+    else if (count) result.push([first, count]);
+  }
+  return result;
+}
+
+/** Return how many samples are missing. */
+export function countOf(ranges) {
+  return ranges.reduce((sum, [, count]) => sum + count, 0);
+}

@@ -1,0 +1,44 @@
+"""A recording as people have them, and what is right for it."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ExpectedLead:
+    """A lead: its samples in ADC units about zero, its ADC gain, and the ranges of its missing samples."""
+
+    name: str
+    signal: tuple[int, ...]
+    adc_gain: float | None = None
+    missing: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files by name, the recording's own first, and the ECG that they are, or the refusal that they get.
+
+    `refusal` is the whole message. `page` is the page's refusal of what only the command reads.
+    """
+
+    name: str
+    files: dict[str, bytes]
+    leads: tuple[ExpectedLead, ...] = ()
+    rate: float | None = None
+    date: str | None = None
+    notes: tuple[str, ...] = ()
+    refusal: str | None = None
+    page: str | None = None
+    unit: str = ""
+    wanted: tuple[str, ...] = field(default=())
+
+    @property
+    def main(self) -> str:
+        """The name of the recording's own file."""
+        return next(iter(self.files))
+
+
+def lead(
+    name: str, signal: list[int], adc_gain: float | None = None, missing: tuple[tuple[int, int], ...] = ()
+) -> ExpectedLead:
+    """Return an expected lead."""
+    return ExpectedLead(name, tuple(signal), adc_gain, missing)

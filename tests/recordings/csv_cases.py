@@ -1,0 +1,425 @@
+"""CSV files and other tables, as programs and devices write them."""
+
+import gzip
+from typing import Any
+
+from tests.recordings.case import Case, ExpectedLead, lead
+
+
+def _csv(
+    name: str, text: str, *leads: ExpectedLead, file: str = "x.csv", encoding: str = "utf-8", **expected: Any
+) -> Case:
+    return Case(name, {file: text.encode(encoding)}, leads, **expected)
+
+
+def _clock(name: str, rest: str = "") -> str:
+    return f"left out, as it is a clock: {name}{rest}"
+
+
+_COUNTED = "left out, as it counts samples: "
+_I, _II = lead("I", [5, -5, 5, -5]), lead("II", [7, 7, -7, 7])
+_ROWS = ("5,7", "-5,7", "5,-7", "-5,7")
+_FRACTIONS = "must hold integers; fractions, as of millivolts, need their unit or a scale"
+_APPLE = (
+    'Name,Somebody\nDate of Birth,"1 Jan 1950"\nRecorded Date,2020-01-01 10:00:00 +0100\n'
+    'Classification,Sinus Rhythm\nSymptoms,\nSoftware Version,1.90\nDevice,"Watch4,2"\nSample Rate,512 hertz\n\n\n'
+    "Lead,Lead I\nUnit,\u00b5V\n\n50.615\n-50.615\n50.5\n-50.615\n"
+)
+_GERMAN_APPLE = (
+    'Name,Jemand\nGeburtsdatum,01.01.1950\nAufgezeichnet am,2020-01-01 10:00:00 +0100\nAbtastrate,"512,5 Hertz"\n\n'
+    "Ableitung,Ableitung I\nEinheit,\u00b5V\n\n50,615\n-50,615\n50,5\n-7\n"
+)
+_OPEN_SIGNALS = (
+    "# OpenSignals Text File Format\n"
+    '# {"00:07": {"sampling rate": 1000, "resolution": [10, 10], "label": ["A1", "A2"], "sensor": ["ECG", "EDA"], '
+    '"date": "2020-1-2", "time": "10:00:00.5"}}\n# EndOfHeader\n15\t0\t512\t9\t\n0\t0\t520\t8\t\n1\t0\t500\t7\t\n'
+)
+
+
+def _numbered(header: str, separator: str = ",") -> str:
+    return header + "\n" + "".join(f"{i}{separator}{row.replace(',', separator)}\n" for i, row in enumerate(_ROWS))
+
+
+def _timed(header: str, times: list[str]) -> str:
+    return header + "\n" + "".join(f"{time},{row}\n" for time, row in zip(times, _ROWS, strict=True))
+
+
+CASES = [
+    _csv("names and integers", "I,II\n" + "\n".join(_ROWS) + "\n", _I, _II),
+    _csv("carriage returns", "I,II\r" + "\r".join(_ROWS), _I, _II),
+    _csv("no names", "1,-2,3\n-1,2,-3\n", lead("lead 1", [1, -1]), lead("lead 2", [-2, 2]), lead("lead 3", [3, -3])),
+    _csv("integers of 64 bits", "I\n9223372036854775807\n-9223372036854775808\n", lead("I", [2**63 - 1, -(2**63)])),
+    _csv("an integer of more", "I\n9223372036854775808\n1\n", refusal="I: must hold integers of 64 bits"),
+    _csv("infinity", "I\n1\n-inf\n", refusal="I: must hold integers of 64 bits"),
+    _csv(
+        "missing values",
+        "I\n5\nnan\nNaN\n-5\n",
+        lead("I", [5, 0, 0, -5], None, ((1, 2),)),
+        notes=("I: 2 missing samples became 0",),
+    ),
+    _csv(
+        "comments",
+        "# by hand\n% and more\nI # the lead\n5\n// between\n-5 # at the end\n\n",
+        lead("I # the lead", [5, -5]),
+        notes=(),
+    ),
+    _csv("names in NumPy's comment", "# I II\n5 7\n-5 7\n", lead("I", [5, -5]), lead("II", [7, 7]), file="x.txt"),
+    _csv("a byte order mark", "\ufeffI,II\n" + "\n".join(_ROWS), _I, _II),
+    _csv(
+        "UTF-16, as Excel writes Unicode text",
+        "\ufeffI\tII\n5\t7\n-5\t7\n",
+        lead("I", [5, -5]),
+        lead("II", [7, 7]),
+        encoding="utf-16-le",
+    ),
+    _csv(
+        "Latin-1",
+        "\u00e9cg [\u00b5V]\n5\n-5\n",
+        lead("\u00e9cg", [5, -5], 1000),
+        encoding="latin-1",
+        notes=("is not UTF-8, and read as Latin-1",),
+    ),
+    _csv(
+        "quotes",
+        '"I, chest","II"\n"5","7"\n"-5","7"\n',
+        lead("I, chest", [5, -5]),
+        lead("II", [7, 7]),
+        notes=("taken for leads, as nothing says what they are: I, chest",),
+    ),
+    Case("gzip", {"x.csv.gz": gzip.compress(b"I\n5\n-5\n")}, (lead("I", [5, -5]),)),
+    Case(
+        "broken gzip",
+        {"x.csv.gz": gzip.compress(b"I\n5\n-5\n")[:-9]},
+        refusal="x.csv.gz is broken gzip, or of several parts: unzip it first",
+    ),
+    Case(
+        "gzip of zeros",
+        {"x.csv.gz": gzip.compress(b"0" * 3_000_000)},
+        refusal="x.csv.gz grows to more than 64 times its size: unzip it first",
+    ),
+    # Separators and decimal marks
+    _csv("semicolons", "I;II\n" + "\n".join(_ROWS).replace(",", ";"), _I, _II),
+    _csv("tabs", "I\tII\n" + "\n".join(_ROWS).replace(",", "\t"), _I, _II, file="x.tsv"),
+    _csv("bars", "I|II\n" + "\n".join(_ROWS).replace(",", "|"), _I, _II),
+    _csv("spaces", "I  II\n" + "\n".join(_ROWS).replace(",", "  "), _I, _II, file="x.txt"),
+    _csv("commas and spaces", "I, II\n" + "\n".join(_ROWS).replace(",", ", "), _I, _II),
+    _csv(
+        "a separator at the end of each line",
+        "I;II;\n" + "".join(row.replace(",", ";") + ";\n" for row in _ROWS),
+        _I,
+        _II,
+    ),
+    _csv(
+        "semicolons and decimal commas in millivolts",
+        "Zeit;I [mV];II [mV]\n0,000;0,05;0,07\n0,002;-0,05;0,07\n0,004;0,05;-0,07\n0,006;-0,05;0,07\n",
+        lead("I", [5, -5, 5, -5], 100),
+        lead("II", [7, 7, -7, 7], 100),
+        rate=500,
+        notes=(
+            _clock(
+                "Zeit", "; its sampling rate is 500 Hz, taken as seconds, as no other unit makes it the rate of an ECG"
+            ),
+            "so that no decimals are lost, an ADC unit is 0.01 mV",
+        ),
+    ),
+    _csv("decimal commas of an unknown unit", "I;II\n0,05;0,07\n-0,05;0,07\n", refusal=f"I: {_FRACTIONS}"),
+    _csv(
+        "quoted decimal commas",
+        '"I","II"\n"0,5","7"\n"-0,5","7"\n',
+        lead("I", [5, -5], 10),
+        lead("II", [70, 70], 10),
+        unit="mV",
+        notes=("so that no decimals are lost, an ADC unit is 0.1 mV",),
+    ),
+    _csv(
+        "one column of decimal commas",
+        "ECG\n0,25\n-0,12\n",
+        lead("ECG", [25, -12], 100),
+        unit="mV",
+        notes=("so that no decimals are lost, an ADC unit is 0.01 mV",),
+    ),
+    _csv(
+        "decimal commas that look like two columns",
+        "0,005\n-0,012\n-0,007\n0,010\n",
+        lead("lead 1", [5, -12, -7, 10], 1000),
+        unit="mV",
+        notes=("so that no decimals are lost, an ADC unit is 0.001 mV",),
+    ),
+    _csv("the same of an unknown unit", "0,005\n-0,012\n", refusal=f"lead 1: {_FRACTIONS}"),
+    _csv(
+        "commas that may be either",
+        "995,1011\n1000,1008\n",
+        refusal="line 1: its comma may separate two columns or be a decimal mark: name the columns in the first line",
+    ),
+    _csv(
+        "decimal commas between commas",
+        "t,ECG,V1\n0,000,0,05,0,07\n0,002,0,05,0,07\n",
+        refusal="line 2: its commas may be decimal marks: "
+        "separate columns by semicolons or tabs, or write decimal points",
+    ),
+    _csv(
+        "more columns than names",
+        "time,ECG\n1,5,2,5\n2,5,3,5\n",
+        refusal="line 1 names 2 columns, and line 2 has 4; "
+        "if its commas are decimal marks, separate columns by semicolons or tabs",
+    ),
+    _csv(
+        "a point among commas",
+        "I;II\n0,5;1\n0.5;2\n",
+        refusal="line 3, column 1: must be a number with a decimal comma, as those before",
+        unit="mV",
+    ),
+    _csv(
+        "thousands",
+        "I;II\n1.234,5;1\n1,5;2\n",
+        refusal="line 2, column 1: must be a number with a decimal comma, as those before",
+        unit="mV",
+    ),
+    # Clocks and counters
+    _csv(
+        "Kaggle's MIT-BIH",
+        "'sample #','MLII','V5'\n0,1029,1031\n1,1019,1031\n2,1029,1017\n3,1019,1031\n",
+        lead("MLII", [1029, 1019, 1029, 1019]),
+        lead("V5", [1031, 1031, 1017, 1031]),
+        notes=(_COUNTED + "sample #",),
+    ),
+    _csv("pandas' index", _numbered(",I,II"), _I, _II, notes=(_COUNTED + "a column without a name",)),
+    _csv("a counter of another name", _numbered("packet,I,II"), _I, _II, notes=(_COUNTED + "packet",)),
+    _csv(
+        "a counter without names",
+        _numbered("", ";").lstrip(),
+        lead("lead 1", [5, -5, 5, -5]),
+        lead("lead 2", [7, 7, -7, 7]),
+        notes=(_COUNTED + "column 1",),
+    ),
+    _csv(
+        "a time in seconds",
+        _timed("time (s),I,II", ["0", "0.004", "0.008", "0.012"]),
+        _I,
+        _II,
+        rate=250,
+        notes=(_clock("time [s]", "; its sampling rate is 250 Hz"),),
+    ),
+    _csv(
+        "a time in milliseconds",
+        _timed("t_ms,I,II", ["0", "7.8125", "15.625", "23.4375"]),
+        _I,
+        _II,
+        rate=128,
+        notes=(_clock("t_ms", "; its sampling rate is 128 Hz"),),
+    ),
+    _csv(
+        "a timestamp of an unknown unit",
+        _timed("timestamp,I,II", ["0", "2", "4", "6"]),
+        _I,
+        _II,
+        rate=500,
+        notes=(
+            _clock(
+                "timestamp",
+                "; its sampling rate is 500 Hz, taken as milliseconds, as no other unit makes it the rate of an ECG",
+            ),
+        ),
+    ),
+    _csv(
+        "a timestamp that may be a counter",
+        _timed("timestamp,I,II", ["0", "1", "2", "3"]),
+        _I,
+        _II,
+        notes=(_clock("timestamp", "; its unit is not known, so no sampling rate is taken from it"),),
+    ),
+    _csv(
+        "a clock at the end",
+        "I,II,clock [ms]\n5,7,100\n-5,7,102\n5,-7,104\n-5,7,106\n",
+        _I,
+        _II,
+        rate=500,
+        notes=(_clock("clock [ms]", "; its sampling rate is 500 Hz"),),
+    ),
+    _csv(
+        "a clock with gaps",
+        _timed("time (s),I,II", ["0", "0.004", "0.4", "0.404"]),
+        _I,
+        _II,
+        notes=(_clock("time [s]", "; its steps are uneven, so no sampling rate is taken from it"),),
+    ),
+    _csv(
+        "a clock that is set back",
+        _timed("time (s),I,II", ["0", "0.004", "0.001", "0.005"]),
+        _I,
+        _II,
+        notes=(_clock("time [s]", "; its steps are uneven, so no sampling rate is taken from it"),),
+    ),
+    _csv(
+        "a clock with a missing value",
+        _timed("time (s),I,II", ["0", "0.004", "nan", "0.012"]),
+        _I,
+        _II,
+        notes=(_clock("time [s]", "; its steps are uneven, so no sampling rate is taken from it"),),
+    ),
+    _csv(
+        "a counter that begins anew",
+        _timed("nSeq,I,II", ["14", "15", "0", "1"]),
+        _I,
+        _II,
+        notes=(_COUNTED + "nSeq",),
+    ),
+    _csv(
+        "seconds since 1970",
+        _timed("timestamp,I,II", ["1600000000.000", "1600000000.004", "1600000000.008", "1600000000.012"]),
+        _I,
+        _II,
+        rate=250,
+        notes=(
+            _clock(
+                "timestamp",
+                "; its sampling rate is 250 Hz, taken as seconds, as no other unit makes it the rate of an ECG",
+            ),
+        ),
+    ),
+    _csv(
+        "a clock of two rows",
+        "time (s),I\n0,5\n0.002,-5\n",
+        lead("I", [5, -5]),
+        notes=(_clock("time [s]", "; it has too few rows for a sampling rate"),),
+    ),
+    _csv(
+        "a clock that is rounded",
+        "time [s],I\n" + "".join(f"{i / 360:.4f},{(-1) ** i}\n" for i in range(20)),
+        lead("I", [1, -1] * 10),
+        rate=360,
+        notes=(_clock("time [s]", "; its sampling rate is 360 Hz"),),
+    ),
+    _csv("only clocks", "time,n\n0,0\n0.004,1\n0.008,2\n", refusal="holds no ECG: all of its columns are clocks"),
+    _csv(
+        "PhysioNet's export",
+        "'Elapsed time','MLII','V5'\n'hh:mm:ss.mmm','mV','mV'\n"
+        "'0:00.000',-0.145,-0.065\n'0:00.004',0.145,0.065\n'0:00.008',-0.1,0.1\n",
+        lead("MLII", [-145, 145, -100], 1000),
+        lead("V5", [-65, 65, 100], 1000),
+        rate=250,
+        notes=(
+            _clock("Elapsed time [hh:mm:ss.mmm]", "; its sampling rate is 250 Hz"),
+            "so that no decimals are lost, an ADC unit is 0.001 mV",
+        ),
+    ),
+    _csv(
+        "Polar's",
+        "Phone timestamp;sensor timestamp [ns];timestamp [ms];ecg [uV]\n"
+        "2023-01-01T10:00:00.000;599616000000000000;0.000000;50\n2023-01-01T10:00:00.008;599616000007692307;7.692307;-50\n"
+        "2023-01-01T10:00:00.016;599616000015384614;15.384614;50\n2023-01-01T10:00:00.024;599616000023076921;23.076921;-50\n",
+        lead("ecg", [50, -50, 50, -50], 1000),
+        rate=130,
+        date="2023-01-01T10:00:00",
+        notes=(
+            _clock("Phone timestamp"),
+            _clock("sensor timestamp [ns]", "; its sampling rate is 130 Hz"),
+            _clock("timestamp [ms]"),
+        ),
+    ),
+    _csv(
+        "a time of day over midnight",
+        "Time,I\n23:59:59.996,5\n00:00:00.000,-5\n00:00:00.004,5\n",
+        lead("I", [5, -5, 5]),
+        rate=250,
+        notes=(_clock("Time", "; its sampling rate is 250 Hz"),),
+    ),
+    # Units and other signals
+    _csv(
+        "units in the names",
+        "I (mV),II/mV,V1_uV,V2 (chest)\n0.5,1,20,3\n-0.5,2,-20,4\n",
+        lead("I", [5, -5], 10),
+        lead("II", [10, 20], 10),
+        lead("V1", [20, -20], 1000),
+        lead("V2 (chest)", [3, 4]),
+        notes=(
+            "taken for leads, as nothing says what they are: V2 (chest)",
+            "so that no decimals are lost, an ADC unit is 0.1 mV",
+        ),
+    ),
+    _csv(
+        "a line of units",
+        "time,I,II\n(s),(mV),(mV)\n0,0.5,1\n0.002,-0.5,2\n0.004,0.25,3\n",
+        lead("I", [50, -50, 25], 100),
+        lead("II", [100, 200, 300], 100),
+        rate=500,
+        notes=(
+            _clock("time [s]", "; its sampling rate is 500 Hz"),
+            "so that no decimals are lost, an ADC unit is 0.01 mV",
+        ),
+    ),
+    _csv(
+        "more decimals than a nanovolt",
+        "I [uV]\n0.00051\n12.5\n-3.25\n",
+        lead("I", [1, 12500, -3250], 1_000_000),
+        notes=("so that no decimals are lost, an ADC unit is 0.001 uV", "I: is rounded to nanovolts"),
+    ),
+    _csv(
+        "a signal below all measure",
+        "I [V]\n0.0000000001\n0.0000000002\n",
+        refusal="I: the scale leaves nothing of the signal, as all of its samples would be equal: "
+        "give another scale, or the unit",
+    ),
+    _csv("fractions of an unknown unit", "ECG\n0.1\n-0.1\n", refusal=f"ECG: {_FRACTIONS}"),
+    _csv(
+        "ECG, breath and skin",
+        "ECG,RSP,EDA\n1,2,4\n-1,3,5\n",
+        lead("ECG", [1, -1]),
+        notes=("left out, as they are no ECGs: RSP, EDA",),
+    ),
+    _csv("a column that is chosen", "ECG,RSP,EDA\n1,2,4\n-1,3,5\n", lead("EDA", [4, 5]), wanted=("EDA",)),
+    _csv(
+        "a heart rate in its unit",
+        "V1,rate (bpm)\n1,60\n-1,61\n",
+        lead("V1", [1, -1]),
+        notes=("left out, as they are no ECGs: rate",),
+    ),
+    # Preambles
+    _csv(
+        "Apple Watch",
+        _APPLE,
+        lead("Lead I", [50615, -50615, 50500, -50615], 1_000_000),
+        rate=512,
+        date="2020-01-01T10:00:00+01:00",
+        notes=("so that no decimals are lost, an ADC unit is 0.001 \u00b5V",),
+    ),
+    _csv(
+        "Apple Watch in German",
+        _GERMAN_APPLE,
+        lead("Ableitung I", [50615, -50615, 50500, -7000], 1_000_000),
+        rate=512.5,
+        date="2020-01-01T10:00:00+01:00",
+        notes=("so that no decimals are lost, an ADC unit is 0.001 \u00b5V",),
+    ),
+    _csv(
+        "OpenSignals",
+        _OPEN_SIGNALS,
+        lead("A1", [512, 520, 500]),
+        file="x.txt",
+        rate=1000,
+        date="2020-01-02T10:00:00.500000",
+        notes=("left out, as they are no ECGs: A2",),
+    ),
+    _csv(
+        "OpenSignals without a header's end",
+        _OPEN_SIGNALS.replace("# EndOfHeader\n", ""),
+        refusal="line 2: the header of OpenSignals must describe its devices, and end",
+    ),
+    # Refusals by line and column
+    _csv("a word", "I,II\n1,2\n3,secret\n", refusal="line 3, column 2: must be a number"),
+    _csv(
+        "a word behind comments", "# one\n\nI,II\n1,2\n# two\n3,secret\n", refusal="line 6, column 2: must be a number"
+    ),
+    _csv("nothing but words", "I\nsecret\n", refusal="line 2, column 1: must be a number"),
+    _csv("an empty cell", "I,II\n1,2\n3,\n", refusal="line 3, column 2: is empty: write nan where a sample is missing"),
+    _csv("a short line", "I,II\n1,2\n3\n", refusal="line 3: has 1 columns, and those before have 2"),
+    _csv(
+        "text before the names",
+        "Export of somebody\nmade today\nI,II\n1,2\n",
+        refusal="line 2: holds text where numbers are expected, after one line of names",
+    ),
+    _csv("names only", "I,II\n", refusal="has no samples"),
+    _csv("nothing", "", refusal="has no samples"),
+    _csv("a lead without a name", " ,II\n1,2\n", refusal="leads[0].name: must be 1 to 128 printable characters"),
+    Case("bytes that are no text", {"x.csv": b"I\n\0\1\2"}, refusal="is no text"),
+]

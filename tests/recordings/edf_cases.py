@@ -1,0 +1,247 @@
+"""EDF, EDF+ and BDF files: labels, limits, numbers and gaps as recorders write them."""
+
+import struct
+from dataclasses import dataclass, replace
+
+from tests.recordings.case import Case, lead
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A signal as its header describes it; fields are written as they are."""
+
+    label: str = "ECG II"
+    unit: str = "uV"
+    least: str = "-3276.8"
+    most: str = "3276.7"
+    low: str = "-32768"
+    high: str = "32767"
+    samples: str = "4"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file: its signals, the bytes of its data records, and the rest of its header."""
+
+    signals: tuple[Signal, ...]
+    records: bytes
+    count: str = "2"
+    duration: str = "1"
+    version: bytes = b"0       "
+    recording: str = "Startdate 01-JAN-2020 X X X"
+    date: str = "01.01.20"
+    time: str = "10.00.00"
+    reserved: str = ""
+    encoding: str = "latin-1"
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the file."""
+        signals = self.signals
+        head = [
+            self._field("X X X X", 80),
+            self._field(self.recording, 80),
+            self._field(self.date, 8),
+            self._field(self.time, 8),
+            self._field(str(256 * (1 + len(signals))), 8),
+            self._field(self.reserved, 44),
+            self._field(self.count, 8),
+            self._field(self.duration, 8),
+            self._field(str(len(signals)), 4),
+        ]
+        for name, width in (("label", 16), ("", 80), ("unit", 8), ("least", 8), ("most", 8), ("low", 8), ("high", 8)):
+            head += [self._field(getattr(signal, name, ""), width) for signal in signals]
+        head += [self._field("", 80) for _ in signals]
+        head += [self._field(signal.samples, 8) for signal in signals]
+        head += [self._field("", 32) for _ in signals]
+        return self.version + b"".join(head) + self.records
+
+    def _field(self, text: str, width: int) -> bytes:
+        encoded = text.encode(self.encoding)
+        assert len(encoded) <= width
+        return encoded.ljust(width)
+
+
+_SAMPLES = (10, -10, 10, -10, 10, -10, 10, -10)
+_STORED = struct.pack("<8h", *_SAMPLES)
+_PLAIN = File((Signal(),), _STORED)
+_DATE = "2020-01-01T10:00:00"
+_II = lead("II", list(_SAMPLES), 10_000)
+_BDF = b"\xffBIOSEMI"
+
+
+def _edf(name: str, file: File, *leads: object, **expected: object) -> Case:
+    given = {"rate": 4, "date": _DATE, **expected} if "refusal" not in expected else expected
+    suffix = given.pop("suffix", "edf")
+    return Case(name, {f"x.{suffix}": file.content}, leads, **given)  # type: ignore[arg-type]
+
+
+def _with(signal: Signal) -> File:
+    return replace(_PLAIN, signals=(signal,))
+
+
+def _annotated(*onsets: str, reserved: str = "EDF+C") -> File:
+    """Return a file of a signal with an annotation signal that says when each record begins."""
+    records = b""
+    for i, onset in enumerate(onsets):
+        records += struct.pack("<4h", *_SAMPLES[:4]) if i % 2 == 0 else struct.pack("<4h", 1, 2, 3, 4)
+        records += onset.encode().ljust(16, b"\0")
+    annotations = Signal("EDF Annotations", "", "-1", "1", "-32768", "32767", "8")
+    return File((Signal(), annotations), records, str(len(onsets)), reserved=reserved)
+
+
+_24_BITS = b"".join(struct.pack("<i", sample << 8)[1:] for sample in (100_000, -100_000) * 4)
+_24_BIT_SIGNAL = Signal(least="-8388608", most="8388607", low="-8388608", high="8388607")
+
+CASES = [
+    _edf("EDF", _PLAIN, _II),
+    _edf("a label in Latin-1", _with(Signal("ECG D\u00e9rivation")), lead("D\u00e9rivation", list(_SAMPLES), 10_000)),
+    _edf(
+        "a label in UTF-8",
+        replace(_with(Signal("ECG D\u00e9rivation")), encoding="utf-8"),
+        lead("D\u00e9rivation", list(_SAMPLES), 10_000),
+    ),
+    *(
+        _edf(f"microvolts as {unit!r} in {encoding}", replace(_with(Signal(unit=unit)), encoding=encoding), _II)
+        for unit, encoding in (
+            ("\u00b5V", "latin-1"),
+            ("\u00b5V", "utf-8"),
+            ("\u03bcV", "utf-8"),
+            ("UV", "latin-1"),
+            ("uv", "ascii"),
+        )
+    ),
+    _edf("millivolts", _with(Signal(unit="mV")), lead("II", list(_SAMPLES), 10)),
+    _edf(
+        "a unit that may be milli or mega",
+        _with(Signal(unit="MV")),
+        lead("II", list(_SAMPLES)),
+        notes=("II: its unit is none of volts, so its gain is left out",),
+    ),
+    _edf("decimal commas", _with(Signal(least="-3276,8", most="3276,7")), _II),
+    _edf(
+        "a limit that is no number",
+        _with(Signal(least="low")),
+        refusal="byte 360: the physical minimum of signal 1 (ECG II) must be a number",
+    ),
+    _edf(
+        "an empty limit",
+        _with(Signal(high="")),
+        refusal="byte 384: the digital maximum of signal 1 (ECG II) must be a number",
+    ),
+    _edf(
+        "physical limits that are swapped",
+        _with(Signal(least="3276.7", most="-3276.8")),
+        lead("II", [-11, 9] * 4, 10_000),
+        notes=("II: is stored upside down; its samples are negated",),
+    ),
+    _edf(
+        "digital limits that are swapped",
+        _with(Signal(least="-3276.7", most="3276.8", low="32767", high="-32768")),
+        lead("II", [-10, 10] * 4, 10_000),
+        notes=("II: is stored upside down; its samples are negated",),
+    ),
+    _edf("all limits swapped", _with(Signal("ECG II", "uV", "3276.7", "-3276.8", "32767", "-32768")), _II),
+    _edf(
+        "equal limits",
+        _with(Signal(least="0", most="0")),
+        lead("II", list(_SAMPLES)),
+        notes=("ECG II: its limits are equal, so its gain is left out",),
+    ),
+    _edf(
+        "limits about another value than zero",
+        _with(Signal(least="-1000", most="1000", low="0", high="2000")),
+        lead("II", [-990, -1010] * 4, 1000),
+    ),
+    _edf(
+        "BDF that is called EDF",
+        File((_24_BIT_SIGNAL,), _24_BITS, version=_BDF, reserved="24BIT"),
+        lead("II", [100_000, -100_000] * 4, 1000),
+    ),
+    _edf("EDF that is called BDF", _PLAIN, _II, suffix="bdf"),
+    _edf(
+        "BDF", File((_24_BIT_SIGNAL,), _24_BITS, version=_BDF), lead("II", [100_000, -100_000] * 4, 1000), suffix="bdf"
+    ),
+    _edf(
+        "something else that is called EDF",
+        replace(_PLAIN, version=b"RIFFWAVE"),
+        refusal="no EDF or BDF file: its first bytes are those of neither",
+    ),
+    _edf(
+        "EDF+ that says when its records begin",
+        _annotated("+0.5\x14\x14", "+1.5\x14\x14"),
+        lead("II", [10, -10, 10, -10, 1, 2, 3, 4], 10_000),
+        date="2020-01-01T10:00:00.500000",
+    ),
+    _edf(
+        "EDF+D with a gap",
+        _annotated("+0\x14\x14", "+2.5\x14\x14", "+3.5\x14\x14", reserved="EDF+D"),
+        lead("II", [10, -10, 10, -10, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 10, -10, 10, -10], 10_000, ((4, 6),)),
+        notes=("II: 6 missing samples became 0",),
+    ),
+    _edf(
+        "data records out of order",
+        _annotated("+5\x14\x14", "+1\x14\x14", reserved="EDF+D"),
+        refusal="data record 2 begins before the one before it ends",
+    ),
+    _edf(
+        "a gap of a year",
+        _annotated("+0\x14\x14", "+31536000\x14\x14", reserved="EDF+D"),
+        refusal="has gaps that are far longer than the recording: split it at them",
+    ),
+    _edf(
+        "a data record that does not say when it begins",
+        _annotated("+0\x14\x14", "", reserved="EDF+D"),
+        refusal="byte 800: data record 2 does not say when it begins",
+    ),
+    _edf(
+        "no ECGs beside those that are named so",
+        File((Signal("EEG C3"), Signal("ECG I"), Signal("V5")), struct.pack("<24h", *range(24))),
+        lead("I", [4, 5, 6, 7, 16, 17, 18, 19], 10_000),
+        lead("V5", [8, 9, 10, 11, 20, 21, 22, 23], 10_000),
+        notes=("left out, as they are no ECGs: EEG C3",),
+    ),
+    _edf(
+        "a signal that is chosen by its lead",
+        File((Signal("ECG I"), Signal("ECG II")), struct.pack("<16h", *range(16))),
+        lead("II", [4, 5, 6, 7, 12, 13, 14, 15], 10_000),
+        wanted=("II",),
+    ),
+    _edf(
+        "breath and a trigger beside leads without a type",
+        File(
+            (Signal("V1"), Signal("Resp", "V"), Signal("Status", "Boolean"), Signal("Chest", "uV")),
+            struct.pack("<32h", *range(32)),
+        ),
+        lead("V1", [0, 1, 2, 3, 16, 17, 18, 19], 10_000),
+        lead("Chest", [12, 13, 14, 15, 28, 29, 30, 31], 10_000),
+        notes=("left out, as they are no ECGs: Resp, Status", "taken for leads, as nothing says what they are: Chest"),
+    ),
+    _edf(
+        "a file that is cut short",
+        replace(_PLAIN, records=_STORED[:-3]),
+        lead("II", [10, -10, 10, -10], 10_000),
+        notes=("the header tells of 2 data records, and the file has 1",),
+    ),
+    _edf(
+        "a number of records that was never filled in",
+        replace(_PLAIN, count="-1", records=_STORED + b"\0\0\0"),
+        _II,
+        notes=("the file ends with 3 bytes of a data record that is not whole, which are left out",),
+    ),
+    _edf("an anonymised file", replace(_PLAIN, recording="Startdate X X X X"), _II, date=None),
+    _edf("a date that is none", replace(_PLAIN, recording="", date="00.00.00"), _II, date=None),
+    _edf("the last century", replace(_PLAIN, recording="", date="31.12.99"), _II, date="1999-12-31T10:00:00"),
+    _edf("no data", replace(_PLAIN, records=b""), refusal="has no samples: it holds no whole data record"),
+    _edf(
+        "a duration of nothing",
+        replace(_PLAIN, duration="0"),
+        refusal="byte 244: the duration of a data record must be above 0",
+    ),
+    Case(
+        "a header that is cut short",
+        {"x.edf": _PLAIN.content[:400]},
+        refusal="its header is cut short: it has 400 of 512 bytes",
+    ),
+    Case("an empty file", {"x.bdf": b""}, refusal="no EDF or BDF file: its first bytes are those of neither"),
+]

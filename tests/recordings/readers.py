@@ -1,0 +1,59 @@
+"""Every reader of recordings, held to the one way in which it may refuse a file.
+
+The property tests and the fuzzer try the same functions.
+"""
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ecg_client.recordings import Calibration, Recording, UnreadableRecording, read
+from ecg_client.requests import encode
+from shared.encoding import plain
+
+LONGEST_REASON = 4000
+SUFFIXES = ("hea", "edf", "bdf", "csv", "npy", "npz", "json", "dcm", "xml", "scp", "ecg")
+# Between a header and its signals.
+_BETWEEN = b"\n\0\n"
+
+
+def try_files(files: dict[str, bytes], calibration: Calibration | None = None) -> Recording | None:
+    """Read files, the recording's own first: return what can be submitted, or None where it is refused."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in files.items():
+            (Path(directory) / name).write_bytes(content)
+        try:
+            recording = read(Path(directory) / next(iter(files)), calibration)
+        except UnreadableRecording as error:
+            refusal = error
+        else:
+            _check(recording)
+            return recording
+    assert 0 < len(str(refusal)) <= LONGEST_REASON
+    return None
+
+
+def _check(recording: Recording) -> None:
+    content = plain.decode_content(encode(recording))
+    assert [lead.name for lead in content.leads] == [lead.name for lead in recording.leads]
+    for sent, lead in zip(content.leads, recording.leads, strict=True):
+        np.testing.assert_array_equal(sent.signal, lead.signal)
+        # Their samples are 0, or they would have been refused.
+        assert sent.missing == lead.missing
+
+
+def seed_of(files: dict[str, bytes]) -> bytes:
+    """Return files as a reader of `READERS` takes them."""
+    main, *others = files.items()
+    return _BETWEEN.join([main[1], *(content for _, content in others[:1])])
+
+
+def _read(suffix: str, data: bytes) -> None:
+    main, between, other = data.partition(_BETWEEN) if suffix == "hea" else (data, b"", b"")
+    try_files({f"x.{suffix}": main, **({"x.dat": other} if between else {})})
+
+
+READERS: dict[str, Callable[[bytes], None]] = {suffix: partial(_read, suffix) for suffix in SUFFIXES}
