@@ -245,7 +245,8 @@ async def _running(client: AIOKafkaConsumer | AIOKafkaProducer, used: Settings) 
 
 def _event(record: ConsumerRecord, row: Insights) -> Event:
     insights = None if row.error is not None else parse_insights({"ecg_id": row.ecg_id, "leads": row.leads})
-    return Event(f"{record.partition}:{record.offset}", row.ecg_id, insights, row.error)
+    # The label of a sealed submission is sealed as well, and only gateways open it.
+    return Event(f"{record.partition}:{record.offset}", row.ecg_id, insights, row.error, row.label)
 
 
 def _row(record: ConsumerRecord) -> Insights | None:

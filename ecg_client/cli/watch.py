@@ -77,9 +77,11 @@ async def _watch(
 def _print(event: Event, json: bool) -> None:
     leads = event.insights and output.leads(event.insights)
     if json:
-        output.json_line({"ecg_id": event.ecg_id, "leads": leads, "error": event.error})
-    elif event.insights is None:
-        output.out.print(output.printable(f"ECG {event.ecg_id}: {event.error}"))
+        output.json_line({"ecg_id": event.ecg_id, "label": event.label, "leads": leads, "error": event.error})
+        return
+    name = event.ecg_id if event.label is None else f"{event.ecg_id}, {event.label}"
+    if event.insights is None:
+        output.out.print(output.printable(f"ECG {name}: {event.error}"))
     else:
-        output.out.print(f"ECG {output.printable(event.ecg_id)}")
+        output.out.print(f"ECG {output.printable(name)}")
         output.out.print(output.insights_table(event.insights))

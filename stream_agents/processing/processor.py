@@ -69,6 +69,7 @@ class Processor:
         existing = self._existing(record.partition, key)
         if refusal := self._refuse(record, ecg.id, ecg.username, existing):
             return refusal
+        label = self._label(record, ecg)
         try:
             return Stored.of(
                 insights.Insights(
@@ -79,7 +80,7 @@ class Processor:
                     number_of_samples=[lead.signal.size for lead in ecg.leads],
                     accepted=_accepted(record, existing),
                     offset=record.offset,
-                    **self._label(record, ecg),
+                    **label,
                 )
             )
         except KeyboardInterrupt:
@@ -90,7 +91,7 @@ class Processor:
             # A failed insight concerns this ECG only. The error's type is safe to name; its text may hold samples.
             problem = InvalidEcg("leads", f"an insight could not be computed ({type(error).__name__})")
             error_class = "ComputationError"
-        return self._reject(record, problem, ecg.id, ecg.username, error_class)
+        return self._reject(record, problem, ecg.id, ecg.username, error_class=error_class, label=label)
 
     def _erase(self, record: Record) -> Outcome:
         try:
@@ -113,7 +114,7 @@ class Processor:
         return Erased.of(existing or insights.Insights(erasure.ecg_id, erasure.username), record.offset)
 
     def _label(self, record: Record, ecg: Ecg) -> dict[str, Any]:
-        """Return an ECG's label as its row holds it: sealed, if the submission was."""
+        """Return the fields of a row that hold the ECG's label, sealed if the submission was sealed."""
         if ecg.label is None:
             return {}
         if (key_id := record.data_key) is None:
@@ -169,7 +170,9 @@ class Processor:
         error: InvalidEcg,
         ecg_id: str | None,
         username: str | None,
+        *,
         error_class: str | None = None,
+        label: dict[str, Any] | None = None,
     ) -> Outcome:
         """Reject a record; its owner, if known, gets the reason unless the ECG already has insights."""
         rejected = Rejected(error_class or type(error).__name__, str(error))
@@ -184,7 +187,9 @@ class Processor:
         if existing is not None and not existing.erased and existing.error is None:
             return rejected
         accepted = _accepted(record, existing)
-        failure = insights.Insights(ecg_id, username, error=str(error), accepted=accepted, offset=record.offset)
+        failure = insights.Insights(
+            ecg_id, username, error=str(error), accepted=accepted, offset=record.offset, **(label or {})
+        )
         return Rejected(rejected.error_class, rejected.reason, Stored.of(failure))
 
 

@@ -88,7 +88,9 @@ async def test_a_recording_is_submitted_and_its_insights_are_read(
 async def test_ecgs_are_listed_and_read_back(pipeline: Pipeline, connect: Callable[..., Call]) -> None:
     name = f"client-reading-{uuid.uuid4()}"
     client = connect(pipeline.gateways[0].url, await pipeline.register(name))
-    recording = Recording.of([("I", [1, -(2**63)]), ("II", [])], "2026-11-24", sampling_rate=500, adc_gain=200)
+    recording = Recording.of(
+        [("I", [1, -(2**63)]), ("II", [])], "2026-11-24", sampling_rate=500, adc_gain=200, label="rest 1"
+    )
     ids = [await client("submit", recording, f"key-{number}") for number in range(3)]
     for ecg_id in ids:
         await client("wait_for_insights", ecg_id)
@@ -96,6 +98,9 @@ async def test_ecgs_are_listed_and_read_back(pipeline: Pipeline, connect: Callab
     assert {ecg.id for ecg in listed} == set(ids)
     assert [ecg.accepted_at for ecg in listed] == sorted((ecg.accepted_at for ecg in listed), reverse=True)
     assert {(ecg.date, ecg.status, ecg.error) for ecg in listed} == {("2026-11-24", "done", None)}
+    assert {ecg.label for ecg in listed} == {"rest 1"}
+    assert [ecg.id for ecg in await client("ecgs", "rest")] == [ecg.id for ecg in listed]
+    assert await client("ecgs", "night") == []
     assert [(lead.name, lead.number_of_samples, lead.number_of_zero_crossings) for lead in listed[0].leads] == [
         ("I", 2, 1),
         ("II", 0, 0),

@@ -156,7 +156,7 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
     await pipeline._ready(gateway)
     token = await pipeline.register("clinic")
     topic = Topics(pipeline.settings).submissions.name
-    good, key = {"leads": MARKED}, {"idempotency-key": "Telltale-key"}
+    good, key = {"leads": MARKED, "label": "Telltale label"}, {"idempotency-key": "Telltale-key"}
     async with pipeline.client(token=token) as client:
         accepted = await client.post("/ecgs", json=good, headers=key)
         await insights_through_failover(client, accepted.json()["id"])
@@ -165,6 +165,7 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
             orjson.dumps({"leads": [{"name": "Telltale", "signal": [SAMPLE, 0.5]}]}),
             orjson.dumps({"leads": [{"name": "Telltale", "signal": f"{SAMPLE}"}]}),
             orjson.dumps({"leads": MARKED, "date": "Telltale"}),
+            orjson.dumps({"leads": MARKED, "label": "Telltale\n"}),
             orjson.dumps({"leads": 40 * MARKED}),
         ):
             assert (await client.post("/ecgs", content=body, headers=JSON)).status_code in (413, 422)
@@ -175,6 +176,8 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
         assert (await client.post("/users", json={}, headers={"x-admin-token": "ecg_telltale"})).status_code == 401
         assert (await client.get("/ecgs/Telltale/insights?x=ecg_telltale")).status_code == 404
         assert (await client.get("/Telltale?token=ecg_telltale")).status_code == 404
+        assert len((await client.get("/ecgs", params={"label": "Telltale"})).json()["ecgs"]) == 1
+        assert (await client.get("/ecgs", params={"label": 201 * "Telltale"})).status_code == 422
         failing = await client.post("/ecgs", json={"leads": 2 * MARKED})
         async with AIOKafkaProducer(**pipeline.kafka) as producer:
             direct = {"id": "misplaced", "username": "clinic", **good}

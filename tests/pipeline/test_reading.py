@@ -35,7 +35,7 @@ def in_order(listed: list[dict[str, Any]]) -> bool:
     return times == sorted(times, reverse=True)
 
 
-async def test_labels_are_listed_found_by_their_beginning_and_erased(pipeline: Pipeline) -> None:
+async def test_labels_are_listed_found_by_prefix_and_erased(pipeline: Pipeline) -> None:
     async with pipeline.client(token=await pipeline.register("labels")) as client:
         labels = ["night 1", "night 2", "rest", None]
         ids = {label: (await submit(client, label=label))[0] for label in labels}
@@ -56,7 +56,7 @@ async def test_labels_are_listed_found_by_their_beginning_and_erased(pipeline: P
         assert (await get(client, "/ecgs", label="rest")).json()["ecgs"] == []
 
 
-async def test_the_same_key_and_content_are_one_ecg_whatever_it_is_called(client: httpx.AsyncClient) -> None:
+async def test_the_same_key_and_content_are_one_ecg_with_any_label(client: httpx.AsyncClient) -> None:
     key = {"idempotency-key": "labelled/1"}
     answers = [await client.post("/ecgs", json={**ECG, "label": label}, headers=key) for label in ("a", "b", None)]
     assert len({answer.json()["id"] for answer in answers}) == 1

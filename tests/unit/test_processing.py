@@ -79,7 +79,7 @@ def test_a_good_record_of_either_encoding_becomes_its_insights() -> None:
     assert insights(process(packed.encode(ecg), content_type=packed.CONTENT_TYPE.encode())) == expected
 
 
-def test_a_row_has_its_ecgs_label_sealed_if_the_submission_was() -> None:
+def test_the_label_in_a_row_is_sealed_if_the_submission_was() -> None:
     document = orjson.loads(message()) | {"label": "rest.edf"}
     assert insights(process(orjson.dumps(document))).label == "rest.edf"
     key_id, record = KEYS.new("u", datetime(2026, 1, 1, tzinfo=UTC))
@@ -144,6 +144,14 @@ def test_an_insight_that_raises_rejects_its_ecg_alone(monkeypatch: pytest.Monkey
     assert outcome.error_class == "ComputationError"
     assert outcome.reason == "leads: an insight could not be computed (ArithmeticError)"
     assert insights(outcome).error == outcome.reason
+
+
+def test_an_ecg_without_insights_keeps_its_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(computed, "INSIGHTS", {"broken": lambda _: 1 / 0})
+    outcome = process(orjson.dumps(orjson.loads(message()) | {"label": "rest.edf"}))
+    assert isinstance(outcome, Rejected)
+    assert (insights(outcome).label, insights(outcome).leads) == ("rest.edf", [])
+    assert "rest.edf" not in outcome.reason
 
 
 class Panic(BaseException):
