@@ -205,13 +205,13 @@ async def test_recordings_are_submitted_and_a_broken_file_does_not_stop_the_othe
         assert [lead["number_of_zero_crossings"] for lead in line["insights"]] == [
             crossings(lead.signal.tolist()) for lead in recording.leads
         ]
-    assert by_file[str(broken)]["error"].startswith("no EDF or BDF file")
+    assert by_file[str(broken)]["error"].startswith("not an EDF or BDF file")
     again = await cli("submit", *files)
     assert again.code == 1
-    assert "left out, as their file is missing: vx, vy, vz" in again.err
+    assert "left out, because their file is missing: vx, vy, vz" in again.err
     for path in recordings():
         assert re.search(rf"{path.name} +│.*│ {by_file[str(path)]['id']}", again.out)
-    assert re.search(r"broken\[red\].edf +│ +│ +│ no EDF or BDF file", again.out)
+    assert re.search(r"broken\[red\].edf +│ +│ +│ not an EDF or BDF file", again.out)
     narrow = await cli("submit", *files, COLUMNS="80")
     assert all(line["id"] in narrow.out for line in done.lines if "id" in line)
     [width] = {len(line) for line in narrow.out.splitlines()}
@@ -317,6 +317,45 @@ async def test_ecgs_are_listed_and_shown_as_they_were_submitted(cli: Cli, tmp_pa
     assert (await cli("submit", "--adc-gain", "0", *files)).code == 1
 
 
+async def test_a_files_name_is_its_label_unless_the_user_says_not_to(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, f"cli-labels-{uuid.uuid4()}")
+    (tmp_path / "secret folder").mkdir()
+    night = write(tmp_path / "secret folder", "night 1.json", [1, -1])
+    rest = write(tmp_path, "rest.json", [1, -1, 1])
+    [named] = (await cli("submit", "--wait", "--json", night)).lines
+    [unnamed] = (await cli("submit", "--wait", "--json", "--no-label", rest)).lines
+    listed = await cli("list", "--json")
+    assert {line["id"]: line["label"] for line in listed.lines} == {named["id"]: "night 1.json", unnamed["id"]: None}
+    assert [line["id"] for line in (await cli("list", "--json", "--label", "night")).lines] == [named["id"]]
+    assert (await cli("list", "--json", "--label", "day")).lines == []
+    for shown in (await cli("list"), await cli("show", named["id"])):
+        assert "night 1.json" in shown.out
+    assert "secret folder" not in listed.out
+    # A label does not make another ECG.
+    assert (await cli("submit", "--json", "--no-label", night)).lines[0]["id"] == named["id"]
+
+
+async def test_a_file_whose_name_is_not_utf_8_is_submitted(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, f"cli-latin-{uuid.uuid4()}")
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xe9rivation.json"))
+    file.write_bytes(write(tmp_path, "a.json", [1, -1]).read_bytes())
+    done = await cli("submit", "--wait", file)
+    assert done.code == 0, done
+    [line] = (await cli("list", "--json")).lines
+    assert line["label"] == "d\ufffdrivation.json"
+
+
+async def test_missing_samples_are_exported_as_nan(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, f"cli-missing-{uuid.uuid4()}")
+    (tmp_path / "a.csv").write_text("I,II\n5,7\nnan,7\nnan,-7\n-5,7\n")
+    done = await cli("submit", "--wait", "--json", tmp_path / "a.csv")
+    assert done.lines[0]["notes"] == ["I: 2 missing samples became 0"]
+    [document] = (await cli("show", "--json", done.lines[0]["id"], "--csv", tmp_path / "back.csv")).lines
+    assert [lead.get("missing") for lead in document["leads"]] == [[[1, 2]], None]
+    assert document["leads"][0]["signal"] == [5, 0, 0, -5]
+    assert (tmp_path / "back.csv").read_text() == (tmp_path / "a.csv").read_text()
+
+
 async def test_errors_of_usage_and_outages_are_printed_as_one_line(bare: Cli, tmp_path: Path) -> None:
     file = write(tmp_path, "a.json", [1])
     done = await bare("submit", file)
@@ -389,6 +428,7 @@ async def test_only_the_users_own_insights_are_watched(cli: Cli, tmp_path: Path,
     seen = [orjson.loads(line) for line in out.splitlines()]
     assert sorted(row["ecg_id"] for row in seen) == sorted(line["id"] for line in submitted.lines)
     assert sorted(row["leads"][0]["number_of_zero_crossings"] for row in seen) == [1, 3]
+    assert sorted(row["label"] for row in seen) == ["1.json", "2.json"]
 
 
 async def test_watching_ends_at_once_when_it_is_interrupted(cli: Cli) -> None:
