@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from shared.kafka.client_watch import watched
+from shared.kafka.topic_reader import TopicReader
 from shared.security.tls import client_context
 from shared.settings import MIB, Settings
 
@@ -88,10 +89,10 @@ def new_producer(settings: Settings) -> AIOKafkaProducer:
     return watched(AIOKafkaProducer(**client_options(settings), **producer_options(settings)))
 
 
-def new_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
+def new_reader(settings: Settings, **options: Any) -> TopicReader:
     """Return a consumer without a group, not started: it commits nothing and reads the partitions assigned to it."""
     return watched(
-        AIOKafkaConsumer(
+        TopicReader(
             **client_options(settings),
             enable_auto_commit=False,
             isolation_level="read_committed",

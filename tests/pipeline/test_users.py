@@ -3,8 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from shared.kafka.topics import Topics
 from tests.support.authentication import ACCEPTED, NOBODYS, ask
 from tests.support.brokers import Broker, KafkaBroker, security
 from tests.support.harness import ADMIN_TOKEN, DEADLINE, NewPipeline, Pipeline, eventually
+from tests.support.link import Link
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 
@@ -273,51 +273,6 @@ AIOKafkaConnection.__init__ = through_the_link
 from ingest_api.__main__ import main
 main()
 """
-
-
-class Link:
-    """A TCP proxy that can be cut: it then forwards nothing, but keeps the connections open."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._server = (host, port)
-        self._whole = asyncio.Event()
-        self._whole.set()
-        self._pumps: set[asyncio.Task[None]] = set()
-
-    def cut(self) -> None:
-        self._whole.clear()
-
-    def mend(self) -> None:
-        self._whole.set()
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[int]:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
-            for pump in self._pumps:
-                pump.cancel()
-            await asyncio.gather(*self._pumps, return_exceptions=True)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(*self._server)
-        self._pumps |= {
-            asyncio.create_task(self._pump(reader, far_writer)),
-            asyncio.create_task(self._pump(far_reader, writer)),
-        }
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(1 << 16):
-                await self._whole.wait()
-                writer.write(data)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
 
 
 @pytest.mark.slow
