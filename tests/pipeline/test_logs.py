@@ -65,7 +65,7 @@ async def logged(new_module_pipeline: NewPipeline) -> AsyncIterator[Pipeline]:
     pipeline = new_module_pipeline(ECG_LOG_FORMAT="json", ECG_ACCESS_LOG="true")
     pipeline.start_gateway()
     pipeline.start_worker(QUOTING)
-    await pipeline._ready(pipeline.gateways[0])
+    await pipeline.ready()
     yield pipeline
 
 
@@ -153,7 +153,7 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
         ECG_MAX_BODY_BYTES="20000",
     )
     gateway, worker = pipeline.start_gateway(), pipeline.start_worker(QUOTING)
-    await pipeline._ready(gateway)
+    await pipeline.ready()
     token = await pipeline.register("clinic")
     topic = Topics(pipeline.settings).submissions.name
     good, key = {"leads": MARKED}, {"idempotency-key": "Telltale-key"}
@@ -220,7 +220,7 @@ async def test_an_outage_does_not_fill_the_log(
     pipeline = new_pipeline(broker, ECG_LOG_FORMAT="json")
     pipeline.start_gateway()
     pipeline.start_worker()
-    await pipeline._ready(pipeline.gateways[0])
+    await pipeline.ready()
     broker.kill()
     processes = [*pipeline.gateways, *pipeline.workers]
 
