@@ -12,7 +12,9 @@ from pathlib import Path
 from local_stack.kafka import Distribution, KafkaCluster
 from tests.faults.copies import Changelog
 from tests.support.brokers import KafkaBroker, security
-from tests.support.harness import Pipeline, Process, eventually
+from tests.support.conditions import eventually
+from tests.support.pipeline import Pipeline
+from tests.support.process import Process
 
 STOP_DEADLINE = 8.0
 """Seconds within which every process must end after SIGTERM or SIGINT, in any state: container platforms kill it after

@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from local_stack.broker import free_port
 from shared.settings import MIB
-from tests.support.harness import Pipeline
+from tests.support.pipeline import Pipeline
 
 CLIENT_TIMEOUT = 2
 MAX_INFLIGHT = 64 * MIB

@@ -18,8 +18,11 @@ import pytest_asyncio
 
 from ecg_client import read
 from local_stack.broker import free_port, is_free
-from tests.support.harness import DEADLINE, ROOT, Process, crossings, eventually, recordings
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.ecgs import crossings
 from tests.support.metrics import scrape
+from tests.support.paths import ROOT, recordings
+from tests.support.process import Process
 from tests.support.runner import all_gone, children, command_of, exited, ready, said
 
 pytestmark = pytest.mark.slow

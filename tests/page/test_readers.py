@@ -16,7 +16,7 @@ from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, UnreadableRecording, read
 from ecg_client.requests import encode
 from tests.page.tab import Tab
-from tests.support.harness import recordings
+from tests.support.paths import recordings
 
 READ = """async ({files, csv}) => {
     const {group, read} = await import("/page/recordings/files.js");

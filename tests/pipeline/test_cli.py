@@ -27,17 +27,11 @@ from local_stack.broker import free_port
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer, is_issued
-from tests.support.harness import (
-    ADMIN_TOKEN,
-    DEADLINE,
-    SECRET,
-    Pipeline,
-    as_a_child,
-    crossings,
-    eventually,
-    insights,
-    recordings,
-)
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.ecgs import crossings, insights
+from tests.support.paths import recordings
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
+from tests.support.process import as_a_child
 
 ECG = Path(sys.executable).with_name("ecg")
 

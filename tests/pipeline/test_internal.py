@@ -24,8 +24,9 @@ from shared.worker_protocol import announcements
 from shared.worker_protocol.announcements import Announcement
 from shared.worker_protocol.auth import InternalAuth
 from shared.worker_protocol.listing import Query, encode_query
-from tests.support.harness import SECRET, NewPipeline, Pipeline, Worker, insights
+from tests.support.ecgs import insights
 from tests.support.messages import found, message
+from tests.support.pipeline import SECRET, NewPipeline, Pipeline, Worker
 
 PROBES = ("/health", "/health/ready")
 OURS = InternalAuth(SECRET)

@@ -20,8 +20,11 @@ from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics
 from stream_agents.faust_fixes.poll import Poll
 from tests.support.brokers import Broker
+from tests.support.conditions import eventually
 from tests.support.ecgs import LEADS, insights_through_failover
-from tests.support.harness import ADMIN_TOKEN, ROOT, SECRET, NewPipeline, Pipeline, Process, eventually
+from tests.support.paths import ROOT
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, NewPipeline, Pipeline
+from tests.support.process import Process
 
 JSON = {"content-type": "application/json"}
 # As JSON its digits are in a message, packed its bytes, which are letters.

@@ -2,143 +2,37 @@
 
 import asyncio
 import contextlib
-import itertools
-import os
 import secrets
 import signal
 import ssl
-import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 
 from contracts import acls
 from contracts.acls import Role
 from local_stack.broker import free_port
-from local_stack.lifetime import dies_with_parent
 from shared.kafka import topics
 from shared.kafka.clients import client_options
 from shared.security.tls import client_context
 from shared.settings import Settings
 from tests.support import documented
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.process import Process
 
 if TYPE_CHECKING:
     from tests.support.brokers import Broker
 
-ROOT = Path(__file__).parents[2]
 ADMIN_TOKEN = secrets.token_hex(32)
 SECRET = "test-secret-0123456789-0123456789"
-# Seconds until a test gives up on an event. Most take a second or two, and many times as long at a load of 30.
-DEADLINE = 120.0
-# Real recordings, which are not a part of the project; the variable names another folder.
-RECORDINGS = Path(os.environ.get("ECG_TEST_RECORDINGS") or ROOT.parent / "shared" / "data")
-
 # A context without authorities, for clients that use plain HTTP: httpx would load all of them for each client, which
 # takes 40 ms.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-T = TypeVar("T")
-
-
-async def eventually(
-    probe: Callable[[], Awaitable[T | None]], timeout: float = DEADLINE, interval: float = 0.05, what: str = "it"
-) -> T:
-    """Call the probe again and again until its result is not None, and return it; fail after the timeout (seconds)."""
-    deadline = asyncio.get_running_loop().time() + timeout
-    while asyncio.get_running_loop().time() < deadline:
-        if (result := await probe()) is not None:
-            return result
-        await asyncio.sleep(interval)
-    raise AssertionError(f"{what} did not happen within {timeout} s")
-
-
-def missing(what: str) -> NoReturn:
-    """Skip the test because a tool is missing; fail in CI, which has all tools."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
-
-
-def recordings() -> list[Path]:
-    """Return the paths of the real recordings; skip the test if they are missing."""
-    if not RECORDINGS.exists():
-        pytest.skip(f"no recordings in {RECORDINGS}")
-    return [RECORDINGS / name for name in ("100", "s0010_re", "test01_00s")]
-
-
-def as_a_child() -> Callable[[], None]:
-    """Return a `preexec_fn` for a process that a test starts.
-
-    The process dies with the one that runs the tests, and does not ignore SIGINT: tests that run in the background or
-    with `nohup` ignore it, and children would inherit that. As with `dies_with_parent`, call it in the main thread.
-    """
-    die = dies_with_parent()
-
-    def prepare() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        die()
-
-    return prepare
-
-
-@dataclass
-class Process:
-    """A child process that writes its output to a file."""
-
-    name: str
-    argv: list[str]
-    env: dict[str, str]
-    log: Path
-    popen: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.popen = subprocess.Popen(
-                self.argv,
-                env={**os.environ, **self.env},
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=as_a_child(),  # noqa: PLW1509 - as in `dies_with_parent`, it takes no lock
-            )
-
-    @property
-    def running(self) -> subprocess.Popen[bytes]:
-        assert self.popen is not None, f"{self.name} was not started"
-        return self.popen
-
-    def signal(self, number: int) -> None:
-        self.running.send_signal(number)
-
-    def pause(self) -> None:
-        self.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self.signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        self.running.kill()
-        self.running.wait()
-
-    def stop(self, timeout: float = 15.0) -> int:
-        """Ask the process to stop, and return its exit code; after the timeout kill it, and fail."""
-        with contextlib.suppress(ProcessLookupError):
-            self.running.terminate()
-        try:
-            return self.running.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"{self.name} did not stop; see {self.log}") from None
-
-    def tail(self, lines: int = 30) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 @dataclass
@@ -348,22 +242,3 @@ class Pipeline:
 
 NewPipeline = Callable[..., Pipeline]
 """Makes a pipeline without processes, on topics of its own."""
-
-
-async def insights(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, Any]]:
-    """Wait until an accepted ECG is processed, and return its leads' insights; any answer but 202 and 200 fails."""
-
-    async def probe() -> list[dict[str, Any]] | None:
-        response = await client.get(f"/ecgs/{ecg_id}/insights")
-        assert response.status_code in (200, 202), f"{response.status_code}: {response.text}"
-        return list(response.json()["leads"]) if response.status_code == 200 else None
-
-    return await eventually(probe, interval=0.02, what=f"insights of {ecg_id}")
-
-
-def crossings(signal: list[int]) -> int:
-    """Count zero crossings sample by sample, according to their definition."""
-    count = 0
-    for before, now in itertools.pairwise(signal):
-        count += (now == 0 and before != 0) or (now > 0 > before) or (now < 0 < before)
-    return count
