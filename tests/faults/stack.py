@@ -166,7 +166,8 @@ async def replicated_stack(
     cluster = KafkaCluster(kafka, directory / "kafka", nodes=3, security=security(directory / "security"))
     await cluster.start()
     replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2"}
-    pipeline = Pipeline(KafkaBroker(cluster), directory, "faults", replicated | overrides)
+    # Not forked, because a new process takes its time in real life too.
+    pipeline = Pipeline(KafkaBroker(cluster), directory, "faults", replicated | overrides, forked=False)
     supervisor: asyncio.Task[None] | None = None
     cleanup = ExitStack()
     try:

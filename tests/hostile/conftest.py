@@ -22,6 +22,7 @@ async def target(new_module_pipeline: Callable[..., Pipeline]) -> AsyncIterator[
         ECG_MAX_UNREAD_BYTES=str(MAX_UNREAD),
         ECG_MAX_STREAMS_PER_USER="4",
     )
+    pipeline.forked = False
     pipeline.start_gateway(ECG_METRICS_PORT=str(free_port()))
     pipeline.start_worker()
     await pipeline.ready()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_stack.lifetime import dies_with_parent
+from tests.support import fork_server
+from tests.support.fork_server import Forked
 from tests.support.paths import ROOT
 
 
@@ -29,19 +31,27 @@ def as_a_child() -> Callable[[], None]:
 
 @dataclass
 class Process:
-    """A child process that writes its output to a file."""
+    """A child process that writes its output to a file.
+
+    With `imported`, a Python process is forked from one that has imported this module already.
+    """
 
     name: str
     argv: list[str]
     env: dict[str, str]
     log: Path
-    popen: subprocess.Popen[bytes] | None = None
+    popen: subprocess.Popen[bytes] | Forked | None = None
+    imported: str = ""
 
     def start(self) -> None:
+        env = {**os.environ, **self.env}
         with self.log.open("ab") as log:
+            if self.imported:
+                self.popen = fork_server.start(self.argv[1:], env, ROOT, log, log, self.imported)
+                return
             self.popen = subprocess.Popen(
                 self.argv,
-                env={**os.environ, **self.env},
+                env=env,
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -50,7 +60,7 @@ class Process:
             )
 
     @property
-    def running(self) -> subprocess.Popen[bytes]:
+    def running(self) -> subprocess.Popen[bytes] | Forked:
         assert self.popen is not None, f"{self.name} was not started"
         return self.popen
 
