@@ -40,7 +40,7 @@ run: $(RUN_READY) ## run the whole pipeline until Ctrl-C: make run [BROKER=kafka
 		$(if $(WORKERS),--workers "$(WORKERS)") $(if $(GATEWAYS),--gateways "$(GATEWAYS)")
 
 demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running pipeline: make demo [RECORD=path of a WFDB record]
-	@exec $(BIN)/python -m local_stack demo $(if $(RECORD),"$(RECORD)")
+	@exec $(BIN)/python -m ecg_client demo $(if $(RECORD),"$(RECORD)")
 
 test: $(DEV_READY) ## run the tests on the embedded broker: make test [T=path: only these]
 	@echo "Running the tests on the embedded broker$(if $(T),, (about ten minutes on two cores))"

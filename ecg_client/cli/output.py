@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -44,14 +45,16 @@ def leads(insights: Insights) -> list[dict[str, Any]]:
     return [{"name": lead.name, **lead.values} for lead in insights.leads]
 
 
-def insights_table(insights: Insights) -> Table:
-    """Return a table with a row for each lead and a column for each insight."""
+def insights_table(insights: Insights, samples: Sequence[int] = ()) -> Table:
+    """Return a table with a row for each lead, a column for each insight, and one for the leads' lengths, if given."""
     names = list(dict.fromkeys(name for lead in insights.leads for name in lead.values))
-    table = Table("lead", *(name.removeprefix("number_of_").replace("_", " ") for name in names))
+    lengths = ("samples",) if samples else ()
+    table = Table("lead", *lengths, *(name.removeprefix("number_of_").replace("_", " ") for name in names))
     for column in table.columns[1:]:
         column.justify = "right"
-    for lead in insights.leads:
-        table.add_row(printable(lead.name), *(_shown(lead.values.get(name)) for name in names))
+    for number, lead in enumerate(insights.leads):
+        length = [_shown(samples[number])] if samples else []
+        table.add_row(printable(lead.name), *length, *(_shown(lead.values.get(name)) for name in names))
     return table
 
 

@@ -10,7 +10,7 @@ import pytest
 from shared.settings import Settings
 from tests.compose.cluster import KAFKA, Cluster, docker
 from tests.compose.load import Load
-from tests.support.harness import eventually
+from tests.support.conditions import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

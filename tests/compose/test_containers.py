@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from tests.compose.cluster import Cluster, docker
-from tests.support.harness import eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import insights
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

@@ -13,7 +13,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from shared.kafka.topics import Topics
 from shared.settings import Settings
 from tests.compose.cluster import KAFKA, Cluster
-from tests.support.harness import crossings, eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import crossings, insights
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

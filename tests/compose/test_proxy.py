@@ -6,7 +6,8 @@ from pydantic import SecretStr
 
 from shared.settings import Settings
 from tests.compose.cluster import Cluster, Container
-from tests.support.harness import SECRET, crossings, insights
+from tests.support.ecgs import crossings, insights
+from tests.support.pipeline import SECRET
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

@@ -23,7 +23,9 @@ from local_stack.kafka import (
     install,
 )
 from local_stack.kafka.cluster import free_ports
-from tests.support.harness import DEADLINE, ROOT, as_a_child, eventually
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.paths import ROOT
+from tests.support.process import as_a_child
 
 TOPIC = "heartbeats"
 

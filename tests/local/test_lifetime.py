@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness import DEADLINE, Process, eventually
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.process import Process
 
 pytestmark = [
     pytest.mark.slow,

@@ -12,8 +12,10 @@ import yaml
 
 from local_stack.broker import free_port
 from tests.support.compose_file import SERVICES
-from tests.support.harness import ROOT, NewPipeline, missing
 from tests.support.metrics import scrape
+from tests.support.paths import ROOT
+from tests.support.pipeline import NewPipeline
+from tests.support.tools import missing
 
 FOLDER = ROOT / "observability"
 PROMETHEUS = FOLDER / "prometheus"

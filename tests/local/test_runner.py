@@ -18,8 +18,11 @@ import pytest_asyncio
 
 from ecg_client import read
 from local_stack.broker import free_port, is_free
-from tests.support.harness import DEADLINE, ROOT, Process, crossings, eventually, recordings
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.ecgs import crossings
 from tests.support.metrics import scrape
+from tests.support.paths import ROOT, recordings
+from tests.support.process import Process
 from tests.support.runner import all_gone, children, command_of, exited, ready, said
 
 pytestmark = pytest.mark.slow
@@ -282,7 +285,7 @@ async def test_the_download_of_kafka_is_announced_and_can_be_interrupted(runner:
 
 
 async def demo(runner: Process, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "local_stack", "demo", *arguments]
+    command = [sys.executable, "-m", "ecg_client", "demo", *arguments]
     env = {**os.environ, **runner.env, "COLUMNS": "100"}
     done = await asyncio.to_thread(
         subprocess.run, command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=DEADLINE, check=False
@@ -298,7 +301,7 @@ async def demo_succeeds(runner: Process) -> bool | None:
 async def test_without_a_stack_the_demo_says_how_to_start_one(runner: Process) -> None:
     code, text = await demo(runner)
     assert code == 1
-    assert text.endswith("No stack runs here: start one with `make run`, in another terminal\n")
+    assert text == "ecg: no stack runs here: start one with `make run` or `ecg up`, in another terminal\n"
 
 
 async def test_the_demo_shows_synthetic_and_recorded_ecgs(running: Process) -> None:
@@ -307,7 +310,7 @@ async def test_the_demo_shows_synthetic_and_recorded_ecgs(running: Process) -> N
     assert re.search(r"aVR .* 5,000 ", text)
     code, text = await demo(running, "no-such-record")
     assert code == 1
-    assert text.splitlines()[-1].startswith("no-such-record: ")
+    assert text == "ecg: no-such-record: there is no such file or WFDB record\n"
     for path in recordings():
         code, text = await demo(running, str(path))
         assert code == 0, text

@@ -8,7 +8,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from tests.page.tab import Tab
-from tests.support.harness import Pipeline, missing
+from tests.support.pipeline import Pipeline
+from tests.support.tools import missing
 
 
 @pytest_asyncio.fixture(scope="session")

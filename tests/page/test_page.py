@@ -16,7 +16,9 @@ from playwright.async_api import FileChooser, Route, expect
 from ecg_client.recordings import read
 from stream_agents.insights.zero_crossings import count_zero_crossings
 from tests.page.tab import Tab
-from tests.support.harness import Pipeline, insights, recordings
+from tests.support.ecgs import insights
+from tests.support.paths import recordings
+from tests.support.pipeline import Pipeline
 
 _users = itertools.count()
 

@@ -16,7 +16,7 @@ from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, UnreadableRecording, read
 from ecg_client.requests import encode
 from tests.page.tab import READ, Tab
-from tests.support.harness import recordings
+from tests.support.paths import recordings
 
 ADC = {"unit": "adc", "samplingRate": None}
 RANDOM = np.random.default_rng(11)

@@ -20,9 +20,10 @@ from shared.kafka.clients import admin_client, new_reader
 from shared.kafka.topics import Topics
 from shared.messages import audit
 from tests.support.brokers import Broker
-from tests.support.ecgs import through_failover
-from tests.support.harness import ADMIN_TOKEN, DEADLINE, NewPipeline, Pipeline, eventually, insights
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.ecgs import insights, through_failover
 from tests.support.messages import found, message
+from tests.support.pipeline import ADMIN_TOKEN, NewPipeline, Pipeline
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 REFUSED = "The request cannot be put on record now, try again"

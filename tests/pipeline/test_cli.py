@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import edfio
@@ -27,19 +28,16 @@ from local_stack.broker import free_port
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer, is_issued
-from tests.support.harness import (
-    ADMIN_TOKEN,
-    DEADLINE,
-    SECRET,
-    Pipeline,
-    as_a_child,
-    crossings,
-    eventually,
-    insights,
-    recordings,
-)
+from tests.support import fork_server
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.ecgs import crossings, insights
+from tests.support.paths import ROOT, recordings
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
+from tests.support.process import as_a_child
 
 ECG = Path(sys.executable).with_name("ecg")
+# What each command imports, but not the command itself, which reads the environment as it is imported.
+LIBRARIES = ("ecg_client.batch", "ecg_client.kafka", "edfio", "rich.progress", "rich.table", "typer", "wfdb")
 
 
 @dataclass
@@ -62,24 +60,21 @@ class Cli:
     env: dict[str, str]
 
     async def __call__(self, *arguments: str | Path, **env: str) -> Done:
-        done = await asyncio.to_thread(
-            subprocess.run,
-            self.argv(*arguments),
-            env={**self.env, **env},
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert "\x1b" not in done.stdout + done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    def argv(self, *arguments: str | Path) -> list[str]:
-        return [str(ECG), *map(str, arguments)]
+        with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            run = ["-m", "ecg_client", *map(str, arguments)]
+            running = fork_server.start(run, {**self.env, **env}, ROOT, out, err, *LIBRARIES)
+            code = await asyncio.to_thread(running.wait, DEADLINE)
+            for file in (out, err):
+                file.seek(0)
+            done = Done(code, out.read(), err.read())
+        assert "Traceback" not in done.err, done.err
+        assert "\x1b" not in done.out + done.err
+        return done
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start the installed command, with its output in pipes."""
         return subprocess.Popen(
-            self.argv(*arguments),
+            [str(ECG), *map(str, arguments)],
             env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

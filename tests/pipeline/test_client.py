@@ -36,7 +36,8 @@ from local_stack.broker import free_port
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
 from tests.support.brokers import Broker
-from tests.support.harness import ADMIN_TOKEN, SECRET, Pipeline, eventually
+from tests.support.conditions import eventually
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
 
 RECORDING = Recording.of([("I", [1, 0, -1, 0, 1, 0, 0, 1]), ("II", np.array([1, 0, -1], ">i2"))], "2026-11-24")
 TOKEN = "ecg_secret-token"

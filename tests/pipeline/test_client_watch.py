@@ -24,7 +24,8 @@ from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.compacted_view import TopicView
 from shared.kafka.topics import Topics
 from stream_agents.faust_fixes.membership import Heartbeats
-from tests.support.harness import ADMIN_TOKEN, DEADLINE, Pipeline, eventually
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.pipeline import ADMIN_TOKEN, Pipeline
 
 _SESSION_MS, _HEARTBEAT_MS = 3000, 500
 _METADATA = "metadata", "_client._sync_task"

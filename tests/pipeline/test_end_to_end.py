@@ -7,8 +7,8 @@ import random
 import httpx
 import pytest
 
-from tests.support.ecgs import EXAMPLES
-from tests.support.harness import Pipeline, crossings, insights
+from tests.support.ecgs import EXAMPLES, crossings, insights
+from tests.support.pipeline import Pipeline
 
 
 async def test_every_example_of_the_definition_is_counted(pipeline: Pipeline) -> None:

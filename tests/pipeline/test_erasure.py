@@ -19,10 +19,12 @@ from shared.kafka.clients import admin_client, new_reader, partition_for, worker
 from shared.kafka.topics import Topic, Topics
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
+from tests.support.conditions import eventually
+from tests.support.ecgs import insights
 from tests.support.events import stream
-from tests.support.harness import ADMIN_TOKEN, SECRET, NewPipeline, Pipeline, eventually, insights
 from tests.support.messages import dead_letter
 from tests.support.metrics import scrape
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, NewPipeline, Pipeline
 from tests.support.reading import submit
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}

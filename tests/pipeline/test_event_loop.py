@@ -7,7 +7,7 @@ the client's metadata task, and the process hangs. See docs/decisions/0023-event
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.support.harness import Pipeline
+from tests.support.pipeline import Pipeline
 
 
 def test_no_process_runs_on_uvloop_where_it_is_installed(pipeline: Pipeline) -> None:

@@ -11,9 +11,10 @@ from aiokafka import AIOKafkaProducer
 
 from shared.kafka.topics import Topics
 from shared.settings import Settings
-from tests.support.ecgs import EXPECTED, LEADS, submit
+from tests.support.conditions import eventually
+from tests.support.ecgs import EXPECTED, LEADS, insights, submit
 from tests.support.events import Stream, stream
-from tests.support.harness import NewPipeline, Pipeline, eventually, insights
+from tests.support.pipeline import NewPipeline, Pipeline
 
 
 async def test_a_stream_has_all_ecgs_of_its_user_and_no_others(pipeline: Pipeline) -> None:

@@ -10,8 +10,9 @@ import pytest
 from ingest_api.users import tokens
 from shared.kafka.topics import Topics
 from tests.support.brokers import Broker
-from tests.support.ecgs import EXPECTED, LEADS, insights_through_failover, submit
-from tests.support.harness import NewPipeline, Pipeline, eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import EXPECTED, LEADS, insights, insights_through_failover, submit
+from tests.support.pipeline import NewPipeline, Pipeline
 
 pytestmark = pytest.mark.slow
 

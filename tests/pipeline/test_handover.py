@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from local_stack.broker import free_port
+from tests.support.conditions import eventually
 from tests.support.ecgs import all_have_insights, backlog, submit
-from tests.support.harness import NewPipeline, eventually
 from tests.support.metrics import scrape
+from tests.support.pipeline import NewPipeline
 
 pytestmark = pytest.mark.slow
 

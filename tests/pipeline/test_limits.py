@@ -11,7 +11,7 @@ from ecg_client import EcgClient, Recording
 from ingest_api.users import tokens
 from tests.support.authentication import ACCEPTED, NOBODYS, ask
 from tests.support.brokers import Broker
-from tests.support.harness import ADMIN_TOKEN, NewPipeline, Pipeline
+from tests.support.pipeline import ADMIN_TOKEN, NewPipeline, Pipeline
 
 ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}
 LIMIT = 4

@@ -20,8 +20,11 @@ from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics
 from stream_agents.faust_fixes.poll import Poll
 from tests.support.brokers import Broker
+from tests.support.conditions import eventually
 from tests.support.ecgs import LEADS, insights_through_failover
-from tests.support.harness import ADMIN_TOKEN, ROOT, SECRET, NewPipeline, Pipeline, Process, eventually
+from tests.support.paths import ROOT
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, NewPipeline, Pipeline
+from tests.support.process import Process
 
 JSON = {"content-type": "application/json"}
 # As JSON its digits are in a message, packed its bytes, which are letters.
@@ -65,7 +68,7 @@ async def logged(new_module_pipeline: NewPipeline) -> AsyncIterator[Pipeline]:
     pipeline = new_module_pipeline(ECG_LOG_FORMAT="json", ECG_ACCESS_LOG="true")
     pipeline.start_gateway()
     pipeline.start_worker(QUOTING)
-    await pipeline._ready(pipeline.gateways[0])
+    await pipeline.ready()
     yield pipeline
 
 
@@ -153,7 +156,7 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
         ECG_MAX_BODY_BYTES="20000",
     )
     gateway, worker = pipeline.start_gateway(), pipeline.start_worker(QUOTING)
-    await pipeline._ready(gateway)
+    await pipeline.ready()
     token = await pipeline.register("clinic")
     topic = Topics(pipeline.settings).submissions.name
     good, key = {"leads": MARKED, "label": "Telltale label"}, {"idempotency-key": "Telltale-key"}
@@ -223,7 +226,7 @@ async def test_an_outage_does_not_fill_the_log(
     pipeline = new_pipeline(broker, ECG_LOG_FORMAT="json")
     pipeline.start_gateway()
     pipeline.start_worker()
-    await pipeline._ready(pipeline.gateways[0])
+    await pipeline.ready()
     broker.kill()
     processes = [*pipeline.gateways, *pipeline.workers]
 

@@ -16,9 +16,10 @@ from local_stack.broker import free_port
 from shared.kafka.topics import Topics
 from shared.worker_protocol.auth import InternalAuth
 from tests.support.brokers import Broker
+from tests.support.conditions import eventually
 from tests.support.ecgs import LEADS, insights_through_failover, submit
-from tests.support.harness import SECRET, NewPipeline, Pipeline, eventually
 from tests.support.metrics import scrape
+from tests.support.pipeline import SECRET, NewPipeline, Pipeline
 
 # A worker that stores nothing while a file exists.
 HELD = """

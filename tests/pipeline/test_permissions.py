@@ -36,10 +36,13 @@ from shared.kafka.clients import admin_client, client_options, new_producer, new
 from shared.kafka.topics import Topics
 from shared.settings import Settings
 from tests.support.brokers import KafkaBroker
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.ecgs import insights
 from tests.support.events import stream
-from tests.support.harness import ADMIN_TOKEN, DEADLINE, ROOT, Pipeline, eventually, insights
 from tests.support.messages import found, message
 from tests.support.metrics import scrape
+from tests.support.paths import ROOT
+from tests.support.pipeline import ADMIN_TOKEN, Pipeline
 
 # A user who may write to no topic at all may not produce idempotently either, and gets the error of the cluster first.
 REFUSED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)

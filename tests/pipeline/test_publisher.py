@@ -7,7 +7,7 @@ from ingest_api.kafka.publisher import Publisher
 from shared.kafka.topics import Topics
 from tests.support.brokers import Broker
 from tests.support.ecgs import all_have_insights, backlog
-from tests.support.harness import NewPipeline, Pipeline
+from tests.support.pipeline import NewPipeline, Pipeline
 
 # A worker that sends the third batch of every partition with a sequence number that the broker does not expect.
 OUT_OF_STEP = """

@@ -14,7 +14,9 @@ from aiokafka import AIOKafkaProducer
 
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
-from tests.support.harness import Pipeline, eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import insights
+from tests.support.pipeline import Pipeline
 from tests.support.reading import ECG, pages, row, submit
 
 UNKNOWN = "00000000-0000-8000-8000-000000000000"

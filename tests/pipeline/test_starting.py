@@ -10,8 +10,11 @@ from local_stack.broker import free_port
 from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics, create
 from tests.support.brokers import Broker
-from tests.support.harness import NewPipeline, Process, eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import insights
 from tests.support.link import Link
+from tests.support.pipeline import NewPipeline
+from tests.support.process import Process
 
 
 async def test_processes_wait_for_the_brokers(new_pipeline: NewPipeline) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from shared.security.ids import IdIssuer
 from tests.support.brokers import Broker
+from tests.support.conditions import eventually
 from tests.support.ecgs import LEADS
-from tests.support.harness import SECRET, Gateway, NewPipeline, Pipeline, eventually
+from tests.support.pipeline import SECRET, Gateway, NewPipeline, Pipeline
 
 pytestmark = pytest.mark.slow
 

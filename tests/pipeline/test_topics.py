@@ -16,7 +16,9 @@ from local_stack.broker import free_port
 from shared.kafka.clients import admin_client
 from shared.kafka.topics import Topic, Topics
 from tests.support.brokers import Broker
-from tests.support.harness import NewPipeline, Pipeline, Process, eventually
+from tests.support.conditions import eventually
+from tests.support.pipeline import NewPipeline, Pipeline
+from tests.support.process import Process
 
 pytestmark = pytest.mark.slow
 

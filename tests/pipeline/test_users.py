@@ -18,8 +18,9 @@ from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics
 from tests.support.authentication import ACCEPTED, NOBODYS, ask
 from tests.support.brokers import Broker, KafkaBroker, security
-from tests.support.harness import ADMIN_TOKEN, DEADLINE, NewPipeline, Pipeline, eventually
+from tests.support.conditions import DEADLINE, eventually
 from tests.support.link import Link
+from tests.support.pipeline import ADMIN_TOKEN, NewPipeline, Pipeline
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 

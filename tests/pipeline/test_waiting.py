@@ -13,8 +13,9 @@ from aiokafka import AIOKafkaProducer
 
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
+from tests.support.conditions import eventually
 from tests.support.ecgs import EXPECTED, LEADS, backlog, submit
-from tests.support.harness import SECRET, NewPipeline, Pipeline, eventually
+from tests.support.pipeline import SECRET, NewPipeline, Pipeline
 
 PENDING = {"detail": "Insights are still being processed"}
 # Seconds until the waiting queries have surely reached the worker.

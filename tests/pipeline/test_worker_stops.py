@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.support.brokers import Broker
-from tests.support.harness import NewPipeline, Worker, eventually
+from tests.support.conditions import eventually
+from tests.support.pipeline import NewPipeline, Worker
 
 pytestmark = pytest.mark.slow
 

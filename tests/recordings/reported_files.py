@@ -1,7 +1,7 @@
 """Files in layouts that users reported, if they are at hand, and the right ECG of each."""
 
 from tests.recordings.case import Case, ExpectedLead, lead
-from tests.support.harness import RECORDINGS
+from tests.support.paths import RECORDINGS
 
 REPORTED = RECORDINGS.parent / "cases"
 

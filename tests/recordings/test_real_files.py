@@ -7,7 +7,7 @@ import pytest
 import wfdb
 
 from ecg_client.recordings import read
-from tests.support.harness import RECORDINGS
+from tests.support.paths import RECORDINGS
 
 _TWELVE = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
 

@@ -23,7 +23,8 @@ from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from stream_agents.insights import INSIGHTS
 from tests.support.documented import answers, async_api, openapi, validator
-from tests.support.harness import ROOT, missing
+from tests.support.paths import ROOT
+from tests.support.tools import missing
 from tests.unit.strategies import ecgs
 
 # The official schemas of AsyncAPI, which are only published as an npm package.

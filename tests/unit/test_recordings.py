@@ -19,7 +19,7 @@ from ecg_client.recordings import Calibration, Recording, UnreadableRecording, f
 from ecg_client.requests import encode
 from shared.ecg import Ecg
 from shared.encoding import plain
-from tests.support.harness import recordings
+from tests.support.paths import recordings
 from tests.unit.strategies import ecgs, same
 
 WHEN = datetime.datetime(2026, 11, 24, 10, 30)

@@ -11,7 +11,7 @@ from detect_secrets.settings import transient_settings
 
 from ingest_api.users import tokens
 from ingest_api.users.schemas import EXAMPLE_TOKEN
-from tests.support.harness import ROOT
+from tests.support.paths import ROOT
 
 # Detectors of secrets with a recognisable form. Those that go by entropy or by a variable's name would report hundreds
 # of hashes and tests.
