@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lifetime import as_a_child
 from tests.support.paths import ROOT
 from tests.support.pipeline import ADMIN_TOKEN, Pipeline
-from tests.support.process import as_a_child
 
 # Examples of each call; for a longer run by hand: ECG_HOSTILE_EXAMPLES=1000
 EXAMPLES = os.environ.get("ECG_HOSTILE_EXAMPLES", "25")

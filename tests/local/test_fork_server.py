@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.conditions import DEADLINE
 from tests.support.fork_server import server
-from tests.support.process import as_a_child
+from tests.support.lifetime import as_a_child
 from tests.support.runner import all_gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process is forked")

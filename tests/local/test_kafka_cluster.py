@@ -27,8 +27,8 @@ from local_stack.kafka.cluster import free_ports
 from shared.kafka.clients import new_reader
 from shared.settings import Settings
 from tests.support.conditions import DEADLINE, eventually
+from tests.support.lifetime import as_a_child
 from tests.support.paths import ROOT
-from tests.support.process import as_a_child
 
 TOPIC = "heartbeats"
 

@@ -31,9 +31,9 @@ from shared.security.ids import IdIssuer, is_issued
 from tests.support import fork_server
 from tests.support.conditions import DEADLINE, eventually
 from tests.support.ecgs import crossings, insights
+from tests.support.lifetime import as_a_child
 from tests.support.paths import ROOT, recordings
 from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
-from tests.support.process import as_a_child
 
 ECG = Path(sys.executable).with_name("ecg")
 # What each command imports, but not the command itself, which reads the environment as it is imported.

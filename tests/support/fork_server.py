@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import IO, Any, NoReturn
 
 from local_stack.lifetime import dies_with_parent
+from tests.support.lifetime import as_a_child
 
 _NUMBER = struct.Struct("=i")
 
@@ -79,7 +80,7 @@ class ForkServer:
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
                 stdin=theirs.fileno(),
                 start_new_session=True,
-                preexec_fn=dies_with_parent(),  # noqa: PLW1509 - it takes no lock
+                preexec_fn=as_a_child(),  # noqa: PLW1509 - it takes no lock
             )
 
     def start(self, run: Sequence[str], env: Mapping[str, str], cwd: Path, out: IO[Any], err: IO[Any]) -> Forked:

@@ -4,29 +4,13 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack.lifetime import dies_with_parent
 from tests.support import fork_server
 from tests.support.fork_server import Forked
+from tests.support.lifetime import as_a_child
 from tests.support.paths import ROOT
-
-
-def as_a_child() -> Callable[[], None]:
-    """Return a `preexec_fn` for a process that a test starts.
-
-    The process dies with the one that runs the tests, and does not ignore SIGINT: tests that run in the background or
-    with `nohup` ignore it, and children would inherit that. As with `dies_with_parent`, call it in the main thread.
-    """
-    die = dies_with_parent()
-
-    def prepare() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        die()
-
-    return prepare
 
 
 @dataclass
