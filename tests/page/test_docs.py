@@ -20,7 +20,7 @@ async def test_the_documentation_shows_every_call_and_every_answer(tab: Tab) -> 
             call = tab.page.get_by_role("region", name=f"{method.upper()} {path} {operation['summary']}", exact=True)
             await expect(call.locator("li > p > strong")).to_have_text(sorted(operation["responses"]))
     fields = tab.page.get_by_role("region", name="Fields of the body of POST /ecgs", exact=True)
-    await expect(fields.locator("th code")).to_have_text(["date", "sampling_rate", "leads"])
+    await expect(fields.locator("th code")).to_have_text(["date", "label", "sampling_rate", "leads"])
     await fields.get_by_role("link", name="LeadIn").click()
     await expect(tab.page.locator("#LeadIn:target")).to_be_in_viewport()
     assert {url.removeprefix(tab.url) for url in tab.requests} == {
