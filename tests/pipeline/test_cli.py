@@ -201,7 +201,7 @@ async def test_recordings_are_submitted_and_a_broken_file_does_not_stop_the_othe
             crossings(lead.signal.tolist()) for lead in recording.leads
         ]
     assert by_file[str(broken)]["error"].startswith("not an EDF or BDF file")
-    again = await cli("submit", *files)
+    again = await cli("submit", *files, COLUMNS="250")
     assert again.code == 1
     assert "left out, because their file is missing: vx, vy, vz" in again.err
     for path in recordings():
@@ -320,7 +320,10 @@ async def test_a_files_name_is_its_label_unless_the_user_says_not_to(cli: Cli, t
     [named] = (await cli("submit", "--wait", "--json", night)).lines
     [unnamed] = (await cli("submit", "--wait", "--json", "--no-label", rest)).lines
     listed = await cli("list", "--json")
-    assert {line["id"]: line["label"] for line in listed.lines} == {named["id"]: "night 1.json", unnamed["id"]: None}
+    assert {line["id"]: line.get("label") for line in listed.lines} == {
+        named["id"]: "night 1.json",
+        unnamed["id"]: None,
+    }
     assert [line["id"] for line in (await cli("list", "--json", "--label", "night")).lines] == [named["id"]]
     assert (await cli("list", "--json", "--label", "day")).lines == []
     for shown in (await cli("list"), await cli("show", named["id"])):
