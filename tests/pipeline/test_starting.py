@@ -45,10 +45,12 @@ async def test_a_reader_stops_while_its_fetch_waits_after_an_error(
     settings = new_pipeline(broker).settings
     await create(settings)
     before = asyncio.all_tasks()
-    reader = new_reader(settings, retry_backoff_ms=60_000)
+    reader = new_reader(settings, retry_backoff_ms=10_000)
     await reader.start()
-    reader.assign([TopicPartition(Topics(settings).users.name, 0)])
-    assert not await reader.getmany(timeout_ms=100)
+    partition = TopicPartition(Topics(settings).users.name, 0)
+    reader.assign([partition])
+    assert await reader.position(partition) == 0
+    assert not await reader.getmany(timeout_ms=1000)
     broker.kill()
 
     async def failed() -> bool | None:
