@@ -65,7 +65,7 @@ WORKER_ROOMS: dict[str, set[str]] = {
         *("agent", "batch_report", "data_keys_service", "faust_fixes", "inbox", "metrics_exporter", "outcome_writer"),
         *("processing", "serving", "table"),
     },
-    "__main__": {"app"},
+    "__main__": {"app", "faust_fixes"},
 }
 
 # Names of files in several packages, and what they mean in all of them.
