@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+from functools import cache
 from typing import Any
 
 import jsonschema_rs
@@ -130,6 +131,7 @@ def test_the_asyncapi_file_parses_to_the_document() -> None:
     assert yaml.safe_load((DIRECTORY / "asyncapi.yaml").read_text()) == async_api()
 
 
+@cache
 def payload(name: str) -> Draft202012Validator:
     return validator(async_api()["components"]["schemas"][name], async_api())
 
