@@ -31,7 +31,7 @@ async def insights(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, Any
     """Wait until an accepted ECG is processed, and return its leads' insights; any answer but 202 and 200 fails."""
 
     async def probe() -> list[dict[str, Any]] | None:
-        response = await client.get(f"/ecgs/{ecg_id}/insights")
+        response = await client.get(f"/ecgs/{ecg_id}/insights", headers={"prefer": "wait=10"})
         assert response.status_code in (200, 202), f"{response.status_code}: {response.text}"
         return list(response.json()["leads"]) if response.status_code == 200 else None
 
