@@ -12,7 +12,7 @@ from tests.compose.cluster import Cluster, docker
 from tests.support.conditions import eventually
 from tests.support.paths import ROOT
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = pytest.mark.docker
 
 RULES = ROOT / "observability" / "prometheus" / "alerts.yml"
 

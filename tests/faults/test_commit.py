@@ -16,7 +16,7 @@ from tests.support.conditions import eventually
 from tests.support.messages import PARTITION, found, messages
 from tests.support.pipeline import Pipeline, Worker
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = pytest.mark.kafka
 
 
 async def create_topics(cluster: KafkaCluster, pipeline: Pipeline) -> int:

@@ -18,7 +18,7 @@ from tests.support.ecgs import crossings, insights
 from tests.support.process import Process
 from tests.support.runner import all_gone, children, command_of, exited, ready
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = pytest.mark.kafka
 
 
 @dataclass

@@ -253,7 +253,6 @@ class TestOneNode:
 
 
 @pytest.mark.kafka
-@pytest.mark.slow
 class TestThreeNodes:
     async def test_producing_survives_the_death_of_the_leader_which_comes_back_in_sync(
         self, healthy: KafkaCluster

@@ -36,7 +36,6 @@ def expressions() -> list[str]:
     return [rule["expr"] for rule in rules()] + [t["expr"] for panel in panels() for t in panel["targets"]]
 
 
-@pytest.mark.slow
 async def test_every_metric_in_use_exists_and_every_metric_is_documented(new_pipeline: NewPipeline) -> None:
     pipeline, ports = new_pipeline(), [free_port(), free_port()]
     pipeline.start_gateway(ECG_METRICS_PORT=str(ports[0]))

@@ -231,7 +231,6 @@ async def test_every_format_reaches_the_gateway(cli: Cli, tmp_path: Path) -> Non
     assert "│ I: 2" in done.out
 
 
-@pytest.mark.slow
 async def test_an_interrupted_batch_is_resumed_and_each_file_is_one_ecg(
     cli: Cli, pipeline: Pipeline, tmp_path: Path
 ) -> None:

@@ -346,7 +346,6 @@ async def test_traces_of_a_plain_signal_after_its_user_was_deleted(
 
 
 @pytest.mark.kafka
-@pytest.mark.slow
 async def test_compaction_removes_rows_and_keys_from_the_brokers_disks(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline(**SEALED)
     pipeline.start_gateway()

@@ -140,8 +140,7 @@ async def test_a_dead_letter_keeps_the_id_and_its_line_has_it(logged: Pipeline, 
     assert (await eventually(letter)).key.decode() == response.json()["id"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("form", ["json", "logfmt"])
+@pytest.mark.parametrize("form", ["json", pytest.param("logfmt", marks=pytest.mark.slow)])
 async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline, form: str
 ) -> None:

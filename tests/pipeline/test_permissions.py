@@ -47,7 +47,7 @@ from tests.support.pipeline import ADMIN_TOKEN, Pipeline
 # A user who may write to no topic at all may not produce idempotently either, and gets the error of the cluster first.
 REFUSED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = pytest.mark.kafka
 
 
 @pytest_asyncio.fixture(scope="module")

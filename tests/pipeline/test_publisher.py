@@ -47,7 +47,6 @@ async def test_a_gateway_replaces_its_producer(pipeline: Pipeline) -> None:
         await publisher.stop()
 
 
-@pytest.mark.slow
 async def test_a_worker_replaces_its_producer(new_pipeline: NewPipeline) -> None:
     pipeline, token, accepted = await backlog(new_pipeline, 300)
     worker = pipeline.start_worker(OUT_OF_STEP, ECG_BATCH_SIZE="4")

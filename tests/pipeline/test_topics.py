@@ -20,8 +20,6 @@ from tests.support.conditions import eventually
 from tests.support.pipeline import NewPipeline, Pipeline
 from tests.support.process import Process
 
-pytestmark = pytest.mark.slow
-
 
 def wrong(topics: Topics) -> list[Topic]:
     """Return topics that contradict the settings, each in a different way."""

@@ -41,7 +41,7 @@ async def names(client: httpx.AsyncClient, **query: Any) -> tuple[list[str], str
 
 
 async def test_a_deleted_user_is_gone_everywhere_and_for_good(new_pipeline: NewPipeline) -> None:
-    pipeline = new_pipeline()
+    pipeline = new_pipeline(ECG_QUERY_TIMEOUT="1")
     for _ in range(2):
         pipeline.start_gateway()
     await pipeline.alive()
@@ -201,7 +201,6 @@ async def test_no_token_is_in_topics_or_logs(pipeline: Pipeline) -> None:
         assert token[4:-1] not in gateway.log.read_text()
 
 
-@pytest.mark.slow
 async def test_a_gateway_without_a_broker_accepts_known_tokens_only_for_a_while(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
 ) -> None:
@@ -234,7 +233,6 @@ async def test_a_gateway_without_a_broker_accepts_known_tokens_only_for_a_while(
 
 
 @pytest.mark.kafka
-@pytest.mark.slow
 async def test_known_tokens_are_accepted_while_the_brokers_fail_over(kafka: Distribution, tmp_path: Path) -> None:
     """A frozen node closes no connection: a client that waits for its answers does not notice the failure."""
     replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2"}
@@ -276,7 +274,6 @@ main()
 """
 
 
-@pytest.mark.slow
 async def test_a_gateway_that_is_cut_off_accepts_a_revoked_token_no_longer_than_its_bound(
     new_pipeline: NewPipeline,
 ) -> None:

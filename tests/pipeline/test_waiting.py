@@ -165,7 +165,7 @@ async def test_more_waits_than_a_gateway_holds_are_answered_at_once_and_ended_on
         assert_answered(await polled)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 async def test_a_stopping_gateway_answers_waiting_queries(new_pipeline: NewPipeline, number: int) -> None:
     pipeline = new_pipeline()
     gateway = pipeline.start_gateway()

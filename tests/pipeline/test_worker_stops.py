@@ -11,8 +11,6 @@ from tests.support.brokers import Broker
 from tests.support.conditions import eventually
 from tests.support.pipeline import NewPipeline, Worker
 
-pytestmark = pytest.mark.slow
-
 NewBroker = Callable[[], Awaitable[Broker]]
 
 LIMIT = 8.0
@@ -28,7 +26,7 @@ async def stopped(worker: Worker, number: int) -> int:
     return code
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: signal.Signals(number).name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 async def test_a_worker_stops_in_time_whatever_it_waits_for(
     new_pipeline: NewPipeline, new_broker: NewBroker, number: int
 ) -> None:
