@@ -18,10 +18,11 @@ import pytest_asyncio
 
 from ecg_client import read
 from local_stack.broker import free_port, is_free
+from tests.support.command_line import ecg
 from tests.support.conditions import DEADLINE, eventually
 from tests.support.ecgs import crossings
 from tests.support.metrics import scrape
-from tests.support.paths import ROOT, recordings
+from tests.support.paths import recordings
 from tests.support.process import Process
 from tests.support.runner import all_gone, children, command_of, exited, ready, said
 
@@ -50,7 +51,9 @@ def new_runner(directory: Path) -> Iterator[Process]:
         # With the embedded broker a worker is ready after half of it.
         "ECG_SESSION_TIMEOUT": "3",
     }
-    process = Process("runner", [sys.executable, "-m", "local_stack", "up"], env, directory / "runner.log")
+    argv = [sys.executable, "-m", "local_stack", "up"]
+    # Only the runner is forked: it starts its gateways and workers as always.
+    process = Process("runner", argv, env, directory / "runner.log", imported="local_stack.up")
     yield process
     if process.popen and process.popen.poll() is None:
         process.kill()
@@ -67,8 +70,8 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pro
 async def test_the_printed_lines_and_the_command_line_work_and_a_signal_stops_everything(
     runner: Process, tmp_path: Path
 ) -> None:
-    ecg = str(Path(sys.executable).with_name("ecg"))
-    runner.argv = [ecg, "up"]
+    command = str(Path(sys.executable).with_name("ecg"))
+    runner.argv, runner.imported = [command, "up"], ""
     guide = await ready(runner)
     assert "nothing survives a restart" in guide
     url = f"http://127.0.0.1:{runner.env['ECG_HTTP_PORT']}"
@@ -80,8 +83,8 @@ async def test_the_printed_lines_and_the_command_line_work_and_a_signal_stops_ev
     answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=DEADLINE).stdout
     assert '"leads":[{"name":"I","number_of_zero_crossings":3},{"name":"II","number_of_zero_crossings":1}]' in answer
     (tmp_path / "a.csv").write_text("I\n1\n-1\n")
-    script = f"ECG_TOKEN=$({ecg} users add me) {ecg} submit --wait a.csv && {ecg} produce --as me --packed a.csv"
-    env = {**os.environ, "ECG_DATA_DIR": str(tmp_path)}
+    script = "ECG_TOKEN=$(ecg users add me) ecg submit --wait a.csv && ecg produce --as me --packed a.csv"
+    env = {**os.environ, "ECG_DATA_DIR": str(tmp_path), "PATH": f"{Path(command).parent}:{os.environ['PATH']}"}
     done = await asyncio.to_thread(
         subprocess.run, ["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=DEADLINE
     )
@@ -209,7 +212,7 @@ async def test_a_taken_port_is_named_and_nothing_is_started(runner: Process, var
 
 async def test_a_directory_in_use_is_named_and_not_touched(running: Process, tmp_path: Path) -> None:
     env = {**running.env, "ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port())}
-    other = Process("other", running.argv, env, tmp_path / "other.log")
+    other = Process("other", running.argv, env, tmp_path / "other.log", imported=running.imported)
     other.start()
     assert await exited(other) == 2
     directory = running.env["ECG_DATA_DIR"]
@@ -283,12 +286,8 @@ async def test_the_download_of_kafka_is_announced_and_can_be_interrupted(runner:
 
 
 async def demo(runner: Process, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "ecg_client", "demo", *arguments]
-    env = {**os.environ, **runner.env, "COLUMNS": "100"}
-    done = await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=DEADLINE, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
+    done = await ecg("demo", *arguments, env={**os.environ, **runner.env, "COLUMNS": "100"})
+    return done.code, done.out + done.err
 
 
 async def demo_succeeds(runner: Process) -> bool | None:

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.page.tab import Tab
+from tests.page.tab import APPEARANCES, Tab
 from tests.support.documented import openapi
 
 
@@ -30,8 +30,7 @@ async def test_the_documentation_shows_every_call_and_every_answer(tab: Tab) -> 
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), APPEARANCES)
 async def test_the_documentation_is_accessible(tab: Tab, scheme: Any, width: int) -> None:
     await tab.page.set_viewport_size({"width": width, "height": 844})
     await tab.page.emulate_media(color_scheme=scheme)

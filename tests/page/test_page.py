@@ -15,7 +15,7 @@ from playwright.async_api import FileChooser, Route, expect
 
 from ecg_client.recordings import read
 from stream_agents.insights.zero_crossings import count_zero_crossings
-from tests.page.tab import Tab
+from tests.page.tab import APPEARANCES, Tab
 from tests.support.ecgs import insights
 from tests.support.paths import recordings
 from tests.support.pipeline import Pipeline
@@ -531,8 +531,7 @@ async def test_a_printed_ecg_is_in_true_millimetres(desk: Tab) -> None:
     assert await desk.page.locator("#canvas").evaluate("canvas => canvas.style.width") == ""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), APPEARANCES)
 async def test_the_page_is_accessible(tab: Tab, token: str, tmp_path: Path, scheme: Any, width: int) -> None:
     await tab.page.set_viewport_size({"width": width, "height": 844})
     await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

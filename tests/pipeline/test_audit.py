@@ -287,7 +287,7 @@ async def test_a_request_that_cannot_be_put_on_record_is_not_answered(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
 ) -> None:
     broker = await new_broker()
-    pipeline = new_pipeline(broker, ECG_QUERY_TIMEOUT="0.5", ECG_PUBLISH_TIMEOUT="1")
+    pipeline = new_pipeline(broker, ECG_QUERY_TIMEOUT="0.5", ECG_PUBLISH_TIMEOUT="3")
     pipeline.start_gateway()
     pipeline.start_gateway(ECG_AUDIT="false")
     pipeline.start_worker()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import edfio
@@ -28,29 +27,14 @@ from local_stack.broker import free_port
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer, is_issued
-from tests.support import fork_server
+from tests.support.command_line import Done, ecg
 from tests.support.conditions import DEADLINE, eventually
 from tests.support.ecgs import crossings, insights
 from tests.support.lifetime import as_a_child
-from tests.support.paths import ROOT, recordings
+from tests.support.paths import recordings
 from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
 
 ECG = Path(sys.executable).with_name("ecg")
-# What each command imports, but not the command itself, which reads the environment as it is imported.
-LIBRARIES = ("ecg_client.batch", "ecg_client.kafka", "edfio", "rich.progress", "rich.table", "typer", "wfdb")
-
-
-@dataclass
-class Done:
-    """The exit code and the output of a command."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [orjson.loads(line) for line in self.out.splitlines()]
 
 
 @dataclass
@@ -60,13 +44,7 @@ class Cli:
     env: dict[str, str]
 
     async def __call__(self, *arguments: str | Path, **env: str) -> Done:
-        with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
-            run = ["-m", "ecg_client", *map(str, arguments)]
-            running = fork_server.start(run, {**self.env, **env}, ROOT, out, err, *LIBRARIES)
-            code = await asyncio.to_thread(running.wait, DEADLINE)
-            for file in (out, err):
-                file.seek(0)
-            done = Done(code, out.read(), err.read())
+        done = await ecg(*arguments, env={**self.env, **env})
         assert "Traceback" not in done.err, done.err
         assert "\x1b" not in done.out + done.err
         return done
@@ -238,9 +216,12 @@ async def test_an_interrupted_batch_is_resumed_and_each_file_is_one_ecg(
     files = [write(tmp_path, f"{number}.json", [1, -1] * number) for number in range(1, 201)]
     running = cli.start("submit", "--json", "--concurrency", "2", *files)
     assert running.stdout is not None
+    assert running.stderr is not None
     first = [orjson.loads(await asyncio.to_thread(running.stdout.readline)) for _ in range(60)]
     running.send_signal(signal.SIGINT)
-    rest, complaint = await asyncio.to_thread(running.communicate, timeout=DEADLINE)
+    # Not by `communicate`, which knows nothing of lines that were read ahead.
+    rest, complaint = await asyncio.to_thread(running.stdout.read), await asyncio.to_thread(running.stderr.read)
+    await asyncio.to_thread(running.wait, DEADLINE)
     first += [orjson.loads(line) for line in rest.splitlines()]
     assert running.returncode == 130
     assert complaint == f"ecg: interrupted, {len(first)} of 200 files sent; the same command resumes\n"

@@ -447,7 +447,7 @@ async def test_a_frozen_broker_delays_a_submission_and_loses_none(
     new_broker: Callable[[], Any], new_pipeline: Callable[..., Pipeline]
 ) -> None:
     broker: Broker = await new_broker()
-    pipeline = new_pipeline(on=broker, ECG_PUBLISH_TIMEOUT="1")
+    pipeline = new_pipeline(on=broker, ECG_PUBLISH_TIMEOUT="3")
     pipeline.start_gateway()
     pipeline.start_worker()
     await pipeline.ready()
@@ -456,7 +456,7 @@ async def test_a_frozen_broker_delays_a_submission_and_loses_none(
         broker.pause()
         submitting = asyncio.create_task(client.submit(RECORDING, "before"))
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(submitting), 1.5)
+            await asyncio.wait_for(asyncio.shield(submitting), 3.5)
         assert "submission not acknowledged" in pipeline.gateways[0].tail()
         broker.resume()
         assert await submitting == ecg_id

@@ -134,7 +134,7 @@ async def test_submissions_are_refused_while_the_broker_does_not_answer(
 ) -> None:
     """They get 503 with a Retry-After, memory stays bounded, and the gateway recovers by itself."""
     broker = await new_broker()
-    pipeline = new_pipeline(broker, ECG_PUBLISH_TIMEOUT="1", ECG_MAX_INFLIGHT_BYTES=str(1 << 20))
+    pipeline = new_pipeline(broker, ECG_PUBLISH_TIMEOUT="3", ECG_MAX_INFLIGHT_BYTES=str(1 << 20))
     pipeline.start_gateway()
     pipeline.start_worker()
     await pipeline.ready()

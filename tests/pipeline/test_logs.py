@@ -151,7 +151,7 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
         ECG_LOG_LEVEL="DEBUG",
         ECG_LOG_FORMAT=form,
         ECG_ACCESS_LOG="true",
-        ECG_PUBLISH_TIMEOUT="2",
+        ECG_PUBLISH_TIMEOUT="3",
         ECG_MAX_BODY_BYTES="20000",
     )
     gateway, worker = pipeline.start_gateway(), pipeline.start_worker(QUOTING)

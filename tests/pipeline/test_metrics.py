@@ -261,7 +261,7 @@ async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
     new_broker: Callable[[], asyncio.Future[Broker]], new_pipeline: NewPipeline
 ) -> None:
     broker, port = await new_broker(), free_port()
-    pipeline = new_pipeline(broker, ECG_PUBLISH_TIMEOUT="1", ECG_MAX_INFLIGHT_BYTES=str(1 << 20))
+    pipeline = new_pipeline(broker, ECG_PUBLISH_TIMEOUT="3", ECG_MAX_INFLIGHT_BYTES=str(1 << 20))
     pipeline.start_gateway(ECG_METRICS_PORT=str(port))
     pipeline.start_worker()
     await pipeline.ready()

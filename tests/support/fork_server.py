@@ -9,6 +9,7 @@ command, and the compose file and the benchmarks do.
 The server dies with the tests, and every forked process with the server.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -171,4 +172,6 @@ if __name__ == "__main__":
         if module.endswith(".__main__"):
             # `-m` runs it as another module.
             del sys.modules[module]
+    # A collection would copy what the programs share.
+    gc.freeze()
     _run(_serve())
