@@ -45,7 +45,7 @@ Try it, in another terminal:
     -d '{{"leads": [{{"name": "I", "signal": [1, 0, -1, 0, 1, 0, 0, 1]}}, {{"name": "II", "signal": [1, 0, -1]}}]}}' \\
     | sed 's/.*"id":"\\([^"]*\\)".*/\\1/')
 
-  curl -s {url}/ecgs/$ID/insights -H "x-user-token: $TOKEN"
+  curl -s {url}/ecgs/$ID/insights -H "x-user-token: $TOKEN" -H 'prefer: wait=10'
 
 or: make demo
 
