@@ -55,7 +55,7 @@ class _Client:
 
     @property
     def _trust_env(self) -> bool:
-        """Whether to use the environment's proxy, which could not reach a gateway on this machine."""
+        """True if requests go through the environment's proxy, which cannot reach a gateway on this machine."""
         return urlsplit(self._url).hostname not in {"127.0.0.1", "::1", "localhost"}
 
 

@@ -51,7 +51,7 @@ class Following:
         if not answer.is_success:
             Call[None]("GET", "/events", {}, {}).result(answer)
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
-            raise UnexpectedAnswer(f"{answer.url} answers with no stream of events")
+            raise UnexpectedAnswer(f"{answer.url} does not answer with a stream of events")
         self._failing_since, self._failures, self._buffer = None, 0, b""
 
     def read(self, chunk: bytes) -> Iterator[Event]:
@@ -98,4 +98,4 @@ def _event(last_id: str, data: bytes) -> Event:
         error = None if insights else document["detail"]
         return Event(last_id, document["ecg_id"], insights, error, document.get("label"))
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise UnexpectedAnswer("the stream holds what is no event of a gateway") from None
+        raise UnexpectedAnswer("the stream contains an event that no gateway sends") from None

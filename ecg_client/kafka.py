@@ -54,7 +54,7 @@ class DeadLetter:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it holds the message; one that was too large is left out, and only its place is named."""
+        """True if it holds the message: one that was too large is left out, and only its place is named."""
         return all(name != "dlq-left-out-bytes" for name, _ in self.headers)
 
     @property

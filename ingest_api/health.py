@@ -15,7 +15,7 @@ router = APIRouter(tags=["health"])
 
 
 class Readiness(BaseModel):
-    """Whether the gateway can serve, and if not, what is missing: `broker`, `users` or `worker`."""
+    """The readiness of the gateway, and the missing parts if it is not ready: `broker`, `users` or `worker`."""
 
     status: Annotated[str, Field(examples=["ready"])]
     missing: list[str]

@@ -27,8 +27,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+/=-]{0,127}")
 _FIRST_KEYS = ["timestamp", "level", "logger", "event"]
 # At INFO they log every step of every service, which helps only to debug them.
 _TALKATIVE = ("aiokafka", "faust", "mode")
-# A line of theirs is written once in so many seconds: in an outage every Kafka client of a process logs each attempt to
-# connect, together a hundred lines a second, which fill a disk.
+# Seconds in which a line of theirs is written only once: in an outage, every Kafka client of a process logs each
+# attempt to connect, together a hundred lines a second, which fill a disk.
 _REPEAT_AFTER = 10.0
 _REMEMBERED_LINES = 1000
 # At DEBUG they log messages and the bytes of requests, so they never log at that level.

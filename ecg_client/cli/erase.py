@@ -42,5 +42,5 @@ def erase(
             if json:
                 output.json_line({"ecg_id": ecg_id, "erased": carried_out})
             elif not carried_out:
-                output.complain(f"{ecg_id}: will be erased as soon as a worker is there")
+                output.complain(f"{ecg_id}: will be erased once a worker can be reached")
     raise typer.Exit(code)

@@ -88,4 +88,4 @@ def delete(name: Name, url: options.Url = None, admin_token: options.AdminToken 
     target, token = options.admin(url, admin_token)
     with EcgClient(target) as client:
         if not client.delete_user(name, token):
-            output.complain("the token opens nothing any more; the ECGs will be erased as soon as workers are there")
+            output.complain("the token is revoked; the ECGs will be erased once the workers can be reached")

@@ -1,4 +1,4 @@
-"""What stands on the topic `ecg.users`: a record for each user, with the digest of the token."""
+"""The records of the topic `ecg.users`: one for each user, with the digest of the token."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class UserRecord(msgspec.Struct, omit_defaults=True):
-    """What the topic says of a user: their first token is of `created_at`, this one of `issued_at`."""
+    """A user: registered at `created_at`, with a token that was issued at `issued_at` (None: at the registration)."""
 
     username: str
     token_digest: str
@@ -28,6 +28,6 @@ def decode(value: bytes) -> UserRecord:
     """Decode a record.
 
     Raises:
-        msgspec.DecodeError: if it is none.
+        msgspec.DecodeError: if the value is not a user record.
     """
     return _decoder.decode(value)

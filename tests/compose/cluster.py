@@ -159,7 +159,7 @@ class Cluster:
         await eventually(probe, interval=0.5, what=f"{container.inspect()['Name']} healthy")
 
     def pipeline(self) -> Pipeline:
-        """Return it as what tests know: two gateways, which are both the proxy."""
+        """Return the cluster as a pipeline for tests of any pipeline; each of its two gateways is the proxy."""
         pipeline = Pipeline(ForeignBroker(self.bootstrap_servers), self.directory)
         pipeline.gateways += [Gateway("proxy", [], {}, self.directory / "proxy.log", url=self.url)] * 2
         return pipeline

@@ -1,4 +1,4 @@
-"""What the tests of the cluster share: it, whole again after each of them, and a user."""
+"""Fixtures of the cluster's tests: the cluster, which is repaired after each test, and clients of it."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Whoever submits ECGs and asks for their insights all the time, through the proxy."""
+"""Clients that submit ECGs and read their insights through the proxy, without a pause."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ _ATTEMPTS = 3
 
 
 class Load:
-    """Several clients that keep their connections; the block has what they were told.
+    """Several clients that keep their connections, for a block; `accepted` and `failures` hold the answers.
 
     Args:
         url: of the proxy.

@@ -1,4 +1,4 @@
-"""The proxy: what goes through it whole, and whose wrong tokens count for whom."""
+"""The proxy: large bodies pass unchanged, and wrong tokens count for the address of their client."""
 
 import httpx
 import pytest

@@ -35,7 +35,7 @@ READ = """async ({files, csv}) => {
     return results;
 }"""
 
-# Widths and colour schemes: what is wrong with one of them shows in any pair that has it.
+# Widths and colour schemes. Two pairs cover every value, because a fault depends on the width or on the scheme.
 APPEARANCES = [
     (390, "light"),
     (1440, "dark"),

@@ -1,4 +1,4 @@
-"""Lines of the log: complete enough to follow a request, and without a word of what is nobody else's business."""
+"""Log lines: they are enough to follow a request, and contain no health data and no token."""
 
 import asyncio
 import json

@@ -40,7 +40,7 @@ async def test_a_worker_stops_in_time_whatever_it_waits_for(
     try:
         assert await stopped(worker, number) == 0
         fresh = pipeline.start_worker()
-        # Until it waits for the broker: nobody can be asked, as its server is not up yet.
+        # Until it waits for the broker. There is no condition to poll, because its web server is not up yet.
         await asyncio.sleep(1)
         assert await stopped(fresh, number) in (0, -number)
     finally:

@@ -46,7 +46,7 @@ async def test_a_full_inbox_takes_no_more_until_its_batch_is_taken() -> None:
 
 @pytest.fixture
 def app() -> SimpleNamespace:
-    """What the check asks of the worker's app: whether it rebalances, and what was fetched and stored."""
+    """The part of the worker's app that the check uses: its rebalances, and the offsets fetched and stored."""
     return SimpleNamespace(rebalancing=False, consumer=SimpleNamespace(offsets=Offsets[TP]()))
 
 

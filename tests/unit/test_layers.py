@@ -23,8 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contracts": {"shared", "ingest_api", "stream_agents"},
 }
 
-# The gateway's rooms, and what each imports of the others: imports go down only. The audit knows no feature, everything
-# that is asked by somebody knows the users, and erasures need queries to see that they are carried out.
+# The gateway's rooms, and the others that each may import: imports go down only. The audit imports no feature, features
+# with calls for users import `users`, and `erasures` imports `queries` to see that an erasure is carried out.
 FOUNDATION = {"http", "kafka", "metrics"}
 FEATURES = {
     "audit": FOUNDATION,

@@ -373,7 +373,7 @@ def test_a_message_with_a_destroyed_key_is_a_dead_letter_and_erased() -> None:
     assert isinstance(outcome, Rejected)
     assert outcome.error_class == "KeyDestroyed"
     assert isinstance(outcome.stored, Erased)
-    # Whoever produces on the topic can name a key that does not exist: that is no erasure of a row.
+    # Any producer can name a key that does not exist, so such a message must not erase an existing row.
     for row in (
         insights_message.Insights(issued, "u", [{"name": "I"}]),
         insights_message.erased(issued, 9),
