@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from contracts.messages import COMPONENTS, Message, messages
-from shared.kafka.topics import Topic, Topics
+from shared.kafka.topic import Topic
+from shared.kafka.topics import Topics
 from shared.settings import Settings
 
 _BINDING_VERSION: Final = "0.5.0"

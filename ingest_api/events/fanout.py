@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from shared.kafka.clients import new_reader
-from shared.kafka.topics import Topic
+from shared.kafka.topic import Topic
 from shared.logging_setup import tell
 from shared.messages import insights
 from shared.settings import MIB, Settings

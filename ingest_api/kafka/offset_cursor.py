@@ -5,7 +5,7 @@ import hmac
 
 import msgspec
 
-from shared.kafka.topics import Topic
+from shared.kafka.topic import Topic
 from shared.settings import Settings
 
 _TAG_BYTES = 8

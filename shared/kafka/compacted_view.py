@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from shared.kafka.client_watch import end, watched
 from shared.kafka.clients import new_reader
 from shared.kafka.patience import attempts
-from shared.kafka.topics import Topic
+from shared.kafka.topic import Topic
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -3,10 +3,8 @@
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from shared.kafka.topics import Topic
+from shared.kafka.topic import Topic
 
 _MIN_INSYNC_REPLICAS = "min.insync.replicas"
 _UNLIMITED = "-1"
@@ -47,7 +45,7 @@ class _Effect:
     harmless: bool = False
 
 
-def differences(topic: "Topic", found: Found, servers: str) -> list[Difference]:
+def differences(topic: Topic, found: Found, servers: str) -> list[Difference]:
     """Return all differences between a topic and the settings.
 
     Args:
@@ -63,7 +61,7 @@ def differences(topic: "Topic", found: Found, servers: str) -> list[Difference]:
     ]
 
 
-def _partitions(topic: "Topic", found: Found) -> Iterator[Difference]:
+def _partitions(topic: Topic, found: Found) -> Iterator[Difference]:
     if found.partitions == topic.partitions:
         return
     if variable := topic.variables.get("partitions"):
@@ -80,14 +78,14 @@ def _partitions(topic: "Topic", found: Found) -> Iterator[Difference]:
     yield _difference(topic, f"partitions={found.partitions}", "partitions", topic.partitions, effect, remedy=remedy)
 
 
-def _replicas(topic: "Topic", found: Found) -> Iterator[Difference]:
+def _replicas(topic: Topic, found: Found) -> Iterator[Difference]:
     if found.replicas < topic.replicas:
         effect = _Effect("fewer brokers may fail before records are lost")
         remedy = f"add copies with kafka-reassign-partitions.sh, or set ECG_REPLICATION_FACTOR={found.replicas}"
         yield _difference(topic, f"replicas={found.replicas}", "replicas", topic.replicas, effect, remedy=remedy)
 
 
-def _min_insync_replicas(topic: "Topic", found: Found, servers: str) -> Iterator[Difference]:
+def _min_insync_replicas(topic: Topic, found: Found, servers: str) -> Iterator[Difference]:
     if _MIN_INSYNC_REPLICAS not in found.config:
         return
     least, wanted = int(found.config[_MIN_INSYNC_REPLICAS]), topic.min_insync_replicas
@@ -108,7 +106,7 @@ def _min_insync_replicas(topic: "Topic", found: Found, servers: str) -> Iterator
     yield _difference(topic, has, _MIN_INSYNC_REPLICAS, wanted, effect, remedy=remedy)
 
 
-def _config(topic: "Topic", found: Found, servers: str) -> Iterator[Difference]:
+def _config(topic: Topic, found: Found, servers: str) -> Iterator[Difference]:
     for name, wanted in topic.config.items():
         if name in found.config and (effect := _EFFECTS[name](wanted, found.config[name])):
             remedy = _alter(topic, servers, name, wanted)
@@ -156,12 +154,12 @@ _EFFECTS: dict[str, Callable[[str, str], _Effect | None]] = {
 }
 
 
-def _difference(topic: "Topic", has: str, name: str, wanted: object, effect: _Effect, *, remedy: str) -> Difference:
+def _difference(topic: Topic, has: str, name: str, wanted: object, effect: _Effect, *, remedy: str) -> Difference:
     variable = topic.variables.get(name)
     says = f"{variable} says {wanted}" if variable else f"the pipeline needs {wanted}"
     return Difference(f"topic {topic.name} has {has}, but {says} ({effect.text}): {remedy}", effect.harmless)
 
 
-def _alter(topic: "Topic", servers: str, name: str, value: str) -> str:
+def _alter(topic: Topic, servers: str, name: str, value: str) -> str:
     command = ["kafka-configs.sh", "--bootstrap-server", servers, "--alter", "--entity-type", "topics"]
     return f"run {shlex.join([*command, '--entity-name', topic.name, '--add-config', f'{name}={value}'])}"

@@ -3,10 +3,8 @@
 import asyncio
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import structlog
-from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
@@ -18,6 +16,7 @@ from aiokafka.errors import (
 
 from shared.kafka.clients import admin_client
 from shared.kafka.patience import attempts
+from shared.kafka.topic import Topic
 from shared.kafka.topic_differences import Found, differences
 from shared.logging_setup import configure as configure_logging
 from shared.messages import insights
@@ -28,31 +27,6 @@ log = structlog.get_logger(__name__)
 _HOUR_MS = 3_600_000
 _OF_PARTITIONS = {"partitions": "ECG_PARTITIONS"}
 _OF_COPIES = {"replicas": "ECG_REPLICATION_FACTOR", "min.insync.replicas": "ECG_MIN_INSYNC_REPLICAS"}
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """A topic as the settings want it.
-
-    Attributes:
-        name: its name.
-        partitions: number of partitions.
-        config: configuration that the pipeline relies on.
-        replicas: copies of each partition.
-        min_insync_replicas: copies that must have a record before it is acknowledged.
-        variables: maps names of values above to the environment variables that set them.
-    """
-
-    name: str
-    partitions: int
-    config: dict[str, str] = field(default_factory=dict)
-    replicas: int = 1
-    min_insync_replicas: int = 1
-    variables: dict[str, str] = field(default_factory=dict)
-
-    def all_partitions(self) -> list[TopicPartition]:
-        """Return the partitions in their order."""
-        return [TopicPartition(self.name, number) for number in range(self.partitions)]
 
 
 class TopicsDifferError(Exception):

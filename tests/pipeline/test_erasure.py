@@ -16,7 +16,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from local_stack.broker import free_port
 from shared.kafka.clients import admin_client, new_reader, partition_for, worker_group
-from shared.kafka.topics import Topic, Topics
+from shared.kafka.topic import Topic
+from shared.kafka.topics import Topics
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from tests.support.conditions import eventually

@@ -20,7 +20,8 @@ import pytest
 from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
 from shared.kafka.clients import partition_for
-from shared.kafka.topics import Topic, Topics
+from shared.kafka.topic import Topic
+from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
 from tests.support.conditions import eventually
 from tests.support.ecgs import crossings, insights

@@ -14,7 +14,8 @@ from aiokafka.errors import KafkaConnectionError
 
 from local_stack.broker import free_port
 from shared.kafka.clients import admin_client
-from shared.kafka.topics import Topic, Topics
+from shared.kafka.topic import Topic
+from shared.kafka.topics import Topics
 from tests.support.brokers import Broker
 from tests.support.conditions import eventually
 from tests.support.pipeline import NewPipeline, Pipeline

@@ -13,7 +13,8 @@ from ingest_api.users import tokens
 from shared import encoding
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
-from shared.kafka.topics import Topic, Topics
+from shared.kafka.topic import Topic
+from shared.kafka.topics import Topics
 from shared.logging_setup import valid_request_id
 from shared.messages.erasures import Erasures
 from shared.security.data_keys import DataKeys

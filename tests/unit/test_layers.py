@@ -105,15 +105,12 @@ def modules() -> dict[str, Path]:
 
 @cache
 def imports() -> dict[str, set[str]]:
-    """Return the modules of the project that each of its modules imports when it runs."""
+    """Return the modules of the project that each of its modules imports, also for types or inside a function."""
     return {name: set(imported(path)) - {name} for name, path in modules().items()}
 
 
 def imported(path: Path) -> Iterator[str]:
-    tree = ast.parse(path.read_text())
-    # What only a type checker imports stands at the top of a file.
-    tree.body = [statement for statement in tree.body if not is_for_types(statement)]
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules())
         elif isinstance(node, ast.ImportFrom):
@@ -121,10 +118,6 @@ def imported(path: Path) -> Iterator[str]:
             full = [f"{node.module}.{alias.name}" for alias in node.names]
             names = {name if name in modules() else node.module for name in full}
             yield from names & modules().keys()
-
-
-def is_for_types(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test)
 
 
 def between(level: int, package: str = "") -> dict[str, set[str]]:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
+from shared.kafka.topic import Topic
 from shared.kafka.topic_differences import Difference, Found, differences
-from shared.kafka.topics import Topic, Topics
+from shared.kafka.topics import Topics
 from shared.settings import Settings
 
 SECRET = "s" * 32
