@@ -66,14 +66,14 @@ function tellToken(problem) {
 async function tryToken(token) {
   // No gateway issues such a token, and a header cannot carry all characters.
   if (!/^[\x21-\x7e]+$/.test(token)) {
-    signOut(token ? "This is no token: it has spaces, or characters that none has." : "Enter your token.");
+    signOut(token ? "This is not a token: tokens contain neither spaces nor special characters." : "Enter your token.");
     return false;
   }
   const ending = new AbortController();
   const gateway = new Gateway(token, () => {
     if (!ending.signal.aborted) {
       ending.abort();
-      signOut(session ? "Your token is not valid any more: a new one was issued." : "Wrong token.");
+      signOut(session ? "Your token is not valid any more: it has expired, or was replaced or revoked." : "Wrong token.");
     }
   });
   try {

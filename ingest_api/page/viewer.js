@@ -89,7 +89,7 @@ export class Viewer {
     find("#rate-label").hidden = !noRate;
     find("#gain-label").hidden = !noGain;
     const unknown = [noRate && "its sampling rate", noGain && "the gain of its leads"].filter(Boolean).join(" and ");
-    find("#assumption").textContent = `The recording does not tell ${unknown}. Assumed, and yours to change:`;
+    find("#assumption").textContent = `The recording does not state ${unknown}. Change the assumed values if you know better:`;
     find("#plot").hidden = !this.#signals.some((signal) => signal.length);
     this.#show(false);
   }
