@@ -13,7 +13,7 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from shared.kafka.clients import client_options, worker_group
 from shared.kafka.topics import Topics
-from shared.settings import Settings
+from shared.settings import UNUSED_SECRET, Settings, settings_or_exit
 
 _LITERAL = 3
 _ALLOW = 3
@@ -186,7 +186,7 @@ def main() -> None:
         help=f"Kafka user of a role ({', '.join(Role)}); default: ecg-ROLE",
     )
     arguments = parser.parse_args()
-    settings, named = Settings(), users(arguments.user)
+    settings, named = settings_or_exit(secret=UNUSED_SECRET), users(arguments.user)
     if arguments.apply:
         asyncio.run(apply(settings, named))
     else:

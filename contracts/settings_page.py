@@ -13,7 +13,7 @@ from shared.settings import MIB, Settings
 _PAGE = """# Settings
 
 Gateways, workers and the local runner read these environment variables. `make contracts` generates this page from
-`shared/settings.py`. *Required* means that no process starts without the variable.
+`shared/settings.py`. *Required* means that no gateway or worker starts without the variable.
 
 `make run` chooses the addresses, generates `ECG_SECRET` and `ECG_ADMIN_TOKEN` if you do not set them, and gives every
 worker its own port and directory ([getting started](getting-started.md)). `docker-compose.yml` sets the values of the

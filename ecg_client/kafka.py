@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from ecg_client.batch import Outcome, Send
 from ecg_client.errors import ClientError, InvalidEcg, Unavailable
@@ -23,7 +23,7 @@ from shared.encoding import packed, plain
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics
 from shared.messages.insights import Insights, decode
-from shared.settings import Settings
+from shared.settings import UNUSED_SECRET, Settings, problems
 
 _POLL_MS = 200
 _TIMEOUT = 30.0
@@ -81,13 +81,9 @@ def settings(bootstrap_servers: str | None) -> Settings:
     elif bootstrap_servers:
         found = {"bootstrap_servers": bootstrap_servers}
     try:
-        # The setting is required, but unused: only gateways and workers sign ids.
-        return Settings(secret="0" * 32, **found)  # type: ignore[arg-type]  # it is validated
+        return Settings(secret=SecretStr(UNUSED_SECRET), **found)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        # An error about a combination of settings has no location; its message names them.
-        name = "".join(f"ECG_{str(part).upper()}: " for part in first["loc"][:1])
-        raise ClientError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
+        raise ClientError(problems(error)[0]) from None
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from shared import logging_setup
 from shared.deadline import ignore_signals, stop_at_once
 from shared.kafka import topics
 from shared.malloc import keep_freed
-from shared.settings import Settings
+from shared.settings import Settings, settings_or_exit
 from shared.tracing import from_environment
 
 _BACKLOG = 2048
@@ -30,7 +30,9 @@ _START_FAILED = 3
 
 def main() -> None:
     """Run a gateway until SIGINT or SIGTERM, and answer the requests under way before it exits."""
-    settings = Settings()
+    settings = settings_or_exit()
+    if settings.admin_token is None:
+        sys.exit("ECG_ADMIN_TOKEN must be set")
     logging_setup.configure(settings.log_level, settings.log_format)
     keep_freed()
     _allow_connections()

@@ -1,16 +1,20 @@
 """Settings: one class, read from environment variables with the prefix `ECG_`."""
 
 import socket
+import sys
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.security import secret_strength, tls
 
 MIB = 1024 * 1024
+
+UNUSED_SECRET: Final = "0" * 32
+"""The secret of commands that neither sign nor seal anything: the setting is required."""
 
 _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
@@ -362,6 +366,31 @@ class Settings(BaseSettings):
     def worker_url(self) -> str:
         """The URL under which gateways reach this worker."""
         return f"{'https' if self.internal_files else 'http'}://{self.worker_name}:{self.worker_port}"
+
+
+def settings_or_exit(**given: Any) -> Settings:
+    """Return the settings; exit with a line for each one that is missing or not valid.
+
+    Args:
+        given: settings that do not come from the environment.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        sys.exit("\n".join(problems(error)))
+
+
+def problems(error: ValidationError) -> list[str]:
+    """Return a sentence for each setting that is missing or not valid. It names the variable, and not its value."""
+    return [_problem(str(each["loc"][0]) if each["loc"] else "", each["type"], each["msg"]) for each in error.errors()]
+
+
+def _problem(name: str, kind: str, message: str) -> str:
+    variable = f"ECG_{name.upper()}"
+    if kind == "missing":
+        return f"{variable} must be set"
+    # The checks of this module name the variables themselves, because some concern several.
+    return message.removeprefix("Value error, ") if kind == "value_error" else f"{variable}: {message}"
 
 
 def _all_or_raise(settings: dict[str, Any], reason: str) -> None:

@@ -13,7 +13,7 @@ from shared import logging_setup
 from shared.deadline import end_in_time, ignore_signals, stop_at_once
 from shared.kafka import topics
 from shared.malloc import keep_freed
-from shared.settings import Settings
+from shared.settings import settings_or_exit
 from stream_agents.app import create_app
 from stream_agents.faust_fixes.worker import Worker
 
@@ -24,7 +24,7 @@ _DIRECTORY_IN_USE = 2
 
 def main() -> None:
     """Run a worker until SIGINT or SIGTERM."""
-    settings = Settings()
+    settings = settings_or_exit()
     logging_setup.configure(settings.log_level, settings.log_format)
     stop_at_once()
     keep_freed()

@@ -20,7 +20,7 @@ from shared.kafka.topic import Topic
 from shared.kafka.topic_differences import Found, differences
 from shared.logging_setup import configure as configure_logging
 from shared.messages import insights
-from shared.settings import MIB, Settings
+from shared.settings import MIB, UNUSED_SECRET, Settings, settings_or_exit
 
 log = structlog.get_logger(__name__)
 
@@ -205,7 +205,7 @@ def prepare_or_exit(settings: Settings) -> None:
 
 def main() -> None:
     """Create missing topics, and compare all with the settings."""
-    settings = Settings()
+    settings = settings_or_exit(secret=UNUSED_SECRET)
     configure_logging(settings.log_level, settings.log_format)
     prepare_or_exit(settings)
 

@@ -3,6 +3,7 @@
 import re
 import secrets
 import socket
+import sys
 from typing import Any, Literal
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from contracts import acls
+from ingest_api import __main__ as gateway
 from ingest_api.users import tokens
 from shared.kafka.clients import partition_for, producer_options
-from shared.settings import Settings
+from shared.settings import Settings, settings_or_exit
 from shared.worker_protocol.auth import InternalAuth
 from tests.support.paths import ROOT
 
@@ -39,6 +42,35 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ECG_PARTITIONS", "24")
     assert Settings().partitions == 24
     assert "x" * 32 not in repr(Settings())
+
+
+def test_wrong_settings_are_named_by_their_variables_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ECG_SECRET", raising=False)
+    monkeypatch.setenv("ECG_PARTITIONS", "dozens")
+    monkeypatch.setenv("ECG_ADMIN_TOKEN", "correct-horse")
+    with pytest.raises(SystemExit) as exited:
+        settings_or_exit()
+    assert sorted(str(exited.value).splitlines()) == [
+        "ECG_ADMIN_TOKEN must have at least 32 characters: make one with `openssl rand -hex 32`",
+        "ECG_PARTITIONS: Input should be a valid integer, unable to parse string as an integer",
+        "ECG_SECRET must be set",
+    ]
+
+
+def test_a_gateway_without_an_admin_token_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECG_SECRET", "x" * 32)
+    monkeypatch.delenv("ECG_ADMIN_TOKEN", raising=False)
+    with pytest.raises(SystemExit, match=r"^ECG_ADMIN_TOKEN must be set$"):
+        gateway.main()
+
+
+def test_permissions_are_printed_without_the_deployments_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ECG_SECRET", raising=False)
+    monkeypatch.setattr(sys, "argv", ["acls"])
+    acls.main()
+    assert "--allow-principal User:ecg-gateway" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("compression", "codec"), [("none", None), ("zstd", "zstd")])
