@@ -3,12 +3,13 @@
 import argparse
 import asyncio
 import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from shared.kafka.clients import client_options, worker_group
@@ -187,10 +188,13 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     settings, named = settings_or_exit(secret=UNUSED_SECRET), users(arguments.user)
-    if arguments.apply:
-        asyncio.run(apply(settings, named))
-    else:
+    if not arguments.apply:
         print("\n".join(commands(settings, named)))
+        return
+    try:
+        asyncio.run(apply(settings, named))
+    except KafkaError as error:
+        sys.exit(f"the permissions cannot be granted: {error}")
 
 
 if __name__ == "__main__":

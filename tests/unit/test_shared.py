@@ -73,6 +73,13 @@ def test_permissions_are_printed_without_the_deployments_secret(
     assert "--allow-principal User:ecg-gateway" in capsys.readouterr().out
 
 
+def test_a_cluster_that_cannot_be_reached_gets_no_permissions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECG_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setattr(sys, "argv", ["acls", "--apply"])
+    with pytest.raises(SystemExit, match=r"^the permissions cannot be granted: KafkaConnectionError"):
+        acls.main()
+
+
 @pytest.mark.parametrize(("compression", "codec"), [("none", None), ("zstd", "zstd")])
 def test_producers_compress_as_set(compression: Literal["none", "zstd"], codec: str | None) -> None:
     settings = Settings(secret=SecretStr("x" * 32), compression=compression)
