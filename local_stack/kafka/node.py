@@ -90,7 +90,7 @@ class KafkaNode:
 
     @property
     def running(self) -> bool:
-        """Whether the process that `start` made exists, frozen or not."""
+        """True if the process that `start` made exists, frozen or not."""
         return self._process is not None and self._process.poll() is None
 
     @property

@@ -98,7 +98,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether the run had all scenarios and chaos."""
+        """True if the run had all scenarios and chaos."""
         return len(self.scenarios) == len(SCENARIOS) and bool(self.chaos)
 
     def __str__(self) -> str:

@@ -26,7 +26,7 @@ from tests.support.pipeline import Worker
 from tests.support.process import Process
 
 SHORT = bool(os.environ.get("ECG_FAULTS_SHORT"))
-"""Whether to run only the worst faults, fewer times and for a shorter time, as CI does."""
+"""True to run only the worst faults, fewer times and for a shorter time, as CI does."""
 
 Fault = Callable[[Stack], Awaitable[None]]
 

@@ -38,7 +38,7 @@ class Stop:
 
     @property
     def in_time(self) -> bool:
-        """Whether the process ended within the deadline."""
+        """True if the process ended within the deadline."""
         return self.seconds <= STOP_DEADLINE
 
 

@@ -50,7 +50,7 @@ class Wire:
 
     @property
     def ended(self) -> bool:
-        """Whether the operating system knows that the connection has ended, though its data has not been read."""
+        """True if the operating system knows that the connection has ended, though its data has not been read."""
         information = self._writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
         return bool(information[0] == _TCP_CLOSE)
 

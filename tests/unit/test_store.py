@@ -119,7 +119,7 @@ def test_a_page_ends_at_its_limit_or_its_size_and_goes_on_from_its_last_row(tabl
 
 
 async def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable, tmp_path: Path) -> None:
-    """Whether it was erased by this worker or by another one, as read from the changelog."""
+    """One row is erased by this worker, the other by another worker, whose erasure is read from the changelog."""
     # Random, so that the text is not changed by compression in the files.
     leads = {ecg_id: random.Random(ecg_id).randbytes(16).hex() for ecg_id in "abc"}
     here, elsewhere, stays = (Insights(ecg_id, f"user-{ecg_id}", [{"name": lead}]) for ecg_id, lead in leads.items())
