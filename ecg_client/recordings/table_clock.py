@@ -95,17 +95,20 @@ def clock_of(heading: Heading, values: NDArray[Any], others: bool) -> Clock | No
     if not others or is_lead_name(heading.name):
         return None
     named_time = _is_time(heading)
-    counts = Clock(f"left out, because it counts samples: {_shown(heading)}")
-    if not named_time and _COUNTER.fullmatch(heading.name):
-        return counts
+    counts = f"left out, because it counts samples: {_shown(heading)}"
+    is_counter = not named_time and _COUNTER.fullmatch(heading.name) is not None
     if not np.all(np.isfinite(values)):
-        return Clock(_uneven(heading)) if named_time else None
+        return Clock(_uneven(heading)) if named_time else Clock(counts) if is_counter else None
     line = _Line(*_since_first(values))
+    if line.rises and line.steps.size and not line.is_equal:
+        counts += "; it skips numbers, so samples may be missing there"
+    if is_counter:
+        return Clock(counts)
     if not named_time:
         if not line.rises or not (line.is_even or (_PERHAPS.fullmatch(heading.name) and values.size > 1)):
             return None
         if _PERHAPS.fullmatch(heading.name) or np.all(line.steps == 1):
-            return counts
+            return Clock(counts)
     return _clock(heading, line, *_unit(heading, line, named_time))
 
 
@@ -167,8 +170,11 @@ def _unit(heading: Heading, line: _Line, named_time: bool) -> tuple[float | None
     """Return the unit of a clock in seconds, and a note if it was deduced from the rates of ECGs."""
     ending = re.split(r"[ _\-.,]+", heading.name.lower())[-1]
     for spelling in (heading.unit, heading.name, ending):
-        if (seconds := in_seconds(spelling)) is not None and spelling != "min":
+        # At the end of a name, `min` may be the minimum.
+        if (seconds := in_seconds(spelling)) is not None and (spelling != "min" or heading.unit):
             return seconds, ""
+    if heading.unit or re.search(r"[(\[]", heading.name):
+        return None, ""
     step = line.mean if line.values.size > 1 else 1.0
     if step <= 0 or (not named_time and step >= 1) or step == 1:
         return None, ""

@@ -29,10 +29,13 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Times:
-    """A column of times: nanoseconds since the first, shape (n,), and the text of the first."""
+    """A column of times: nanoseconds since the first, shape (n,), the text of the first, and the smallest step in which
+    they are written, in nanoseconds.
+    """
 
     values: NDArray[np.float64]
     first: str
+    resolution: float
 
 
 def columns_of(
@@ -85,12 +88,16 @@ def _carefully(lines: "_Lines", decimal: str) -> list[Numbers | Times]:
     columns = [array("d") for _ in first]
     whole = [True] * width
     days: list[int | None] = [None] * width
+    # Some programs write no decimals of whole seconds, so all times are looked at.
+    decimals = [0] * width
     for number, row in lines:
         if len(row) != width:
             raise UnreadableRecording(f"line {number}: has {len(row)} columns, and those before have {width}")
         for k, cell in enumerate(row):
             if timed[k]:
-                columns[k].append(_since(cell, days, k, columns[k], f"line {number}, column {k + 1}"))
+                value, written_decimals = _since(cell, days, k, columns[k], f"line {number}, column {k + 1}")
+                columns[k].append(value)
+                decimals[k] = max(decimals[k], written_decimals)
                 continue
             written = cells.with_point(cell) if decimal == "," and "." not in cell else cell
             if (decimal == "," and "." in cell) or not cells.is_pointed(written):
@@ -101,7 +108,7 @@ def _carefully(lines: "_Lines", decimal: str) -> list[Numbers | Times]:
     for k, column in enumerate(columns):
         values = np.frombuffer(column)
         if timed[k]:
-            result.append(Times(values - values[0], first[k]))
+            result.append(Times(values - values[0], first[k], 10.0 ** (9 - decimals[k])))
         elif whole[k]:
             result.append(Numbers(_integers(lines, k, values)))
         else:
@@ -134,8 +141,8 @@ def _wrong(cell: str, decimal: str) -> str:
     return "must be a number"
 
 
-def _since(cell: str, days: list[int | None], k: int, before: "array[float]", where: str) -> float:
-    """Return a time in nanoseconds since the midnight before the first time."""
+def _since(cell: str, days: list[int | None], k: int, before: "array[float]", where: str) -> tuple[float, int]:
+    """Return a time in nanoseconds since the midnight before the first time, and the number of its decimals."""
     time = cells.nanoseconds(cell)
     if time is None:
         raise UnreadableRecording(f"{where}: must be a time, like those before")
@@ -146,7 +153,7 @@ def _since(cell: str, days: list[int | None], k: int, before: "array[float]", wh
     # Times without a date start again at midnight.
     while time[0] == 0 and before and value < before[-1] - _HALF_DAY:
         value += _DAY
-    return value
+    return value, time[2]
 
 
 def _integers(lines: _Lines, k: int, values: NDArray[np.float64]) -> NDArray[np.int64] | NDArray[np.float64]:

@@ -6,12 +6,15 @@ from ecg_client.recordings.bare_numbers import Column, channels_of
 from ecg_client.recordings.channels import choose, recording_of
 from ecg_client.recordings.content import read_bytes, text_of
 from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording
-from ecg_client.recordings.table_cells import digits_of_second, iso_date
+from ecg_client.recordings.table_cells import iso_date
 from ecg_client.recordings.table_clock import Clock, clock_of, times_of
 from ecg_client.recordings.table_columns import Numbers, Times, columns_of
 from ecg_client.recordings.table_heading import Heading
 from ecg_client.recordings.table_layout import layout_of
 from ecg_client.recordings.table_preamble import Preamble, preamble_of
+
+# A table of more columns without names than this that is wider than long has a lead in each line.
+_MOST_UNNAMED = 32
 
 
 def read_csv(path: Path, calibration: Calibration) -> Recording:
@@ -31,6 +34,11 @@ def read_csv(path: Path, calibration: Calibration) -> Recording:
     layout = layout_of(text)
     columns = columns_of(text, layout.separator, layout.decimal, layout.skip, len(layout.headings))
     headings = layout.headings
+    if not layout.named and len(columns) > max(_MOST_UNNAMED, len(columns[0].values)):
+        raise UnreadableRecording(
+            f"has {len(columns)} columns without names and only {len(columns[0].values)} lines: "
+            "if each line is a lead, exchange lines and columns; otherwise name the columns in the first line"
+        )
     clocks = {i: clock for i, c in enumerate(columns) if (clock := _clock(c, headings[i], len(columns))) is not None}
     rated = [clock for clock in clocks.values() if clock.rate is not None]
     best = min(rated, key=lambda clock: clock.uncertainty, default=None)
@@ -52,8 +60,7 @@ def read_csv(path: Path, calibration: Calibration) -> Recording:
 
 def _clock(column: Numbers | Times, heading: Heading, columns: int) -> Clock | None:
     if isinstance(column, Times):
-        resolution = 10.0 ** (9 - digits_of_second(column.first))
-        return times_of(heading, column.values, resolution)
+        return times_of(heading, column.values, column.resolution)
     return clock_of(heading, column.values, columns > 1)
 
 
