@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ecg_client.recordings.missing import Ranges, count
+import numpy as np
+
+from ecg_client.recordings.missing import Ranges, count, joined
 from ecg_client.recordings.recording import Recording, UnreadableRecording
 from ecg_client.recordings.units import is_other
 from shared.ecg import Lead, Signal
@@ -33,6 +35,9 @@ _ABOUT = re.compile(
 )
 
 _MOST_SHOWN = 1e15
+# Leads may begin late, but a broken start must not fill the memory.
+_MOST_GROWTH = 64
+_LEAST_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,23 @@ class Channel:
     unit: str = ""
     rate: float | None = None
     missing: Ranges = ()
+
+
+def delayed(channel: Channel, samples: int) -> Channel:
+    """Return a channel that begins a number of samples after the recording: these are missing.
+
+    Raises:
+        UnreadableRecording: if they are far more than the channel has.
+    """
+    if samples > max(_LEAST_LIMIT, _MOST_GROWTH * channel.samples.size):
+        raise UnreadableRecording(f"{channel.name}: begins far later than the recording")
+    if samples <= 0:
+        return channel
+    return replace(
+        channel,
+        samples=np.concatenate([np.zeros(samples, channel.samples.dtype), channel.samples]),
+        missing=joined([(0, samples), *((first + samples, length) for first, length in channel.missing)]),
+    )
 
 
 def recording_of(

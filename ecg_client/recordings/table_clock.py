@@ -1,6 +1,7 @@
 """Columns of a table with times or sample numbers: they are not leads, but times give the sampling rate."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,14 @@ class _Line:
             return True
         away = np.abs(self.values - np.arange(self.values.size) * self.mean)
         return self.values.size >= _FEWEST_ROUNDED and bool(np.all(away <= self.resolution))
+
+
+def rate_of(clocks: Sequence[Clock], notes: list[str]) -> float | None:
+    """Return the sampling rate in Hz of the most certain of the clocks, or None; add their notes."""
+    rated = [clock for clock in clocks if clock.rate is not None]
+    best = min(rated, key=lambda clock: clock.uncertainty, default=None)
+    notes += [clock.source if clock is best else clock.note for clock in clocks]
+    return None if best is None else best.rate
 
 
 def clock_of(heading: Heading, values: NDArray[Any], others: bool) -> Clock | None:

@@ -457,6 +457,25 @@ CASES = [
         lead("ECG", [1, -1]),
         notes=("left out, because they are not ECG leads: RSP, EDA",),
     ),
+    _csv(
+        "numbers of an ADC, and a given unit",
+        "I [adu],II\n1,2\n-1,3\n",
+        lead("I", [1, -1]),
+        lead("II", [2, 3], 1),
+        unit="mV",
+        notes=("the given unit is not used, because the file states its own: I",),
+    ),
+    _csv(
+        "a pressure that is chosen, and a given unit",
+        "ABP [mmHg],II\n80,2\n81,3\n",
+        lead("ABP", [80, 81]),
+        unit="mV",
+        wanted=("ABP",),
+        notes=(
+            "the given unit is not used, because the file states its own: ABP",
+            "ABP: its unit is not a unit of voltage, so its gain is left out",
+        ),
+    ),
     _csv("a column that is chosen", "ECG,RSP,EDA\n1,2,4\n-1,3,5\n", lead("EDA", [4, 5]), wanted=("EDA",)),
     _csv(
         "a heart rate in its unit",
