@@ -12,7 +12,7 @@
 const CONTROL = /[\x00-\x1f\x7f]/;
 const MAX_LEADS = 1024;
 const MAX_LEAD_NAME = 128;
-const MAX_SAMPLING_RATE = 1e6;
+export const MAX_SAMPLING_RATE = 1e6;
 export const INT64_END = 2 ** 63;
 
 /** The recording cannot be read, or is not an ECG that the pipeline accepts; the message says why, without any value. */
