@@ -45,7 +45,7 @@ def read_wfdb(path: Path, wanted: Sequence[str] = ()) -> Recording:
 
     def read(name: str) -> bytes | None:
         for file in (path.parent / name, path.parent / f"{name}.gz"):
-            if file.is_file():
+            if _is_file(file):
                 return read_bytes(file)
         return None
 
@@ -54,6 +54,13 @@ def read_wfdb(path: Path, wanted: Sequence[str] = ()) -> Recording:
     names, units = [s.signal.name for s in stretches], [s.signal.unit for s in stretches]
     chosen = choose(names, units, wanted, notes)
     return recording_of([_channel(stretches[i], header.rate, notes) for i in chosen], header.date, notes)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for any file
+        return False
 
 
 def parts_of(header: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from tests.recordings.case import Case, ExpectedLead, lead
 
-_EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 _DERIVED = "III, aVR, aVL and aVF are not in the file: they are derived from I and II"
 _MEDIANS = "left out, because they are not part of the rhythm: its median beats"
 
@@ -38,7 +38,8 @@ def _twelve(gain: float | None) -> tuple[ExpectedLead, ...]:
     )
 
 
-def _stored(name: str) -> list[int]:
+def stored_samples(name: str) -> list[int]:
+    """Return the samples of one of the eight leads."""
     if name in ("I", "II"):
         return [4, -4, 3] if name == "I" else [1, 2, -7]
     first = int(name[1:])
@@ -114,7 +115,7 @@ def _group(  # noqa: PLR0917 - the fields of a group
 
 _NO_SCALE = "its scale must be a number other than 0: 0 leaves nothing of the signal"
 _DATE = "2026-01-02T03:04:05.500000+01:00"
-_CODES = {"I": "2:1", "II": "2:2", "V1": "2:3", "V2": "2:4", "V3": "2:5", "V4": "2:6", "V5": "2:7", "V6": "2:8"}
+CODES = {"I": "2:1", "II": "2:2", "V1": "2:3", "V2": "2:4", "V3": "2:5", "V4": "2:6", "V5": "2:7", "V6": "2:8"}
 
 
 def _dicom(name: str, groups: list[dict[str, Any]], *leads: ExpectedLead, **expected: Any) -> Case:
@@ -125,7 +126,7 @@ def _dicom(name: str, groups: list[dict[str, Any]], *leads: ExpectedLead, **expe
 _DICOM = [
     _dicom(
         "eight leads, from which four are derived",
-        [{"channels": {_CODES[name]: _stored(name) for name in _EIGHT}}],
+        [{"channels": {CODES[name]: stored_samples(name) for name in EIGHT}}],
         *_twelve(400),
         notes=(_DERIVED,),
     ),
@@ -243,8 +244,11 @@ _AECG_LEAD = """<component><sequence><code code="MDC_ECG_LEAD_{name}" codeSystem
 </sequence></component>"""
 
 
-def _aecg(scale: str = '<scale value="2.5" unit="uV"/>', increment: str = "0.002") -> bytes:
-    leads = (_AECG_LEAD.format(name=name, scale=scale, digits=" ".join(map(str, _stored(name)))) for name in _EIGHT)
+def aecg(scale: str = '<scale value="2.5" unit="uV"/>', increment: str = "0.002") -> bytes:
+    """Return an aECG of the eight leads."""
+    leads = (
+        _AECG_LEAD.format(name=name, scale=scale, digits=" ".join(map(str, stored_samples(name)))) for name in EIGHT
+    )
     return _AECG.format(leads="\n".join(leads), increment=increment).encode()
 
 
@@ -253,8 +257,9 @@ def _muse(per_bit: str = "4.88", base: str = "500", exponent: str = "0", offsets
         f"<LeadData><LeadByteCountTotal>6</LeadByteCountTotal><LeadTimeOffset>{offset}</LeadTimeOffset>"
         f"<LeadSampleCountTotal>3</LeadSampleCountTotal><LeadAmplitudeUnitsPerBit>{per_bit}</LeadAmplitudeUnitsPerBit>"
         f"<LeadAmplitudeUnits>MICROVOLTS</LeadAmplitudeUnits><LeadID>{name}</LeadID>"
-        f"<WaveFormData>{base64.b64encode(struct.pack('<3h', *_stored(name))).decode()}</WaveFormData></LeadData>"
-        for name, offset in zip(_EIGHT, offsets, strict=True)
+        f"<WaveFormData>{base64.b64encode(struct.pack('<3h', *stored_samples(name))).decode()}</WaveFormData>"
+        "</LeadData>"
+        for name, offset in zip(EIGHT, offsets, strict=True)
     )
     return (
         '<?xml version="1.0" encoding="ISO-8859-1"?><RestingECG><PatientDemographics><PatientLastName>Somebody'
@@ -333,10 +338,10 @@ def _clinical(name: str, file: str, content: bytes, *leads: ExpectedLead, **expe
     return Case(name, {file: content}, leads, page=_only_here(file[1:]), **expected)
 
 
-_NOT_CALIBRATED = (*(f"{name}: is not calibrated, so its gain is left out" for name in _EIGHT), _DERIVED)
+_NOT_CALIBRATED = (*(f"{name}: is not calibrated, so its gain is left out" for name in EIGHT), _DERIVED)
 _KINDS = "SCP-ECG, HL7 aECG, GE MUSE XML, Philips Sierra XML or ISHNE"
 _OTHERS = [
-    _clinical("aECG", "x.xml", _aecg(), *_twelve(400), rate=500, date="2026-01-02T03:04:05", notes=(_DERIVED,)),
+    _clinical("aECG", "x.xml", aecg(), *_twelve(400), rate=500, date="2026-01-02T03:04:05", notes=(_DERIVED,)),
     _clinical("MUSE", "x.xml", _muse(), *_twelve(1000 / 4.88), rate=500, date="2026-01-02T03:04:05", notes=(_DERIVED,)),
     _clinical("ISHNE", "x.ecg", ishne([5, -5, 6]), lead("II", [5, -5, 6], 200), rate=200, date="2026-01-02T03:04:05"),
     _clinical(
@@ -352,7 +357,7 @@ _OTHERS = [
         _clinical(
             f"aECG with {name}",
             "x.xml",
-            _aecg(scale),
+            aecg(scale),
             *_twelve(None),
             rate=500,
             date="2026-01-02T03:04:05",
@@ -368,7 +373,7 @@ _OTHERS = [
     _clinical(
         "aECG in volts at 62.5 Hz",
         "x.xml",
-        _aecg('<scale value="0.001" unit="V"/>', "0.016"),
+        aecg('<scale value="0.001" unit="V"/>', "0.016"),
         *_twelve(1),
         rate=62.5,
         date="2026-01-02T03:04:05",
@@ -377,7 +382,7 @@ _OTHERS = [
     _clinical(
         "two aECG series",
         "x.xml",
-        _aecg().replace(b"</AnnotatedECG>", _aecg()[_aecg().index(b"<component><series>") :]),
+        aecg().replace(b"</AnnotatedECG>", aecg()[aecg().index(b"<component><series>") :]),
         *_twelve(400),
         rate=500,
         date="2026-01-02T03:04:05",

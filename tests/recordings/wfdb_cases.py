@@ -367,6 +367,11 @@ CASES = [
         {"g.hea": b"g 1 250 2\ngone.dat 16 200/mV 16 0 0 0 0 I\n"},
         refusal="its signal file gone.dat is missing: it belongs beside the header",
     ),
+    Case(
+        "a signal file whose name is too long",
+        {"g.hea": f"g 1 250 2\n{'g' * 300}.dat 16 200/mV 16 0 0 0 0 I\n".encode()},
+        refusal=f"its signal file {'g' * 300}.dat is missing: it belongs beside the header",
+    ),
     Case("no header", {"g.hea": b"# nothing\n"}, refusal="not a WFDB record: its first line does not describe one"),
     Case(
         "too few signals",
