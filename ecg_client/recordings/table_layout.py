@@ -53,10 +53,12 @@ def layout_of(text: str) -> Layout:
     separator, decimal = _separator(data, header, before[first][0], text)
     mark = "," if decimal == "," else "." if separator == ";" else ""
     if mark and _may_be_thousands(data, text, separator, mark, first):
-        marks = "commas" if mark == "," else "points"
+        marks, otherwise = (
+            ("commas", "write decimal points") if mark == "," else ("points", "separate columns with commas")
+        )
         raise UnreadableRecording(
             f"line {before[first][0]}: its {marks} may separate thousands or be decimal marks: "
-            "write the numbers without separators of thousands"
+            f"remove separators of thousands, or {otherwise}"
         )
     cells_of_first = cells.split(data[0], separator)
     names = (

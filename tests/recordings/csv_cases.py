@@ -20,7 +20,7 @@ def _clock(name: str, rest: str = "") -> str:
 _COUNTED = "left out, because it counts samples: "
 _I, _II = lead("I", [5, -5, 5, -5]), lead("II", [7, 7, -7, 7])
 _ROWS = ("5,7", "-5,7", "5,-7", "-5,7")
-_THOUSANDS = "may separate thousands or be decimal marks: write the numbers without separators of thousands"
+_THOUSANDS = "may separate thousands or be decimal marks: remove separators of thousands, or"
 _FRACTIONS = "must hold integers; fractions, such as millivolts, need a unit or a scale"
 _APPLE = (
     'Name,Somebody\nDate of Birth,"1 Jan 1950"\nRecorded Date,2020-01-01 10:00:00 +0100\n'
@@ -185,12 +185,29 @@ CASES = [
         unit="mV",
     ),
     *(
-        _csv(f"{mark} that may separate thousands, {place}", text, refusal=f"line 2: its {mark} {_THOUSANDS}", **given)
-        for mark, place, text, given in (
-            ("commas", "between tabs", "I [uV]\tII [uV]\n1,234\t2,345\n-1,005\t998\n", {}),
-            ("commas", "in quotes", '"I [uV]","II [uV]"\n"1,234","12,345"\n"-1,005","998"\n', {}),
-            ("commas", "in one column", "ECG\n1,234\n-1,005\n", {"unit": "uV"}),
-            ("points", "between semicolons", "I [uV];II [uV]\n1.234;998\n-998;12.345\n", {}),
+        _csv(
+            f"{mark} that may separate thousands, {place}",
+            text,
+            refusal=f"line 2: its {mark} {_THOUSANDS} {otherwise}",
+            **given,
+        )
+        for mark, place, text, otherwise, given in (
+            ("commas", "between tabs", "I [uV]\tII [uV]\n1,234\t2,345\n-1,005\t998\n", "write decimal points", {}),
+            (
+                "commas",
+                "in quotes",
+                '"I [uV]","II [uV]"\n"1,234","12,345"\n"-1,005","998"\n',
+                "write decimal points",
+                {},
+            ),
+            ("commas", "in one column", "ECG\n1,234\n-1,005\n", "write decimal points", {"unit": "uV"}),
+            (
+                "points",
+                "between semicolons",
+                "I [uV];II [uV]\n1.234;998\n-998;12.345\n",
+                "separate columns with commas",
+                {},
+            ),
         )
     ),
     _csv(

@@ -385,7 +385,7 @@ CASES = [
     ),
     Case(
         "text below the signals",
-        _record("g", "g 1 250 2\ng.dat 16 200/mV 16 0 0 0 0 I\nrecorded by hand\n", shorts(1, -1)),
+        _record("g", "g 1 250 2\ng.dat 16 200/mV 16 0 0 0 0 I\nAge 80\nrecorded by hand\n", shorts(1, -1)),
         (lead("I", [1, -1], 200),),
         250,
     ),

@@ -60,9 +60,11 @@ export function layoutOf(lines, text) {
   const [separator, decimal] = separatorOf(data, header, at, text);
   const mark = decimal === "," ? "," : separator === ";" ? "." : null;
   if (mark && mayBeThousands(data, lines, separator, mark, first)) {
+    const [marks, otherwise] =
+      mark === "," ? ["commas", "write decimal points"] : ["points", "separate columns with commas"];
     throw new UnreadableRecording(
-      `line ${at}: its ${mark === "," ? "commas" : "points"} may separate thousands or be decimal marks: ` +
-        "write the numbers without separators of thousands",
+      `line ${at}: its ${marks} may separate thousands or be decimal marks: ` +
+        `remove separators of thousands, or ${otherwise}`,
     );
   }
   const cells = split(data[0], separator);
