@@ -29,6 +29,7 @@ _FEWEST_EVEN, _FEWEST_ROUNDED = 3, 8
 _MOST_DECIMALS = 9
 _RELATIVE, _ABSOLUTE = 1e-12, 1e-9
 _EQUAL, _WHOLE, _FINE, _COARSE = 1e-6, 1e-9, 1e-3, 5e-3
+_SECOND = 1e9  # in nanoseconds
 _FAR, _SPACING = 2.0**62, 2.0**-51
 
 
@@ -128,6 +129,9 @@ def times_of(heading: Heading, values: NDArray[np.float64], resolution: float) -
         values: nanoseconds since the first, shape (n,).
         resolution: the smallest step in which they are written, in nanoseconds.
     """
+    # Whole seconds, or 10:00, which may be minutes, are no sampling rate of an ECG.
+    if resolution >= _SECOND:
+        return Clock(f"{_left_out(heading)}; it is too coarse for a sampling rate")
     return _clock(heading, _Line(values, resolution), 1e-9, "")
 
 

@@ -17,6 +17,8 @@ from ecg_client.recordings.recording import UnreadableRecording
 
 _HALF_DAY, _DAY = 43_200_000_000_000, 86_400_000_000_000
 _EXACT = 2.0**53
+# Words of programs for a missing value. They are not read, because some of them have other meanings too.
+_ABSENT = frozenset({"na", "n/a", "null", "none", "-", "--", "?", "missing"})
 _LONE_COMMA = re.compile(r",(?![0-9])")
 
 
@@ -136,6 +138,8 @@ class _Lines:
 def _wrong(cell: str, decimal: str) -> str:
     if not cell:
         return "is empty: write nan where a sample is missing"
+    if cell.lower() in _ABSENT:
+        return "must be a number: write nan where a sample is missing"
     if cells.is_number(cell) or ("," in cell and "." in cell):
         return f"must be a number with a decimal {'comma' if decimal == ',' else 'point'}, like those before"
     return "must be a number"

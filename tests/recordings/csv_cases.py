@@ -425,6 +425,26 @@ CASES = [
         ),
     ),
     _csv(
+        "Shimmer's",
+        "sep=\t\nTimestamp\tECG_LL-RA\nms\tmV\n0\t0.5\n2\t-0.5\n4\t0.25\n",
+        lead("ECG_LL-RA", [50, -50, 25], 100),
+        rate=500,
+        notes=(
+            _clock("Timestamp [ms]", "; its sampling rate is 500 Hz"),
+            "so that no decimals are lost, an ADC unit is 0.01 mV",
+        ),
+    ),
+    *(
+        _csv(
+            f"times such as {times[0]}",
+            _timed("Time,I,II", times),
+            _I,
+            _II,
+            notes=(_clock("Time", "; it is too coarse for a sampling rate"),),
+        )
+        for times in (["10:00", "10:01", "10:02", "10:03"], ["10:00:00", "10:00:01", "10:00:02", "10:00:03"])
+    ),
+    _csv(
         "a time of day over midnight",
         "Time,I\n23:59:59.996,5\n00:00:00.000,-5\n00:00:00.004,5\n",
         lead("I", [5, -5, 5]),
@@ -567,6 +587,11 @@ CASES = [
         "a word after comments", "# one\n\nI,II\n1,2\n# two\n3,secret\n", refusal="line 6, column 2: must be a number"
     ),
     _csv("only words", "I\nsecret\n", refusal="line 2, column 1: must be a number"),
+    _csv(
+        "a word for a missing value",
+        "I,II\n1,2\n3,N/A\n",
+        refusal="line 3, column 2: must be a number: write nan where a sample is missing",
+    ),
     _csv("an empty cell", "I,II\n1,2\n3,\n", refusal="line 3, column 2: is empty: write nan where a sample is missing"),
     _csv("a short line", "I,II\n1,2\n3\n", refusal="line 3: has 1 columns, and those before have 2"),
     _csv(

@@ -64,6 +64,8 @@ export function clockOf({ name, unit }, written, column, others) {
       return COUNTER.test(name) ? none(counts) : null;
     }
   }
+  // Whole seconds, or 10:00, which may be minutes, are no sampling rate of an ECG.
+  if (isTimes && column.resolution >= 1e9) return none(`${leftOut}; it is too coarse for a sampling rate`);
   const line = lineOf(...(isTimes ? [column.values, column.resolution] : sinceFirst(column)));
   if (!isTimes && !namedTime) {
     const skips = line.rises && line.steps.length && !line.isEqual;

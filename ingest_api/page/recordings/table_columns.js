@@ -16,6 +16,8 @@ import {
 
 const HALF_DAY = 43_200e9;
 const DAY = 86_400e9;
+// Words of programs for a missing value. They are not read, because some of them have other meanings too.
+const ABSENT = new Set(["na", "n/a", "null", "none", "-", "--", "?", "missing"]);
 
 /**
  * Return the columns of a table: numbers as {values: Float64Array|BigInt64Array, whole: boolean}, in a BigInt64Array if an
@@ -76,6 +78,7 @@ function take(column, cell, decimal, where) {
 
 function wrong(cell, decimal) {
   if (!cell) return "is empty: write nan where a sample is missing";
+  if (ABSENT.has(cell.toLowerCase())) return "must be a number: write nan where a sample is missing";
   if (isNumber(cell) || (cell.includes(",") && cell.includes("."))) {
     return `must be a number with a decimal ${decimal === "," ? "comma" : "point"}, like those before`;
   }
