@@ -1,5 +1,6 @@
 """WFDB, PhysioNet's format: a header with signal files or with segments."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,11 +193,12 @@ def _segments(header: Header, read: Read, notes: list[str]) -> list[_Stretch]:
     if header.length is not None and header.length != total:
         notes.append(f"its header announces {header.length} frames, and its segments have {total}")
     places = _numbered([signal.name for signal in reference.signals])
-    found = dict.fromkeys(place for _, stretches in read_parts for place in _named(stretches))
-    if left_out := ", ".join(name for name, number in found if (name, number) not in places):
+    joinable = [(length, _named(stretches)) for length, stretches in read_parts]
+    found = dict.fromkeys(place for _, stretches in joinable for place in stretches)
+    known = set(places)
+    if left_out := ", ".join(place[0] for place in found if place not in known):
         where = "layout" if layout is not None else "first segment"
         notes.append(f"left out, because they are not in the record's {where}: {left_out}")
-    joinable = [(length, _named(stretches)) for length, stretches in read_parts]
     return [
         _join(signal, place, joinable, layout is not None)
         for signal, place in zip(reference.signals, places, strict=True)
@@ -205,7 +207,12 @@ def _segments(header: Header, read: Read, notes: list[str]) -> list[_Stretch]:
 
 def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
     """Return names with the number of equal names before each: signals of a record may have the same name."""
-    return [(name, names[:i].count(name)) for i, name in enumerate(names)]
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        result.append((name, seen[name]))
+        seen[name] += 1
+    return result
 
 
 def _named(stretches: Sequence[_Stretch]) -> dict[tuple[str, int], _Stretch]:

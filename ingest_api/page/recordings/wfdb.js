@@ -170,7 +170,8 @@ function readSegments(header, files, notes) {
     return { length, stretches: new Map(stretches.map((stretch, i) => [all[i], stretch])) };
   });
   const found = new Set(named.flatMap(({ stretches }) => [...stretches.keys()]));
-  const leftOut = [...found].filter((place) => !places.includes(place)).map((place) => JSON.parse(place)[0]);
+  const known = new Set(places);
+  const leftOut = [...found].filter((place) => !known.has(place)).map((place) => JSON.parse(place)[0]);
   if (leftOut.length) {
     const where = layout ? "layout" : "first segment";
     notes.push(`left out, because they are not in the record's ${where}: ${leftOut.join(", ")}`);
@@ -180,8 +181,12 @@ function readSegments(header, files, notes) {
 
 /** Return keys of signals: their name and the number of equal names before, as signals may have the same name. */
 function placesOf(signals) {
-  const names = signals.map(({ name }) => name);
-  return names.map((name, i) => JSON.stringify([name, names.slice(0, i).filter((other) => other === name).length]));
+  const seen = new Map();
+  return signals.map(({ name }) => {
+    const before = seen.get(name) ?? 0;
+    seen.set(name, before + 1);
+    return JSON.stringify([name, before]);
+  });
 }
 
 function join(signal, place, parts, byName) {
