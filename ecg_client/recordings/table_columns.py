@@ -19,6 +19,8 @@ _HALF_DAY, _DAY = 43_200_000_000_000, 86_400_000_000_000
 _EXACT = 2.0**53
 # Words of programs for a missing value. They are not read, because some of them have other meanings too.
 _ABSENT = frozenset({"na", "n/a", "null", "none", "-", "--", "?", "missing"})
+# NumPy passes over these around numbers.
+_OTHER_SPACE = re.compile("[\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 _LONE_COMMA = re.compile(r",(?![0-9])")
 
 
@@ -59,7 +61,11 @@ def columns_of(
 
 def _quickly(text: str, separator: str | None, decimal: str, skip: int) -> list[Numbers | Times] | None:
     """Return the columns as NumPy reads them, or None if it cannot, or not exactly."""
-    if '"' in text or (decimal == "," and (separator == "," or "." in text or _LONE_COMMA.search(text))):
+    if (
+        '"' in text
+        or _OTHER_SPACE.search(text)
+        or (decimal == "," and (separator == "," or "." in text or _LONE_COMMA.search(text)))
+    ):
         return None
     pointed = text.replace(",", ".") if decimal == "," else text
     with warnings.catch_warnings():

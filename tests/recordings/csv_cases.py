@@ -57,6 +57,14 @@ CASES = [
     _csv("no names", "1,-2,3\n-1,2,-3\n", lead("lead 1", [1, -1]), lead("lead 2", [-2, 2]), lead("lead 3", [3, -3])),
     _csv("integers of 64 bits", "I\n9223372036854775807\n-9223372036854775808\n", lead("I", [2**63 - 1, -(2**63)])),
     _csv("an integer of more than 64 bits", "I\n9223372036854775808\n1\n", refusal="I: must hold integers of 64 bits"),
+    _csv(
+        "a fraction and an integer beyond 2^53",
+        "I [mV]\n0.5\n9999999999999995\n",
+        lead("I", [5, 99_999_999_999_999_968], 10),
+        notes=("so that no decimals are lost, an ADC unit is 0.1 mV",),
+    ),
+    _csv("a separator of files after a number", "I,II\n5,7\n-5,7\x1c\n", refusal="line 3, column 2: must be a number"),
+    _csv("a no-break space after a number", "I,II\n5,7\n-5,7\u00a0\n", refusal="line 3, column 2: must be a number"),
     _csv("infinity", "I\n1\n-inf\n", refusal="I: must hold integers of 64 bits"),
     _csv(
         "missing values",

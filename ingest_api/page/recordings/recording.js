@@ -53,6 +53,8 @@ export function integers(values, name) {
       throw new UnreadableRecording(`${name}: must hold integers; fractions, such as millivolts, need a unit or a scale`);
     }
   }
+  // JavaScript writes larger numbers with zeros instead of their last digits.
+  if (!values.every((value) => Math.abs(value) <= Number.MAX_SAFE_INTEGER)) return BigInt64Array.from(values, BigInt);
   // -0 becomes 0, as in Python.
   return values.map((value) => value || 0);
 }
