@@ -39,7 +39,13 @@ def channels_of(
     Raises:
         UnreadableRecording: if a sample is not an integer of 64 bits, or a scale leaves nothing of a signal.
     """
-    units = [column.unit if in_a_millivolt(column.unit) is not None else calibration.unit for column in columns]
+    units = [
+        calibration.unit if not column.unit else column.unit if in_a_millivolt(column.unit) is not None else ""
+        for column in columns
+    ]
+    other = ", ".join(c.name for c, unit in zip(columns, units, strict=True) if c.unit and not unit)
+    if calibration.unit and other:
+        notes.append(f"the given unit is not used, because the file states its own: {other}")
     decimals: dict[str, int] = {}
     if not calibration.is_explicit:
         for unit in dict.fromkeys(filter(None, units)):

@@ -1,5 +1,6 @@
 """Samples that a file stores with a calibration: a factor and an offset in the same unit."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from ecg_client.recordings.bare_numbers import Column, are_whole, channels_of
 from ecg_client.recordings.channels import Channel
 from ecg_client.recordings.missing import ranges_of
-from ecg_client.recordings.recording import Calibration, integers
+from ecg_client.recordings.recording import Calibration, UnreadableRecording, integers
 from ecg_client.recordings.units import adc_gain
 
 _MOST = 2.0**53
@@ -21,11 +22,15 @@ def channel_of(column: Column, factor: float, offset: float, missing: NDArray[np
     instead, so that no sample is rounded.
 
     Raises:
-        UnreadableRecording: if a sample is not an integer of 64 bits.
+        UnreadableRecording: if a sample is not an integer of 64 bits, or the factor is 0 or not a number.
     """
+    if not factor or not math.isfinite(factor) or not math.isfinite(offset):
+        raise UnreadableRecording(
+            f"{column.name}: its scale must be a number other than 0: 0 leaves nothing of the signal"
+        )
     stored: NDArray[Any] = np.where(missing, 0, column.values.astype(np.float64))
-    zero = offset / factor if factor else 0.0
-    if factor and are_whole(np.asarray([zero])) and are_whole(stored) and np.all(np.abs(stored) < _MOST):
+    zero = offset / factor
+    if are_whole(np.asarray([zero])) and are_whole(stored) and np.all(np.abs(stored) < _MOST):
         samples = np.where(missing, 0, stored + np.rint(zero))
         gain = adc_gain(1 / factor, column.unit)
         return Channel(column.name, integers(samples, column.name), gain, column.unit, missing=ranges_of(missing))

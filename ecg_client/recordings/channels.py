@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ecg_client.recordings.missing import Ranges, count
+import numpy as np
+
+from ecg_client.recordings.missing import Ranges, count, joined
 from ecg_client.recordings.recording import Recording, UnreadableRecording
 from ecg_client.recordings.units import is_other
 from shared.ecg import Lead, Signal
@@ -14,17 +16,28 @@ _TYPED = re.compile(r"(?:ECG|EKG)(?![a-z])", re.IGNORECASE | re.ASCII)
 _TYPE = re.compile(r"(?:ECG|EKG)\s+(?=[a-z])", re.IGNORECASE | re.ASCII)
 _LEAD = re.compile(
     r"(?:M?L?(?:I{1,3})|D(?:I{1,3}|[123])|-?aV[RLF]|V[1-9]R?|V|MCL[1-6]|C[MSCR][1-6]|MV[1-6]|ML?V[1-6]|v[xyz]|ES|AS|AI"
-    r"|lead(?![a-z]).*)",
+    r"|lead(?![a-z]|[ _-]*off).*)",
     re.IGNORECASE | re.ASCII,
 )
 _OTHER = re.compile(
     r"(?:abp|art|pap|cvp|icp|cpp|ibp|nibp|bp|pleth|ppg|spo2|sao2|resp(?:iration)?|rsp|impedance|eda|gsr|emg|eeg|eog"
     r"|temp(?:erature)?|acc(?:el(?:eration|erometer)?)?|gyro|status|trigger|marker|events?|hr|pulse|et ?co2|co2"
-    r"|(?:air)?flow|battery|position)(?![a-z]).*",
+    r"|(?:air)?flow|battery|position|heart ?rate|rr|labels?|annotations?|class|target|quality|sqi|lead[ _-]*off"
+    r"|[pqrst][ _-]?(?:peaks?|onsets?|offsets?))(?![a-z]).*",
+    re.IGNORECASE | re.ASCII,
+)
+# What programs measure in an ECG, or write beside it, has names that begin with ECG too.
+_ABOUT = re.compile(
+    r"(?:ECG|EKG)[ _.-]*(?:time(?:[ _-]?stamps?)?|clock|date|index|rate|hr|heart|rr|hrv|phase|trigger|marker|events?"
+    r"|labels?|annotations?|quality|sqi|status|impedance|temp(?:erature)?|lead[ _-]*off"
+    r"|(?:[pqrst][ _-]?)?(?:peaks?|onsets?|offsets?))(?![a-z]).*",
     re.IGNORECASE | re.ASCII,
 )
 
 _MOST_SHOWN = 1e15
+# Leads may begin late, but a broken start must not fill the memory.
+_MOST_GROWTH = 64
+_LEAST_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,23 @@ class Channel:
     unit: str = ""
     rate: float | None = None
     missing: Ranges = ()
+
+
+def delayed(channel: Channel, samples: int) -> Channel:
+    """Return a channel that begins a number of samples after the recording: these are missing.
+
+    Raises:
+        UnreadableRecording: if they are far more than the channel has.
+    """
+    if samples > max(_LEAST_LIMIT, _MOST_GROWTH * channel.samples.size):
+        raise UnreadableRecording(f"{channel.name}: begins far later than the recording")
+    if samples <= 0:
+        return channel
+    return replace(
+        channel,
+        samples=np.concatenate([np.zeros(samples, channel.samples.dtype), channel.samples]),
+        missing=joined([(0, samples), *((first + samples, length) for first, length in channel.missing)]),
+    )
 
 
 def recording_of(
@@ -88,7 +118,7 @@ def choose(
     chosen = [
         i
         for i, name in enumerate(names)
-        if known[i] or not (only_known or _OTHER.fullmatch(name) or is_other(units[i]))
+        if known[i] or not (only_known or _OTHER.fullmatch(name) or _ABOUT.fullmatch(name) or is_other(units[i]))
     ]
     left_out = ", ".join(name for i, name in enumerate(names) if i not in chosen)
     if not chosen:
@@ -116,8 +146,8 @@ def _untyped(label: str) -> str:
 
 
 def is_lead_name(name: str) -> bool:
-    """Return True for the usual names of leads, and for names that begin with ECG."""
-    return bool(_TYPED.match(name) or _LEAD.fullmatch(name))
+    """Return True for the usual names of leads, and for names that begin with ECG, except `ECG rate` and the like."""
+    return bool(_TYPED.match(name) and not _ABOUT.fullmatch(name)) or _LEAD.fullmatch(name) is not None
 
 
 def _lead(channel: Channel, lines: list[str], typed: bool) -> Lead:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ecg_client.recordings.bare_numbers import Column
 from ecg_client.recordings.calibrated import channel_of
-from ecg_client.recordings.channels import Channel, choose, recording_of
+from ecg_client.recordings.channels import Channel, choose, delayed, recording_of
 from ecg_client.recordings.recording import Recording, UnreadableRecording
 from ecg_client.recordings.twelve_leads import in_order, with_derived
 
@@ -24,7 +24,11 @@ _LEADS = {
 }
 _CODE = re.compile(r"(?:5\.6\.3-9-|2:)([0-9]{1,3})")
 _MEANING = re.compile(r"(?:lead\s+)?([A-Za-z0-9-]+)(?:\s+\(.*\))?", re.IGNORECASE | re.ASCII)
-_DTYPES = {"SB": "<i1", "UB": "<u1", "SS": "<i2", "US": "<u2", "SL": "<i4", "UL": "<u4"}
+_DTYPES = {"SB": "i1", "UB": "u1", "SS": "i2", "US": "u2", "SL": "i4", "UL": "u4"}
+_REQUIRED = (
+    *("NumberOfWaveformChannels", "NumberOfWaveformSamples", "SamplingFrequency", "WaveformSampleInterpretation"),
+    *("ChannelDefinitionSequence", "WaveformData"),
+)
 _MOST_BYTES = 1 << 30
 
 
@@ -46,7 +50,7 @@ def read_dicom(path: Path, wanted: Sequence[str] = ()) -> Recording:
             warnings.simplefilter("ignore")
             dataset = pydicom.dcmread(path)
             channels = _channels(dataset, notes)
-            date = _date(dataset)
+            date = _date(dataset, notes)
     except OSError as error:
         raise UnreadableRecording(error.strerror or "cannot be read") from None
     except UnreadableRecording:
@@ -62,16 +66,24 @@ def _channels(dataset: Any, notes: list[str]) -> list[Channel]:
     """Return the channels of the first original multiplex group, and of groups with other leads of the same time."""
     channels: list[Channel] = []
     left_out = []
+    little = dataset.file_meta.TransferSyntaxUID.is_little_endian
+    began, size = 0.0, 0
     for i, group in enumerate(dataset.get("WaveformSequence") or ()):
         original = str(group.get("WaveformOriginality", "ORIGINAL")).upper() == "ORIGINAL"
-        found = _group(group, notes) if original else []
+        found = _group(i + 1, group, "<" if little else ">", notes) if original else []
+        # In milliseconds after the acquisition began.
+        offset = float(group.get("MultiplexGroupTimeOffset") or 0)
+        began = began if channels else offset
+        late = [round((offset - began) / 1000 * (c.rate or 0)) for c in found]
         beside = not channels or (
             {c.rate for c in found} == {c.rate for c in channels}
-            and {c.samples.size for c in found} == {c.samples.size for c in channels}
+            and {c.samples.size for c in found} == {size}
             and not {c.name for c in found} & {c.name for c in channels}
+            and min(late, default=0) >= 0
         )
         if found and beside:
-            channels += found
+            size = found[0].samples.size
+            channels += [delayed(channel, samples) for channel, samples in zip(found, late, strict=True)]
         else:
             left_out.append(f"{i + 1} ({group.NumberOfWaveformSamples} samples)")
     if not channels:
@@ -81,9 +93,17 @@ def _channels(dataset: Any, notes: list[str]) -> list[Channel]:
     return channels
 
 
-def _group(group: Any, notes: list[str]) -> list[Channel]:
+def _group(number: int, group: Any, order: str, notes: list[str]) -> list[Channel]:
+    where = f"multiplex group {number}"
+    absent = [keyword for keyword in _REQUIRED if group.get(keyword) in (None, "")]
+    if absent:
+        raise UnreadableRecording(f"{where}: has no {', '.join(absent)}")
     count, length = int(group.NumberOfWaveformChannels), int(group.NumberOfWaveformSamples)
-    dtype = np.dtype(_DTYPES[str(group.WaveformSampleInterpretation)])
+    if str(group.WaveformSampleInterpretation) not in _DTYPES:
+        raise UnreadableRecording(f"{where}: its WaveformSampleInterpretation must be {', '.join(_DTYPES)}")
+    if len(group.ChannelDefinitionSequence) != count:
+        raise UnreadableRecording(f"{where}: describes {len(group.ChannelDefinitionSequence)} of {count} channels")
+    dtype = np.dtype(f"{order}{_DTYPES[str(group.WaveformSampleInterpretation)]}")
     stored = np.frombuffer(group.WaveformData, dtype)
     if stored.size < count * length:
         raise UnreadableRecording(f"is cut short: it has {stored.size} of {count * length} samples")
@@ -92,6 +112,12 @@ def _group(group: Any, notes: list[str]) -> list[Channel]:
     marker = None if padding is None else np.frombuffer(padding, dtype, 1)[0] if isinstance(padding, bytes) else padding
     rate = float(group.SamplingFrequency)
     channels = []
+    skews = {
+        tuple(float(c.get(keyword) or 0) for keyword in ("ChannelTimeSkew", "ChannelSampleSkew"))
+        for c in group.ChannelDefinitionSequence
+    }
+    if len(skews) > 1:
+        notes.append("its channels were sampled one after the other (skew), which is left out")
     for i, described in enumerate(group.ChannelDefinitionSequence):
         values = samples[:, i]
         missing = values == marker if marker is not None else np.zeros(length, bool)
@@ -103,7 +129,8 @@ def _group(group: Any, notes: list[str]) -> list[Channel]:
             notes.append(f"{name}: is not calibrated, so its gain is left out")
             channel = channel_of(Column(name, values), 1.0, 0.0, missing, notes)
         else:
-            factor = float(sensitivity) * float(described.get("ChannelSensitivityCorrectionFactor") or 1)
+            correction = described.get("ChannelSensitivityCorrectionFactor")
+            factor = float(sensitivity) * (1.0 if correction in (None, "") else float(correction))
             offset = float(described.get("ChannelBaseline") or 0)
             channel = channel_of(Column(name, values, unit), factor, offset, missing, notes)
         channels.append(replace(channel, rate=rate))
@@ -124,18 +151,23 @@ def _name(described: Any, number: int) -> str:
     return str(described.get("ChannelLabel") or "").strip() or f"lead {number}"
 
 
-def _date(dataset: Any) -> str | None:
+def _date(dataset: Any, notes: list[str]) -> str | None:
     text = str(dataset.get("AcquisitionDateTime") or "") or (
         f"{dataset.get('AcquisitionDate', '')}{dataset.get('AcquisitionTime', '')}"
     )
-    found = re.fullmatch(r"([0-9]{14})(?:\.([0-9]{1,6}))?([+-][0-9]{4})?", text.strip())
-    if found is None:
+    if not text.strip():
         return None
-    zone = found[3] or str(dataset.get("TimezoneOffsetFromUTC") or "").strip()
+    # Seconds are optional.
+    found = re.fullmatch(r"([0-9]{12})([0-9]{2})?(?:\.([0-9]{1,6}))?([+-][0-9]{4})?", text.strip())
     try:
+        if found is None:
+            raise ValueError
+        zone = found[4] or str(dataset.get("TimezoneOffsetFromUTC") or "").strip()
         moment = datetime.strptime(
-            f"{found[1]}{(found[2] or '').ljust(6, '0')}{zone}", f"%Y%m%d%H%M%S%f{'%z' if zone else ''}"
+            f"{found[1]}{found[2] or '00'}{(found[3] or '').ljust(6, '0')}{zone}",
+            f"%Y%m%d%H%M%S%f{'%z' if zone else ''}",
         )
     except ValueError:
+        notes.append("its date is invalid or incomplete, so it is left out")
         return None
     return moment.isoformat()

@@ -13,7 +13,7 @@ from ecg_client.recordings.content import read_bytes
 from ecg_client.recordings.edf_header import Header, Signal, parse_header
 from ecg_client.recordings.missing import Ranges
 from ecg_client.recordings.recording import Recording, UnreadableRecording
-from ecg_client.recordings.units import adc_gain
+from ecg_client.recordings.units import adc_gain, is_other
 
 _ONSET = re.compile(rb"[+-][0-9]+(?:\.[0-9]+)?")
 # Onsets are decimal numbers that some recorders round.
@@ -47,6 +47,8 @@ def read_edf(path: Path, wanted: Sequence[str] = ()) -> Recording:
         notes.append(f"the file ends with {rest} bytes of an incomplete data record, which are left out")
     bytes_of_records = np.frombuffer(content, np.uint8, stored * record_bytes, header.size).reshape(stored, -1)
     onsets = _onsets(header, bytes_of_records)
+    if header.is_discontinuous and not onsets:
+        notes.append("its header says that it has gaps (EDF+D), but it does not say where, so they are left out")
     signals = [signal for signal in header.signals if not signal.annotations]
     if signals and not header.duration > 0:
         raise UnreadableRecording("byte 244: the duration of a data record must be above 0")
@@ -88,6 +90,9 @@ def _channel(
     if not abs(zero) <= _MOST_ZERO:
         raise UnreadableRecording(f"{signal.label}: its limits are too far from zero volts")
     gain = None if units is None else adc_gain(units, signal.unit)
+    if units is not None and gain is None and not is_other(signal.unit):
+        wrong = "its unit is not a unit of voltage" if signal.unit else "has no unit"
+        notes.append(f"{signal.label}: {wrong}, so its gain is left out")
     samples, missing = _with_gaps(values - int(zero), signal.samples, rate, onsets)
     return Channel(signal.label, samples, gain, signal.unit, rate, missing)
 

@@ -51,12 +51,15 @@ class Signal:
 
 @dataclass(frozen=True)
 class Header:
-    """A header: bytes per sample, signals, number of data records (-1: unknown), and seconds per data record."""
+    """A header: bytes per sample, signals, number of data records (-1: unknown), seconds per data record, and True if
+    there may be gaps between data records (EDF+D).
+    """
 
     width: int
     signals: tuple[Signal, ...]
     records: int
     duration: float
+    is_discontinuous: bool
     _recording: str
     _start: tuple[str, str]
 
@@ -113,11 +116,17 @@ def parse_header(content: bytes) -> Header:
     for i in range(signals):
         described.append(_signal(content, signals, i, at))
         at += described[-1].samples
+    width = 3 if content.startswith(_BDF) else 2
+    announced, size = _text(content, 184, 8), HEADER_BYTES * (1 + signals)
+    is_whole = len(content) == size + int(records) * at * width
+    if _INTEGER.fullmatch(announced) and int(announced) != size and not is_whole:
+        raise UnreadableRecording(f"byte 184: the header of {signals} signals has {size} bytes, not {int(announced)}")
     return Header(
-        3 if content.startswith(_BDF) else 2,
+        width,
         tuple(described),
         int(records),
         duration,
+        _text(content, 192, 44)[:5] in ("EDF+D", "BDF+D"),
         _text(content, 88, 80),
         (_text(content, 168, 8, strip=False).rstrip(" "), _text(content, 176, 8, strip=False).rstrip(" ")),
     )

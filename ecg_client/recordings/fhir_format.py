@@ -39,7 +39,7 @@ def read_fhir(document: dict[str, Any], calibration: Calibration) -> Recording:
         raise UnreadableRecording("holds no SampledData: it must be a FHIR Observation with components of that type")
     channels = in_order(with_derived(channels, notes))
     chosen = choose([c.name for c in channels], [c.unit for c in channels], calibration.leads, notes)
-    return recording_of([channels[i] for i in chosen], _date(document), notes)
+    return recording_of([channels[i] for i in chosen], _date(document, notes), notes)
 
 
 def _parts(document: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -59,7 +59,10 @@ def _channel(number: int, part: dict[str, Any], calibration: Calibration, notes:
     values, missing = _values(sampled.get("data"), where)
     origin = sampled.get("origin")
     origin = origin if isinstance(origin, dict) else {}
-    unit = next((u for key in ("code", "unit") if isinstance(u := origin.get(key), str) and u), "")
+    spelled = [u for key in ("code", "unit") if isinstance(u := origin.get(key), str) and u]
+    unit = next(iter(spelled), "")
+    if len({in_a_millivolt(u) for u in spelled} - {None}) > 1:
+        raise UnreadableRecording(f"{where}.origin: its code and its unit are different units")
     factor, offset = (
         _number(sampled.get("factor", 1), f"{where}.factor"),
         _number(origin.get("value", 0), f"{where}.origin"),
@@ -73,6 +76,9 @@ def _channel(number: int, part: dict[str, Any], calibration: Calibration, notes:
         [channel] = channels_of([column], calibration, None, notes)
     else:
         channel = channel_of(Column(name, values, unit), factor, offset, missing, notes)
+    if sampled.get("offsets") is not None:
+        notes.append(f"{name}: its samples have times of their own (offsets), so no sampling rate is taken from them")
+        return channel
     return replace(channel, rate=_rate(sampled, where))
 
 
@@ -97,7 +103,9 @@ def _rate(sampled: dict[str, Any], where: str) -> float | None:
     """Return the sampling rate from a period (R4, in milliseconds) or an interval with a unit (R5)."""
     seconds = _SECONDS.get(str(sampled.get("intervalUnit", "ms")))
     length = sampled.get("period", sampled.get("interval"))
-    if length is None or seconds is None:
+    if seconds is None:
+        raise UnreadableRecording(f"{where}.intervalUnit: must be {', '.join(_SECONDS)}")
+    if length is None:
         return None
     period = _number(length, f"{where}.period")
     if not period > 0:
@@ -120,10 +128,14 @@ def _name(part: dict[str, Any], number: int) -> str:
     return f"lead {number}"
 
 
-def _date(document: dict[str, Any]) -> str | None:
+def _date(document: dict[str, Any], notes: list[str]) -> str | None:
     period = document.get("effectivePeriod")
     text = document.get("effectiveDateTime") or (period.get("start") if isinstance(period, dict) else None)
-    try:
-        return text if isinstance(text, str) and datetime.fromisoformat(text) else None
-    except ValueError:
+    if not isinstance(text, str):
         return None
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        notes.append("its date is invalid or incomplete, so it is left out")
+        return None
+    return text

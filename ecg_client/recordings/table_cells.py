@@ -98,15 +98,18 @@ def is_time(cell: str) -> bool:
     return nanoseconds(cell) is not None
 
 
-def nanoseconds(cell: str) -> tuple[int, int] | None:
-    """Return a date and time as days and nanoseconds, a time alone with 0 days, or None if the cell is neither."""
+def nanoseconds(cell: str) -> tuple[int, int, int] | None:
+    """Return a date and time as days, nanoseconds and the number of its decimals, a time alone with 0 days.
+
+    None if the cell is neither.
+    """
     if found := _DATE_TIME.fullmatch(cell):
         year, month, day, *clock = (*found.groups()[:6], found[7])
     elif found := _CLOCK_DATE.fullmatch(cell):
         clock = [found[1], found[2], found[3], found[4]]
         year, month, day = found[7], found[6], found[5]
     elif found := _CLOCK.fullmatch(cell):
-        return 0, _of_clock(*found.groups())
+        return 0, _of_clock(*found.groups()), len(found[4] or "")
     else:
         return None
     hours, minutes, seconds, _ = clock
@@ -116,7 +119,7 @@ def nanoseconds(cell: str) -> tuple[int, int] | None:
         )
     except ValueError:
         return None
-    return moment.toordinal(), _of_clock(*clock)
+    return moment.toordinal(), _of_clock(*clock), len(clock[3] or "")
 
 
 def iso_date(cell: str) -> str | None:
@@ -130,15 +133,6 @@ def iso_date(cell: str) -> str | None:
     digits = (fraction or "")[:6].rstrip("0")
     fraction = f".{digits.ljust(6, '0')}" if digits else ""
     return f"{year}-{month:0>2}-{day:0>2}T{hours:0>2}:{minutes}:{seconds or '00'}{fraction}{zone}"
-
-
-def digits_of_second(cell: str) -> int:
-    """Return the number of decimals of the seconds of a time."""
-    found = _DATE_TIME.fullmatch(cell)
-    if found:
-        return len(found[7] or "")
-    found = _CLOCK_DATE.fullmatch(cell) or _CLOCK.fullmatch(cell)
-    return len(found[4] or "") if found else 0
 
 
 def _of_clock(hours: str | None, minutes: str | None, seconds: str | None, fraction: str | None) -> int:

@@ -1,6 +1,7 @@
 """Columns of a table with times or sample numbers: they are not leads, but times give the sampling rate."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ _FEWEST_EVEN, _FEWEST_ROUNDED = 3, 8
 _MOST_DECIMALS = 9
 _RELATIVE, _ABSOLUTE = 1e-12, 1e-9
 _EQUAL, _WHOLE, _FINE, _COARSE = 1e-6, 1e-9, 1e-3, 5e-3
+_SECOND = 1e9  # in nanoseconds
 _FAR, _SPACING = 2.0**62, 2.0**-51
 
 
@@ -82,6 +84,14 @@ class _Line:
         return self.values.size >= _FEWEST_ROUNDED and bool(np.all(away <= self.resolution))
 
 
+def rate_of(clocks: Sequence[Clock], notes: list[str]) -> float | None:
+    """Return the sampling rate in Hz of the most certain of the clocks, or None; add their notes."""
+    rated = [clock for clock in clocks if clock.rate is not None]
+    best = min(rated, key=lambda clock: clock.uncertainty, default=None)
+    notes += [clock.source if clock is best else clock.note for clock in clocks]
+    return None if best is None else best.rate
+
+
 def clock_of(heading: Heading, values: NDArray[Any], others: bool) -> Clock | None:
     """Return a column of numbers as a clock or a counter of samples, or None if it is neither.
 
@@ -95,17 +105,20 @@ def clock_of(heading: Heading, values: NDArray[Any], others: bool) -> Clock | No
     if not others or is_lead_name(heading.name):
         return None
     named_time = _is_time(heading)
-    counts = Clock(f"left out, because it counts samples: {_shown(heading)}")
-    if not named_time and _COUNTER.fullmatch(heading.name):
-        return counts
+    counts = f"left out, because it counts samples: {_shown(heading)}"
+    is_counter = not named_time and _COUNTER.fullmatch(heading.name) is not None
     if not np.all(np.isfinite(values)):
-        return Clock(_uneven(heading)) if named_time else None
+        return Clock(_uneven(heading)) if named_time else Clock(counts) if is_counter else None
     line = _Line(*_since_first(values))
+    if line.rises and line.steps.size and not line.is_equal:
+        counts += "; it skips numbers, so samples may be missing there"
+    if is_counter:
+        return Clock(counts)
     if not named_time:
         if not line.rises or not (line.is_even or (_PERHAPS.fullmatch(heading.name) and values.size > 1)):
             return None
         if _PERHAPS.fullmatch(heading.name) or np.all(line.steps == 1):
-            return counts
+            return Clock(counts)
     return _clock(heading, line, *_unit(heading, line, named_time))
 
 
@@ -116,6 +129,9 @@ def times_of(heading: Heading, values: NDArray[np.float64], resolution: float) -
         values: nanoseconds since the first, shape (n,).
         resolution: the smallest step in which they are written, in nanoseconds.
     """
+    # Whole seconds, or 10:00, which may be minutes, are no sampling rate of an ECG.
+    if resolution >= _SECOND:
+        return Clock(f"{_left_out(heading)}; it is too coarse for a sampling rate")
     return _clock(heading, _Line(values, resolution), 1e-9, "")
 
 
@@ -167,8 +183,11 @@ def _unit(heading: Heading, line: _Line, named_time: bool) -> tuple[float | None
     """Return the unit of a clock in seconds, and a note if it was deduced from the rates of ECGs."""
     ending = re.split(r"[ _\-.,]+", heading.name.lower())[-1]
     for spelling in (heading.unit, heading.name, ending):
-        if (seconds := in_seconds(spelling)) is not None and spelling != "min":
+        # At the end of a name, `min` may be the minimum.
+        if (seconds := in_seconds(spelling)) is not None and (spelling != "min" or heading.unit):
             return seconds, ""
+    if heading.unit or re.search(r"[(\[]", heading.name):
+        return None, ""
     step = line.mean if line.values.size > 1 else 1.0
     if step <= 0 or (not named_time and step >= 1) or step == 1:
         return None, ""

@@ -17,6 +17,10 @@ from ecg_client.recordings.recording import UnreadableRecording
 
 _HALF_DAY, _DAY = 43_200_000_000_000, 86_400_000_000_000
 _EXACT = 2.0**53
+# Words of programs for a missing value. They are not read, because some of them have other meanings too.
+_ABSENT = frozenset({"na", "n/a", "null", "none", "-", "--", "?", "missing"})
+# NumPy passes over these around numbers.
+_OTHER_SPACE = re.compile("[\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 _LONE_COMMA = re.compile(r",(?![0-9])")
 
 
@@ -29,10 +33,13 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Times:
-    """A column of times: nanoseconds since the first, shape (n,), and the text of the first."""
+    """A column of times: nanoseconds since the first, shape (n,), the text of the first, and the smallest step in which
+    they are written, in nanoseconds.
+    """
 
     values: NDArray[np.float64]
     first: str
+    resolution: float
 
 
 def columns_of(
@@ -54,7 +61,11 @@ def columns_of(
 
 def _quickly(text: str, separator: str | None, decimal: str, skip: int) -> list[Numbers | Times] | None:
     """Return the columns as NumPy reads them, or None if it cannot, or not exactly."""
-    if '"' in text or (decimal == "," and (separator == "," or "." in text or _LONE_COMMA.search(text))):
+    if (
+        '"' in text
+        or _OTHER_SPACE.search(text)
+        or (decimal == "," and (separator == "," or "." in text or _LONE_COMMA.search(text)))
+    ):
         return None
     pointed = text.replace(",", ".") if decimal == "," else text
     with warnings.catch_warnings():
@@ -85,12 +96,16 @@ def _carefully(lines: "_Lines", decimal: str) -> list[Numbers | Times]:
     columns = [array("d") for _ in first]
     whole = [True] * width
     days: list[int | None] = [None] * width
+    # Some programs write no decimals of whole seconds, so all times are looked at.
+    decimals = [0] * width
     for number, row in lines:
         if len(row) != width:
             raise UnreadableRecording(f"line {number}: has {len(row)} columns, and those before have {width}")
         for k, cell in enumerate(row):
             if timed[k]:
-                columns[k].append(_since(cell, days, k, columns[k], f"line {number}, column {k + 1}"))
+                value, written_decimals = _since(cell, days, k, columns[k], f"line {number}, column {k + 1}")
+                columns[k].append(value)
+                decimals[k] = max(decimals[k], written_decimals)
                 continue
             written = cells.with_point(cell) if decimal == "," and "." not in cell else cell
             if (decimal == "," and "." in cell) or not cells.is_pointed(written):
@@ -101,7 +116,7 @@ def _carefully(lines: "_Lines", decimal: str) -> list[Numbers | Times]:
     for k, column in enumerate(columns):
         values = np.frombuffer(column)
         if timed[k]:
-            result.append(Times(values - values[0], first[k]))
+            result.append(Times(values - values[0], first[k], 10.0 ** (9 - decimals[k])))
         elif whole[k]:
             result.append(Numbers(_integers(lines, k, values)))
         else:
@@ -129,13 +144,15 @@ class _Lines:
 def _wrong(cell: str, decimal: str) -> str:
     if not cell:
         return "is empty: write nan where a sample is missing"
+    if cell.lower() in _ABSENT:
+        return "must be a number: write nan where a sample is missing"
     if cells.is_number(cell) or ("," in cell and "." in cell):
         return f"must be a number with a decimal {'comma' if decimal == ',' else 'point'}, like those before"
     return "must be a number"
 
 
-def _since(cell: str, days: list[int | None], k: int, before: "array[float]", where: str) -> float:
-    """Return a time in nanoseconds since the midnight before the first time."""
+def _since(cell: str, days: list[int | None], k: int, before: "array[float]", where: str) -> tuple[float, int]:
+    """Return a time in nanoseconds since the midnight before the first time, and the number of its decimals."""
     time = cells.nanoseconds(cell)
     if time is None:
         raise UnreadableRecording(f"{where}: must be a time, like those before")
@@ -146,7 +163,7 @@ def _since(cell: str, days: list[int | None], k: int, before: "array[float]", wh
     # Times without a date start again at midnight.
     while time[0] == 0 and before and value < before[-1] - _HALF_DAY:
         value += _DAY
-    return value
+    return value, time[2]
 
 
 def _integers(lines: _Lines, k: int, values: NDArray[np.float64]) -> NDArray[np.int64] | NDArray[np.float64]:

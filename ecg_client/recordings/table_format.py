@@ -6,12 +6,15 @@ from ecg_client.recordings.bare_numbers import Column, channels_of
 from ecg_client.recordings.channels import choose, recording_of
 from ecg_client.recordings.content import read_bytes, text_of
 from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording
-from ecg_client.recordings.table_cells import digits_of_second, iso_date
-from ecg_client.recordings.table_clock import Clock, clock_of, times_of
+from ecg_client.recordings.table_cells import iso_date
+from ecg_client.recordings.table_clock import Clock, clock_of, rate_of, times_of
 from ecg_client.recordings.table_columns import Numbers, Times, columns_of
 from ecg_client.recordings.table_heading import Heading
 from ecg_client.recordings.table_layout import layout_of
 from ecg_client.recordings.table_preamble import Preamble, preamble_of
+
+# A table of more columns without names than this that is wider than long has a lead in each line.
+_MOST_UNNAMED = 32
 
 
 def read_csv(path: Path, calibration: Calibration) -> Recording:
@@ -31,10 +34,13 @@ def read_csv(path: Path, calibration: Calibration) -> Recording:
     layout = layout_of(text)
     columns = columns_of(text, layout.separator, layout.decimal, layout.skip, len(layout.headings))
     headings = layout.headings
+    if not layout.named and len(columns) > max(_MOST_UNNAMED, len(columns[0].values)):
+        raise UnreadableRecording(
+            f"has {len(columns)} columns without names and only {len(columns[0].values)} lines: "
+            "if each line is a lead, exchange lines and columns; otherwise name the columns in the first line"
+        )
     clocks = {i: clock for i, c in enumerate(columns) if (clock := _clock(c, headings[i], len(columns))) is not None}
-    rated = [clock for clock in clocks.values() if clock.rate is not None]
-    best = min(rated, key=lambda clock: clock.uncertainty, default=None)
-    notes += [clock.source if clock is best else clock.note for clock in clocks.values()]
+    rate = rate_of(list(clocks.values()), notes)
     left = [i for i in range(len(columns)) if i not in clocks]
     if not left:
         raise UnreadableRecording("has no ECG leads: all of its columns are clocks")
@@ -45,15 +51,13 @@ def read_csv(path: Path, calibration: Calibration) -> Recording:
         for i in chosen
         if isinstance(column := columns[left[i]], Numbers)
     ]
-    rate = None if best is None else best.rate
     date = next((found for c in columns if isinstance(c, Times) and (found := iso_date(c.first))), None)
     return recording_of(channels_of(numbers, calibration, rate, notes), date, notes)
 
 
 def _clock(column: Numbers | Times, heading: Heading, columns: int) -> Clock | None:
     if isinstance(column, Times):
-        resolution = 10.0 ** (9 - digits_of_second(column.first))
-        return times_of(heading, column.values, resolution)
+        return times_of(heading, column.values, column.resolution)
     return clock_of(heading, column.values, columns > 1)
 
 

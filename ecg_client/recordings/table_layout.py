@@ -16,6 +16,9 @@ _ANY_SEPARATOR = re.compile(r"[\t\f\v;|, ]+")
 _SPACED = re.compile(r"[^ \t\f\v,] +[^ \t\f\v,]")
 _DAY = re.compile(r"[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2} [0-9]{1,2}:|:[0-9.]+ [0-9]{1,2}/[0-9]{1,2}/[0-9]{4}")
 _ZERO_BEFORE = re.compile(r",0[0-9]|(?:^|[\n\r])[+-]0,")
+# Excel's hint at the separator.
+_EXCEL = re.compile(r"\"?sep=.?\"?", re.IGNORECASE)
+_THOUSANDS = {mark: re.compile(rf"[+-]?[1-9][0-9]{{0,2}}(?:{re.escape(mark)}[0-9]{{3}})+") for mark in ",."}
 _TWO = 2
 
 
@@ -37,17 +40,26 @@ def layout_of(text: str) -> Layout:
         UnreadableRecording: if it has no numbers, or its commas may be either separators or decimal marks.
     """
     before = [(i, line) for i, line in enumerate(islice(cells.lines_of(text), _MOST_BEFORE), start=1)]
+    if before and _EXCEL.fullmatch(before[0][1]):
+        before[0] = (1, "")
     first = next((i for i, (_, line) in enumerate(before) if not cells.is_blank(line) and _is_data(line)), None)
     if first is None:
         raise _without_numbers(before)
     headers = [(number, line) for number, line in before[:first] if not cells.is_blank(line)]
     if len(headers) > _TWO:
-        raise UnreadableRecording(
-            f"line {headers[1][0]}: holds text where numbers are expected, after one line of names"
-        )
+        raise _unexpected(headers[1][0])
     data = [cells.without_comment(line) for _, line in before[first:] if not cells.is_blank(line)][:_HEAD]
     header = headers[0][1] if headers else None
     separator, decimal = _separator(data, header, before[first][0], text)
+    mark = "," if decimal == "," else "." if separator == ";" else ""
+    if mark and _may_be_thousands(data, text, separator, mark, first):
+        marks, otherwise = (
+            ("commas", "write decimal points") if mark == "," else ("points", "separate columns with commas")
+        )
+        raise UnreadableRecording(
+            f"line {before[first][0]}: its {marks} may separate thousands or be decimal marks: "
+            f"remove separators of thousands, or {otherwise}"
+        )
     cells_of_first = cells.split(data[0], separator)
     names = (
         cells.split(header, separator)
@@ -61,6 +73,10 @@ def layout_of(text: str) -> Layout:
     if names is not None and len(names) == width + 1 and not names[-1]:
         names = names[:-1]
     if names is None:
+        if _is_numbering(cells_of_first[:width]):
+            raise UnreadableRecording(
+                f"line {before[first][0]}: may number the columns or hold samples: name the columns in the first line"
+            )
         return Layout(
             separator, decimal, first, tuple(Heading(f"column {number}") for number in range(1, width + 1)), False
         )
@@ -86,7 +102,10 @@ def _is_data(line: str) -> bool:
 
 
 def _unexpected(number: int) -> UnreadableRecording:
-    return UnreadableRecording(f"line {number}: holds text where numbers are expected, after one line of names")
+    return UnreadableRecording(
+        f"line {number}: holds text where numbers are expected, after one line of names: "
+        "remove the lines above the names"
+    )
 
 
 def _without_numbers(before: Sequence[tuple[int, str]]) -> UnreadableRecording:
@@ -132,6 +151,40 @@ def _comma(rows: Sequence[Sequence[str]], names: int | None, at: int, text: str)
             f"line {at}: its comma may separate two columns or be a decimal mark: name the columns in the first line"
         )
     return ",", "."
+
+
+def _may_be_thousands(data: Sequence[str], text: str, separator: str | None, mark: str, skip: int) -> bool:
+    """Return True if each mark in the numbers may separate thousands, as in 1,234.
+
+    Points are decimal marks in most countries, so they are doubted only in columns that have integers too.
+    """
+    lines = (
+        cells.without_comment(line) for line in islice(cells.lines_of(text), skip, None) if not cells.is_blank(line)
+    )
+    # The first lines decide about most tables.
+    for rows in (data, lines):
+        marked: set[int] = set()
+        bare: set[int] = set()
+        for line in rows:
+            for k, cell in enumerate(cells.split(line, separator)):
+                if mark not in cell:
+                    bare.add(k)
+                elif not cells.is_time(cell):
+                    if not _THOUSANDS[mark].fullmatch(cell):
+                        return False
+                    marked.add(k)
+        if not (marked if mark == "," else marked & bare):
+            return False
+    return True
+
+
+def _is_numbering(row: Sequence[str]) -> bool:
+    """Return True for a line 0, 1, 2 ..., which pandas writes above columns without names, or for 1, 2, 3 ..."""
+    numbers = row if row[0] else row[1:]
+    if not numbers or not (numbers[0] == "0" or (numbers[0] == "1" and len(numbers) > _TWO)):
+        return False
+    first = int(numbers[0])
+    return (len(numbers) > 1 or not row[0]) and list(numbers) == [str(first + i) for i in range(len(numbers))]
 
 
 def _commented(before: Sequence[tuple[int, str]], separator: str | None, width: int) -> list[str] | None:

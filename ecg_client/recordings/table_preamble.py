@@ -28,7 +28,8 @@ _LEADS = frozenset(
     ]
 )
 _TEXT = re.compile(r"[^-+0-9.,eE \t\f\v\"]")
-_OPEN_SIGNALS, _END = "# OpenSignals Text File Format", "# EndOfHeader"
+_OPEN_SIGNALS = re.compile(r"# OpenSignals Text File Format(?:\W.*)?", re.ASCII)
+_END = "# EndOfHeader"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def preamble_of(text: str) -> Preamble | None:
         UnreadableRecording: if the preamble is broken.
     """
     lines = list(islice(cells.lines_of(text), _MOST_LINES))
-    if lines and cells.strip(lines[0]) == _OPEN_SIGNALS:
+    if lines and _OPEN_SIGNALS.fullmatch(cells.strip(lines[0])):
         return _open_signals(lines)
     return _apple_watch(lines)
 
@@ -71,7 +72,8 @@ def _apple_watch(lines: Sequence[str]) -> Preamble | None:
     pairs = [line.split(",", 1) for line in lines[:data] if "," in line]
     values = [(cells.strip(key).strip('"'), cells.strip(value).strip('"')) for key, value in pairs]
     rate = next((found[1] for _, value in values if (found := _HERTZ.fullmatch(value))), None)
-    unit = next((value for _, value in values if in_a_millivolt(value) is not None), None)
+    # The unit is below the name of the patient, who may be called V.
+    unit = next((value for _, value in reversed(values) if in_a_millivolt(value) is not None), None)
     if data is None or rate is None or unit is None:
         return None
     lead = next((value for key, value in values if key.lower() in _LEADS), "lead 1")

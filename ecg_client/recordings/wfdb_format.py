@@ -1,5 +1,6 @@
 """WFDB, PhysioNet's format: a header with signal files or with segments."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from ecg_client.recordings.channels import Channel, choose, recording_of
 from ecg_client.recordings.content import read_bytes
 from ecg_client.recordings.missing import Ranges, joined, ranges_of
 from ecg_client.recordings.recording import Recording, UnreadableRecording
-from ecg_client.recordings.units import adc_gain
+from ecg_client.recordings.units import adc_gain, is_other
 from ecg_client.recordings.wfdb_header import Header, Segment, Signal, parse_header
 from ecg_client.recordings.wfdb_samples import DIFFERENCES, FLAC, FORMATS, Stored, decode_flac, missing_marker
 from shared import ecg
@@ -45,7 +46,7 @@ def read_wfdb(path: Path, wanted: Sequence[str] = ()) -> Recording:
 
     def read(name: str) -> bytes | None:
         for file in (path.parent / name, path.parent / f"{name}.gz"):
-            if file.is_file():
+            if _is_file(file):
                 return read_bytes(file)
         return None
 
@@ -54,6 +55,13 @@ def read_wfdb(path: Path, wanted: Sequence[str] = ()) -> Recording:
     names, units = [s.signal.name for s in stretches], [s.signal.unit for s in stretches]
     chosen = choose(names, units, wanted, notes)
     return recording_of([_channel(stretches[i], header.rate, notes) for i in chosen], header.date, notes)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for any file
+        return False
 
 
 def parts_of(header: Path) -> list[Path]:
@@ -70,6 +78,8 @@ def _channel(stretch: _Stretch, rate: float, notes: list[str]) -> Channel:
     if signal.gain is None:
         notes.append(f"{signal.name}: is not calibrated, so its gain is left out")
     gain = None if signal.gain is None else adc_gain(signal.gain, signal.unit)
+    if signal.gain is not None and gain is None and not is_other(signal.unit):
+        notes.append(f"{signal.name}: its unit is not a unit of voltage, so its gain is left out")
     return Channel(signal.name, stretch.samples, gain, signal.unit, rate * signal.per_frame, stretch.missing)
 
 
@@ -180,21 +190,49 @@ def _segments(header: Header, read: Read, notes: list[str]) -> list[_Stretch]:
     stored = sum(len(stretch.samples) for _, stretches in read_parts for stretch in stretches)
     if total > max(_LEAST_LIMIT, _MOST_GROWTH * stored):
         raise UnreadableRecording("has gaps that are far longer than the recording: read its segments one by one")
-    return [_join(signal, i, read_parts, layout is not None) for i, signal in enumerate(reference.signals)]
+    if header.length is not None and header.length != total:
+        notes.append(f"its header announces {header.length} frames, and its segments have {total}")
+    places = _numbered([signal.name for signal in reference.signals])
+    joinable = [(length, _named(stretches)) for length, stretches in read_parts]
+    found = dict.fromkeys(place for _, stretches in joinable for place in stretches)
+    known = set(places)
+    if left_out := ", ".join(place[0] for place in found if place not in known):
+        where = "layout" if layout is not None else "first segment"
+        notes.append(f"left out, because they are not in the record's {where}: {left_out}")
+    return [
+        _join(signal, place, joinable, layout is not None)
+        for signal, place in zip(reference.signals, places, strict=True)
+    ]
+
+
+def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Return names with the number of equal names before each: signals of a record may have the same name."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        result.append((name, seen[name]))
+        seen[name] += 1
+    return result
+
+
+def _named(stretches: Sequence[_Stretch]) -> dict[tuple[str, int], _Stretch]:
+    return dict(zip(_numbered([stretch.signal.name for stretch in stretches]), stretches, strict=True))
 
 
 def _with_signals(header: Header, signals: list[Signal]) -> Header:
     return Header(header.rate, header.length, header.date, tuple(signals), (), ())
 
 
-def _join(signal: Signal, position: int, parts: list[tuple[int, list[_Stretch]]], by_name: bool) -> _Stretch:
+def _join(
+    signal: Signal, place: tuple[str, int], parts: list[tuple[int, dict[tuple[str, int], _Stretch]]], by_name: bool
+) -> _Stretch:
     pieces: list[ecg.Signal] = []
     missing: list[tuple[int, int]] = []
     at = 0
     gain: Signal | None = None
     for length, stretches in parts:
         frames = length * signal.per_frame
-        found = next((s for s in stretches if s.signal.name == signal.name), None)
+        found = stretches.get(place)
         if not by_name and stretches and found is None:
             raise UnreadableRecording(f"{signal.name}: is not in all segments of a record with a fixed layout")
         samples = np.zeros(0, np.int64) if found is None else found.samples[:frames].astype(np.int64)

@@ -17,6 +17,7 @@ _RECORD = re.compile(
 )
 _STORED = re.compile(r"([0-9]+)(?:x([0-9]+))?(?::([0-9]+))?(?:\+([0-9]+))?")
 _SCALE = re.compile(rf"({_NUMBER})(?:\(([+-]?[0-9]+)\))?(?:/(\S+))?", re.ASCII)
+_SEGMENT = re.compile(r"\S+\s+[0-9]+$", re.ASCII)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _TIME = re.compile(r"(?:([0-9]{1,2}):)?(?:([0-9]{1,2}):)?([0-9]{1,2})(?:\.([0-9]{1,6}))?")
@@ -95,7 +96,7 @@ def parse_header(content: bytes) -> Header:
         raise UnreadableRecording(f"not a WFDB record: its header describes {len(lines) - 1} of {expected} {kind}")
     described = lines[1 : 1 + expected]
     frames = _count(length, lines[0][0]) if length is not None else 0
-    return Header(
+    header = Header(
         frames_per_second,
         frames or None,
         began,
@@ -103,6 +104,14 @@ def parse_header(content: bytes) -> Header:
         tuple(_segment(line, at) for at, line in described) if segments is not None else (),
         tuple(notes),
     )
+    # Another signal of a file would make the samples those of other leads.
+    files = {signal.file for signal in header.signals}
+    for at, line in lines[1 + expected :]:
+        if re.split(r"\s", line, maxsplit=1, flags=re.ASCII)[0] in files or (header.segments and _SEGMENT.match(line)):
+            raise UnreadableRecording(
+                f"line {at}: describes more {kind} than the {expected} that line {lines[0][0]} announces"
+            )
+    return header
 
 
 def _signal(line: str, number: int, at: int) -> Signal:

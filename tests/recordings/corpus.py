@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.recordings import clinical_cases, csv_cases, edf_cases, wfdb_cases
+from tests.recordings import clinical_cases, csv_cases, edf_cases, json_cases, wfdb_cases
 from tests.recordings.case import Case
 
 CORPUS: list[Case] = [
@@ -11,6 +11,7 @@ CORPUS: list[Case] = [
     *edf_cases.CASES,
     *csv_cases.CASES,
     *clinical_cases.CASES,
+    *json_cases.CASES,
 ]
 
 

@@ -1,6 +1,7 @@
 """CSV files and other tables of programs and devices."""
 
 import gzip
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.recordings.case import Case, ExpectedLead, lead
@@ -19,6 +20,7 @@ def _clock(name: str, rest: str = "") -> str:
 _COUNTED = "left out, because it counts samples: "
 _I, _II = lead("I", [5, -5, 5, -5]), lead("II", [7, 7, -7, 7])
 _ROWS = ("5,7", "-5,7", "5,-7", "-5,7")
+_THOUSANDS = "may separate thousands or be decimal marks: remove separators of thousands, or"
 _FRACTIONS = "must hold integers; fractions, such as millivolts, need a unit or a scale"
 _APPLE = (
     'Name,Somebody\nDate of Birth,"1 Jan 1950"\nRecorded Date,2020-01-01 10:00:00 +0100\n'
@@ -36,6 +38,11 @@ _OPEN_SIGNALS = (
 )
 
 
+def _isoformat(seconds: float) -> str:
+    """Return a time as Python writes it: without decimals of whole seconds."""
+    return (datetime(2020, 1, 1, 10, tzinfo=UTC) + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
+
+
 def _numbered(header: str, separator: str = ",") -> str:
     return header + "\n" + "".join(f"{i}{separator}{row.replace(',', separator)}\n" for i, row in enumerate(_ROWS))
 
@@ -50,6 +57,14 @@ CASES = [
     _csv("no names", "1,-2,3\n-1,2,-3\n", lead("lead 1", [1, -1]), lead("lead 2", [-2, 2]), lead("lead 3", [3, -3])),
     _csv("integers of 64 bits", "I\n9223372036854775807\n-9223372036854775808\n", lead("I", [2**63 - 1, -(2**63)])),
     _csv("an integer of more than 64 bits", "I\n9223372036854775808\n1\n", refusal="I: must hold integers of 64 bits"),
+    _csv(
+        "a fraction and an integer beyond 2^53",
+        "I [mV]\n0.5\n9999999999999995\n",
+        lead("I", [5, 99_999_999_999_999_968], 10),
+        notes=("so that no decimals are lost, an ADC unit is 0.1 mV",),
+    ),
+    _csv("a separator of files after a number", "I,II\n5,7\n-5,7\x1c\n", refusal="line 3, column 2: must be a number"),
+    _csv("a no-break space after a number", "I,II\n5,7\n-5,7\u00a0\n", refusal="line 3, column 2: must be a number"),
     _csv("infinity", "I\n1\n-inf\n", refusal="I: must hold integers of 64 bits"),
     _csv(
         "missing values",
@@ -177,6 +192,57 @@ CASES = [
         refusal="line 2, column 1: must be a number with a decimal comma, like those before",
         unit="mV",
     ),
+    *(
+        _csv(
+            f"{mark} that may separate thousands, {place}",
+            text,
+            refusal=f"line 2: its {mark} {_THOUSANDS} {otherwise}",
+            **given,
+        )
+        for mark, place, text, otherwise, given in (
+            ("commas", "between tabs", "I [uV]\tII [uV]\n1,234\t2,345\n-1,005\t998\n", "write decimal points", {}),
+            (
+                "commas",
+                "in quotes",
+                '"I [uV]","II [uV]"\n"1,234","12,345"\n"-1,005","998"\n',
+                "write decimal points",
+                {},
+            ),
+            ("commas", "in one column", "ECG\n1,234\n-1,005\n", "write decimal points", {"unit": "uV"}),
+            (
+                "points",
+                "between semicolons",
+                "I [uV];II [uV]\n1.234;998\n-998;12.345\n",
+                "separate columns with commas",
+                {},
+            ),
+        )
+    ),
+    _csv(
+        "decimal points beside integers between semicolons",
+        "I [uV];II [uV]\n1.234;998\n-0.5;12\n",
+        lead("I", [1234, -500], 1_000_000),
+        lead("II", [998_000, 12_000], 1_000_000),
+        notes=("so that no decimals are lost, an ADC unit is 0.001 uV",),
+    ),
+    *(
+        _csv(
+            f"{name}, as pandas writes them",
+            text,
+            refusal="line 1: may number the columns or hold samples: name the columns in the first line",
+        )
+        for name, text in (
+            ("numbers of columns", "0,1,2\n5,7,1\n-5,7,2\n"),
+            ("numbers of columns after an index", ",0,1\n0,5,7\n1,-5,7\n"),
+        )
+    ),
+    _csv(
+        "a lead in each line",
+        "".join(",".join(str((row * 7 + k * 3) % 50 - 25) for k in range(40)) + "\n" for row in range(12)),
+        refusal="has 40 columns without names and only 12 lines: if each line is a lead, exchange lines and columns; "
+        "otherwise name the columns in the first line",
+    ),
+    _csv("Excel's hint at the separator", "sep=;\nI;II\n" + "\n".join(_ROWS).replace(",", ";"), _I, _II),
     # Clocks and counters
     _csv(
         "Kaggle's MIT-BIH",
@@ -292,6 +358,53 @@ CASES = [
         rate=360,
         notes=(_clock("time [s]", "; its sampling rate is 360 Hz"),),
     ),
+    _csv(
+        "a time in minutes",
+        "time (min),I\n" + "".join(f"{i / 15_000:.9f},{(-1) ** i}\n" for i in range(20)),
+        lead("I", [1, -1] * 10),
+        rate=250,
+        notes=(_clock("time [min]", "; its sampling rate is 250 Hz"),),
+    ),
+    *(
+        _csv(
+            f"a clock in {unit}",
+            _timed(f"time ({unit}),I,II", ["0", "20", "40", "60"]),
+            _I,
+            _II,
+            notes=(_clock(f"time {shown}", "; its unit is unknown, so no sampling rate is taken from it"),),
+        )
+        for unit, shown in (("0.1 ms", "(0.1 ms)"), ("ticks", "(ticks)"), ("counts", "[counts]"))
+    ),
+    _csv(
+        "a clock with the name of the signal",
+        _timed("ECG timestamp [ms],I,II", ["0", "2", "4", "6"]),
+        _I,
+        _II,
+        rate=500,
+        notes=(_clock("ECG timestamp [ms]", "; its sampling rate is 500 Hz"),),
+    ),
+    _csv(
+        "a counter that skips samples",
+        _timed("sample #,I,II", ["0", "1", "4", "5"]),
+        _I,
+        _II,
+        notes=(_COUNTED + "sample #; it skips numbers, so samples may be missing there",),
+    ),
+    _csv(
+        "times whose first has no decimals",
+        "time,I\n" + "".join(f"{_isoformat(i / 360)},{(-1) ** i}\n" for i in range(100)),
+        lead("I", [1, -1] * 50),
+        rate=360,
+        date="2020-01-01T10:00:00",
+        notes=(_clock("time", "; its sampling rate is 360 Hz"),),
+    ),
+    _csv(
+        "a gap among times whose first has no decimals",
+        "time,I\n" + "".join(f"{_isoformat(i * 2 + (0.9 if i > 70 else 0))},{(-1) ** i}\n" for i in range(140)),
+        lead("I", [1, -1] * 70),
+        date="2020-01-01T10:00:00",
+        notes=(_clock("time", "; its steps are uneven, so no sampling rate is taken from it"),),
+    ),
     _csv("only clocks", "time,n\n0,0\n0.004,1\n0.008,2\n", refusal="has no ECG leads: all of its columns are clocks"),
     _csv(
         "PhysioNet's export",
@@ -318,6 +431,26 @@ CASES = [
             _clock("sensor timestamp [ns]", "; its sampling rate is 130 Hz"),
             _clock("timestamp [ms]"),
         ),
+    ),
+    _csv(
+        "Shimmer's",
+        "sep=\t\nTimestamp\tECG_LL-RA\nms\tmV\n0\t0.5\n2\t-0.5\n4\t0.25\n",
+        lead("ECG_LL-RA", [50, -50, 25], 100),
+        rate=500,
+        notes=(
+            _clock("Timestamp [ms]", "; its sampling rate is 500 Hz"),
+            "so that no decimals are lost, an ADC unit is 0.01 mV",
+        ),
+    ),
+    *(
+        _csv(
+            f"times such as {times[0]}",
+            _timed("Time,I,II", times),
+            _I,
+            _II,
+            notes=(_clock("Time", "; it is too coarse for a sampling rate"),),
+        )
+        for times in (["10:00", "10:01", "10:02", "10:03"], ["10:00:00", "10:00:01", "10:00:02", "10:00:03"])
     ),
     _csv(
         "a time of day over midnight",
@@ -369,12 +502,44 @@ CASES = [
         lead("ECG", [1, -1]),
         notes=("left out, because they are not ECG leads: RSP, EDA",),
     ),
+    _csv(
+        "numbers of an ADC, and a given unit",
+        "I [adu],II\n1,2\n-1,3\n",
+        lead("I", [1, -1]),
+        lead("II", [2, 3], 1),
+        unit="mV",
+        notes=("the given unit is not used, because the file states its own: I",),
+    ),
+    _csv(
+        "a pressure that is chosen, and a given unit",
+        "ABP [mmHg],II\n80,2\n81,3\n",
+        lead("ABP", [80, 81]),
+        unit="mV",
+        wanted=("ABP",),
+        notes=(
+            "the given unit is not used, because the file states its own: ABP",
+            "ABP: its unit is not a unit of voltage, so its gain is left out",
+        ),
+    ),
     _csv("a column that is chosen", "ECG,RSP,EDA\n1,2,4\n-1,3,5\n", lead("EDA", [4, 5]), wanted=("EDA",)),
     _csv(
         "a heart rate in its unit",
         "V1,rate (bpm)\n1,60\n-1,61\n",
         lead("V1", [1, -1]),
         notes=("left out, because they are not ECG leads: rate",),
+    ),
+    _csv(
+        "an ECG as NeuroKit writes it",
+        "ECG_Raw,ECG_Clean,ECG_Rate,ECG_Quality,ECG_R_Peaks,ECG_Phase_Atrial\n1,2,70,1,0,1\n-1,3,71,1,1,0\n",
+        lead("ECG_Raw", [1, -1]),
+        lead("ECG_Clean", [2, 3]),
+        notes=("left out, because they are not ECG leads: ECG_Rate, ECG_Quality, ECG_R_Peaks, ECG_Phase_Atrial",),
+    ),
+    _csv(
+        "labels of beats and a heart rate beside a signal",
+        "signal,label,Heart Rate\n5,0,70\n-5,1,71\n",
+        lead("signal", [5, -5]),
+        notes=("left out, because they are not ECG leads: label, Heart Rate",),
     ),
     # Preambles
     _csv(
@@ -392,6 +557,23 @@ CASES = [
         rate=512.5,
         date="2020-01-01T10:00:00+01:00",
         notes=("so that no decimals are lost, an ADC unit is 0.001 \u00b5V",),
+    ),
+    _csv(
+        "Apple Watch of somebody with the name of a unit",
+        _APPLE.replace("Name,Somebody", "Name,V"),
+        lead("Lead I", [50615, -50615, 50500, -50615], 1_000_000),
+        rate=512,
+        date="2020-01-01T10:00:00+01:00",
+        notes=("so that no decimals are lost, an ADC unit is 0.001 \u00b5V",),
+    ),
+    _csv(
+        "OpenSignals with its version",
+        _OPEN_SIGNALS.replace("Format\n", "Format. Version 1\n"),
+        lead("A1", [512, 520, 500]),
+        file="x.txt",
+        rate=1000,
+        date="2020-01-02T10:00:00.500000",
+        notes=("left out, because they are not ECG leads: A2",),
     ),
     _csv(
         "OpenSignals",
@@ -413,12 +595,18 @@ CASES = [
         "a word after comments", "# one\n\nI,II\n1,2\n# two\n3,secret\n", refusal="line 6, column 2: must be a number"
     ),
     _csv("only words", "I\nsecret\n", refusal="line 2, column 1: must be a number"),
+    _csv(
+        "a word for a missing value",
+        "I,II\n1,2\n3,N/A\n",
+        refusal="line 3, column 2: must be a number: write nan where a sample is missing",
+    ),
     _csv("an empty cell", "I,II\n1,2\n3,\n", refusal="line 3, column 2: is empty: write nan where a sample is missing"),
     _csv("a short line", "I,II\n1,2\n3\n", refusal="line 3: has 1 columns, and those before have 2"),
     _csv(
         "text before the names",
         "Export of somebody\nmade today\nI,II\n1,2\n",
-        refusal="line 2: holds text where numbers are expected, after one line of names",
+        refusal="line 2: holds text where numbers are expected, after one line of names: "
+        "remove the lines above the names",
     ),
     _csv("names only", "I,II\n", refusal="has no samples"),
     _csv("an empty file", "", refusal="has no samples"),

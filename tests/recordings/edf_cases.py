@@ -90,6 +90,10 @@ def _annotated(*onsets: str, reserved: str = "EDF+C") -> File:
     return File((Signal(), annotations), records, str(len(onsets)), reserved=reserved)
 
 
+def _sized(content: bytes, size: int) -> bytes:
+    return content[:184] + str(size).ljust(8).encode() + content[192:]
+
+
 _24_BITS = b"".join(struct.pack("<i", sample << 8)[1:] for sample in (100_000, -100_000) * 4)
 _24_BIT_SIGNAL = Signal(least="-8388608", most="8388607", low="-8388608", high="8388607")
 
@@ -117,6 +121,24 @@ CASES = [
         _with(Signal(unit="MV")),
         lead("II", list(_SAMPLES)),
         notes=("II: its unit is not a unit of voltage, so its gain is left out",),
+    ),
+    _edf(
+        "no unit",
+        _with(Signal(unit="")),
+        lead("II", list(_SAMPLES)),
+        notes=("ECG II: has no unit, so its gain is left out",),
+    ),
+    _edf(
+        "numbers of an ADC",
+        _with(Signal(unit="adu")),
+        lead("II", list(_SAMPLES)),
+        notes=("ECG II: its unit is not a unit of voltage, so its gain is left out",),
+    ),
+    _edf(
+        "a heart rate whose label begins with ECG",
+        File((Signal("ECG II"), Signal("ECG HR", "bpm")), struct.pack("<16h", *range(16))),
+        lead("II", [0, 1, 2, 3, 8, 9, 10, 11], 10_000),
+        notes=("left out, because they are not ECG leads: ECG HR",),
     ),
     _edf("decimal commas", _with(Signal(least="-3276,8", most="3276,7")), _II),
     _edf(
@@ -188,6 +210,24 @@ CASES = [
         "a gap of a year",
         _annotated("+0\x14\x14", "+31536000\x14\x14", reserved="EDF+D"),
         refusal="has gaps that are far longer than the recording: split it at them",
+    ),
+    _edf(
+        "EDF+D without annotations",
+        replace(_PLAIN, reserved="EDF+D"),
+        _II,
+        notes=("its header says that it has gaps (EDF+D), but it does not say where, so they are left out",),
+    ),
+    Case(
+        "a longer header than that of its signals",
+        {"x.edf": _sized(_PLAIN.content, 1024)[:512] + bytes(512) + _STORED},
+        refusal="byte 184: the header of 1 signals has 512 bytes, not 1024",
+    ),
+    Case(
+        "a wrong size of its header",
+        {"x.edf": _sized(_PLAIN.content, 1024)},
+        (_II,),
+        4,
+        _DATE,
     ),
     _edf(
         "a data record that does not say when it begins",

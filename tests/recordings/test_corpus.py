@@ -8,8 +8,10 @@ from ecg_client.batch import distinct
 from ecg_client.cli import options
 from ecg_client.recordings import Calibration, UnreadableRecording, read
 from tests.recordings.case import Case, ExpectedLead
+from tests.recordings.clinical_cases import CODES, EIGHT, aecg, dicom, scp, stored_samples
 from tests.recordings.corpus import CORPUS, name_of, write
 from tests.recordings.reported_files import REPORTED, cases
+from tests.recordings.wfdb_cases import shorts
 
 
 @pytest.mark.parametrize("case", [*CORPUS, *cases()], ids=name_of)
@@ -28,6 +30,27 @@ def test_a_recording_is_read_right_or_refused_with_a_reason(tmp_path: Path, case
     assert found == case.leads
     assert (recording.sampling_rate, recording.date) == (case.rate, case.date)
     assert recording.notes == case.notes
+
+
+def test_an_ecg_is_the_same_from_aecg_scp_dicom_and_wfdb(tmp_path: Path) -> None:
+    signals = {name: stored_samples(name) for name in EIGHT}
+    header = "x 8 500 3\n" + "".join(f"x.dat 16 400/mV 16 0 0 0 0 {name}\n" for name in EIGHT)
+    files = {
+        "x.xml": aecg(),
+        "x.scp": scp(list(signals.values()), 2, nanovolts=2500, starts=(1,) * 8),
+        "x.dcm": dicom([{"channels": {CODES[name]: signal for name, signal in signals.items()}}]),
+        "x.hea": header.encode(),
+        "x.dat": shorts(*(sample for frame in zip(*signals.values(), strict=True) for sample in frame)),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    found = [read(tmp_path / name) for name in ("x.xml", "x.scp", "x.dcm")]
+    leads = [[(lead.name, lead.signal.tolist(), lead.adc_gain) for lead in recording.leads] for recording in found]
+    assert leads[0] == leads[1] == leads[2]
+    assert {recording.sampling_rate for recording in found} == {500}
+    # WFDB stores whole records, so nothing is derived.
+    stored = [(lead.name, lead.signal.tolist(), lead.adc_gain) for lead in read(tmp_path / "x.hea").leads]
+    assert stored == [lead for lead in leads[0] if lead[0] in EIGHT]
 
 
 def test_the_scale_1_rounds_microvolts() -> None:

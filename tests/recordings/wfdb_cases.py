@@ -143,6 +143,47 @@ CASES = [
         refusal="II: its gain differs between segments: read them one by one",
     ),
     Case(
+        "segments whose signals have the same name",
+        {
+            "m.hea": b"m/3 2 250 7\na 3\n~ 2\nb 2\n",
+            **{name: content.replace(b" II", b" ECG").replace(b" V5", b" ECG") for name, content in _SEGMENTS.items()},
+        },
+        (
+            lead("ECG", [10, -10, 10, 0, 0, -10, 10], 200, ((3, 2),)),
+            lead("ECG", [0, 1, 2, 0, 0, 3, 4], 200, ((3, 2),)),
+        ),
+        250,
+        notes=("ECG: 2 missing samples became 0", "ECG: 2 missing samples became 0"),
+    ),
+    Case(
+        "a signal that the layout lacks",
+        {**_LAYOUT, "layout.hea": b"layout 1 250 0\n~ 0 100(0)/mV 16 0 0 0 0 II\n"},
+        (lead("II", [10, -10, 10, 0, 0, -3, 3], 100, ((3, 2),)),),
+        250,
+        "2020-02-01T10:00:00.500000",
+        ("left out, because they are not in the record's layout: V5", "II: 2 missing samples became 0"),
+    ),
+    Case(
+        "a signal that the first segment lacks",
+        {
+            "m.hea": b"m/2 1 250 6\na 3\nb 2\n",
+            **_SEGMENTS,
+            "a.hea": f"a 1 250 3\na.dat 16 {_SEGMENT} II\n".encode(),
+            "a.dat": shorts(15, -5, 15),
+        },
+        (lead("II", [10, -10, 10, -10, 10], 200),),
+        250,
+        notes=(
+            "its header announces 6 frames, and its segments have 5",
+            "left out, because they are not in the record's first segment: V5",
+        ),
+    ),
+    Case(
+        "more segments than announced",
+        {"m.hea": b"m/1 2 250 3\na 3\nb 2\n", **_SEGMENTS},
+        refusal="line 3: describes more segments than the 1 that line 1 announces",
+    ),
+    Case(
         "several samples per frame, and a signal that is not an ECG",
         _record(
             "spf",
@@ -326,11 +367,34 @@ CASES = [
         {"g.hea": b"g 1 250 2\ngone.dat 16 200/mV 16 0 0 0 0 I\n"},
         refusal="its signal file gone.dat is missing: it belongs beside the header",
     ),
+    Case(
+        "a signal file whose name is too long",
+        {"g.hea": f"g 1 250 2\n{'g' * 300}.dat 16 200/mV 16 0 0 0 0 I\n".encode()},
+        refusal=f"its signal file {'g' * 300}.dat is missing: it belongs beside the header",
+    ),
     Case("no header", {"g.hea": b"# nothing\n"}, refusal="not a WFDB record: its first line does not describe one"),
     Case(
         "too few signals",
         {"g.hea": b"g 2 250 2\ng.dat 16 200/mV 16 0 0 0 0 I\n"},
         refusal="not a WFDB record: its header describes 1 of 2 signals",
+    ),
+    Case(
+        "too many signals",
+        _record("g", "g 1 250 2\ng.dat 16 200/mV 16 0 0 0 0 I\ng.dat 16 200/mV 16 0 0 0 0 II\n", shorts(1, 2, -1, -2)),
+        refusal="line 3: describes more signals than the 1 that line 1 announces",
+    ),
+    Case(
+        "text below the signals",
+        _record("g", "g 1 250 2\ng.dat 16 200/mV 16 0 0 0 0 I\nAge 80\nrecorded by hand\n", shorts(1, -1)),
+        (lead("I", [1, -1], 200),),
+        250,
+    ),
+    Case(
+        "a gain per ADC unit",
+        _record("g", "g 1 250 2\ng.dat 16 1/adu 16 0 0 0 0 I\n", shorts(1, -1)),
+        (lead("I", [1, -1]),),
+        250,
+        notes=("I: its unit is not a unit of voltage, so its gain is left out",),
     ),
     Case(
         "a signal that is not described",

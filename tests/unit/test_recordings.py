@@ -248,6 +248,34 @@ def test_numpy_arrays_are_leads_along_their_shorter_axis_or_by_name(tmp_path: Pa
     assert samples(read(path)) == list(zip(names, [ONE.tolist(), OTHER.tolist()], strict=True))
 
 
+@pytest.mark.parametrize("order", ["columns", "structured", "archive"])
+def test_clocks_in_numpy_files_are_no_leads_but_give_the_rate(tmp_path: Path, order: str) -> None:
+    path, name, clock = tmp_path / "x.npy", "I", "t"
+    times = np.arange(4) / 250
+    one = np.array([5, -5, 6, -6])
+    if order == "columns":
+        name, clock = "lead 1", "column 1"
+        np.save(path, np.stack([times, one]).T)
+    elif order == "structured":
+        np.save(path, np.array(list(zip(times, one, strict=True)), [("t", "f8"), ("I", "i4")]))
+    else:
+        path = tmp_path / "x.npz"
+        np.savez(path, t=times, I=one)
+    recording = read(path)
+    assert samples(recording) == [(name, one.tolist())]
+    assert recording.sampling_rate == 250
+    assert recording.notes == (
+        f"left out, because it is a clock: {clock}; its sampling rate is 250 Hz, read as seconds: "
+        "no other unit gives the rate of an ECG",
+    )
+
+
+def test_numpy_names_may_state_a_unit(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", I_uV=ONE, II=OTHER)
+    first, second = read(tmp_path / "x.npz", Calibration(unit="mV")).leads
+    assert [(lead.name, lead.adc_gain) for lead in (first, second)] == [("I", 1000), ("II", 1)]
+
+
 @pytest.mark.parametrize(
     ("array", "problem"),
     [

@@ -18,7 +18,14 @@ const TENS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
  * @param {string} unit of numbers whose unit the file does not state; empty for ADC units
  */
 export function channelsOf(columns, unit, rate, notes) {
-  const units = columns.map((column) => (inAMillivolt(column.unit) === null ? unit : column.unit));
+  const units = columns.map((column) => {
+    if (!column.unit) return unit;
+    return inAMillivolt(column.unit) === null ? "" : column.unit;
+  });
+  const other = columns.filter((column, i) => column.unit && !units[i]).map(({ name }) => name);
+  if (unit && other.length) {
+    notes.push(`the given unit is not used, because the file states its own: ${other.join(", ")}`);
+  }
   const decimals = new Map();
   for (const each of new Set(units.filter(Boolean))) {
     const most = columns.reduce((high, column, i) => Math.max(high, units[i] === each ? decimalsOf(column, each) : 0), 0);

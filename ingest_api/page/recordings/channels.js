@@ -16,9 +16,12 @@ import { isOther } from "./units.js";
 const TYPED = /^(?:ECG|EKG)(?![a-z])/i;
 const TYPE = /^(?:ECG|EKG)[ \t\f\v]+(?=[a-z])/i;
 const LEAD =
-  /^(?:M?L?(?:I{1,3})|D(?:I{1,3}|[123])|-?aV[RLF]|V[1-9]R?|V|MCL[1-6]|C[MSCR][1-6]|MV[1-6]|ML?V[1-6]|v[xyz]|ES|AS|AI|lead(?![a-z]).*)$/i;
+  /^(?:M?L?(?:I{1,3})|D(?:I{1,3}|[123])|-?aV[RLF]|V[1-9]R?|V|MCL[1-6]|C[MSCR][1-6]|MV[1-6]|ML?V[1-6]|v[xyz]|ES|AS|AI|lead(?![a-z]|[ _-]*off).*)$/i;
 const OTHER =
-  /^(?:abp|art|pap|cvp|icp|cpp|ibp|nibp|bp|pleth|ppg|spo2|sao2|resp(?:iration)?|rsp|impedance|eda|gsr|emg|eeg|eog|temp(?:erature)?|acc(?:el(?:eration|erometer)?)?|gyro|status|trigger|marker|events?|hr|pulse|et ?co2|co2|(?:air)?flow|battery|position)(?![a-z]).*$/i;
+  /^(?:abp|art|pap|cvp|icp|cpp|ibp|nibp|bp|pleth|ppg|spo2|sao2|resp(?:iration)?|rsp|impedance|eda|gsr|emg|eeg|eog|temp(?:erature)?|acc(?:el(?:eration|erometer)?)?|gyro|status|trigger|marker|events?|hr|pulse|et ?co2|co2|(?:air)?flow|battery|position|heart ?rate|rr|labels?|annotations?|class|target|quality|sqi|lead[ _-]*off|[pqrst][ _-]?(?:peaks?|onsets?|offsets?))(?![a-z]).*$/i;
+// What programs measure in an ECG, or write beside it, has names that begin with ECG too.
+const ABOUT =
+  /^(?:ECG|EKG)[ _.-]*(?:time(?:[ _-]?stamps?)?|clock|date|index|rate|hr|heart|rr|hrv|phase|trigger|marker|events?|labels?|annotations?|quality|sqi|status|impedance|temp(?:erature)?|lead[ _-]*off|(?:[pqrst][ _-]?)?(?:peaks?|onsets?|offsets?))(?![a-z]).*$/i;
 
 /**
  * Return the recording of the channels that were chosen as leads; notes list everything left out or changed.
@@ -54,7 +57,9 @@ export function choose(names, units, wanted, notes, { typed = false } = {}) {
   const known = names.map(isLeadName);
   const onlyKnown = typed && names.some((name) => TYPED.test(name));
   const all = names.map((_, i) => i);
-  const chosen = all.filter((i) => known[i] || !(onlyKnown || OTHER.test(names[i]) || isOther(units[i])));
+  const chosen = all.filter(
+    (i) => known[i] || !(onlyKnown || OTHER.test(names[i]) || ABOUT.test(names[i]) || isOther(units[i])),
+  );
   const leftOut = namesAt(all.filter((i) => !chosen.includes(i)));
   if (!chosen.length) {
     throw new UnreadableRecording(`has no ECG leads: ${leftOut}; to send a channel anyway, name it as a lead`);
@@ -81,9 +86,9 @@ function chooseWanted(names, wanted, typed) {
   return [...positions];
 }
 
-/** Return true for the usual names of leads, and for names that begin with ECG. */
+/** Return true for the usual names of leads, and for names that begin with ECG, except `ECG rate` and the like. */
 export function isLeadName(name) {
-  return TYPED.test(name) || LEAD.test(name);
+  return (TYPED.test(name) && !ABOUT.test(name)) || LEAD.test(name);
 }
 
 function untyped(label) {

@@ -4,7 +4,7 @@ import { channelsOf } from "./bare_numbers.js";
 import { choose, numberText, recordingOf } from "./channels.js";
 import { textOf } from "./content.js";
 import { UnreadableRecording } from "./recording.js";
-import { digitsOfSecond, isoDate, linesOf } from "./table_cells.js";
+import { isoDate, linesOf } from "./table_cells.js";
 import { clockOf } from "./table_clock.js";
 import { columnsOf } from "./table_columns.js";
 import { layoutOf, writtenOf } from "./table_layout.js";
@@ -16,6 +16,9 @@ export const UNITS = {
   uv: { label: "microvolts", unit: "uV" },
   mv: { label: "millivolts", unit: "mV" },
 };
+
+// A table of more columns without names than this that is wider than long has a lead in each line.
+const MOST_UNNAMED = 32;
 
 /**
  * Read a table whose first line may name the leads and their units. Columns may be separated by commas, semicolons, tabs,
@@ -33,6 +36,13 @@ export function readCsv(content, unit = "adc", wanted = []) {
   if (preamble) return withPreamble(lines, preamble, UNITS[unit].unit, wanted, notes);
   const layout = layoutOf(lines, text);
   const columns = columnsOf(lines, layout.separator, layout.decimal, layout.skip, layout.headings.length);
+  const rows = columns[0].values.length;
+  if (!layout.named && columns.length > Math.max(MOST_UNNAMED, rows)) {
+    throw new UnreadableRecording(
+      `has ${columns.length} columns without names and only ${rows} lines: ` +
+        "if each line is a lead, exchange lines and columns; otherwise name the columns in the first line",
+    );
+  }
   const clocks = columns.map((column, i) => clockIn(column, layout.headings[i], columns.length));
   const rated = clocks.filter((clock) => clock && clock.rate !== null);
   const best = rated.reduce((one, other) => (one && one.uncertainty <= other.uncertainty ? one : other), null);
@@ -54,8 +64,7 @@ export function readCsv(content, unit = "adc", wanted = []) {
   return recordingOf(channelsOf(numbers, UNITS[unit].unit, best?.rate ?? null, notes), date, notes);
 }
 
-function clockIn({ values, whole, first }, heading, columns) {
-  const resolution = first === undefined ? null : 10 ** (9 - digitsOfSecond(first));
+function clockIn({ values, whole, resolution = null }, heading, columns) {
   return clockOf(heading, writtenOf(heading), { values, whole, resolution }, columns > 1);
 }
 

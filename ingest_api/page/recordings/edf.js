@@ -4,7 +4,7 @@ import { choose, recordingOf } from "./channels.js";
 import { latinOf } from "./content.js";
 import { began, parseHeader } from "./edf_header.js";
 import { UnreadableRecording, rint } from "./recording.js";
-import { gainOf } from "./units.js";
+import { gainOf, isOther } from "./units.js";
 
 // Onsets are decimal numbers that some recorders round.
 const TOLERANCE = 1e-3;
@@ -34,6 +34,9 @@ export function readEdf(content, wanted = []) {
   }
   const records = { view: new DataView(content, header.size), count: stored, bytes: recordBytes };
   const onsets = onsetsOf(header, content, records);
+  if (header.isDiscontinuous && !onsets.length) {
+    notes.push("its header says that it has gaps (EDF+D), but it does not say where, so they are left out");
+  }
   const signals = header.signals.filter(({ annotations }) => !annotations);
   if (signals.length && !(header.duration > 0)) {
     throw new UnreadableRecording("byte 244: the duration of a data record must be above 0");
@@ -75,6 +78,10 @@ function channelOf(signal, header, records, onsets, notes) {
     throw new UnreadableRecording(`${label}: its limits are too far from zero volts`);
   }
   const gain = units === null ? null : gainOf(units, unit);
+  if (units !== null && gain === null && !isOther(unit)) {
+    const wrong = unit ? "its unit is not a unit of voltage" : "has no unit";
+    notes.push(`${label}: ${wrong}, so its gain is left out`);
+  }
   const { starts, missing } = placesOf(records.count, signal.samples, rate, onsets);
   const values = new Float64Array(starts.at(-1) + signal.samples);
   const { view, bytes } = records;

@@ -33,7 +33,8 @@ const MOST_SIGNALS = 9999;
  * Parse the header of a file; its first byte distinguishes EDF from BDF:
  *
  * {size: number (bytes), width: number (bytes of a sample), signals: Signal[], recordSamples: number, records: number,
- *  duration: number (seconds), recording: string, start: [string, string]}
+ *  duration: number (seconds), isDiscontinuous: boolean (there may be gaps between data records), recording: string,
+ *  start: [string, string]}
  *
  * Signal: {label, unit, least, most, low, high, samples, at (in samples of a data record), annotations: boolean}
  * @param {ArrayBuffer} content
@@ -63,13 +64,22 @@ export function parseHeader(content) {
     signals.push(parseSignal(content, Number(count), i, recordSamples));
     recordSamples += signals[i].samples;
   }
+  const width = isBdf ? 3 : 2;
+  const announced = textAt(content, 184, 8);
+  const isWhole = content.byteLength === size + Number(records) * recordSamples * width;
+  if (INTEGER.test(announced) && Number(announced) !== size && !isWhole) {
+    throw new UnreadableRecording(
+      `byte 184: the header of ${signals.length} signals has ${size} bytes, not ${Number(announced)}`,
+    );
+  }
   return {
     size,
-    width: isBdf ? 3 : 2,
+    width,
     signals,
     recordSamples,
     records: Number(records),
     duration,
+    isDiscontinuous: ["EDF+D", "BDF+D"].includes(textAt(content, 192, 44).slice(0, 5)),
     recording: textAt(content, 88, 80),
     start: [168, 176].map((at) => textAt(content, at, 8, false).replace(/ +$/, "")),
   };

@@ -1,7 +1,11 @@
 /** JSON: a submission to the gateway. */
 
 import { labelOf } from "../submission.js";
-import { INT64_END, UnreadableRecording } from "./recording.js";
+import { isIsoDate } from "./dates.js";
+import { INT64_END, MAX_SAMPLING_RATE, UnreadableRecording } from "./recording.js";
+
+const FRACTION = /[[,]\s*-?[0-9]+[.eE]/;
+const NOT_A_NUMBER = /[[,:]\s*-?(?:NaN|Infinity)\b/;
 
 /**
  * Read a submission: `{"date"?, "sampling_rate"?, "leads": [{"name", "adc_gain"?, "missing"?, "signal": [int]}]}`.
@@ -24,7 +28,11 @@ export function readJson(text) {
     if (announced !== null && announced !== signal.length) {
       throw new UnreadableRecording(`leads[${i}].number_of_samples: must be the signal's length, ${signal.length}`);
     }
-    const adcGain = positive(lead.adc_gain, `leads[${i}].adc_gain`);
+    const adcGain = positive(
+      lead.adc_gain,
+      Infinity,
+      `leads[${i}].adc_gain: must be a finite number of ADC units per millivolt above 0, or null`,
+    );
     return { name: lead.name, signal, adcGain, missing: missingOf(lead.missing, signal, `leads[${i}].missing`) };
   });
   const label = document.label ?? null;
@@ -32,18 +40,26 @@ export function readJson(text) {
     throw new UnreadableRecording("label: must be 1 to 200 printable characters, or null");
   }
   const date = document.date ?? null;
-  if (date !== null && typeof date !== "string") {
+  if (date !== null && (typeof date !== "string" || !isIsoDate(date))) {
     throw new UnreadableRecording("date: must be an ISO 8601 date or date and time, or null");
   }
-  return { date, samplingRate: positive(document.sampling_rate, "sampling_rate"), leads, notes: [], label };
+  const samplingRate = positive(
+    document.sampling_rate,
+    MAX_SAMPLING_RATE + 1,
+    `sampling_rate: must be a number of hertz above 0, up to ${MAX_SAMPLING_RATE}, or null`,
+  );
+  return { date, samplingRate, leads, notes: [], label };
 }
 
 function parse(text) {
   try {
     const document = JSON.parse(text);
-    return isRounded(document) ? JSON.parse(text, fromSource) : document;
+    return isRounded(document) || FRACTION.test(text) ? JSON.parse(text, fromSource) : document;
   } catch {
-    throw new UnreadableRecording("body: malformed JSON");
+    const reason = NOT_A_NUMBER.test(text)
+      ? ": NaN is not JSON: send 0 for a missing sample, and its place in `missing`"
+      : "";
+    throw new UnreadableRecording(`body: malformed JSON${reason}`);
   }
 }
 
@@ -54,11 +70,12 @@ function isRounded(document) {
   );
 }
 
-/** Read such samples from their text, if the browser supports it. */
+/** Read such samples from their text, if the browser supports it, and 1.0 as the fraction that the gateway refuses. */
 function fromSource(_, value, context) {
-  return typeof value === "number" && isRough(value) && /^-?\d+$/.test(context?.source ?? "")
-    ? BigInt(context.source)
-    : value;
+  if (typeof value !== "number" || context?.source === undefined) return value;
+  const isInteger = /^-?\d+$/.test(context.source);
+  if (!isInteger) return Array.isArray(this) ? NaN : value;
+  return isRough(value) ? BigInt(context.source) : value;
 }
 
 function isRough(value) {
@@ -99,9 +116,10 @@ function missingOf(value, signal, field) {
   return value;
 }
 
-function positive(value, field) {
+/** Return a number above 0 and below an end, or null if there is none. */
+function positive(value, end, refusal) {
   if (value === undefined || value === null) return null;
-  if (typeof value !== "number" || !(value > 0)) throw new UnreadableRecording(`${field}: must be a number over 0`);
+  if (typeof value !== "number" || !(value > 0 && value < end)) throw new UnreadableRecording(refusal);
   return value;
 }
 

@@ -12,7 +12,7 @@
 const CONTROL = /[\x00-\x1f\x7f]/;
 const MAX_LEADS = 1024;
 const MAX_LEAD_NAME = 128;
-const MAX_SAMPLING_RATE = 1e6;
+export const MAX_SAMPLING_RATE = 1e6;
 export const INT64_END = 2 ** 63;
 
 /** The recording cannot be read, or is not an ECG that the pipeline accepts; the message says why, without any value. */
@@ -53,6 +53,8 @@ export function integers(values, name) {
       throw new UnreadableRecording(`${name}: must hold integers; fractions, such as millivolts, need a unit or a scale`);
     }
   }
+  // JavaScript writes larger numbers with zeros instead of their last digits.
+  if (!values.every((value) => Math.abs(value) <= Number.MAX_SAFE_INTEGER)) return BigInt64Array.from(values, BigInt);
   // -0 becomes 0, as in Python.
   return values.map((value) => value || 0);
 }

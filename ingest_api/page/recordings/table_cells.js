@@ -91,14 +91,17 @@ export function isTime(cell) {
   return nanoseconds(cell) !== null;
 }
 
-/** Return a date and time as days and nanoseconds, a time alone with 0 days, or null if the cell is neither. */
+/**
+ * Return a date and time as {days, time (nanoseconds), decimals (their number)}, a time alone with 0 days, or null if the
+ * cell is neither.
+ */
 export function nanoseconds(cell) {
   let found = DATE_TIME.exec(cell);
   if (found) return dated(found[1], found[2], found[3], found.slice(4, 8));
   found = CLOCK_DATE.exec(cell);
   if (found) return dated(found[7], found[6], found[5], found.slice(1, 5));
   found = CLOCK.exec(cell);
-  return found && { days: 0, time: ofClock(found.slice(1)) };
+  return found && { days: 0, time: ofClock(found.slice(1)), decimals: (found[4] ?? "").length };
 }
 
 /** Return a date and time in ISO 8601, with its time zone if given, or null if the cell is not one. */
@@ -111,13 +114,6 @@ export function isoDate(cell) {
   const two = (text) => text.padStart(2, "0");
   const rest = digits ? `.${digits.padEnd(6, "0")}` : "";
   return `${year}-${two(month)}-${two(day)}T${two(hours)}:${minutes}:${seconds}${rest}${zoned}`;
-}
-
-/** Return the number of decimals of the seconds of a time. */
-export function digitsOfSecond(cell) {
-  const found = DATE_TIME.exec(cell);
-  if (found) return (found[7] ?? "").length;
-  return ((CLOCK_DATE.exec(cell) ?? CLOCK.exec(cell))?.[4] ?? "").length;
 }
 
 /** Return the value of a number with a decimal point, or NaN. */
@@ -135,7 +131,7 @@ function dated(year, month, day, clock) {
   }
   const date = new Date(0);
   date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
-  return { days: date.getTime() / 86_400_000, time: ofClock(clock) };
+  return { days: date.getTime() / 86_400_000, time: ofClock(clock), decimals: (clock[3] ?? "").length };
 }
 
 function ofClock([hours = "0", minutes = "0", seconds = "0", fraction = ""]) {

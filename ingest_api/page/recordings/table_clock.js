@@ -55,17 +55,25 @@ export function clockOf({ name, unit }, written, column, others) {
   const leftOut = `left out, because it is a clock: ${shown}`;
   const uneven = none(`${leftOut}; its steps are uneven, so no sampling rate is taken from it`);
   const namedTime = TIME.test(name) || isTimeUnit(unit || name);
+  const counts = `left out, because it counts samples: ${shown}`;
   const isTimes = column.resolution !== null;
   if (!isTimes) {
     if (!others || isLeadName(name)) return null;
-    if (!namedTime && COUNTER.test(name)) return none(`left out, because it counts samples: ${shown}`);
-    if (!column.whole && !column.values.every(Number.isFinite)) return namedTime ? uneven : null;
+    if (!column.whole && !column.values.every(Number.isFinite)) {
+      if (namedTime) return uneven;
+      return COUNTER.test(name) ? none(counts) : null;
+    }
   }
+  // Whole seconds, or 10:00, which may be minutes, are no sampling rate of an ECG.
+  if (isTimes && column.resolution >= 1e9) return none(`${leftOut}; it is too coarse for a sampling rate`);
   const line = lineOf(...(isTimes ? [column.values, column.resolution] : sinceFirst(column)));
   if (!isTimes && !namedTime) {
+    const skips = line.rises && line.steps.length && !line.isEqual;
+    const counter = none(counts + (skips ? "; it skips numbers, so samples may be missing there" : ""));
+    if (COUNTER.test(name)) return counter;
     const perhaps = PERHAPS.test(name);
     if (!line.rises || !(line.isEven || (perhaps && line.values.length > 1))) return null;
-    if (perhaps || line.steps.every((step) => step === 1)) return none(`left out, because it counts samples: ${shown}`);
+    if (perhaps || line.steps.every((step) => step === 1)) return counter;
   }
   const [seconds, deduced] = isTimes ? [1e-9, ""] : unitOf(name, unit, line, namedTime);
   if (line.values.length < FEWEST_EVEN) return none(`${leftOut}; it has too few rows for a sampling rate`);
@@ -116,8 +124,10 @@ function unitOf(name, unit, { values, mean }, namedTime) {
     .split(/[ _\-.,]+/)
     .at(-1);
   for (const spelling of [unit, name, ending]) {
-    if (isTimeUnit(spelling) && spelling !== "min") return [IN_SECONDS.get(spelling.toLowerCase()), ""];
+    // At the end of a name, `min` may be the minimum.
+    if (isTimeUnit(spelling) && (spelling !== "min" || unit)) return [IN_SECONDS.get(spelling.toLowerCase()), ""];
   }
+  if (unit || /[([]/.test(name)) return [null, ""];
   const step = values.length > 1 ? mean : 1;
   if (step <= 0 || (!namedTime && step >= 1) || step === 1) return [null, ""];
   const fitting = NAMES.filter(([seconds]) => {

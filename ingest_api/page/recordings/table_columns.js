@@ -16,10 +16,13 @@ import {
 
 const HALF_DAY = 43_200e9;
 const DAY = 86_400e9;
+// Words of programs for a missing value. They are not read, because some of them have other meanings too.
+const ABSENT = new Set(["na", "n/a", "null", "none", "-", "--", "?", "missing"]);
 
 /**
  * Return the columns of a table: numbers as {values: Float64Array|BigInt64Array, whole: boolean}, in a BigInt64Array if an
- * integer is beyond 2^53, and times as {values: Float64Array, first: string}, in nanoseconds since the first.
+ * integer is beyond 2^53, and times as {values: Float64Array, first: string, resolution: number}, in nanoseconds since the
+ * first, with the smallest step in which they are written.
  * @param {string|null} separator of cells, or null for one cell a line
  * @param {"."|","} decimal the decimal mark
  * @param {number} skip the number of lines before the numbers
@@ -32,7 +35,15 @@ export function columnsOf(lines, separator, decimal, skip, width = null) {
     if (isBlank(lines[i])) continue;
     const row = split(withoutComment(lines[i]), separator);
     if (width === row.length - 1 && !row.at(-1)) row.pop();
-    columns ??= row.map((cell) => ({ first: isTime(cell) ? cell : null, day: null, values: [], whole: true, cells: [] }));
+    columns ??= row.map((cell) => ({
+      first: isTime(cell) ? cell : null,
+      day: null,
+      // Some programs write no decimals of whole seconds, so all times are looked at.
+      decimals: 0,
+      values: [],
+      whole: true,
+      cells: [],
+    }));
     if (row.length !== columns.length) {
       throw new UnreadableRecording(
         `line ${i + 1}: has ${row.length} columns, and those before have ${columns.length}`,
@@ -41,8 +52,11 @@ export function columnsOf(lines, separator, decimal, skip, width = null) {
     row.forEach((cell, k) => take(columns[k], cell, decimal, `line ${i + 1}, column ${k + 1}`));
   }
   if (!columns) throw new UnreadableRecording("has no samples");
-  return columns.map(({ first, values, whole, cells }) => {
-    if (first !== null) return { first, values: Float64Array.from(values, (value) => value - values[0]) };
+  return columns.map(({ first, decimals, values, whole, cells }) => {
+    if (first !== null) {
+      const since = Float64Array.from(values, (value) => value - values[0]);
+      return { first, values: since, resolution: 10 ** (9 - decimals) };
+    }
     const exact = !whole || values.every(Number.isSafeInteger);
     return { values: (exact ? null : bigIntegers(cells)) ?? Float64Array.from(values), whole };
   });
@@ -64,6 +78,7 @@ function take(column, cell, decimal, where) {
 
 function wrong(cell, decimal) {
   if (!cell) return "is empty: write nan where a sample is missing";
+  if (ABSENT.has(cell.toLowerCase())) return "must be a number: write nan where a sample is missing";
   if (isNumber(cell) || (cell.includes(",") && cell.includes("."))) {
     return `must be a number with a decimal ${decimal === "," ? "comma" : "point"}, like those before`;
   }
@@ -75,6 +90,7 @@ function since(column, cell, where) {
   const found = nanoseconds(cell);
   if (!found) throw new UnreadableRecording(`${where}: must be a time, like those before`);
   column.day ??= found.days;
+  column.decimals = Math.max(column.decimals, found.decimals);
   let value = (found.days - column.day) * DAY + found.time;
   // Times without a date start again at midnight.
   while (found.days === 0 && column.values.length && value < column.values.at(-1) - HALF_DAY) value += DAY;

@@ -23,6 +23,9 @@ const ANY_SEPARATOR = /[\t\f\v;|, ]+/;
 const SPACED = /[^ \t\f\v,] +[^ \t\f\v,]/;
 const DAY = /[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2} [0-9]{1,2}:|:[0-9.]+ [0-9]{1,2}\/[0-9]{1,2}\/[0-9]{4}/g;
 const ZERO_BEFORE = /,0[0-9]|(?:^|[\n\r])[+-]0,/;
+// Excel's hint at the separator.
+const EXCEL = /^"?sep=.?"?$/i;
+const THOUSANDS = { ",": /^[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+$/, ".": /^[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+$/ };
 const UNIT = /^(.*?)[ \t\f\v]*[[(]([^[\]()]*)[\])][ \t\f\v]*$/;
 const VOLTS = /^(.+?)(?:[ \t\f\v]*\/[ \t\f\v]*|[_, \t\f\v][ \t\f\v]*)([mu\u00b5\u03bcn]V)$/;
 // Units of other quantities in CSV files. Other text in brackets is part of the name.
@@ -42,6 +45,7 @@ const OTHER_UNITS = new Set(
  */
 export function layoutOf(lines, text) {
   const before = lines.slice(0, MOST_BEFORE).map((line, i) => ({ number: i + 1, line }));
+  if (before.length && EXCEL.test(before[0].line)) before[0].line = "";
   const first = before.findIndex(({ line }) => !isBlank(line) && isData(line));
   if (first < 0) throw withoutNumbers(before);
   const headers = before.slice(0, first).filter(({ line }) => !isBlank(line));
@@ -52,7 +56,17 @@ export function layoutOf(lines, text) {
     .slice(0, HEAD)
     .map(({ line }) => withoutComment(line));
   const [header] = headers;
-  const [separator, decimal] = separatorOf(data, header, before[first].number, text);
+  const at = before[first].number;
+  const [separator, decimal] = separatorOf(data, header, at, text);
+  const mark = decimal === "," ? "," : separator === ";" ? "." : null;
+  if (mark && mayBeThousands(data, lines, separator, mark, first)) {
+    const [marks, otherwise] =
+      mark === "," ? ["commas", "write decimal points"] : ["points", "separate columns with commas"];
+    throw new UnreadableRecording(
+      `line ${at}: its ${marks} may separate thousands or be decimal marks: ` +
+        `remove separators of thousands, or ${otherwise}`,
+    );
+  }
   const cells = split(data[0], separator);
   let names = header ? split(header.line, separator) : commented(before.slice(0, first), separator, cells.length);
   // Lines may end with a separator, and so may the names.
@@ -61,13 +75,18 @@ export function layoutOf(lines, text) {
   if (names !== null && names.length === width + 1 && !names.at(-1)) names = names.slice(0, -1);
   const layout = { separator, decimal, skip: first };
   if (names === null) {
+    if (isNumbering(cells.slice(0, width))) {
+      throw new UnreadableRecording(
+        `line ${at}: may number the columns or hold samples: name the columns in the first line`,
+      );
+    }
     const headings = Array.from({ length: width }, (_, i) => ({ name: `column ${i + 1}`, unit: "" }));
     return { ...layout, headings, named: false };
   }
   if (header && names.length !== width) {
     const hint = separator === "," ? "; if its commas are decimal marks, separate columns with semicolons or tabs" : "";
     throw new UnreadableRecording(
-      `line ${header.number} names ${names.length} columns, and line ${before[first].number} has ${width}${hint}`,
+      `line ${header.number} names ${names.length} columns, and line ${at} has ${width}${hint}`,
     );
   }
   let headings = names.map(headingOf);
@@ -88,7 +107,9 @@ function isData(line) {
 }
 
 function unexpectedText(number) {
-  return new UnreadableRecording(`line ${number}: holds text where numbers are expected, after one line of names`);
+  return new UnreadableRecording(
+    `line ${number}: holds text where numbers are expected, after one line of names: remove the lines above the names`,
+  );
 }
 
 function withoutNumbers(before) {
@@ -133,6 +154,40 @@ function commaOf(rows, names, at, text) {
     );
   }
   return [",", "."];
+}
+
+/**
+ * Return true if each mark in the numbers may separate thousands, as in 1,234. Points are decimal marks in most countries,
+ * so they are doubted only in columns that have integers too.
+ */
+function mayBeThousands(data, lines, separator, mark, skip) {
+  // The first lines decide about most tables.
+  for (const [rows, from] of [
+    [data, 0],
+    [lines, skip],
+  ]) {
+    const marked = new Set();
+    const bare = new Set();
+    for (let i = from; i < rows.length; i++) {
+      if (isBlank(rows[i])) continue;
+      for (const [k, cell] of split(withoutComment(rows[i]), separator).entries()) {
+        if (!cell.includes(mark)) bare.add(k);
+        else if (!isTime(cell)) {
+          if (!THOUSANDS[mark].test(cell)) return false;
+          marked.add(k);
+        }
+      }
+    }
+    if (![...marked].some((k) => mark === "," || bare.has(k))) return false;
+  }
+  return true;
+}
+
+/** Return true for a line 0, 1, 2 ..., which pandas writes above columns without names, or for 1, 2, 3 ... */
+function isNumbering(row) {
+  const numbers = row[0] ? row : row.slice(1);
+  if (!numbers.length || !(numbers[0] === "0" || (numbers[0] === "1" && numbers.length > 2))) return false;
+  return (numbers.length > 1 || !row[0]) && numbers.every((cell, i) => cell === String(Number(numbers[0]) + i));
 }
 
 /** Return the names in the comment above the numbers, as NumPy writes them, or null. */

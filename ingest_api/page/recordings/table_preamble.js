@@ -9,7 +9,7 @@ const HERTZ = /^([0-9]+(?:[.,][0-9]+)?)[ \t\f\v]*(?:hertz|hz)$/i;
 const LEADS = new Set(
   "lead ableitung derivation d\u00e9rivation derivaci\u00f3n derivazione deriva\u00e7\u00e3o afleiding".split(" "),
 );
-const OPEN_SIGNALS = "# OpenSignals Text File Format";
+const OPEN_SIGNALS = /^# OpenSignals Text File Format(?:\W.*)?$/;
 const END = "# EndOfHeader";
 
 /**
@@ -20,7 +20,7 @@ const END = "# EndOfHeader";
  */
 export function preambleOf(lines) {
   const head = lines.slice(0, MOST_LINES);
-  return strip(head[0] ?? "") === OPEN_SIGNALS ? openSignals(head) : appleWatch(head);
+  return OPEN_SIGNALS.test(strip(head[0] ?? "")) ? openSignals(head) : appleWatch(head);
 }
 
 /**
@@ -36,7 +36,8 @@ function appleWatch(lines) {
     .filter((line) => line.includes(","))
     .map((line) => [line.slice(0, line.indexOf(",")), line.slice(line.indexOf(",") + 1)].map(unquoted));
   const rate = values.map(([, value]) => HERTZ.exec(value)?.[1]).find(Boolean);
-  const unit = values.map(([, value]) => value).find((value) => inAMillivolt(value) !== null);
+  // The unit is below the name of the patient, who may be called V.
+  const unit = values.map(([, value]) => value).findLast((value) => inAMillivolt(value) !== null);
   if (rate === undefined || unit === undefined) return null;
   const lead = values.find(([key]) => LEADS.has(key.toLowerCase()))?.[1] ?? "lead 1";
   return {

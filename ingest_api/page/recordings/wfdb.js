@@ -3,7 +3,7 @@
 import { choose, recordingOf } from "./channels.js";
 import { joined, rangesOf } from "./missing.js";
 import { UnreadableRecording } from "./recording.js";
-import { gainOf } from "./units.js";
+import { gainOf, isOther } from "./units.js";
 import { parseHeader } from "./wfdb_header.js";
 import { DIFFERENCES, FLAC, FORMATS } from "./wfdb_samples.js";
 
@@ -49,10 +49,14 @@ export function readWfdb(content, files, wanted = []) {
 function channelOf({ signal, samples, missing }, rate, notes) {
   const { name, gain, unit, perFrame } = signal;
   if (gain === null) notes.push(`${name}: is not calibrated, so its gain is left out`);
+  const perMillivolt = gain === null ? null : gainOf(gain, unit);
+  if (gain !== null && perMillivolt === null && !isOther(unit)) {
+    notes.push(`${name}: its unit is not a unit of voltage, so its gain is left out`);
+  }
   return {
     name,
     signal: samples,
-    gain: gain === null ? null : gainOf(gain, unit),
+    gain: perMillivolt,
     unit,
     rate: rate * perFrame,
     missing,
@@ -157,10 +161,35 @@ function readSegments(header, files, notes) {
   if (total > Math.max(LEAST_LIMIT, MOST_GROWTH * stored)) {
     throw new UnreadableRecording("has gaps that are far longer than the recording: read its segments one by one");
   }
-  return reference.signals.map((signal) => join(signal, read, layout !== null));
+  if (header.length !== null && header.length !== total) {
+    notes.push(`its header announces ${header.length} frames, and its segments have ${total}`);
+  }
+  const places = placesOf(reference.signals);
+  const named = read.map(({ length, stretches }) => {
+    const all = placesOf(stretches.map(({ signal }) => signal));
+    return { length, stretches: new Map(stretches.map((stretch, i) => [all[i], stretch])) };
+  });
+  const found = new Set(named.flatMap(({ stretches }) => [...stretches.keys()]));
+  const known = new Set(places);
+  const leftOut = [...found].filter((place) => !known.has(place)).map((place) => JSON.parse(place)[0]);
+  if (leftOut.length) {
+    const where = layout ? "layout" : "first segment";
+    notes.push(`left out, because they are not in the record's ${where}: ${leftOut.join(", ")}`);
+  }
+  return reference.signals.map((signal, i) => join(signal, places[i], named, layout !== null));
 }
 
-function join(signal, parts, byName) {
+/** Return keys of signals: their name and the number of equal names before, as signals may have the same name. */
+function placesOf(signals) {
+  const seen = new Map();
+  return signals.map(({ name }) => {
+    const before = seen.get(name) ?? 0;
+    seen.set(name, before + 1);
+    return JSON.stringify([name, before]);
+  });
+}
+
+function join(signal, place, parts, byName) {
   const { name, perFrame } = signal;
   const samples = new Float64Array(parts.reduce((sum, { length }) => sum + length * perFrame, 0));
   const missing = [];
@@ -168,8 +197,8 @@ function join(signal, parts, byName) {
   let own = null;
   for (const { length, stretches } of parts) {
     const frames = length * perFrame;
-    const found = stretches.find((stretch) => stretch.signal.name === name);
-    if (!byName && stretches.length && !found) {
+    const found = stretches.get(place);
+    if (!byName && stretches.size && !found) {
       throw new UnreadableRecording(`${name}: is not in all segments of a record with a fixed layout`);
     }
     let filled = 0;

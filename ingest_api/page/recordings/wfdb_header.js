@@ -15,6 +15,7 @@ const RECORD = new RegExp(
 );
 const STORED = /^([0-9]+)(?:x([0-9]+))?(?::([0-9]+))?(?:\+([0-9]+))?$/;
 const SCALE = new RegExp(`^(${NUMBER})(?:\\(([+-]?[0-9]+)\\))?(?:/(${W}))?$`);
+const SEGMENT = new RegExp(`^${W}[ \\t\\f\\v]+[0-9]+$`);
 const INTEGER = /^[+-]?[0-9]+$/;
 const MOST_DIGITS = 15;
 
@@ -53,7 +54,7 @@ export function parseHeader(content) {
   }
   const described = lines.slice(1, 1 + expected);
   const frames = length === undefined ? 0 : integer(length, at);
-  return {
+  const header = {
     rate: perSecond,
     length: frames || null,
     date: began,
@@ -61,6 +62,18 @@ export function parseHeader(content) {
     segments: segments === undefined ? [] : described.map(({ line, at }) => parseSegment(line, at)),
     notes,
   };
+  // Another signal of a file would make the samples those of other leads.
+  const files = new Set(header.signals.map(({ file }) => file));
+  const further = lines
+    .slice(1 + expected)
+    .find(({ line }) => files.has(line.split(/[ \t\f\v]/, 1)[0]) || (header.segments.length && SEGMENT.test(line)));
+  if (further) {
+    const kind = segments === undefined ? "signals" : "segments";
+    throw new UnreadableRecording(
+      `line ${further.at}: describes more ${kind} than the ${expected} that line ${at} announces`,
+    );
+  }
+  return header;
 }
 
 function parseSignal(line, number, at) {
