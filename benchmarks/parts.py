@@ -16,13 +16,14 @@ from benchmarks.machine import cores, pinned
 from benchmarks.markdown import figure, number, ratio, table
 from benchmarks.peers.plain_service import EcgIn
 from benchmarks.peers.plain_service import zero_crossings as python_zero_crossings
-from benchmarks.recordings import LARGE, SMALL, USERNAME, Size, bodies, windows
+from benchmarks.recordings import LARGE, SAMPLING_RATE, SMALL, USERNAME, Size, bodies, windows
 from benchmarks.run import Figures, Run
 from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
 from shared.messages import insights
 from shared.security.ids import IdIssuer
-from stream_agents.insights import compute
+from stream_agents.insights import INSIGHTS
+from stream_agents.insights.computation import compute
 from stream_agents.insights.zero_crossings import count_zero_crossings
 
 SIZES = (SMALL, LARGE)
@@ -69,7 +70,10 @@ def _steps(size: Size) -> dict[str, dict[str, Callable[[], Any]]]:
     """Return the alternatives for every step; each call processes one ECG."""
     body, ecg = bodies(size)[0], Ecg(_ECG_ID, USERNAME, None, windows(size)[0])
     message, lists = packed.encode(ecg), [lead.signal.tolist() for lead in ecg.leads]
-    row = insights.Insights(ecg.id, USERNAME, compute(ecg))
+    # Without its sampling rate an ECG has zero crossings only, which is what the peers compute.
+    measured = Ecg(_ECG_ID, USERNAME, None, windows(size)[0], SAMPLING_RATE)
+    every, crossings = tuple(INSIGHTS.values()), [INSIGHTS["number_of_zero_crossings"]]
+    row = insights.Insights(ecg.id, USERNAME, compute(ecg, crossings).leads)
     issuer = IdIssuer("0" * 32)
     return {
         "parse JSON to arrays": {
@@ -89,6 +93,10 @@ def _steps(size: Size) -> dict[str, dict[str, Callable[[], Any]]]:
         "zero crossings": {
             f"{_OURS}NumPy": lambda: count_zero_crossings([lead.signal for lead in ecg.leads]),
             "Python": lambda: [python_zero_crossings(signal) for signal in lists],
+        },
+        "insights": {
+            f"{_OURS}all": lambda: compute(measured, every),
+            "zero crossings only": lambda: compute(measured, crossings),
         },
         "encode a row": {
             f"{_OURS}msgspec": lambda: insights.encode(row),

@@ -16,6 +16,7 @@ from shared.encoding import packed, plain
 from shared.security.ids import IdIssuer
 
 USERNAME = "benchmarks"
+SAMPLING_RATE = 500.0
 WINDOWS = 16
 """The number of different ECGs of each size."""
 

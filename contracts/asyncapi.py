@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from contracts.messages import COMPONENTS, Message, messages
+from contracts.insight_types import COMPONENTS
+from contracts.messages import Message, messages
 from shared.kafka.topics import Topic, Topics
 from shared.settings import Settings
 

@@ -23,6 +23,7 @@ from stream_agents.faust_fixes.recovery import Recovery, TableManager
 from stream_agents.faust_fixes.transport import credentials, new_transport
 from stream_agents.faust_fixes.web_server import App
 from stream_agents.inbox import Inbox
+from stream_agents.insights import selected
 from stream_agents.metrics_exporter import Exporter, Sensor
 from stream_agents.outcome_writer import OutcomeWriter
 from stream_agents.processing.batch_processor import BatchProcessor
@@ -102,7 +103,7 @@ def create_app(settings: Settings) -> faust.App:
         app,
         Inbox(settings.batch_size),
         keys,
-        processor=BatchProcessor(settings, topics, keys, table.rows.get_row),
+        processor=BatchProcessor(settings, topics, keys, table.rows.get_row, selected(settings.insights)),
         writer=OutcomeWriter(app, topics, table),
         report=BatchReport(settings, from_environment("worker")),
     )

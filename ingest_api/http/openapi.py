@@ -5,6 +5,8 @@ from typing import Annotated, Any, Final, TypeAlias
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
+from shared.messages.catalogue import catalogue
+
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 """The documentation of answers by status, in the form that FastAPI takes."""
 
@@ -73,6 +75,7 @@ def correct(app: FastAPI, parts: type[BaseModel], any_text: tuple[str, ...]) -> 
     def openapi() -> dict[str, Any]:
         document = generate()
         document["components"]["schemas"][parts.__name__] = parts.model_json_schema()
+        document["components"]["schemas"] |= catalogue().schemas
         for path in any_text:
             document["paths"][path]["delete"]["responses"].pop("422", None)
         return document

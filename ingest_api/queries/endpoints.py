@@ -52,7 +52,7 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
     await queries.audit.record("insights_read", user, ecg_id)
     if found.error is not None:
         raise Unprocessable(found.error)
-    return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads}, headers=applied)
+    return JsonResponse(answers.insights(found), headers=applied)
 
 
 @router.get(

@@ -96,7 +96,7 @@ def detect_beats(recording: Recording, leads: NDArray[np.bool_]) -> Beats:
 def _candidates(
     recording: Recording, chunk: Chunk, leads: NDArray[np.bool_], factor: int
 ) -> tuple[Samples, Samples, Samples, Samples]:
-    """Return position (at the detector's rate, from the recording's start) and energy of what may be complexes.
+    """Return position (at the detector's rate, from the recording's start) and energy of candidates for complexes.
 
     Also the level of each lead's signal there and the lead's share in the energy, both of shape (leads, candidates).
     """

@@ -21,45 +21,92 @@ from stream_agents.insights.statistics import median, quartiles
 from stream_agents.insights.waves import Edge, Wave, Waves, waves
 
 _LEAST_ALIKE = 3
-# A P wave is in every beat: its shape correlates with the median one. Where RR intervals are as irregular as in atrial
-# fibrillation, it has to be clearer.
+# Every beat has a P wave, whose shape correlates with that of the median beat. If RR intervals are as irregular as in
+# atrial fibrillation, it must be clearer.
 _LIKE_P = 0.7
 _LIKE_P_IRREGULAR = 0.9
 _IRREGULAR = 0.12
-# The end of a T wave that is low against the QRS complex, or that leads place differently, is uncertain.
+# The end of a T wave is uncertain if the wave is low compared with the QRS complex, or if the leads disagree about it.
 _LEAST_T = 0.08
 _MOST_T_SPREAD_MS = 25.0
 
 
-class Intervals(msgspec.Struct, frozen=True, kw_only=True):
-    """Measurements of the median beat. What cannot be told is null, and `absent` says why.
+class Intervals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Intervals and axis of the median beat on all usable leads.
 
-    A spread is how far the value could be off, from how sharp its ends are and how far leads disagree.
+    A spread is how far the value could be off: how blurred the ends of the wave are, and how far the leads disagree.
     """
 
-    alike_beats: Annotated[int, Meta(description="beats that the median beat is made of", extra={"unit": "1"})] = 0
-    pr_ms: Annotated[float | None, Meta(description="onset of P to onset of QRS", extra={"unit": "ms"})] = None
-    pr_spread_ms: Annotated[float | None, Meta(description="spread of PR", extra={"unit": "ms"})] = None
+    alike_beats: Annotated[
+        int,
+        Meta(
+            title="beats of the median beat",
+            description="beats of the same shape, whose median is measured",
+            ge=0,
+            extra={"unit": "1"},
+        ),
+    ]
+    pr_ms: Annotated[
+        float | None,
+        Meta(title="PR", description="onset of the P wave to onset of QRS", extra={"unit": "ms", "loinc": "8625-6"}),
+    ] = None
+    pr_spread_ms: Annotated[
+        float | None, Meta(title="PR spread", description="spread of PR", extra={"unit": "ms", "spread_of": "pr_ms"})
+    ] = None
     qrs_ms: Annotated[
         float | None,
-        Meta(description="duration of the QRS complex, without a pacemaker's spikes", extra={"unit": "ms"}),
+        Meta(
+            title="QRS",
+            description="duration of the QRS complex, without the spikes of a pacemaker",
+            extra={"unit": "ms", "loinc": "8633-0"},
+        ),
     ] = None
-    qrs_spread_ms: Annotated[float | None, Meta(description="spread of QRS", extra={"unit": "ms"})] = None
-    qt_ms: Annotated[float | None, Meta(description="onset of QRS to end of T", extra={"unit": "ms"})] = None
-    qt_spread_ms: Annotated[float | None, Meta(description="spread of QT", extra={"unit": "ms"})] = None
+    qrs_spread_ms: Annotated[
+        float | None,
+        Meta(title="QRS spread", description="spread of QRS", extra={"unit": "ms", "spread_of": "qrs_ms"}),
+    ] = None
+    qt_ms: Annotated[
+        float | None,
+        Meta(title="QT", description="onset of QRS to end of the T wave", extra={"unit": "ms", "loinc": "8634-8"}),
+    ] = None
+    qt_spread_ms: Annotated[
+        float | None, Meta(title="QT spread", description="spread of QT", extra={"unit": "ms", "spread_of": "qt_ms"})
+    ] = None
     qtc_bazett_ms: Annotated[
-        float | None, Meta(description="QT divided by the square root of the median RR", extra={"unit": "ms"})
+        float | None,
+        Meta(
+            title="QTc (Bazett)",
+            description="QT divided by the square root of the median RR in seconds",
+            extra={"unit": "ms", "loinc": "8636-3"},
+        ),
     ] = None
     qtc_fridericia_ms: Annotated[
-        float | None, Meta(description="QT divided by the cube root of the median RR", extra={"unit": "ms"})
+        float | None,
+        Meta(
+            title="QTc (Fridericia)",
+            description="QT divided by the cube root of the median RR in seconds",
+            extra={"unit": "ms", "loinc": "8636-3"},
+        ),
     ] = None
     qrs_axis_deg: Annotated[
-        float | None, Meta(description="axis of the QRS complex in the frontal plane", extra={"unit": "deg"})
+        float | None,
+        Meta(
+            title="QRS axis",
+            description="axis of the QRS complex in the frontal plane",
+            extra={"unit": "deg", "loinc": "8632-2"},
+        ),
     ] = None
     qrs_axis_spread_deg: Annotated[
-        float | None, Meta(description="spread of the axis over beats", extra={"unit": "deg"})
+        float | None,
+        Meta(
+            title="QRS axis spread",
+            description="spread of the axis over beats",
+            extra={"unit": "deg", "spread_of": "qrs_axis_deg"},
+        ),
     ] = None
-    absent: Annotated[dict[str, str], Meta(description="why a field is null, by its name")] = {}
+    absent: Annotated[
+        dict[str, str], Meta(title="absent", description="why a measurement is absent, by its field")
+    ] = {}
 
 
 def intervals(recording: Recording) -> Intervals:
@@ -102,6 +149,7 @@ INSIGHT: Final = Insight(
     needs=Needs(sampling_rate=100.0, seconds=2.0),
     result=Intervals,
     compute=intervals,
+    summary=("qrs_ms", "qtc_fridericia_ms"),
 )
 _MEASURED: Final = ("pr_ms", "qrs_ms", "qt_ms", "qtc_bazett_ms", "qtc_fridericia_ms", "qrs_axis_deg")
 

@@ -1,6 +1,6 @@
-"""Checks of how an ECG was taken: limb leads that do not add up, swapped arm electrodes, odd lead names.
+"""Checks of the recording: limb leads that do not add up, swapped arm electrodes, unusual lead names.
 
-Swapped arm electrodes turn lead I upside down. V6 looks at the heart from the same side and stays as it is, so the
+Swapped arm electrodes turn lead I upside down. V6, on the same side of the heart, does not change, so the
 correlation of I with V6 within the QRS complex, and of the P wave in I with those in V5 and V6, becomes negative.
 
 Heden B et al. (1995), "Artificial neural networks for recognition of electrocardiographic lead reversal", Am J Cardiol
@@ -40,29 +40,46 @@ _SWAPPED = -0.1
 _SWAPPED_WITHOUT_P = -0.3
 
 
-class LeadChecks(msgspec.Struct, frozen=True, kw_only=True):
-    """What to look at before trusting an ECG. What cannot be told is null, and `absent` says why."""
+class LeadChecks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Signs that an ECG was recorded or labelled wrongly: look at these before trusting it."""
 
     limb_leads_add_up: Annotated[
-        bool | None, Meta(description="whether I + III = II and the augmented leads follow from them")
+        bool | None,
+        Meta(title="limb leads add up", description="whether I + III = II, and the augmented leads follow from them"),
     ] = None
     limb_lead_error_mv: Annotated[
-        float | None, Meta(description="largest deviation from these equations, 99th percentile", extra={"unit": "mV"})
+        float | None,
+        Meta(
+            title="limb lead error",
+            description="largest deviation from these equations, 99th percentile",
+            extra={"unit": "mV"},
+        ),
     ] = None
     arm_electrodes_swapped: Annotated[
-        bool | None, Meta(description="whether the electrodes of the arms seem to be swapped")
+        bool | None,
+        Meta(title="arm electrodes swapped", description="whether the electrodes of the arms seem to be swapped"),
     ] = None
     arm_electrodes_score: Annotated[
         float | None,
-        Meta(description="agreement of lead I with V5 and V6, from -1 (swapped) to 1", extra={"unit": "1"}),
+        Meta(
+            title="arm electrodes score",
+            description="agreement of lead I with V5 and V6, from -1 (swapped) to 1",
+            extra={"unit": "1"},
+        ),
     ] = None
-    repeated_names: Annotated[tuple[str, ...], Meta(description="lead names that occur more than once")] = ()
-    unknown_names: Annotated[tuple[str, ...], Meta(description="lead names that are not known")] = ()
-    absent: Annotated[dict[str, str], Meta(description="why a field is null, by its name")] = {}
+    repeated_names: Annotated[
+        tuple[str, ...], Meta(title="repeated names", description="lead names that occur more than once")
+    ] = ()
+    unknown_names: Annotated[
+        tuple[str, ...], Meta(title="unknown names", description="lead names that are not those of ECG leads")
+    ] = ()
+    absent: Annotated[
+        dict[str, str], Meta(title="absent", description="why a measurement is absent, by its field")
+    ] = {}
 
 
 def lead_checks(recording: Recording) -> LeadChecks:
-    """Return what is odd about the leads of a recording."""
+    """Return the checks of a recording's leads."""
     names = [canonical(lead.name) or lead.name for lead in recording.leads]
     absent: dict[str, str] = {}
     add_up = _limb_leads(recording, names)

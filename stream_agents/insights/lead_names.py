@@ -8,7 +8,7 @@ LIMB_LEADS: Final = ("I", "II", "III", "aVR", "aVL", "aVF")
 STANDARD_LEADS: Final = (*LIMB_LEADS, "V1", "V2", "V3", "V4", "V5", "V6")
 
 # Beside the twelve: modified limb and chest leads of monitors, right and posterior chest leads, Frank's orthogonal
-# leads, Nehb's, the bipolar ones of Holter recorders, and names that say no more than that it is an ECG.
+# leads, Nehb's, the bipolar ones of Holter recorders, and names that only mean "ECG".
 _OTHERS: Final = (
     *("-aVR", "MLI", "MLII", "MLIII", "MV1", "MV2", "MV5", "MCL1", "MCL5", "MCL6", "V7", "V8", "V9"),
     *("V3R", "V4R", "V5R", "V6R", "X", "Y", "Z", "VX", "VY", "VZ", "Nehb D", "Nehb A", "Nehb I"),

@@ -1,4 +1,4 @@
-"""The median beat: what the beats of a recording have in common, with less noise than any of them."""
+"""The median beat: the median of the beats of one shape, with less noise than any of them."""
 
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class MedianBeat(NamedTuple):
     Attributes:
         values: shape (leads, n), in each lead's own unit, zero shortly before the QRS complex.
         leads: the indices of its leads in the recording.
-        beats: what it is the median of, shape (leads, beats, n).
+        beats: the alike beats, of which it is the median, shape (leads, beats, n).
         rate: samples per second.
         mark: index of the centre of the QRS complex.
         rr: the median RR interval in seconds.

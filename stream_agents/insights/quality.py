@@ -1,8 +1,8 @@
-"""The quality of each lead: what disturbs it, how much, and whether measurements can use it."""
+"""The quality of each lead: its disturbances, their amplitudes, and whether measurements can use it."""
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
@@ -15,18 +15,18 @@ from stream_agents.insights.lead_names import canonical
 from stream_agents.insights.recording import Chunk, Recording, Samples
 from stream_agents.insights.statistics import median
 
-# Shares of the recording from which on a lead is not used.
+# A lead is not used if more than this share of the recording is affected.
 _MOST_MISSING = 0.5
 _MOST_FLAT = 0.5
 _MOST_SATURATED = 0.1
-# Shares of the lead's own amplitude, less what the disturbance adds to it, so that they hold for any gain: noise of a
+# Shares of the lead's own amplitude without the disturbance, so that they hold for any gain: noise of a
 # standard deviation of 0.15 has a range (six of them) as large as the QRS complexes.
 _MOST_WANDER = 1.0
 _MOST_HUM = 0.3
 _MOST_MUSCLE = 0.15
 # The range of a second of noise, in standard deviations.
 _NOISE_RANGE = 5.0
-# A clipped wave stays at the limit for longer than the tip of a sound one.
+# A clipped wave stays at the limit longer than the tip of a sound wave.
 _SATURATED_SECONDS = 0.024
 _FLAT_MV = 0.005
 _MAINS_HZ = (50.0, 60.0)
@@ -35,33 +35,50 @@ _PER_SECOND_DIFFERENCE = 0.5117
 # Mean absolute value of a sine of amplitude 1.
 _OF_SINE = 0.6366
 
-DEAD: Final = frozenset({"missing", "flat", "saturated"})
-_ONLY_WANDER: Final = frozenset({"baseline_wander"})
+Reason = Literal["missing", "flat", "saturated", "baseline_wander", "mains_hum", "muscle_noise"]
+DEAD: Final[frozenset[Reason]] = frozenset({"missing", "flat", "saturated"})
+_ONLY_WANDER: Final[frozenset[Reason]] = frozenset({"baseline_wander"})
 
 
-class LeadQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """The quality of one lead. Amplitudes are in millivolts, and absent without an ADC gain."""
+class LeadQuality(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The quality of one lead. Amplitudes are absent without an ADC gain."""
 
-    usable: Annotated[bool, Meta(description="whether beats and intervals are measured on this lead")]
-    reasons: Annotated[tuple[str, ...], Meta(description="why it is not usable, or empty")]
-    missing_fraction: Annotated[float, Meta(description="share of samples that are missing", extra={"unit": "1"})]
-    flat_fraction: Annotated[float, Meta(description="share of seconds without any change", extra={"unit": "1"})]
+    usable: Annotated[bool, Meta(title="usable", description="whether beats and intervals are measured on this lead")]
+    reasons: Annotated[tuple[Reason, ...], Meta(title="reasons", description="why it is not usable")] = ()
+    missing_fraction: Annotated[
+        float, Meta(title="missing", description="share of samples that are missing", extra={"unit": "1"})
+    ]
+    flat_fraction: Annotated[
+        float, Meta(title="flat", description="share of seconds without any change", extra={"unit": "1"})
+    ]
     saturated_fraction: Annotated[
-        float, Meta(description="share of samples that stay at the lead's limit", extra={"unit": "1"})
+        float,
+        Meta(title="saturated", description="share of samples that stay at the lead's limit", extra={"unit": "1"}),
     ]
     amplitude_mv: Annotated[
-        float | None, Meta(description="median range of the signal within a second", extra={"unit": "mV"})
-    ]
+        float | None,
+        Meta(title="amplitude", description="median range of the signal within a second", extra={"unit": "mV"}),
+    ] = None
     baseline_wander_mv: Annotated[
-        float | None, Meta(description="standard deviation of the baseline, below 0.5 Hz", extra={"unit": "mV"})
-    ]
+        float | None,
+        Meta(
+            title="baseline wander",
+            description="standard deviation of the baseline, below 0.5 Hz",
+            extra={"unit": "mV"},
+        ),
+    ] = None
     mains_hum_mv: Annotated[
-        float | None, Meta(description="amplitude at 50 or 60 Hz, whichever is larger", extra={"unit": "mV"})
-    ]
+        float | None,
+        Meta(title="mains hum", description="amplitude at 50 or 60 Hz, whichever is larger", extra={"unit": "mV"}),
+    ] = None
     muscle_noise_mv: Annotated[
         float | None,
-        Meta(description="standard deviation of wideband noise between the QRS complexes", extra={"unit": "mV"}),
-    ]
+        Meta(
+            title="muscle noise",
+            description="standard deviation of wideband noise between the QRS complexes",
+            extra={"unit": "mV"},
+        ),
+    ] = None
 
 
 def lead_quality(recording: Recording) -> tuple[LeadQuality, ...]:
@@ -74,7 +91,13 @@ def lead_quality(recording: Recording) -> tuple[LeadQuality, ...]:
 
 
 INSIGHT: Final = Insight(
-    name="quality", version=1, scope="lead", needs=Needs(sampling_rate=100.0), result=LeadQuality, compute=lead_quality
+    name="quality",
+    version=1,
+    scope="lead",
+    needs=Needs(sampling_rate=100.0),
+    result=LeadQuality,
+    compute=lead_quality,
+    summary=("usable",),
 )
 
 
@@ -105,11 +128,11 @@ def _of_the_heart(recording: Recording) -> NDArray[np.bool_]:
 
 
 def _summary(recording: Recording) -> Mapping[str, Samples]:
-    """Return for each statistic of blocks of one second what stands for all blocks, shape (leads,), in leads' units."""
+    """Return each statistic of blocks of one second, summarised over all blocks, shape (leads,), in leads' units."""
     parts = [_statistics(recording, chunk) for chunk in recording.chunks()]
     extent, mean, hum, noise = (np.concatenate(found, axis=1) for found in zip(*parts, strict=True))
     mains = median(hum.transpose(0, 2, 1))
-    # What the mains add to the second difference is no noise of muscles.
+    # The mains' share of the second difference is no noise of muscles.
     curvature = 2 - 2 * np.cos(2 * np.pi * np.array(_MAINS_HZ) / recording.rate)
     of_mains = ((_OF_SINE * _PER_SECOND_DIFFERENCE * curvature * mains) ** 2).sum(axis=1)
     floor = np.array([_flat_below(lead) for lead in recording.leads])[:, None]
@@ -168,7 +191,7 @@ def _judge(recording: Recording, index: int, found: Mapping[str, float]) -> Lead
     amplitude, hum, muscle = found["amplitude"], found["hum"], found["muscle"]
     # Missing samples hold their last value.
     flat = max(0.0, found["flat"] - missing)
-    limits = (
+    limits: tuple[tuple[Reason, float, float], ...] = (
         ("missing", missing, _MOST_MISSING),
         ("flat", flat, _MOST_FLAT),
         ("saturated", saturated, _MOST_SATURATED),

@@ -1,17 +1,18 @@
-"""What insights are computed from: the leads of one ECG with a known sampling rate."""
+"""The input of insights: the leads of one ECG."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.ecg import Lead, Signal
+from shared.ecg import Ecg, Lead, Signal
+from stream_agents.insights.lead_names import canonical
 
 Samples = NDArray[np.float64]
 Range = tuple[int, int]
-_Found = TypeVar("_Found")
+_Result = TypeVar("_Result")
 
 # A chunk of a long recording is computed alone, with a margin on each side that all filters and running statistics fit
 # into: results do not depend on where chunks begin, and memory does not depend on the length of the recording.
@@ -39,54 +40,64 @@ class Chunk(NamedTuple):
 
 
 class Recording:
-    """The leads of one ECG, with what several insights need computed at most once.
+    """The leads of one ECG, and the results that several insights share.
 
-    Raises:
-        ValueError: without leads, without a sampling rate above 0, or if `missing` is not one sequence for each lead.
+    Args:
+        leads: at least one. They may differ in length: the end of a shorter one is missing.
+        sampling_rate: in Hz, or None if it is unknown; only insights that do not need it can then be computed.
+        chunk_seconds: the length of a chunk of a long recording.
+
+    Attributes:
+        sampling_rate: in Hz, or 0 if it is unknown.
+        length: the samples of the longest lead.
+        factor: the number of samples that are averaged into one of the working rate.
+        rate: the working rate in Hz.
     """
 
     def __init__(
-        self,
-        leads: Sequence[Lead],
-        sampling_rate: float,
-        missing: Sequence[Sequence[Range]] | None = None,
-        chunk_seconds: float = CHUNK_SECONDS,
+        self, leads: Sequence[Lead], sampling_rate: float | None, chunk_seconds: float = CHUNK_SECONDS
     ) -> None:
-        """Take leads, the sampling rate in Hz, and for each lead the ranges `[start, stop)` of missing samples.
-
-        Leads may differ in length: a shorter one is missing from its end on.
-        """
-        if not leads or not sampling_rate > 0:
-            raise ValueError("an insight needs leads and a sampling rate above 0")
-        if missing is not None and len(missing) != len(leads):
-            raise ValueError(f"missing ranges of {len(missing)} leads were given for {len(leads)}")
         self.leads = tuple(leads)
-        self.sampling_rate = float(sampling_rate)
+        self.sampling_rate = float(sampling_rate or 0.0)
         self.length = max(lead.signal.size for lead in leads)
-        given = missing or [()] * len(leads)
-        self.missing: tuple[tuple[Range, ...], ...] = tuple(
-            _ranges(ranges, lead.signal.size, self.length) for ranges, lead in zip(given, leads, strict=True)
-        )
         self.factor = max(1, int(self.sampling_rate // _RATE))
         self.rate = self.sampling_rate / self.factor
         self._chunk_seconds = chunk_seconds
-        self._found: dict[Callable[[Recording], Any], Any] = {}
+        self._shared: dict[Callable[[Recording], Any], Any] = {}
 
-    def once(self, compute: Callable[["Recording"], _Found]) -> _Found:
-        """Return what a pure function computes of this recording, which it does the first time only."""
-        if compute not in self._found:
-            self._found[compute] = compute(self)
-        found: _Found = self._found[compute]
-        return found
+    @classmethod
+    def of(cls, ecg: Ecg) -> "Recording":
+        """Return the recording of an ECG."""
+        return cls(ecg.leads, ecg.sampling_rate)
+
+    def once(self, compute: Callable[["Recording"], _Result]) -> _Result:
+        """Return the result of a pure function of this recording, which is called the first time only."""
+        if compute not in self._shared:
+            self._shared[compute] = compute(self)
+        result: _Result = self._shared[compute]
+        return result
 
     @property
     def seconds(self) -> float:
-        """Return the length of the longest lead in seconds."""
-        return self.length / self.sampling_rate
+        """The length of the longest lead in seconds; 0 if the sampling rate is unknown."""
+        return self.length / self.sampling_rate if self.sampling_rate else 0.0
+
+    @cached_property
+    def names(self) -> Mapping[str, int]:
+        """The first lead of each name by its usual spelling, as an index."""
+        found: dict[str, int] = {}
+        for index, lead in enumerate(self.leads):
+            found.setdefault(canonical(lead.name) or lead.name, index)
+        return found
+
+    @cached_property
+    def missing(self) -> tuple[tuple[Range, ...], ...]:
+        """For each lead the ranges `[start, stop)` of its missing samples, ascending and apart."""
+        return tuple(_missing(lead, self.length) for lead in self.leads)
 
     @cached_property
     def extremes(self) -> tuple[tuple[int, int], ...]:
-        """Return the lowest and the highest sample of each lead, (0, 0) for one without any."""
+        """The lowest and the highest sample of each lead; (0, 0) for a lead without samples."""
         return tuple(_extremes(self.present(index)) for index in range(len(self.leads)))
 
     def present(self, index: int) -> list[Signal]:
@@ -99,7 +110,7 @@ class Recording:
 
     @cached_property
     def whole(self) -> Samples | None:
-        """Return all samples at the working rate if one chunk holds them, shape (leads, n), or None."""
+        """All samples at the working rate if one chunk holds them, shape (leads, n), or None."""
         return self.read(0, self.length // self.factor) if self.seconds <= self._chunk_seconds else None
 
     def read(self, start: int, stop: int) -> Samples:
@@ -143,7 +154,7 @@ class Recording:
 
     @property
     def block(self) -> int:
-        """Return the samples of a block at the working rate: an even number."""
+        """The samples of a block at the working rate: an even number."""
         return max(2, 2 * round(BLOCK_SECONDS * self.rate / 2))
 
     def absent(self, chunk: Chunk) -> NDArray[np.bool_] | None:
@@ -158,15 +169,14 @@ class Recording:
         return found
 
 
-def _ranges(ranges: Sequence[Range], size: int, length: int) -> tuple[Range, ...]:
-    inside = ((max(0, start), min(size, stop)) for start, stop in ranges)
-    found = sorted((start, stop) for start, stop in inside if start < stop)
-    if size < length:
-        found.append((size, length))
+def _missing(lead: Lead, length: int) -> tuple[Range, ...]:
+    found = [(first, first + count) for first, count in lead.missing]
+    if lead.signal.size < length:
+        found.append((lead.signal.size, length))
     joined: list[Range] = []
     for start, stop in found:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(stop, joined[-1][1])
+        if joined and start == joined[-1][1]:
+            joined[-1] = joined[-1][0], stop
         else:
             joined.append((start, stop))
     return tuple(joined)

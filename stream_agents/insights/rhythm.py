@@ -1,8 +1,9 @@
-"""Beats and rhythm: where the QRS complexes are, and how they follow each other.
+"""Beats and rhythm: the positions of the QRS complexes, the heart rate, and the variability of the RR intervals.
 
-Variability is that of all beats, extrasystoles included. Task Force of the ESC and NASPE (1996), "Heart rate
-variability:
-standards of measurement, physiological interpretation, and clinical use", Circulation 93: 1043-1065.
+QRS complexes are detected by Elgendi's two moving averages (2013), on the energies of all usable leads, weighted by
+their signal-to-noise ratios. The variability is that of all beats, extrasystoles included: Task Force of the ESC and
+NASPE (1996), "Heart rate variability: standards of measurement, physiological interpretation, and clinical use",
+Circulation 93: 1043-1065.
 """
 
 from typing import Annotated, Final
@@ -18,38 +19,62 @@ from stream_agents.insights.quality import live_leads
 from stream_agents.insights.recording import Range, Recording, Samples
 from stream_agents.insights.statistics import median
 
-# Fewer say nothing of variability.
+# Fewer RR intervals do not show the variability.
 _LEAST_INTERVALS = 10
 
 
-class Rhythm(msgspec.Struct, frozen=True, kw_only=True):
-    """The beats of a recording. What it does not allow is null, and `absent` says why."""
+class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The beats of an ECG and the intervals between them, found on all usable leads together."""
 
+    number_of_beats: Annotated[int, Meta(title="beats", description="QRS complexes found", ge=0, extra={"unit": "1"})]
     beats: Annotated[
-        tuple[int, ...], Meta(description="sample index of the centre of each QRS complex", extra={"unit": "samples"})
+        tuple[int, ...],
+        Meta(
+            title="positions of beats",
+            description="sample index of the centre of each QRS complex",
+            extra={"unit": "samples"},
+        ),
     ] = ()
-    number_of_beats: Annotated[int, Meta(description="QRS complexes found", extra={"unit": "1"})] = 0
     heart_rate_bpm: Annotated[
-        float | None, Meta(description="mean heart rate between the first and the last beat", extra={"unit": "/min"})
+        float | None,
+        Meta(
+            title="heart rate",
+            description="mean heart rate between the first and the last beat",
+            extra={"unit": "/min", "loinc": "8867-4"},
+        ),
     ] = None
-    rr_median_ms: Annotated[float | None, Meta(description="median RR interval", extra={"unit": "ms"})] = None
-    rr_shortest_ms: Annotated[float | None, Meta(description="shortest RR interval", extra={"unit": "ms"})] = None
-    rr_longest_ms: Annotated[float | None, Meta(description="longest RR interval", extra={"unit": "ms"})] = None
+    rr_median_ms: Annotated[
+        float | None, Meta(title="median RR", description="median RR interval", extra={"unit": "ms"})
+    ] = None
+    rr_shortest_ms: Annotated[
+        float | None, Meta(title="shortest RR", description="shortest RR interval", extra={"unit": "ms"})
+    ] = None
+    rr_longest_ms: Annotated[
+        float | None, Meta(title="longest RR", description="longest RR interval", extra={"unit": "ms"})
+    ] = None
     sdnn_ms: Annotated[
-        float | None, Meta(description="standard deviation of the RR intervals of all beats", extra={"unit": "ms"})
+        float | None,
+        Meta(title="SDNN", description="standard deviation of the RR intervals of all beats", extra={"unit": "ms"}),
     ] = None
     rmssd_ms: Annotated[
         float | None,
-        Meta(description="root mean square of differences of successive RR intervals", extra={"unit": "ms"}),
+        Meta(
+            title="RMSSD",
+            description="root mean square of the differences between successive RR intervals",
+            extra={"unit": "ms"},
+        ),
     ] = None
     longest_pause_ms: Annotated[
         float | None,
         Meta(
-            description="longest time without a beat, also before the first one and after the last one",
+            title="longest pause",
+            description="longest time without a beat, including before the first and after the last one",
             extra={"unit": "ms"},
         ),
     ] = None
-    absent: Annotated[dict[str, str], Meta(description="why a field is null, by its name")] = {}
+    absent: Annotated[
+        dict[str, str], Meta(title="absent", description="why a measurement is absent, by its field")
+    ] = {}
 
 
 def rhythm(recording: Recording) -> Rhythm:
@@ -57,7 +82,7 @@ def rhythm(recording: Recording) -> Rhythm:
     leads = live_leads(recording)
     if not leads.any():
         reason = "no usable lead"
-        return Rhythm(absent=dict.fromkeys(_MEASURED, reason))
+        return Rhythm(number_of_beats=0, absent=dict.fromkeys(_MEASURED, reason))
     found = recording.once(find_beats)
     gaps = _common([ranges for ranges, live in zip(recording.missing, leads, strict=True) if live])
     positions = found.positions * 1000 / recording.sampling_rate
@@ -99,6 +124,7 @@ INSIGHT: Final = Insight(
     needs=Needs(sampling_rate=100.0, seconds=1.0),
     result=Rhythm,
     compute=rhythm,
+    summary=("heart_rate_bpm",),
 )
 
 

@@ -1,4 +1,4 @@
-"""Order statistics of short arrays: NumPy's own take many times as long to begin as to compute them."""
+"""Order statistics of short arrays: the overhead of NumPy's own functions is many times the computation."""
 
 import numpy as np
 

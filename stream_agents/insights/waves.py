@@ -36,7 +36,7 @@ _P_SMOOTH_SECONDS = 0.024
 _P_REACH_SECONDS = 0.1
 _CLEAR_P = 0.4
 _LONGEST_PR_SECONDS = 0.3
-# What smoothing twice adds to an onset at the wave's foot: half of the filters' length.
+# Smoothing twice moves an onset at the wave's foot outwards, by half of the filters' length.
 _P_WIDENED_SECONDS = 0.010
 
 

@@ -1,6 +1,6 @@
 """The processing of a batch of records, in order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from shared.kafka.topics import Topics
@@ -8,6 +8,7 @@ from shared.messages.erasures import Erasures
 from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
+from stream_agents.insights.contract import Insight
 from stream_agents.processing.outcomes import Outcome, row_of
 from stream_agents.processing.processor import FindRow, Processor
 from stream_agents.processing.record import Record
@@ -23,9 +24,12 @@ class BatchProcessor:
         topics: of the deployment.
         keys: opens the submissions that gateways sealed.
         find_row: returns the stored row of a key in a partition of the table.
+        insights: to compute of every ECG.
     """
 
-    def __init__(self, settings: Settings, topics: Topics, keys: DataKeys, find_row: FindRow) -> None:
+    def __init__(
+        self, settings: Settings, topics: Topics, keys: DataKeys, find_row: FindRow, insights: Sequence[Insight]
+    ) -> None:
         secret = settings.secret.get_secret_value()
         self._keys = keys
         self._find_stored = find_row
@@ -37,6 +41,7 @@ class BatchProcessor:
             partitions=topics.submissions.partitions,
             max_bytes=settings.max_body_bytes,
             find_row=self._find_row,
+            insights=insights,
         )
 
     def lacks_keys(self, records: list[Record]) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.ecg import Lead
+from shared.ecg import Lead, Ranges
 from stream_agents.insights.beats import find_beats
 from stream_agents.insights.recording import Recording
 from stream_agents.insights.rhythm import rhythm
@@ -75,7 +75,7 @@ def test_a_bad_lead_does_no_harm(disturbed: str) -> None:
     rate, onsets = 500.0, regular(0.8, SECONDS)
     values = signals(onsets, rate, SECONDS)
     rng = np.random.default_rng(1)
-    missing: list[list[tuple[int, int]]] = [[] for _ in NAMES]
+    missing: dict[int, Ranges] = {}
     for lead in (1, 7):
         values[lead] = {
             "flat": np.zeros_like(values[lead]),
@@ -86,9 +86,12 @@ def test_a_bad_lead_does_no_harm(disturbed: str) -> None:
             "missing": rng.standard_normal(values[lead].size),
         }[disturbed]
         if disturbed == "missing":
-            missing[lead] = [(0, values[lead].size)]
-    leads = [Lead(name, row, 1000.0) for name, row in zip(NAMES, digitised(values), strict=True)]
-    assert _are(Recording(leads, rate, missing), onsets)
+            missing[lead] = ((0, values[lead].size),)
+    leads = [
+        Lead(name, row, 1000.0, missing.get(index, ()))
+        for index, (name, row) in enumerate(zip(NAMES, digitised(values), strict=True))
+    ]
+    assert _are(Recording(leads, rate), onsets)
 
 
 def test_a_pulse_wave_is_no_ecg() -> None:
@@ -104,8 +107,7 @@ def test_missing_samples_hold_no_beats_and_no_interval_spans_them() -> None:
     values = digitised(signals(onsets, rate, 30)[:2])
     for row in values:
         row[2500:4000] = 30000
-    gap = [(2500, 4000)]
-    found = Recording([Lead("I", row) for row in values], rate, [gap, gap])
+    found = Recording([Lead("I", row, None, ((2500, 1500),)) for row in values], rate)
     at = find_beats(found).samples
     assert not np.any((at >= 2500) & (at < 4000))
     sound = onsets[(onsets * rate < 2500 - 0.3 * rate) | (onsets * rate > 4000 + 0.3 * rate)]

@@ -62,10 +62,10 @@ WORKER_ROOMS: dict[str, set[str]] = {
     "data_keys_service": set(),
     "agent": {"batch_report", "faust_fixes", "inbox", "metrics", "outcome_writer", "processing"},
     "app": {
-        *("agent", "batch_report", "data_keys_service", "faust_fixes", "inbox", "metrics_exporter", "outcome_writer"),
-        *("processing", "serving", "table"),
+        *("agent", "batch_report", "data_keys_service", "faust_fixes", "inbox", "insights", "metrics_exporter"),
+        *("outcome_writer", "processing", "serving", "table"),
     },
-    "__main__": {"app"},
+    "__main__": {"app", "insights"},
 }
 
 # Names of files in several packages, and what they mean in all of them.
@@ -83,6 +83,7 @@ SAME_NOUN = {
     "kafka": "what a package does with Kafka",
     "messages": "the messages of topics: their types, and their documentation",
     "metrics": "what a service measures",
+    "recording": "the leads of one ECG: as files hold them, and as insights need them",
     "schemas": "what goes over the wire for a feature",
     "security": "who may do what, and with which secret",
     "services": "the collaborators of a feature",

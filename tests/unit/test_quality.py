@@ -60,8 +60,8 @@ def test_disturbances_are_measured_in_millivolts(rate: float, hertz: float) -> N
 
 def test_missing_samples_count_as_no_signal() -> None:
     values = digitised(np.array([CLEAN, CLEAN]))
-    leads = [Lead("I", values[0], 1000.0), Lead("II", values[1], 1000.0)]
-    one, two = lead_quality(Recording(leads, RATE, [[(0, 3000)], [(100, 200), (150, 300)]]))
+    leads = [Lead("I", values[0], 1000.0, ((0, 3000),)), Lead("II", values[1], 1000.0, ((100, 50), (150, 150)))]
+    one, two = lead_quality(Recording(leads, RATE))
     assert one.missing_fraction == pytest.approx(0.6)
     assert "missing" in one.reasons
     assert two.missing_fraction == pytest.approx(0.04)
