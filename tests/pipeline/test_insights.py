@@ -16,6 +16,7 @@ from shared.messages import insights as insights_message
 from tests.support.ecgs import insights_through_failover
 from tests.support.harness import NewPipeline, Pipeline, eventually, insights
 from tests.support.messages import found
+from tests.unit.heartbeats import digitised, regular, signals
 
 # A worker with an additional insight: the first sample of the ECG chooses what it returns or raises.
 WILD = """
@@ -235,8 +236,8 @@ async def test_the_insights_of_a_worker_are_chosen(new_pipeline: NewPipeline) ->
     await pipeline.ready()
     token = await pipeline.register(CLINIC)
     async with pipeline.client(token=token) as client:
-        signal = ([0] * 380 + [300] * 20) * 10
-        body = {"sampling_rate": 500, "leads": [{"name": "II", "adc_gain": 200, "signal": signal}]}
+        [signal] = digitised(signals(regular(0.8, 10), 500, 10)[1:2])
+        body = {"sampling_rate": 500, "leads": [{"name": "II", "adc_gain": 1000, "signal": signal.tolist()}]}
         ecg_id = (await client.post("/ecgs", json=body)).json()["id"]
         assert await insights(client, ecg_id) == [{"name": "II"}]
         answer = (await client.get(f"/ecgs/{ecg_id}/insights")).json()
