@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
+from ingest_api.http.accept_header import FHIR
 from shared.messages.catalogue import catalogue
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -18,6 +19,14 @@ EXAMPLE_TIME: Final = "2026-11-24T10:00:00Z"
 EXAMPLE_ID: Final = "5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77"
 
 
+_OBSERVATION: Final = {
+    "type": "object",
+    "description": "A FHIR R4 Observation.",
+    "properties": {"resourceType": {"const": "Observation"}},
+    "required": ["resourceType"],
+}
+
+
 class Problem(BaseModel):
     """The reason for an error, or for a result that is not there yet."""
 
@@ -28,6 +37,12 @@ class Problem(BaseModel):
 def success(description: str, example: Any) -> dict[str, Any]:
     """Return the documentation of an answer, with an example."""
     return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+def in_fhir(answer: dict[str, Any], example: Any) -> dict[str, Any]:
+    """Return the documentation of an answer that is also given as a FHIR Observation."""
+    answer["content"][FHIR] = {"schema": _OBSERVATION, "example": example}
+    return answer
 
 
 def problem(description: str, detail: str, field: str | None = None) -> dict[str, Any]:
