@@ -23,6 +23,8 @@ from shared.messages.audit import AuditRecord
 from shared.messages.erasures import CONTENT_TYPE as ERASURE
 from shared.messages.erasures import SealedErasure
 from shared.messages.insights import Insights
+from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
+from shared.messages.recomputations import Recomputation
 from shared.messages.users import UserRecord
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.security.data_keys import KeyRecord
@@ -78,6 +80,7 @@ def messages() -> dict[str, Message]:
         "PackedEcg": _packed_ecg(),
         "SealedEcg": _sealed_ecg(),
         "Erasure": _erasure(),
+        "Recomputation": _recomputation(),
         "Insights": _insights(),
         "User": _user(),
         "UserDeleted": Message("A user who was deleted", None, _text("The username."), {"type": "null"}),
@@ -167,6 +170,21 @@ def _erasure() -> Message:
         _object({CONTENT_TYPE_HEADER: media_type}) | {"required": [CONTENT_TYPE_HEADER]},
         {"erasure": {"username": _USERNAME, "ecg_id": EXAMPLE_ID}, "signature": "5e" * 32},
         {CONTENT_TYPE_HEADER: ERASURE},
+    )
+
+
+def _recomputation() -> Message:
+    payload, schemas = _of(Recomputation, {"ecg_id": JSON_SCHEMA["id"]})
+    media_type = _text("The value is a recomputation.", pattern=f"^{re.escape(RECOMPUTATION)}$")
+    return Message(
+        "A request to compute the insights of an ECG again",
+        RECOMPUTATION,
+        _ecg_id(),
+        payload,
+        schemas,
+        _object({CONTENT_TYPE_HEADER: media_type}) | {"required": [CONTENT_TYPE_HEADER]},
+        {"ecg_id": EXAMPLE_ID, "offset": 1042},
+        {CONTENT_TYPE_HEADER: RECOMPUTATION},
     )
 
 

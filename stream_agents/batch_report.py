@@ -43,6 +43,8 @@ def _measure(outcomes: Outcomes, begun: float, oldest: int) -> None:
     rest = [outcome for _, outcome in outcomes if not isinstance(outcome, Stored)]
     metrics.stored.inc(len(outcomes) - len(rest))
     for record, outcome in outcomes:
+        if isinstance(outcome, Stored) and record.recomputes:
+            metrics.recomputed.inc()
         if isinstance(outcome, Stored) and outcome.failures:
             _tell_failures(record, outcome)
     for outcome in rest:

@@ -12,6 +12,7 @@ ecgs = Counter(
 stored, forwarded, dead = (ecgs.labels(outcome) for outcome in ("stored", "forwarded", "dead_letter"))
 erasures = Counter("ecg_worker_erasures_total", "Erasures of an ECG, or of a user's ECGs in a partition.")
 dead_letters = Counter("ecg_worker_dead_letters_total", "Dead letters by the class of the error.", ("error_class",))
+recomputed = Counter("ecg_worker_recomputed_total", "ECGs whose insights were computed again.")
 failed_insights = Counter(
     "ecg_worker_failed_insights_total",
     "Insights that raised an error; their ECGs have the other insights.",

@@ -60,6 +60,8 @@ class Processor:
 
     def process(self, record: Record) -> Outcome:
         """Return the outcome of a record; its content cannot make this raise."""
+        if record.recomputes:
+            return self._recompute(record)
         return self._erase(record) if record.is_erasure else self._compute(record)
 
     def _compute(self, record: Record) -> Outcome:
@@ -77,6 +79,19 @@ class Processor:
         if refusal := self._refuse(record, ecg.id, ecg.username, existing):
             return refusal
         return self._measure(record, ecg, label, existing)
+
+    def _recompute(self, record: Record) -> Stored | Ignored:
+        """Return the outcome of computing a row's insights again: the new row, or nothing if that is not possible."""
+        try:
+            ecg = self._decoder.ecg(record)
+            label = self._label(record, ecg)
+        except (KeyDestroyed, InvalidEcg):
+            return Ignored()
+        existing = self._existing(record.partition, ecg.id.encode())
+        if existing is None or existing.erased or (existing.username, existing.offset) != (ecg.username, record.offset):
+            return Ignored()
+        outcome = self._measure(record, ecg, label, existing)
+        return outcome if isinstance(outcome, Stored) else Ignored()
 
     def _measure(self, record: Record, ecg: Ecg, label: dict[str, Any], existing: insights.Insights | None) -> Outcome:
         """Return the outcome of computing an ECG's insights, which replace those of the existing row."""

@@ -60,10 +60,11 @@ WORKER_ROOMS: dict[str, set[str]] = {
     "outcome_writer": {"processing", "rerouting", "table"},
     "batch_report": {"metrics", "processing"},
     "data_keys_service": set(),
-    "agent": {"batch_report", "faust_fixes", "inbox", "metrics", "outcome_writer", "processing"},
+    "originals": {"processing"},
+    "agent": {"batch_report", "faust_fixes", "inbox", "metrics", "originals", "outcome_writer", "processing"},
     "app": {
         *("agent", "batch_report", "data_keys_service", "faust_fixes", "inbox", "insights", "metrics_exporter"),
-        *("outcome_writer", "processing", "serving", "table"),
+        *("originals", "outcome_writer", "processing", "serving", "table"),
     },
     "__main__": {"app", "insights"},
 }

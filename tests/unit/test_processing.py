@@ -17,7 +17,9 @@ from shared.encoding import packed
 from shared.kafka.clients import message_size, partition_for
 from shared.kafka.topics import Topics
 from shared.messages import insights as insights_message
+from shared.messages import recomputations
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
+from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
 from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
@@ -26,6 +28,7 @@ from stream_agents.insights.computation import compute
 from stream_agents.insights.contract import Insight
 from stream_agents.insights.quality import LeadQuality
 from stream_agents.insights.recording import Recording
+from stream_agents.processing.batch_processor import BatchProcessor, parts
 from stream_agents.processing.dead_letter import dead_letter
 from stream_agents.processing.outcomes import Erased, Ignored, Misplaced, Outcome, Rejected, Stored, UserErased
 from stream_agents.processing.processor import Processor
@@ -342,6 +345,121 @@ def test_processing_never_raises(
     )
     outcome = processor.process(Record("t", partition, 0, key, value, headers, timestamp))
     assert isinstance(outcome, Stored | Misplaced | Rejected)
+
+
+def recompute(value: bytes | None = None, *, offset: int = 7, **headers: bytes) -> Outcome:
+    """Return the outcome of a record that was read again to compute its insights anew."""
+    processor = Processor(
+        ISSUER,
+        ERASURES,
+        KEYS,
+        partitions=12,
+        max_bytes=1000,
+        find_row=lambda _, key: rows.get(key),
+        insights=tuple(INSIGHTS.values()),
+    )
+    named: Headers = [(name.replace("_", "-"), header) for name, header in headers.items()]
+    partition = partition_for(b"e", 12)
+    return processor.process(Record("t", partition, offset, b"e", value or message(), named, 99, recomputes=True))
+
+
+def old_row(**fields: Any) -> insights_message.Insights:
+    row = insights_message.Insights("e", "u", [{"name": "I"}], accepted=1000, offset=7)
+    rows[b"e"] = insights_message.encode(row := msgspec.structs.replace(row, **fields))
+    return row
+
+
+def test_insights_are_computed_again_in_the_same_place() -> None:
+    old_row()
+    row = row_of(recompute())
+    assert row.leads == [{"name": "I", "number_of_zero_crossings": 1}]
+    assert row.versions == {"number_of_zero_crossings": 1}
+    assert (row.accepted, row.offset, row.number_of_samples) == (1000, 7, [2])
+
+
+@pytest.mark.parametrize(
+    "instead", [{"offset": 9}, {"username": "other"}, {"erased": True, "username": "", "leads": []}], ids=str
+)
+def test_an_ecg_that_was_erased_or_submitted_again_meanwhile_stays_as_it_is(instead: dict[str, Any]) -> None:
+    old_row(**instead)
+    assert recompute() == Ignored()
+    rows.clear()
+    assert recompute() == Ignored()
+
+
+def test_a_submission_that_cannot_be_read_any_more_leaves_the_row_as_it_is() -> None:
+    old_row()
+    assert recompute(b"?") == Ignored()
+    assert recompute(b"sealed", data_key=b"0" * 32, username=b"u") == Ignored()
+    assert recompute(message(signal="broken")) == Ignored()
+
+
+CHOSEN = (ZERO_CROSSINGS, INSIGHTS["rhythm"])
+
+
+def batch(stored: dict[bytes, bytes] | None = None) -> BatchProcessor:
+    found = rows if stored is None else stored
+    return BatchProcessor(SETTINGS, Topics(SETTINGS), KEYS, lambda _, key: found.get(key), CHOSEN)
+
+
+def recomputation(value: bytes, key: bytes = b"e") -> Record:
+    return Record("t", 0, 20, key, value, [("content-type", RECOMPUTATION.encode())], 1000)
+
+
+def asked(ecg_id: str = "e", offset: int = 7) -> bytes:
+    return recomputations.encode(recomputations.Recomputation(ecg_id, offset))
+
+
+@pytest.mark.parametrize(
+    ("fields", "outdated"),
+    [
+        ({}, True),
+        ({"versions": {"number_of_zero_crossings": 1}}, False),
+        ({"versions": {"number_of_zero_crossings": 0}}, True),
+        ({"versions": {"number_of_zero_crossings": 1}, "sampling_rate": 500.0}, True),
+        ({"versions": {"number_of_zero_crossings": 1, "rhythm": 1}, "sampling_rate": 500.0}, False),
+        ({"versions": {"number_of_zero_crossings": 2, "rhythm": 9}, "sampling_rate": 500.0}, False),
+        ({"offset": 8}, False),
+        ({"erased": True, "username": "", "leads": []}, False),
+        ({"error": "leads: broken", "leads": []}, False),
+    ],
+    ids=str,
+)
+def test_only_a_row_of_older_versions_is_computed_again(fields: dict[str, Any], outdated: bool) -> None:
+    old_row(**fields)
+    assert recomputation(asked()).is_recomputation
+    assert batch().outdated_at(recomputation(asked())) == (7 if outdated else None)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [recomputation(b""), recomputation(b"{}"), recomputation(asked("f")), recomputation(asked("f"), b"f")],
+    ids=str,
+)
+def test_a_recomputation_of_nothing_changes_nothing(record: Record) -> None:
+    old_row()
+    assert batch().outdated_at(record) is None
+
+
+def test_erasures_and_recomputations_are_handled_alone() -> None:
+    partition = partition_for(b"e", 12)
+    plain = Record("t", partition, 1, b"e", message(), [], 1000)
+    again = recomputation(asked())
+    assert list(parts([plain, plain, again, again, plain])) == [[plain, plain], [again], [again], [plain]]
+
+
+def test_a_batch_sees_the_rows_of_its_earlier_records() -> None:
+    partition = partition_for(b"e", 12)
+    records = [
+        Record("t", partition, offset, b"e", message(username=name), [], 1000) for offset, name in enumerate("uvu")
+    ]
+    one = batch({})
+    outcomes = [outcome for _, outcome in one.process(records, one.stored_rows(records))]
+    assert [type(outcome) for outcome in outcomes] == [Stored, Rejected, Stored]
+    rows[b"e"] = insights_message.encode(insights_message.Insights("e", "owner"))
+    two = batch()
+    outcomes = [outcome for _, outcome in two.process(records, two.stored_rows(records))]
+    assert [type(outcome) for outcome in outcomes] == [Rejected] * 3
 
 
 def erase(username: str = "u", ecg_id: str | None = "e", *, offset: int = 8, at: int | None = None) -> Outcome:
