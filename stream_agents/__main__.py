@@ -1,5 +1,10 @@
 """Run a worker: `python -m stream_agents`."""
 
+import os
+
+# NumPy's linear algebra would start a thread for each core, and computes too little in a worker to gain from them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import fcntl
 import signal
 import sys
