@@ -152,7 +152,7 @@ $(PEERS_READY): requirements-peers.lock | $(BIN)/python
 	@touch $@
 
 $(VALIDATION_READY): requirements-validation.lock | $(BIN)/python
-	@echo "Installing what insights are validated beside into $(VALIDATION) (once, about a minute)"
+	@echo "Installing the libraries for the validation into $(VALIDATION) (once, about a minute)"
 	@$(BIN)/python -m venv --clear $(VALIDATION)
 	@$(VALIDATION)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-validation.lock
 	@touch $@

@@ -1,4 +1,4 @@
-"""What users could take instead: QRS detectors and delineators of other libraries, on one lead, in millivolts."""
+"""QRS detectors and delineators of other libraries, as alternatives: on one lead, in millivolts."""
 
 import warnings
 from collections.abc import Callable, Mapping

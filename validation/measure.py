@@ -1,4 +1,4 @@
-"""What the insights and the other libraries say of annotated recordings."""
+"""The results of the insights and of other libraries on annotated recordings."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -35,7 +35,7 @@ class Detection:
 
 
 def detect(records: Iterable[Record], say: Callable[[str], None]) -> dict[str, Detection]:
-    """Return what each detector finds; libraries get the first lead in mV, as they take only one."""
+    """Return the beats that each detector finds; libraries take only one lead, and get the first one in mV."""
     found = {name: Detection() for name in (OURS, OURS_FIRST, *DETECTORS)}
     for record in records:
         say(record.name)
@@ -125,7 +125,7 @@ class Swaps:
 
 
 def swaps(records: Iterable[Record], say: Callable[[str], None]) -> Swaps:
-    """Return what the checks say of 12-lead records and of the same ones with the arms' electrodes swapped."""
+    """Return the results of the checks on 12-lead records, and on the same ones with swapped arm electrodes."""
     found = Swaps()
     for record in records:
         say(record.name)

@@ -16,7 +16,7 @@ _WORST = 10
 
 @dataclass(frozen=True)
 class Target:
-    """A target and what was reached."""
+    """A target and the value that was reached."""
 
     name: str
     target: str
@@ -28,7 +28,7 @@ class Target:
 def targets(found: Sequence[Target]) -> str:
     """Write the table of targets."""
     rows = [(row.name, row.target, row.reached, "yes" if row.met else "no", row.why) for row in found]
-    return table(("what", "target", "reached", "met", "why not"), rows, texts=range(5))
+    return table(("measure", "target", "reached", "met", "why not"), rows, texts=range(5))
 
 
 def detection(title: str, found: dict[str, Detection], pictures: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from stream_agents.insights.quality import live_leads
-from stream_agents.insights.recording import Chunk, Recording, Samples
+from stream_agents.insights.recording import Chunk, Recording, Samples, sums
 from stream_agents.insights.statistics import median
 
 _BAND_HZ = (8.0, 20.0)
@@ -103,9 +103,7 @@ def _candidates(
     values = chunk.values if leads.all() else chunk.values[leads]
     absent = recording.absent(chunk)
     length = values.shape[1] // factor
-    values = values[:, : length * factor]
-    reduced = values.reshape(len(values), length, factor).sum(axis=2) if factor > 1 else values
-    band = _band(reduced, rate)
+    band = _band(sums(values[:, : length * factor], factor), rate)
     np.square(band, out=band)
     if absent is not None:
         gone = absent[leads][:, : length * factor : factor]
@@ -177,7 +175,7 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples]:
     smooth = uniform_filter1d(energy, width, axis=1, mode="constant")
     count = -(-length // block)
     if length < count * block:
-        smooth = np.pad(smooth, ((0, 0), (0, count * block - length)), mode="edge")
+        smooth = np.concatenate((smooth, np.repeat(smooth[:, -1:], count * block - length, axis=1)), axis=1)
     blocks = smooth.reshape(leads, count, block)
     around = np.clip(np.arange(count)[:, None] + np.arange(-2, 3), 0, count - 1)
     highest = blocks.max(axis=2)[:, around]
@@ -201,9 +199,9 @@ def _weighted(energy: Samples, signal: Samples, share: Samples, block: int) -> S
     pairs = np.zeros((leads, signal.shape[1] + 1, block))
     pairs.reshape(leads, -1)[:, half : half + length] = energy
     way = (np.arange(block) + 0.5) / block
-    pairs *= _between_blocks(share, way)
-    pairs /= _between_blocks(signal, way)
-    combined: Samples = pairs.sum(axis=0).ravel()[half : half + length]
+    weight = _between_blocks(share, way)
+    weight /= _between_blocks(signal, way)
+    combined: Samples = np.einsum("lbw,lbw->bw", pairs, weight).ravel()[half : half + length]
     return combined
 
 
@@ -230,12 +228,14 @@ def _complexes(time: Samples, energy: Samples) -> NDArray[np.intp]:
     first = np.searchsorted(time, time - _AROUND_SECONDS)
     last = np.searchsorted(time, time + _AROUND_SECONDS)
     kept: list[int] = []
-    for at, (begin, end) in enumerate(zip(first, last, strict=True)):
-        around = np.sort(energy[begin:end])
-        if energy[at] < _LEAST_ENERGY * around[around.size // 2]:
+    # As lists: arrays of a few numbers are slower.
+    times, energies = time.tolist(), energy.tolist()
+    for at, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        around = sorted(energies[begin:end])
+        if energies[at] < _LEAST_ENERGY * around[len(around) // 2]:
             continue
-        if kept and time[at] - time[kept[-1]] < _REFRACTORY_SECONDS:
-            if energy[at] > energy[kept[-1]]:
+        if kept and times[at] - times[kept[-1]] < _REFRACTORY_SECONDS:
+            if energies[at] > energies[kept[-1]]:
                 kept[-1] = at
         else:
             kept.append(at)

@@ -9,7 +9,7 @@ from scipy.ndimage import uniform_filter1d
 from stream_agents.insights.beats import Beats, find_beats
 from stream_agents.insights.quality import usable_leads
 from stream_agents.insights.recording import Recording, Samples
-from stream_agents.insights.statistics import median
+from stream_agents.insights.statistics import median, median_over_beats
 
 # More beats make it no better: noise falls with the square root of their number.
 _MOST_BEATS = 40
@@ -89,7 +89,7 @@ def median_beat(recording: Recording, beats: Beats, leads: NDArray[np.bool_]) ->
     found = np.take(around.reshape(len(around), -1), index, axis=1)
     first, last = (max(0, before - int(seconds * rate)) for seconds in _BASELINE_SECONDS)
     found -= found[:, :, first : max(first + 1, last)].mean(axis=2, keepdims=True)
-    values = median(found.transpose(0, 2, 1))
+    values = median_over_beats(found)
     spike_end = _without_spikes(values, before, rate)
     return MedianBeat(
         values,
@@ -122,26 +122,37 @@ def _align(around: Samples, mark: int, shift: int, rate: float) -> tuple[NDArray
     slope = smooth[:, :, 1:] - smooth[:, :, :-1]
     steepest = median(np.abs(slope).max(axis=2))
     slope /= np.where(steepest > 0, steepest, 1.0)[:, None, None]
-    width = slope.shape[2] - 2 * shift
-    count = slope.shape[1]
-    # (beats, shifts, leads x width), each of norm 1.
-    every = (
-        np.lib.stride_tricks.sliding_window_view(slope, width, axis=2)
-        .transpose(1, 2, 0, 3)
-        .reshape(count, 2 * shift + 1, -1)
+    leads, count, length = slope.shape
+    shifts = 2 * shift + 1
+    width = length - 2 * shift
+    beats = np.ascontiguousarray(slope.transpose(1, 0, 2))
+    # A window for each shift, as a view.
+    beat_step, lead_step, sample_step = beats.strides
+    windows = np.lib.stride_tricks.as_strided(
+        beats, (count, leads, shifts, width), (beat_step, lead_step, sample_step, sample_step)
     )
-    norm = np.sqrt(np.einsum("bsw,bsw->bs", every, every))
+    power = np.zeros((count, length + 1))
+    np.cumsum(np.einsum("blw,blw->bw", beats, beats), axis=1, out=power[:, 1:])
+    norm = np.sqrt(power[:, width:] - power[:, :-width])
     norm[norm == 0] = 1.0
-    unshifted = every[:, shift] / norm[:, shift, None]
+    each = np.arange(count)
+    unshifted = windows[:, :, shift].reshape(count, -1) / norm[:, shift, None]
     template = unshifted[median(unshifted @ unshifted.T).argmax()]
+    # The template at every shift, so that one product gives the fit of each beat at each shift.
+    shifted = np.zeros((leads, length, shifts))
+    lead_step, sample_step, shift_step = shifted.strides
+    places = np.lib.stride_tricks.as_strided(
+        shifted, (leads, shifts, width), (lead_step, sample_step + shift_step, sample_step)
+    )
     best = np.zeros(count)
     moved = np.zeros(count, np.int64)
     for _ in range(2):
-        fit = (every @ template) / norm
+        places[:] = template.reshape(leads, 1, width)
+        fit = (beats.reshape(count, -1) @ shifted.reshape(-1, shifts)) / norm
         moved = fit.argmax(axis=1)
-        best = fit[np.arange(count), moved]
+        best = fit[each, moved]
         alike = best >= min(_ALIKE, float(best.max()))
-        template = every[np.arange(count), moved][alike].mean(axis=0)
+        template = windows[each, :, moved][alike].mean(axis=0).ravel()
         template /= np.linalg.norm(template) or 1.0
     return moved - shift, alike
 

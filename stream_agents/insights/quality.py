@@ -225,7 +225,13 @@ def _saturated(parts: list[Signal], extremes: tuple[int, int], rate: float) -> f
     if low == high:
         return 0.0
     shortest = max(3, round(_SATURATED_SECONDS * rate))
-    count = sum(_in_runs(np.flatnonzero(part == limit), shortest) for part in parts for limit in (low, high))
+    count = 0
+    for part in parts:
+        for limit in (low, high):
+            there = part == limit
+            # Most leads are at their limit for a few samples only.
+            if np.count_nonzero(there) >= shortest:
+                count += _in_runs(np.flatnonzero(there), shortest)
     return count / sum(part.size for part in parts)
 
 

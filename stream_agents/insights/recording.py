@@ -131,11 +131,9 @@ class Recording:
                     row[a:b] = row[a - 1] if a else (row[b] if b < row.size else 0.0)
         if self.factor == 1:
             return values
-        total = values[:, :: self.factor].copy()
-        for offset in range(1, self.factor):
-            total += values[:, offset :: self.factor]
-        total /= self.factor
-        return total
+        means = sums(values, self.factor)
+        means /= self.factor
+        return means
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the recording in chunks with margins; their inner parts follow each other without gaps."""
@@ -167,6 +165,19 @@ class Recording:
                 first = max(0, begin // self.factor - chunk.start)
                 row[first : max(0, -(-end // self.factor) - chunk.start)] = True
         return found
+
+
+def sums(values: Samples, factor: int) -> Samples:
+    """Return the sums of every `factor` samples, of arrays of shape (leads, n) with n a multiple of it.
+
+    Slices are added, because NumPy's own sum along a short axis takes many times as long.
+    """
+    if factor == 1:
+        return values
+    total: Samples = values[:, ::factor] + values[:, 1::factor]
+    for offset in range(2, factor):
+        total += values[:, offset::factor]
+    return total
 
 
 def _missing(lead: Lead, length: int) -> tuple[Range, ...]:
