@@ -32,7 +32,7 @@ KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py) 
 SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-all test-kafka test-compose test-faults test-chaos safeguards fuzz bench validate check contracts docs sbom audit-dependencies lock clean
+.PHONY: help run demo test test-fast test-slow test-all test-kafka test-compose test-faults test-chaos safeguards fuzz bench validate check contracts docs sbom audit-dependencies lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,17 +42,21 @@ run: $(RUN_READY) ## run the whole pipeline until Ctrl-C: make run [BROKER=kafka
 		$(if $(WORKERS),--workers "$(WORKERS)") $(if $(GATEWAYS),--gateways "$(GATEWAYS)")
 
 demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running pipeline: make demo [RECORD=path of a WFDB record]
-	@exec $(BIN)/python -m local_stack demo $(if $(RECORD),"$(RECORD)")
+	@exec $(BIN)/python -m ecg_client demo $(if $(RECORD),"$(RECORD)")
 
 test: $(DEV_READY) ## run the tests on the embedded broker: make test [T=path: only these]
-	@echo "Running the tests on the embedded broker$(if $(T),, (about ten minutes on two cores))"
-	@exec $(PYTEST) -m "not kafka and not docker" $(T)
+	@echo "Running the tests on the embedded broker$(if $(T),, (about five minutes on two cores))"
+	@exec $(PYTEST) -m "not kafka and not docker and not slow" $(T)
 
 test-fast: $(DEV_READY) ## run the tests that start no process (half a minute)
 	@exec $(PYTEST) -q -m "not slow" tests/unit
 
+test-slow: $(DEV_READY) ## run the tests that `make test` leaves out, as long runs or repeats: make test-slow [T=path: only these]
+	@exec $(PYTEST) -m "slow and not kafka and not docker" $(T)
+
 test-all: ## run every test: on the embedded broker, on Apache Kafka, on a Docker engine, and the worst faults (an hour)
 	@$(MAKE) test
+	@$(MAKE) test-slow
 	@$(MAKE) test-kafka
 	@$(MAKE) test-compose
 	@$(MAKE) test-faults SHORT=1

@@ -10,7 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from ecg_client import read
-from local_stack.synthesis import synthesise
+from ecg_client.synthesis import synthesise
 from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
 from shared.security.ids import IdIssuer

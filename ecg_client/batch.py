@@ -32,7 +32,7 @@ Send = Callable[[Outcome, str, Recording], Awaitable[Outcome]]
 
 
 def distinct(files: Iterable[Path]) -> list[Path]:
-    """Return the first file of each recording: a record's header, signal files and segments may all be named."""
+    """Return the first file of each recording: the files may include a record's header, signals and segments."""
     found: dict[Path, Path] = {}
     segments: set[Path] = set()
     for file in files:
@@ -47,9 +47,11 @@ def distinct(files: Iterable[Path]) -> list[Path]:
 
 
 def label_of(name: str) -> str | None:
-    """Return the label of a file of this name, or None if it cannot be one."""
+    """Return the label for a file name, or None if the name is not a valid label."""
+    # A name that is not UTF-8 holds lone surrogates, which JSON cannot.
+    readable = name.encode(errors="surrogateescape").decode(errors="replace")
     try:
-        return check_label(name[:MAX_LABEL])
+        return check_label(readable[:MAX_LABEL])
     except errors.InvalidEcg:
         return None
 
@@ -66,7 +68,7 @@ async def send_all(
     """Read and send every file, up to `concurrency` at a time; report each outcome as soon as it is known.
 
     Args:
-        label: an ECG without a label is called as its file is, without its folders.
+        label: the label of an ECG without one becomes its file's name, without folders.
 
     Returns:
         the error that stopped the batch because it concerns every file, such as an outage, or None.

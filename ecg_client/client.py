@@ -190,7 +190,7 @@ class EcgClient(_Client):
             time.sleep(waiting.pause())
 
     def ecgs(self, label: str | None = None) -> Iterator[EcgSummary]:
-        """Yield the user's processed ECGs, or those whose label begins with `label`, fetched page by page.
+        """Yield the user's processed ECGs, page by page; with `label`, only those whose label begins with it.
 
         The latest accepted comes first. Every ECG that was there at the beginning comes exactly once, even if others
         are submitted meanwhile.

@@ -21,6 +21,6 @@ def ecg_id(username: str, name: str, recording: Recording) -> str:
 
 
 def _digest(name: str, recording: Recording) -> str:
-    # What it is called does not count.
+    # The label does not make another ECG.
     parts = (name.encode(errors="surrogateescape"), encode(replace(recording, label=None)))
     return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()

@@ -256,6 +256,7 @@ async def running(client: AIOKafkaConsumer | AIOKafkaProducer, used: Settings) -
 
 def _event(record: ConsumerRecord, row: Insights) -> Event:
     insights = None if row.error is not None else parse_insights(orjson.loads(record.value or b""))
+    # The label of a sealed submission is sealed as well, and only gateways open it.
     return Event(f"{record.partition}:{record.offset}", row.ecg_id, insights, row.error, row.label, summary=row.summary)
 
 

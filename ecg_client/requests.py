@@ -151,7 +151,7 @@ def insights_as_fhir(ecg_id: str, token: str) -> Call[dict[str, Any] | None]:
 
 
 def ecgs(token: str, limit: int, cursor: str | None, label: str | None = None) -> Call[Page]:
-    """Ask for a page of the user's ECGs, or of those whose label begins so."""
+    """Ask for a page of the user's ECGs, or only of those whose label begins with `label`."""
     given = {"limit": limit, "cursor": cursor, "label": label}
     query = {name: value for name, value in given.items() if value is not None}
     return Call("GET", f"/ecgs?{urlencode(query)}", {"x-user-token": token}, {200: _json(parse_page)})

@@ -51,6 +51,9 @@ def main() -> None:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
+        # Longer than clients keep idle connections (httpx: 5 s, aiohttp: 15 s): they would send requests into one that
+        # is just being closed. `Clients` closes it after `client_timeout`.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=REQUEST_SECONDS,
     )
     server = Server(config, stopping)

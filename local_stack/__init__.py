@@ -1,1 +1,1 @@
-"""The whole pipeline on one machine: a runner for broker, workers and gateways, and a demo."""
+"""The whole pipeline on one machine: a runner for broker, workers and gateways."""

@@ -61,7 +61,7 @@ Ranges = tuple[tuple[int, int], ...]
 class Lead(msgspec.Struct, frozen=True):
     """One lead: its name, and its samples in ADC units, shape (n,), any signed integer dtype.
 
-    `adc_gain` is the number of ADC units per millivolt, or None if it is unknown. `missing` are the ranges of samples
+    `adc_gain` is the number of ADC units per millivolt, or None if it is unknown. `missing` holds the ranges of samples
     that were not recorded, `(first, count)` each; the samples there are 0.
     """
 
@@ -152,16 +152,16 @@ def check_date(value: object) -> str | None:
 
 
 def check_label(value: object) -> str | None:
-    """Return a valid label, or None where there is none.
+    """Return the value if it is a valid label, or None for null.
 
     Raises:
-        InvalidEcg: if it is neither null nor 1 to 200 characters, or blank, or holds control characters.
+        InvalidEcg: if it is neither null nor 1 to 200 characters, is blank, or holds control characters.
     """
     if value is None:
         return None
     if isinstance(value, str) and len(value) <= MAX_LABEL and value.strip() and not _CONTROL.search(value):
         return value
-    # It may name a patient.
+    # Without the value: a label may name a patient.
     raise InvalidEcg("label", f"must be 1 to {MAX_LABEL} printable characters, or null")
 
 
@@ -192,10 +192,10 @@ def check_adc_gain(value: object, field: str) -> float | None:
 
 
 def check_missing(value: object, field: str, signal: Signal) -> Ranges:
-    """Return the valid ranges of a lead's missing samples, ascending and apart; null is none.
+    """Return the valid ranges of a lead's missing samples, ascending and without overlap; null means none.
 
     Raises:
-        InvalidEcg: if they are no ranges `[first, count]` of the signal's samples, or a sample there is not 0.
+        InvalidEcg: if they are not ranges `[first, count]` of the signal's samples, or a sample in one is not 0.
     """
     if value is None:
         return ()

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-import faust
 import structlog
 from typing_extensions import override
 
@@ -21,6 +20,7 @@ from shared.kafka import topics
 from shared.malloc import keep_freed
 from shared.settings import Settings
 from stream_agents.app import create_app
+from stream_agents.faust_fixes.worker import Worker
 from stream_agents.insights import selected
 
 logger = structlog.get_logger(__name__)
@@ -51,7 +51,7 @@ def main() -> None:
         lock.close()
 
 
-class _Worker(faust.Worker):
+class _Worker(Worker):
     """A worker with a deadline for its stop, whatever it waits for: stored results are durable already."""
 
     @override

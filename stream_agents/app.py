@@ -7,7 +7,7 @@ from faust.types import StreamT
 from mode.supervisors import CrashingSupervisor
 from yarl import URL
 
-from shared.kafka.clients import worker_group
+from shared.kafka.clients import METADATA_MAX_AGE_MS, worker_group
 from shared.kafka.topics import Topics
 from shared.security.data_keys import DataKeys
 from shared.security.tls import server_context
@@ -59,6 +59,8 @@ def create_app(settings: Settings) -> faust.App:
         broker_commit_interval=1.0,
         broker_max_poll_records=settings.batch_size,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        producer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
         consumer_max_fetch_size=MIB,
         # Polls that wait behind the current and the next batch: more would only hold more ECGs in memory.
         stream_buffer_maxsize=_WAITING_POLLS,

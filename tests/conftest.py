@@ -13,7 +13,7 @@ from hypothesis import settings
 from local_stack.kafka import Distribution, ToolMissingError, install
 from tests.compose.cluster import Cluster, find_engine
 from tests.support.brokers import Broker, StartBroker, starter
-from tests.support.harness import Pipeline
+from tests.support.pipeline import Pipeline
 
 # No example may fail for its time: that would be a test of how busy the machine is.
 settings.register_profile("any machine", deadline=None)

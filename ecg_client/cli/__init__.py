@@ -7,6 +7,7 @@ import typer
 
 from ecg_client.cli import dead_letters, output, users
 from ecg_client.cli.audit import audit
+from ecg_client.cli.demo import demo
 from ecg_client.cli.erase import erase
 from ecg_client.cli.insights import insights
 from ecg_client.cli.list import list_ecgs
@@ -42,6 +43,7 @@ app.command()(watch)
 app.command()(recompute)
 app.add_typer(dead_letters.app, name="dlq")
 app.command()(up)
+app.command()(demo)
 
 
 @app.callback()

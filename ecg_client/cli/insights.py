@@ -7,7 +7,6 @@ import typer
 from ecg_client.cli import measurements, options, output
 from ecg_client.client import EcgClient
 from ecg_client.errors import ClientError, StillProcessing, Unauthorized, Unavailable
-from ecg_client.results import Insights
 
 _FAILED, _PENDING = 1, 3
 
@@ -63,13 +62,5 @@ def insights(  # noqa: PLR0917 - a command's parameters are its options
             elif json:
                 output.json_line({"ecg_id": ecg_id, **output.insights_document(found)})
             else:
-                _print(found)
+                measurements.show(found)
     raise typer.Exit(code)
-
-
-def _print(found: Insights) -> None:
-    output.out.print(f"ECG {output.printable(found.ecg_id)}")
-    output.out.print(measurements.lead_table(found))
-    if (table := measurements.ecg_table(found)) is not None:
-        output.out.print(table)
-        output.out.print(measurements.NO_DIAGNOSIS)

@@ -17,7 +17,9 @@ def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
     limit: Annotated[int, typer.Option("--limit", min=1, help="The largest number of ECGs.")] = 50,
     label: Annotated[
         str | None,
-        typer.Option("--label", metavar="PREFIX", show_default=False, help="Only ECGs whose label begins with this."),
+        typer.Option(
+            "--label", metavar="PREFIX", show_default=False, help="Only ECGs whose label begins with this prefix."
+        ),
     ] = None,
     retry_for: options.RetryFor = 30,
     json: options.Json = False,

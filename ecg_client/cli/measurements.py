@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ecg_client.cli.output import printable
+from ecg_client.cli.output import out, printable
 from ecg_client.results import Insights, LeadInsights
 from shared.messages.catalogue import Field, InsightType, Schema, catalogue
 
@@ -29,14 +29,28 @@ class _Column:
         return value if self.field is None else (value or {}).get(self.field)
 
 
-def lead_table(insights: Insights) -> Table:
-    """Return a table with a row for each lead. Columns of fields that no lead has, or that are zero, are left out."""
+def show(insights: Insights, samples: Sequence[int] = ()) -> None:
+    """Print an ECG's insights as tables, with the leads' lengths if given."""
+    out.print(f"ECG {printable(insights.ecg_id)}")
+    out.print(lead_table(insights, samples))
+    if (table := ecg_table(insights)) is not None:
+        out.print(table)
+        out.print(NO_DIAGNOSIS)
+
+
+def lead_table(insights: Insights, samples: Sequence[int] = ()) -> Table:
+    """Return a table with a row for each lead, and a column for the leads' lengths, if given.
+
+    Columns of fields that no lead has, or that are zero, are left out.
+    """
     columns = list(_columns(insights.leads))
-    table = Table("lead", *(printable(column.title) for column in columns))
+    lengths = ("samples",) if samples else ()
+    table = Table("lead", *lengths, *(printable(column.title) for column in columns))
     for column in table.columns[1:]:
         column.justify = "right"
-    for lead in insights.leads:
-        table.add_row(printable(lead.name), *(_shown(column.of(lead)) for column in columns))
+    for number, lead in enumerate(insights.leads):
+        length = [_shown(samples[number])] if samples else []
+        table.add_row(printable(lead.name), *length, *(_shown(column.of(lead)) for column in columns))
     return table
 
 

@@ -18,7 +18,8 @@ Files = Annotated[
     typer.Argument(
         metavar="FILE",
         show_default=False,
-        help="Recordings: WFDB records by name, .hea or .dat; .edf, .bdf, .csv, .tsv, .txt, .npy, .npz, .json, or .gz.",
+        help="Recordings: WFDB records by name, .hea or .dat; .edf, .bdf, .csv, .tsv, .txt, .npy, .npz, .json, .dcm, "
+        ".xml, .scp, .ecg. WFDB, EDF, tables and JSON may be gzipped (.gz).",
     ),
 ]
 Url = Annotated[
@@ -73,7 +74,7 @@ Scale = Annotated[
     typer.Option(
         "--scale",
         show_default=False,
-        help="CSV and NumPy: ADC units per unit, rounded; 1000 turns millivolts into microvolts.",
+        help="CSV and NumPy: ADC units per unit, with rounding; 1000 turns millivolts into microvolts.",
     ),
 ]
 Unit = Annotated[
@@ -82,12 +83,12 @@ Unit = Annotated[
         "--unit",
         metavar="UNIT",
         show_default=False,
-        help="CSV and NumPy: the unit of numbers for which a file states none: mV, uV, nV or V; else ADC units.",
+        help="CSV and NumPy: the unit of numbers, if the file states none: mV, uV, nV or V. By default ADC units.",
     ),
 ]
 Label = Annotated[
     bool,
-    typer.Option("--label/--no-label", help="Label each ECG with the name of its file, without its folders."),
+    typer.Option("--label/--no-label", help="Label each ECG with its file's name, without folders."),
 ]
 Leads = Annotated[
     str,
@@ -95,7 +96,7 @@ Leads = Annotated[
         "--leads",
         metavar="NAME,...",
         show_default=False,
-        help="The channels or columns to read, by name; else all that may be leads of an ECG.",
+        help="The names of the channels or columns to read. By default all that may be leads of an ECG.",
     ),
 ]
 SamplingRate = Annotated[
@@ -165,7 +166,7 @@ def calibration(  # noqa: PLR0917 - options
     """Return the calibration that the options give for files that do not contain one.
 
     Raises:
-        InvalidEcg: if the scale, baseline, unit, sampling rate or ADC gain is out of range.
+        InvalidEcg: if the scale, baseline, unit, sampling rate or ADC gain is invalid.
     """
     names = tuple(name for each in leads.split(",") if (name := each.strip()))
     try:

@@ -77,11 +77,21 @@ async def _watch(
 def _print(event: Event, json: bool) -> None:
     if json:
         found = output.insights_document(event.insights) if event.insights else {}
-        output.json_line({"ecg_id": event.ecg_id, **found, "summary": event.summary or None, "error": event.error})
-    elif event.insights is None:
-        output.out.print(output.printable(f"ECG {event.ecg_id}: {event.error}"))
+        output.json_line(
+            {
+                "ecg_id": event.ecg_id,
+                "label": event.label,
+                **found,
+                "summary": event.summary or None,
+                "error": event.error,
+            }
+        )
+        return
+    name = event.ecg_id if event.label is None else f"{event.ecg_id}, {event.label}"
+    if event.insights is None:
+        output.out.print(output.printable(f"ECG {name}: {event.error}"))
     else:
-        output.out.print(f"ECG {output.printable(event.ecg_id)}")
+        output.out.print(f"ECG {output.printable(name)}")
         output.out.print(measurements.lead_table(event.insights))
         if event.summary:
             output.out.print(measurements.summary_line(event.summary))

@@ -1,4 +1,4 @@
-"""Bare numbers, as CSV and NumPy files hold them, and the samples that they become."""
+"""Bare numbers of CSV and NumPy files, and their conversion to samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,17 +12,17 @@ from ecg_client.recordings.missing import ranges_of
 from ecg_client.recordings.recording import Calibration, UnreadableRecording, integers
 from ecg_client.recordings.units import in_a_millivolt
 
-# One nanovolt: far below what any electrode measures.
+# Per millivolt: a nanovolt is far below the noise of any electrode.
 _FINEST = 1e6
-# Numbers were decimal before they were binary.
+# The decimals of a file are not exact as doubles.
 _RELATIVE = 1e-12
-# Fewer steps than these, after rounding, are no ECG any more.
+# A signal with fewer steps than these after rounding is not an ECG any more.
 _FEWEST_STEPS = 8
 
 
 @dataclass(frozen=True)
 class Column:
-    """Numbers of one channel, shape (n,), of integers or of floats where NaN is missing, and their unit, if known."""
+    """The numbers of one channel, shape (n,), integers or floats (NaN is missing), and their unit, empty if unknown."""
 
     name: str
     values: NDArray[Any]
@@ -32,12 +32,12 @@ class Column:
 def channels_of(
     columns: Sequence[Column], calibration: Calibration, rate: float | None, notes: list[str]
 ) -> list[Channel]:
-    """Return the channels that columns become.
+    """Return a channel for each column.
 
-    Numbers of a known unit are scaled by a power of ten that keeps all of their decimals, down to a nanovolt.
+    Numbers with a known unit are scaled by a power of ten that keeps all their decimals, down to a nanovolt.
 
     Raises:
-        UnreadableRecording: if a number becomes no integer of 64 bits, or a scale leaves nothing of a signal.
+        UnreadableRecording: if a sample is not an integer of 64 bits, or a scale leaves nothing of a signal.
     """
     units = [column.unit if in_a_millivolt(column.unit) is not None else calibration.unit for column in columns]
     decimals: dict[str, int] = {}
@@ -76,7 +76,7 @@ def _channel(column: Column, unit: str, calibration: Calibration, decimals: int,
 
 
 def _decimals(values: NDArray[Any], unit: str) -> int:
-    """Return how many decimals numbers have, at most as many as make a nanovolt."""
+    """Return the largest number of decimals of the numbers, at most down to a nanovolt."""
     if values.dtype.kind != "f":
         return 0
     present = values[np.isfinite(values)]
@@ -87,20 +87,20 @@ def _decimals(values: NDArray[Any], unit: str) -> int:
 
 
 def are_whole(values: NDArray[np.float64]) -> bool:
-    """Return True for numbers that are integers, but for the last bits of a double."""
-    with np.errstate(invalid="ignore"):  # infinities are refused with their lead's name
+    """Return True if all numbers are integers within the precision of a double."""
+    with np.errstate(invalid="ignore"):  # infinities are refused later, with their lead's name
         return bool(np.all(np.abs(values - np.rint(values)) <= _RELATIVE * np.abs(values)))
 
 
 def _check_left(exact: NDArray[np.float64], samples: NDArray[np.float64], name: str, given: bool) -> None:
-    """Refuse a scale that leaves nothing of a signal, or one that was given and leaves a few steps."""
+    """Refuse a scale that leaves nothing of a signal, or a given one that leaves only a few steps."""
     if not exact.size or not np.all(np.isfinite(exact)):
         return
     steps = samples.max() - samples.min()
     if steps == 0 and exact.max() != exact.min():
-        left = "nothing of the signal, as all of its samples would be equal"
+        left = "nothing of the signal, because all samples would be equal"
     elif given and steps < _FEWEST_STEPS and not are_whole(exact):
-        left = f"{int(steps)} steps of the signal"
+        left = f"only {int(steps)} steps of the signal"
     else:
         return
     raise UnreadableRecording(f"{name}: the scale leaves {left}: give another scale, or the unit")

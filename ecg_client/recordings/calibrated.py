@@ -1,4 +1,4 @@
-"""Samples that a file holds with their calibration: a factor, and an offset in the same unit."""
+"""Samples that a file stores with a calibration: a factor and an offset in the same unit."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ _MOST = 2.0**53
 def channel_of(column: Column, factor: float, offset: float, missing: NDArray[np.bool_], notes: list[str]) -> Channel:
     """Return the channel of stored samples, whose physical values are sample * `factor` + `offset` in their unit.
 
-    Zero becomes the value that stands for zero volts. Where that is no whole sample, values are scaled by a power of
-    ten, so that nothing is rounded away.
+    The stored value of zero volts becomes 0. If it is not an integer, the physical values are scaled by a power of ten
+    instead, so that no sample is rounded.
 
     Raises:
-        UnreadableRecording: if a sample is no integer of 64 bits.
+        UnreadableRecording: if a sample is not an integer of 64 bits.
     """
     stored: NDArray[Any] = np.where(missing, 0, column.values.astype(np.float64))
     zero = offset / factor if factor else 0.0

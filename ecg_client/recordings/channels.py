@@ -1,4 +1,4 @@
-"""What a file holds, channel by channel, and which of its channels are the leads of an ECG."""
+"""The channels of a file, and the choice of those that are leads of an ECG."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from ecg_client.recordings.recording import Recording, UnreadableRecording
 from ecg_client.recordings.units import is_other
 from shared.ecg import Lead, Signal
 
-# EDF+ has labels begin with the type of the signal (Kemp B., Olivan J., Clin Neurophysiol 114, 2003, standard texts).
+# In EDF+, labels begin with the type of the signal (Kemp B., Olivan J., Clin Neurophysiol 114, 2003, standard texts).
 _TYPED = re.compile(r"(?:ECG|EKG)(?![a-z])", re.IGNORECASE | re.ASCII)
 _TYPE = re.compile(r"(?:ECG|EKG)\s+(?=[a-z])", re.IGNORECASE | re.ASCII)
 _LEAD = re.compile(
@@ -31,9 +31,8 @@ _MOST_SHOWN = 1e15
 class Channel:
     """A channel of a file.
 
-    `samples`, shape (n,), are in ADC units about zero volts, and 0 where `missing` says so. `gain` are the ADC units
-    of one millivolt: negative where the file stores the signal upside down, None where it does not say. `rate` is in
-    Hz.
+    `samples`, shape (n,), are in ADC units with 0 at zero volts, and 0 in the `missing` ranges. `gain` is the number of
+    ADC units per millivolt: negative if the file stores the signal upside down, None if unknown. `rate` is in Hz.
     """
 
     name: str
@@ -47,40 +46,40 @@ class Channel:
 def recording_of(
     channels: Sequence[Channel], date: str | None = None, notes: Sequence[str] = (), *, typed: bool = False
 ) -> Recording:
-    """Return the ECG of the channels that were chosen as leads, with notes of whatever is left out or changed.
+    """Return the recording of the channels that were chosen as leads; notes list everything left out or changed.
 
     Args:
-        typed: labels begin with the type of the signal, as EDF+ has it: `ECG II` is lead II.
+        typed: names begin with the type of the signal, as in EDF+: `ECG II` is lead II.
 
     Raises:
         UnreadableRecording: if all samples of all channels are missing.
     """
-    told = list(notes)
+    lines = list(notes)
     filled = [channel for channel in channels if count(channel.missing) < channel.samples.size]
     empty = ", ".join(channel.name for channel in channels if count(channel.missing) >= channel.samples.size)
     if not filled:
-        raise UnreadableRecording(f"holds no samples: all of {empty} are missing")
+        raise UnreadableRecording(f"has no samples: all samples of {empty} are missing")
     if empty:
-        told.append(f"left out, as all of their samples are missing: {empty}")
-    leads = tuple(_lead(channel, told, typed) for channel in filled)
-    rates = list(dict.fromkeys(channel.rate for channel in channels))
+        lines.append(f"left out, because all of their samples are missing: {empty}")
+    leads = tuple(_lead(channel, lines, typed) for channel in filled)
+    rates = list(dict.fromkeys(channel.rate for channel in filled))
     if len(rates) > 1:
         each = ", ".join(f"{lead.name}: {_hertz(channel.rate)}" for lead, channel in zip(leads, filled, strict=True))
-        told.append(f"its leads differ in their sampling rate, which is left out: {each}")
-    return Recording(leads, date, tuple(told), rates[0] if len(rates) == 1 else None)
+        lines.append(f"its leads have different sampling rates, so none is sent: {each}")
+    return Recording(leads, date, tuple(lines), rates[0] if len(rates) == 1 else None)
 
 
 def choose(
     names: Sequence[str], units: Sequence[str], wanted: Sequence[str], notes: list[str], *, typed: bool = False
 ) -> list[int]:
-    """Return the positions of the channels that become leads, and tell in the notes which do not.
+    """Return the positions of the channels that become leads; a note lists the others.
 
     Args:
-        wanted: names of those to choose; without it, those that are no ECG by their unit or name are left out.
-        typed: where labels say which signals are ECGs, all others are left out; `ECG II` may be chosen as `II`.
+        wanted: the names of the channels to choose; if empty, channels whose unit or name is not an ECG's are left out.
+        typed: if any name begins with ECG, channels of other types are left out; `ECG II` may be chosen as `II`.
 
     Raises:
-        UnreadableRecording: if no channel is the lead of an ECG, or one that is wanted does not exist.
+        UnreadableRecording: if no channel is a lead of an ECG, or a wanted channel does not exist.
     """
     if wanted:
         return _wanted(names, wanted, typed)
@@ -93,12 +92,12 @@ def choose(
     ]
     left_out = ", ".join(name for i, name in enumerate(names) if i not in chosen)
     if not chosen:
-        raise UnreadableRecording(f"holds no ECG: {left_out}; to send a channel all the same, choose it as a lead")
+        raise UnreadableRecording(f"has no ECG leads: {left_out}; to send a channel anyway, name it as a lead")
     if left_out:
-        notes.append(f"left out, as they are no ECGs: {left_out}")
+        notes.append(f"left out, because they are not ECG leads: {left_out}")
     unknown = ", ".join(names[i] for i in chosen if not known[i])
     if any(known) and unknown:
-        notes.append(f"taken for leads, as nothing says what they are: {unknown}")
+        notes.append(f"read as leads, although their names are unknown: {unknown}")
     return chosen
 
 
@@ -117,20 +116,20 @@ def _untyped(label: str) -> str:
 
 
 def is_lead_name(name: str) -> bool:
-    """Return True for the usual names of leads, and those that begin with ECG."""
+    """Return True for the usual names of leads, and for names that begin with ECG."""
     return bool(_TYPED.match(name) or _LEAD.fullmatch(name))
 
 
-def _lead(channel: Channel, told: list[str], typed: bool) -> Lead:
+def _lead(channel: Channel, lines: list[str], typed: bool) -> Lead:
     name = _untyped(channel.name) if typed else channel.name
     samples, gain = channel.samples, channel.gain
     if gain is not None and gain < 0:
-        told.append(f"{name}: is stored upside down; its samples are negated")
+        lines.append(f"{name}: is stored upside down, so its samples are negated")
         samples, gain = -samples, -gain
     if gain is None and is_other(channel.unit):
-        told.append(f"{name}: its unit is none of volts, so its gain is left out")
+        lines.append(f"{name}: its unit is not a unit of voltage, so its gain is left out")
     if channel.missing:
-        told.append(f"{name}: {count(channel.missing)} missing samples became 0")
+        lines.append(f"{name}: {count(channel.missing)} missing samples became 0")
     return Lead(name, samples, gain, channel.missing)
 
 
@@ -139,5 +138,5 @@ def _hertz(rate: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number as notes show it: up to six decimals, without zeros at their end."""
+    """Return a number as text for a note: up to six decimals, without trailing zeros."""
     return f"{value:.6f}".rstrip("0").rstrip(".") if value < _MOST_SHOWN else "over 10^15"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FORMATS = frozenset({"scp_ecg", "hl7_aecg", "ge_muse_xml", "sierra_xml", "ishne_holter"})
 _KINDS = "SCP-ECG, HL7 aECG, GE MUSE XML, Philips Sierra XML or ISHNE"
-_UNKNOWN = f"its format is unknown: it is no {_KINDS} file"
+_UNKNOWN = f"its format is unknown: it is not a file of {_KINDS}"
 _MOST_BYTES = 1 << 28
 
 
@@ -27,19 +27,19 @@ def read_clinical(path: Path, wanted: Sequence[str] = ()) -> Recording:
     """Read the rhythm of an electrocardiograph's file; median beats and measurements are left out.
 
     Raises:
-        UnreadableRecording: if `ecgdatakit` is not installed, or the file is none of these formats, or broken.
+        UnreadableRecording: if `ecgdatakit` is not installed, or the file is broken or of another format.
     """
     record, doubts = _parsed(path)
     if record.source_format not in _FORMATS:
         raise UnreadableRecording(_UNKNOWN)
     notes = ["its checksum is wrong, so it may be damaged"] if "ChecksumWarning" in doubts else []
     if set(doubts) - {"ChecksumWarning"}:
-        notes.append("the library that reads its format has doubts about its structure")
+        notes.append("the library that reads its format warns about its structure")
     channels = [replace(_channel(lead, notes), rate=_rate(lead)) for lead in record.leads]
     if not channels:
         raise UnreadableRecording("holds no leads")
     if record.median_beats:
-        notes.append("left out, as they are no rhythm: its median beats")
+        notes.append("left out, because they are not part of the rhythm: its median beats")
     channels = in_order(with_derived(channels, notes))
     chosen = choose([c.name for c in channels], [c.unit for c in channels], wanted, notes)
     date = record.recording.date
@@ -52,12 +52,12 @@ def _parsed(path: Path) -> "tuple[ECGRecord, list[str]]":
         from ecgdatakit.exceptions import UnsupportedFormatError  # noqa: PLC0415
     except ImportError:
         raise UnreadableRecording(
-            f"reading {_KINDS} files needs the package ecgdatakit: pip install 'ecg-stream-pipeline[formats]'"
+            f"reading {_KINDS} files needs the package ecgdatakit: pip install ecgdatakit"
         ) from None
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UnreadableRecording(f"must not be over {_MOST_BYTES >> 20} MiB")
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             record = FileParser.parse(path, auto_scale=False)
     except OSError as error:
@@ -66,12 +66,12 @@ def _parsed(path: Path) -> "tuple[ECGRecord, list[str]]":
         raise
     except UnsupportedFormatError:
         raise UnreadableRecording(_UNKNOWN) from None
-    except Exception as error:  # whatever a broken file makes the reader raise; its text may hold a patient's name
-        raise UnreadableRecording(f"no {_KINDS} file, or broken: {type(error).__name__}") from None
-    if any("rounded to" in str(warning.message) for warning in told):
-        raise UnreadableRecording("its sampling rate is no whole number, which the package ecgdatakit would round")
-    # That samples are not scaled is what was asked for.
-    return record, [w.category.__name__ for w in told if "auto_scale=False" not in str(w.message)]
+    except Exception as error:  # a broken file raises anything; the error's text may hold a patient's name
+        raise UnreadableRecording(f"not a file of {_KINDS}, or broken: {type(error).__name__}") from None
+    if any("rounded to" in str(warning.message) for warning in caught):
+        raise UnreadableRecording("its sampling rate is not a whole number, and the package ecgdatakit would round it")
+    # `auto_scale=False` is deliberate: its warning is not worth a note.
+    return record, [w.category.__name__ for w in caught if "auto_scale=False" not in str(w.message)]
 
 
 def _channel(lead: "Lead", notes: list[str]) -> Channel:

@@ -16,7 +16,7 @@ from ecg_client.recordings.channels import Channel, choose, recording_of
 from ecg_client.recordings.recording import Recording, UnreadableRecording
 from ecg_client.recordings.twelve_leads import in_order, with_derived
 
-# Codes of leads (DICOM PS3.16, CID 3001), which end with SCP-ECG's number of the lead.
+# Lead codes (DICOM PS3.16, CID 3001) end with SCP-ECG's number of the lead.
 _LEADS = {
     **{1: "I", 2: "II", 3: "V1", 4: "V2", 5: "V3", 6: "V4", 7: "V5", 8: "V6", 9: "V7"},
     **{10: "V2R", 11: "V3R", 12: "V4R", 13: "V5R", 14: "V6R", 15: "V7R", 16: "X", 17: "Y", 18: "Z"},
@@ -32,14 +32,12 @@ def read_dicom(path: Path, wanted: Sequence[str] = ()) -> Recording:
     """Read the original waveforms of a DICOM file; median beats and groups of another length are left out.
 
     Raises:
-        UnreadableRecording: if `pydicom` is not installed, or the file holds no waveforms, or is broken.
+        UnreadableRecording: if `pydicom` is not installed, or the file has no waveforms or is broken.
     """
     try:
         import pydicom  # noqa: PLC0415 - an extra
     except ImportError:
-        raise UnreadableRecording(
-            "reading DICOM files needs the package pydicom: pip install 'ecg-stream-pipeline[formats]'"
-        ) from None
+        raise UnreadableRecording("reading DICOM files needs the package pydicom: pip install pydicom") from None
     notes: list[str] = []
     try:
         if path.stat().st_size > _MOST_BYTES:
@@ -53,15 +51,15 @@ def read_dicom(path: Path, wanted: Sequence[str] = ()) -> Recording:
         raise UnreadableRecording(error.strerror or "cannot be read") from None
     except UnreadableRecording:
         raise
-    except Exception as error:  # whatever a broken file makes the reader raise; its text may hold a patient's name
-        raise UnreadableRecording(f"no DICOM file with waveforms, or broken: {type(error).__name__}") from None
+    except Exception as error:  # a broken file raises anything; the error's text may hold a patient's name
+        raise UnreadableRecording(f"not a DICOM file with waveforms, or broken: {type(error).__name__}") from None
     channels = in_order(with_derived(channels, notes))
     chosen = choose([c.name for c in channels], [c.unit for c in channels], wanted, notes)
     return recording_of([channels[i] for i in chosen], date, notes)
 
 
 def _channels(dataset: Any, notes: list[str]) -> list[Channel]:
-    """Return the channels of the first original multiplex group, and of those that go on beside it."""
+    """Return the channels of the first original multiplex group, and of groups with other leads of the same time."""
     channels: list[Channel] = []
     left_out = []
     for i, group in enumerate(dataset.get("WaveformSequence") or ()):
@@ -79,7 +77,7 @@ def _channels(dataset: Any, notes: list[str]) -> list[Channel]:
     if not channels:
         raise UnreadableRecording("holds no original waveforms")
     if left_out:
-        notes.append(f"left out, as they are no part of the rhythm: its multiplex groups {', '.join(left_out)}")
+        notes.append(f"left out, because they are not part of the rhythm: its multiplex groups {', '.join(left_out)}")
     return channels
 
 
@@ -113,7 +111,7 @@ def _group(group: Any, notes: list[str]) -> list[Channel]:
 
 
 def _name(described: Any, number: int) -> str:
-    """Return a lead's name: of its code, or of the code's meaning, or its label."""
+    """Return the lead's name from its code, else from the code's meaning, else from its label."""
     source = described.ChannelSourceSequence[0] if described.get("ChannelSourceSequence") else None
     if source is not None:
         code = _CODE.fullmatch(str(source.get("CodeValue", "")))

@@ -18,7 +18,7 @@ from ecg_client.recordings.units import adc_gain
 _ONSET = re.compile(rb"[+-][0-9]+(?:\.[0-9]+)?")
 # Onsets are decimal numbers that some recorders round.
 _TOLERANCE = 1e-3
-# Gaps may be longer than the recording, but not without measure.
+# Gaps may be longer than the recording, but a broken onset must not fill the memory.
 _MOST_GROWTH = 64
 _LEAST_LIMIT = 1 << 20
 _EDF_BYTES = 2
@@ -26,10 +26,10 @@ _MOST_ZERO = 2**52
 
 
 def read_edf(path: Path, wanted: Sequence[str] = ()) -> Recording:
-    """Read an EDF, EDF+ or BDF file; zero becomes the digital value of zero volts.
+    """Read an EDF, EDF+ or BDF file; the digital value of zero volts becomes 0.
 
-    Where labels say which signals are ECGs (`ECG II`, `EKG`), only these are leads; `ECG II` is lead II. Gaps between
-    the data records (EDF+D) are missing samples.
+    If labels say which signals are ECGs (`ECG II`, `EKG`), only these and usual names of leads are read; `ECG II` is
+    lead II. Gaps between data records (EDF+D) are missing samples.
 
     Raises:
         UnreadableRecording: if the file cannot be read.
@@ -42,9 +42,9 @@ def read_edf(path: Path, wanted: Sequence[str] = ()) -> Recording:
         raise UnreadableRecording("has no samples: it holds no whole data record")
     notes = []
     if header.records not in (stored, -1):
-        notes.append(f"the header tells of {header.records} data records, and the file has {stored}")
+        notes.append(f"the header announces {header.records} data records, and the file has {stored}")
     elif rest:
-        notes.append(f"the file ends with {rest} bytes of a data record that is not whole, which are left out")
+        notes.append(f"the file ends with {rest} bytes of an incomplete data record, which are left out")
     bytes_of_records = np.frombuffer(content, np.uint8, stored * record_bytes, header.size).reshape(stored, -1)
     onsets = _onsets(header, bytes_of_records)
     signals = [signal for signal in header.signals if not signal.annotations]
@@ -59,7 +59,7 @@ def read_edf(path: Path, wanted: Sequence[str] = ()) -> Recording:
 
 
 def _onsets(header: Header, records: NDArray[np.uint8]) -> list[float]:
-    """Return the seconds at which the data records begin, or nothing where the file does not say: it has no gaps."""
+    """Return the start of each data record in seconds; empty if the file has no annotations, and so no gaps."""
     timekeeping = next((signal for signal in header.signals if signal.annotations), None)
     if timekeeping is None:
         return []
@@ -106,14 +106,14 @@ def _digital(signal: Signal, header: Header, records: NDArray[np.uint8]) -> NDAr
 def _with_gaps(
     samples: NDArray[np.int64], per_record: int, rate: float, onsets: list[float]
 ) -> tuple[NDArray[np.int64], Ranges]:
-    """Return the samples of all data records, 0 in the gaps between them, and the gaps."""
+    """Return the samples of all data records, with 0 in the gaps between them, and the gaps."""
     if not onsets:
         return samples.reshape(-1), ()
     starts: list[int] = []
     for i, onset in enumerate(onsets):
         start = int(np.rint((onset - onsets[0]) * rate))
         end = starts[-1] + per_record if starts else 0
-        # What rounding moves by less than a sample is no gap.
+        # A shift of at most a sample is rounding, not a gap.
         if abs(start - end) <= max(1, _TOLERANCE * rate):
             start = end
         if start < end:

@@ -10,7 +10,7 @@ from ecg_client.recordings.recording import UnreadableRecording
 HEADER_BYTES = 256
 _BDF = b"\xffBIOSEMI"
 _EDF = "0"
-# Name and width of what is said of every signal; each is there for all signals before the next.
+# The fields of a signal and their widths. The header has each field for all signals, then the next field.
 _FIELDS = {
     "label": 16,
     "transducer": 80,
@@ -29,13 +29,13 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DAY = re.compile(r"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})")
 _THREE = re.compile(r" ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_CENTURY = 85  # years from 85 on are of the last century
+_CENTURY = 85  # years from 85 on are in the 20th century
 _MOST_SIGNALS = 9999
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A signal: its label and unit, the limits of physical and digital values, and its samples in a data record."""
+    """A signal: its label and unit, its physical and digital limits, and its number of samples in a data record."""
 
     label: str
     unit: str
@@ -45,13 +45,13 @@ class Signal:
     high: float
     samples: int
     at: int
-    """Where its samples begin in a data record, counted in samples of all signals."""
+    """The position of its first sample in a data record, in samples of all signals."""
     annotations: bool
 
 
 @dataclass(frozen=True)
 class Header:
-    """A file: bytes of a sample, its signals, the number of data records (-1: unknown), and the seconds of each."""
+    """A header: bytes per sample, signals, number of data records (-1: unknown), and seconds per data record."""
 
     width: int
     signals: tuple[Signal, ...]
@@ -62,16 +62,16 @@ class Header:
 
     @property
     def size(self) -> int:
-        """Bytes of the header."""
+        """Size of the header in bytes."""
         return HEADER_BYTES * (1 + len(self.signals))
 
     @property
     def record_samples(self) -> int:
-        """Samples in a data record, of all signals."""
+        """Number of samples of all signals in a data record."""
         return sum(signal.samples for signal in self.signals)
 
     def began(self, onset: float) -> str | None:
-        """Return when the first sample was taken, in ISO 8601, given its seconds after the start; None if unknown."""
+        """Return the time of the first sample in ISO 8601, `onset` seconds after the start, or None if unknown."""
         keyword, _, rest = self._recording.partition(" ")
         started = rest.split(" ", 1)[0]
         day, clock = (_THREE.fullmatch(text) for text in self._start)
@@ -90,16 +90,16 @@ class Header:
 
 
 def parse_header(content: bytes) -> Header:
-    """Return what the header of a file says; its first byte tells EDF from BDF.
+    """Parse the header of a file; its first byte distinguishes EDF from BDF.
 
     Raises:
-        UnreadableRecording: if it is none; the message names signal, field and byte.
+        UnreadableRecording: if it is not a header; the message names signal, field and byte.
     """
     if not content.startswith(_BDF) and _text(content, 0, 8) != _EDF:
-        raise UnreadableRecording("no EDF or BDF file: its first bytes are those of neither")
+        raise UnreadableRecording("not an EDF or BDF file: its first bytes are those of neither")
     count = _text(content, 252, 4)
     if not _INTEGER.fullmatch(count) or not 1 <= int(count) <= _MOST_SIGNALS:
-        raise UnreadableRecording("byte 252: the number of signals must be a number of 1 to 9999")
+        raise UnreadableRecording("byte 252: the number of signals must be 1 to 9999")
     signals = int(count)
     if len(content) < HEADER_BYTES * (1 + signals):
         raise UnreadableRecording(
@@ -147,7 +147,7 @@ def _signal(content: bytes, signals: int, number: int, at: int) -> Signal:
 
 
 def _number(content: bytes, at: int, what: str) -> float:
-    """Return a number, whose decimal mark may be a comma."""
+    """Return a number, which may have a decimal comma."""
     text = _text(content, at, 8)
     value = float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else math.inf
     if math.isinf(value):
@@ -156,7 +156,7 @@ def _number(content: bytes, at: int, what: str) -> float:
 
 
 def _text(content: bytes, at: int, width: int, strip: bool = True) -> str:
-    """Return a field, UTF-8 or Latin-1; the standard has ASCII only."""
+    """Return a field. The standard allows ASCII only; recorders write UTF-8 and Latin-1."""
     field = content[at : at + width]
     try:
         text = field.decode()

@@ -1,4 +1,4 @@
-"""FHIR: an Observation whose components, or itself, are SampledData (hl7.org/fhir/R4/datatypes.html#SampledData)."""
+"""FHIR: an Observation with SampledData, itself or in components (hl7.org/fhir/R4/datatypes.html#SampledData)."""
 
 import math
 import re
@@ -18,20 +18,20 @@ from ecg_client.recordings.twelve_leads import in_order, with_derived
 from ecg_client.recordings.units import in_a_millivolt
 
 _NAME = re.compile(r"MDC_ECG_(?:ELEC_POTL|LEAD)_(?:AUGM_)?([A-Za-z0-9]+)|(?:ECG\s+)?lead\s+(\S+)", re.IGNORECASE)
-# What stands for a sample that was not measured: an error, or a value below or above what the device measures.
+# Marks of a sample that was not measured: an error, or a value below (L) or above (U) the device's range.
 _MISSING = frozenset({"E", "U", "L"})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SECONDS = {"ms": 1e-3, "s": 1.0, "us": 1e-6}
 
 
 def read_fhir(document: dict[str, Any], calibration: Calibration) -> Recording:
-    """Read the leads of an Observation; its subject and everything else that it says are left out.
+    """Read the leads of an Observation; its subject and all other elements are left out.
 
-    Physical values are sample * factor + origin, in the unit of the origin. Where that has none, samples are the file's
-    numbers, and their gain is not known.
+    Physical values are sample * factor + origin, in the unit of the origin. If the origin has no unit, samples are the
+    file's numbers, and their gain is unknown.
 
     Raises:
-        UnreadableRecording: if it holds no SampledData, or broken ones; the message names the component.
+        UnreadableRecording: if it has no valid SampledData; the message names the component.
     """
     notes: list[str] = []
     channels = [_channel(number, part, calibration, notes) for number, part in _parts(document)]
@@ -55,7 +55,7 @@ def _channel(number: int, part: dict[str, Any], calibration: Calibration, notes:
     sampled = part["valueSampledData"]
     dimensions = sampled.get("dimensions", 1)
     if dimensions != 1:
-        raise UnreadableRecording(f"{where}: must be of one dimension")
+        raise UnreadableRecording(f"{where}: must have one dimension")
     values, missing = _values(sampled.get("data"), where)
     origin = sampled.get("origin")
     origin = origin if isinstance(origin, dict) else {}
@@ -66,7 +66,9 @@ def _channel(number: int, part: dict[str, Any], calibration: Calibration, notes:
     )
     name = _name(part, number)
     if in_a_millivolt(unit) is None:
-        notes.append(f"{name}: the origin of its samples has no unit of volts, so they are the file's numbers")
+        notes.append(
+            f"{name}: the origin of its samples has no unit of voltage, so they are the file's numbers, without a gain"
+        )
         column = Column(name, np.where(missing, np.nan, values) if missing.any() else values, unit)
         [channel] = channels_of([column], calibration, None, notes)
     else:
@@ -92,7 +94,7 @@ def _number(value: Any, where: str) -> float:
 
 
 def _rate(sampled: dict[str, Any], where: str) -> float | None:
-    """Return the rate of a period (R4, milliseconds) or an interval with its unit (R5)."""
+    """Return the sampling rate from a period (R4, in milliseconds) or an interval with a unit (R5)."""
     seconds = _SECONDS.get(str(sampled.get("intervalUnit", "ms")))
     length = sampled.get("period", sampled.get("interval"))
     if length is None or seconds is None:
@@ -104,7 +106,7 @@ def _rate(sampled: dict[str, Any], where: str) -> float | None:
 
 
 def _name(part: dict[str, Any], number: int) -> str:
-    """Return the name of a lead: that of its code, or the code's text."""
+    """Return the name of a lead from its codes, else from the text of its code."""
     code = part.get("code")
     code = code if isinstance(code, dict) else {}
     codings = code.get("coding")

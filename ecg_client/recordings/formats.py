@@ -1,4 +1,4 @@
-"""Which format a path is of."""
+"""The format of a path, and its reader."""
 
 import threading
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from ecg_client.recordings.recording import Calibration, Recording, UnreadableRe
 from ecg_client.recordings.table_format import read_csv
 from ecg_client.recordings.wfdb_format import parts_of, read_wfdb
 
-# Readers catch the warnings of libraries, and Python sets warnings up for all threads at once.
+# Readers catch the warnings of libraries, and Python's filters of warnings are shared by all threads.
 _reading = threading.Lock()
 _HEADER, _GZIP = ".hea", ".gz"
 
 
 @dataclass(frozen=True)
 class Format:
-    """A recording that was found: its main file, and what reads it."""
+    """A recording that was found: its main file, and its reader."""
 
     path: Path
     read: Callable[[Path, Calibration], Recording]
@@ -45,10 +45,10 @@ _READERS: dict[str, Callable[[Path, Calibration], Recording]] = {
 
 
 def find(path: Path) -> Format:
-    """Return the recording that a path names: its file, or a WFDB record, or any file of one with the same stem.
+    """Return the recording at a path, which may be the stem or any file of a WFDB record.
 
     Raises:
-        UnreadableRecording: if there is none, or its format is unknown.
+        UnreadableRecording: if there is no recording, or its format is unknown.
     """
     if path.is_dir() and not _header_beside(path):
         raise UnreadableRecording("is a directory")
@@ -70,7 +70,7 @@ def _suffix(path: Path) -> str:
 
 
 def _header_beside(path: Path) -> Path | None:
-    """Return the header of the record that a name, a signal file or an annotation file belongs to, if there is one."""
+    """Return the header of the WFDB record with this name, signal file or annotation file, or None."""
     stem = path.with_suffix("") if path.suffix.lower() == _GZIP else path
     names = [f"{path}{_HEADER}", f"{stem.with_suffix('')}{_HEADER}"] if path.name else []
     for name in names:
@@ -81,15 +81,15 @@ def _header_beside(path: Path) -> Path | None:
 
 
 def parts(found: Format) -> list[Path]:
-    """Return the files that are parts of a recording, such as the headers of a WFDB record's segments."""
+    """Return the other recordings that are part of this one: the headers of a WFDB record's segments."""
     return parts_of(found.path) if _suffix(found.path) == _HEADER else []
 
 
 def read(path: str | Path, calibration: Calibration | None = None) -> Recording:
-    """Read a recording; the calibration says what its file does not.
+    """Read a recording; the calibration supplies what its file does not state.
 
     Raises:
-        UnreadableRecording: if it cannot be read, or is no ECG that the pipeline takes.
+        UnreadableRecording: if it cannot be read, or is not an ECG that the pipeline accepts.
     """
     found = find(Path(path))
     with _reading:

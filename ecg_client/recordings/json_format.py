@@ -1,4 +1,4 @@
-"""JSON, as the gateway takes it."""
+"""JSON: a submission to the gateway, or a FHIR Observation."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from shared.errors import InvalidEcg
 
 
 def read_json(path: Path, calibration: Calibration) -> Recording:
-    """Read a submission, as `plain.decode_content` takes it, or a FHIR Observation.
+    """Read a submission to the gateway, or a FHIR Observation.
 
     Raises:
         UnreadableRecording: if it breaks the schema; the message names the field.
@@ -34,5 +34,5 @@ def _resource(stored: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict) or document.get("resourceType") != "Observation":
-        raise UnreadableRecording("is no FHIR Observation")
+        raise UnreadableRecording("is not a FHIR Observation")
     return document

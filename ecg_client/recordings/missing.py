@@ -1,4 +1,4 @@
-"""Ranges of missing samples: `(first, count)` each, ascending and apart."""
+"""Ranges of missing samples: `(first, count)` each, ascending, with samples between them."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ def ranges_of(missing: NDArray[np.bool_]) -> Ranges:
 
 
 def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """Return ascending ranges with those that touch made one."""
+    """Return ascending ranges with adjacent ones merged."""
     result: list[tuple[int, int]] = []
     for first, count in ranges:
         if result and sum(result[-1]) == first:
@@ -26,5 +26,5 @@ def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 def count(ranges: Ranges) -> int:
-    """Return how many samples are missing."""
+    """Return the number of missing samples."""
     return sum(length for _, length in ranges)

@@ -1,4 +1,4 @@
-"""What every reader returns."""
+"""The result of every reader, and the calibration that a caller gives."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -26,14 +26,16 @@ _INT64 = np.iinfo(np.int64)
 
 
 class UnreadableRecording(Exception):  # noqa: N818 - it is what the recording is
-    """The recording cannot be read, or is no ECG that the pipeline takes; the message says why."""
+    """The recording cannot be read, or is not an ECG that the pipeline accepts; the message says why."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording's leads about their isoelectric line, in ADC units, when it began (ISO 8601), its samples per second
-    in Hz, and what a reader should know of them. Date and sampling rate may be unknown, as may a lead's ADC gain. The
-    `label` is what it is called in its owner's list, if anything: no reader sets it.
+    """A recording: its leads in ADC units with zero at the isoelectric line, when it began (ISO 8601), its sampling
+    rate in Hz, and the reader's notes.
+
+    Date, sampling rate and a lead's ADC gain are None if unknown. `label` is the name in its owner's list: only JSON
+    files contain one.
     """
 
     leads: tuple[Lead, ...]
@@ -57,10 +59,10 @@ class Recording:
         Args:
             sampling_rate: samples per second, Hz.
             adc_gain: ADC units of one millivolt, of every lead.
-            label: what it is called in its owner's list.
+            label: its name in its owner's list.
 
         Raises:
-            UnreadableRecording: if a sample is no integer of 64 bits, or a name, a number or the date breaks
+            UnreadableRecording: if a sample is not an integer of 64 bits, or a name, a number or the date breaks
                 the schema.
         """
         pairs = leads.items() if isinstance(leads, Mapping) else leads
@@ -75,12 +77,13 @@ class Recording:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a file does not say.
+    """What the caller knows about a file that does not state it.
 
-    Bare numbers, as in CSV and NumPy files, are ADC units, or in a `unit` of voltage, which a file may name itself.
-    Where `scale` or `baseline` is given, samples are (value - `baseline`) * `scale`, rounded: `baseline` is the value
-    of the isoelectric line, `scale` the ADC units of one unit of the file. `sampling_rate` (Hz) and `adc_gain` (ADC
-    units of one millivolt) are for files, of any format, that lack them. `leads` are the names of the channels to read.
+    The numbers of CSV and NumPy files are ADC units, or voltages in `unit` unless the file names a unit. With `scale`
+    or `baseline`, samples are (value - `baseline`) * `scale`, rounded: `baseline` is the value of the isoelectric line,
+    `scale` the number of ADC units per unit of the file. `sampling_rate` (Hz) and `adc_gain` (ADC units per millivolt)
+    are for files of any format that lack them. `leads` are the names of the channels to read; empty means all that may
+    be leads.
     """
 
     baseline: float = 0
@@ -92,51 +95,51 @@ class Calibration:
 
     @property
     def is_explicit(self) -> bool:
-        """True where samples are made of numbers by scale and baseline."""
+        """True if the samples are computed from scale and baseline."""
         return self.scale is not None or self.baseline != 0
 
     def check(self) -> None:
         """Check scale, baseline and unit.
 
         Raises:
-            UnreadableRecording: if one leaves nothing of a signal, or is none.
+            UnreadableRecording: if one of them is invalid.
         """
         if self.scale is not None and not 0 < abs(self.scale) < math.inf:
-            raise UnreadableRecording("the scale must be a number other than 0, which leaves nothing of the signal")
+            raise UnreadableRecording("the scale must be a number other than 0: 0 leaves nothing of the signal")
         if not math.isfinite(self.baseline):
             raise UnreadableRecording("the baseline must be a number")
         if self.unit and in_a_millivolt(self.unit) is None:
-            raise UnreadableRecording("the unit must be one of volts: mV, uV, nV or V")
+            raise UnreadableRecording("the unit must be mV, uV, nV or V")
 
     def complete(self, recording: Recording) -> Recording:
-        """Return a recording with what it does not say itself; what it does say stays, which is told."""
+        """Return a recording with the values that it lacks; a note says which given values the file overrides."""
         notes = list(recording.notes)
         leads = recording.leads
         if self.adc_gain is not None:
             known = [lead.name for lead in leads if lead.adc_gain not in (None, self.adc_gain)]
             if known:
-                notes.append(f"the ADC gain that was given is not used, as the file has its own: {', '.join(known)}")
+                notes.append(f"the given ADC gain is not used, because the file states its own: {', '.join(known)}")
             leads = tuple(
                 msgspec.structs.replace(lead, adc_gain=self.adc_gain) if lead.adc_gain is None else lead
                 for lead in leads
             )
         rate = recording.sampling_rate
         if self.sampling_rate is not None and rate not in (None, self.sampling_rate):
-            notes.append("the sampling rate that was given is not used, as the file has its own")
+            notes.append("the given sampling rate is not used, because the file states its own")
         return replace(
             recording, leads=leads, sampling_rate=self.sampling_rate if rate is None else rate, notes=tuple(notes)
         )
 
 
 def integers(values: ArrayLike, where: str) -> NDArray[np.signedinteger[Any]]:
-    """Return samples as signed integers, shape (n,), without changing any.
+    """Return samples as signed integers, shape (n,), with the same values.
 
     Raises:
-        UnreadableRecording: if they are no integers of 64 bits, or not in one row.
+        UnreadableRecording: if they are not integers of 64 bits, or have more than one dimension.
     """
     samples = np.asarray(values)
     if samples.ndim != 1:
-        raise UnreadableRecording(f"{where}: must be one row of samples, not of shape {samples.shape}")
+        raise UnreadableRecording(f"{where}: must be one row of samples, not an array of shape {samples.shape}")
     if not samples.size:
         return samples.astype(np.int64)
     if samples.dtype.kind == "i":
@@ -147,18 +150,16 @@ def integers(values: ArrayLike, where: str) -> NDArray[np.signedinteger[Any]]:
         return samples.astype(np.int64)
     if samples.dtype.kind != "f":
         raise UnreadableRecording(f"{where}: must hold integers")
-    # 2**63, the first float beyond, is exact.
+    # 2**63, the first float that is too large, is exact.
     if not (np.isfinite(samples).all() and (samples >= _INT64.min).all() and (samples < -float(_INT64.min)).all()):
         raise UnreadableRecording(f"{where}: must hold integers of 64 bits")
     if (samples != np.rint(samples)).any():
-        raise UnreadableRecording(
-            f"{where}: must hold integers; fractions, as of millivolts, need their unit or a scale"
-        )
+        raise UnreadableRecording(f"{where}: must hold integers; fractions, such as millivolts, need a unit or a scale")
     return samples.astype(np.int64)
 
 
 def checked(recording: Recording) -> Recording:
-    """Return a recording whose leads, date and sampling rate keep to the schema.
+    """Return a recording whose fields all meet the schema.
 
     Raises:
         UnreadableRecording: if one does not; the message names the field and the limit.

@@ -27,28 +27,28 @@ _NANOSECONDS = 1_000_000_000
 
 
 def lines_of(text: str) -> Iterator[str]:
-    """Return the lines of a text, whatever ends them, without their ends."""
+    """Return the lines of a text without their line breaks (LF, CR or CRLF)."""
     return (line.rstrip("\n") for line in StringIO(text, newline=None))
 
 
 def strip(text: str) -> str:
-    """Return a text without the spaces and tabs around it; other spaces may be part of a name."""
+    """Return a text without surrounding ASCII spaces and tabs; other spaces may be part of a name."""
     return text.strip(_SPACE)
 
 
 def is_blank(line: str) -> bool:
-    """Return True for a line without cells, and for a comment."""
+    """Return True for an empty line or a comment."""
     stripped = line.strip(_SPACE)
     return not stripped or stripped.startswith(_COMMENTS)
 
 
 def without_comment(line: str) -> str:
-    """Return a line of numbers without the comment at its end."""
+    """Return a line of numbers without a comment at its end."""
     return line.split("#", 1)[0]
 
 
 def split(line: str, separator: str | None) -> list[str]:
-    """Return the cells of a line, without quotes and the space around them; None is a line of one cell."""
+    """Return the cells of a line, without quotes and surrounding space; without a separator the line is one cell."""
     if separator is None:
         return [_bare(line)]
     if separator == WHITESPACE:
@@ -78,28 +78,28 @@ def _bare(cell: str) -> str:
 
 
 def with_point(cell: str) -> str:
-    """Return a number whose decimal comma is a point; anything else as it is."""
+    """Return a number with its decimal comma replaced by a point, and any other text unchanged."""
     found = _DECIMAL_COMMA.fullmatch(cell)
     return f"{found[1]}.{found[2]}" if found else cell
 
 
 def is_pointed(cell: str) -> bool:
-    """Return True for a number with a decimal point, or without decimals."""
+    """Return True for an integer or a number with a decimal point."""
     return _NUMBER.fullmatch(cell) is not None
 
 
 def is_number(cell: str) -> bool:
-    """Return True for a number, whichever its decimal mark."""
+    """Return True for a number with either decimal mark."""
     return bool(_NUMBER.fullmatch(cell) or _DECIMAL_COMMA.fullmatch(cell))
 
 
 def is_time(cell: str) -> bool:
-    """Return True for a date with a time, and for a time of more than one number."""
+    """Return True for a date with a time, and for a time with colons."""
     return nanoseconds(cell) is not None
 
 
 def nanoseconds(cell: str) -> tuple[int, int] | None:
-    """Return the days and nanoseconds of a date and time, or of a time alone, or None if a cell is neither."""
+    """Return a date and time as days and nanoseconds, a time alone with 0 days, or None if the cell is neither."""
     if found := _DATE_TIME.fullmatch(cell):
         year, month, day, *clock = (*found.groups()[:6], found[7])
     elif found := _CLOCK_DATE.fullmatch(cell):
@@ -120,7 +120,7 @@ def nanoseconds(cell: str) -> tuple[int, int] | None:
 
 
 def iso_date(cell: str) -> str | None:
-    """Return a date and time in ISO 8601, with its zone if it has one, or None if a cell is none."""
+    """Return a date and time in ISO 8601, with its time zone if given, or None if the cell is not one."""
     found = _DATE_TIME.fullmatch(cell)
     if found is None or nanoseconds(cell) is None:
         return None
@@ -133,7 +133,7 @@ def iso_date(cell: str) -> str | None:
 
 
 def digits_of_second(cell: str) -> int:
-    """Return how many digits of a second a time is written with."""
+    """Return the number of decimals of the seconds of a time."""
     found = _DATE_TIME.fullmatch(cell)
     if found:
         return len(found[7] or "")

@@ -1,4 +1,4 @@
-"""Columns of a table that hold times or numbers of samples: no leads, but the source of the sampling rate."""
+"""Columns of a table with times or sample numbers: they are not leads, but times give the sampling rate."""
 
 import re
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ _TIME = re.compile(
 _COUNTER = re.compile(
     r"index|idx|#|nseq|sample[ _]?(?:number|index|no|nr|#)|unnamed: [0-9]+|counter", re.IGNORECASE | re.ASCII
 )
-# Names of leads too, unless the column rises.
+# These may also be names of leads; a column that rises is a counter.
 _PERHAPS = re.compile(r"(?:no|nr|n|row|samples?)?", re.IGNORECASE | re.ASCII)
-# Rates of ECGs: so near each other that a clock has one unit at most in which it gives one of them.
+# Sampling rates of ECGs. The range is narrow, so that at most one unit of a clock gives a rate within it.
 _LEAST_RATE, _RATE_END = 40.0, 20_000.0
 _FEWEST_EVEN, _FEWEST_ROUNDED = 3, 8
 _MOST_DECIMALS = 9
@@ -33,7 +33,7 @@ _FAR, _SPACING = 2.0**62, 2.0**-51
 
 @dataclass(frozen=True)
 class Clock:
-    """A column that is no lead: what the notes say of it, its rate in Hz, if it gives one, and how exact that is."""
+    """A column that is not a lead: its note, and its rate in Hz, if it gives one, with the relative uncertainty."""
 
     note: str
     rate: float | None = None
@@ -42,13 +42,13 @@ class Clock:
 
     @property
     def source(self) -> str:
-        """What the notes say of the clock whose rate is taken."""
+        """The note of the clock that supplies the sampling rate."""
         return f"{self.note}; its sampling rate is {number(self.rate or 0)} Hz{self.deduced}"
 
 
 @dataclass(frozen=True)
 class _Line:
-    """Numbers less the first, shape (n,), the least step that they are written with, and that of doubles there."""
+    """Numbers minus the first, shape (n,), the smallest step in which they are written, and the spacing of doubles."""
 
     values: NDArray[np.float64]
     resolution: float
@@ -73,7 +73,7 @@ class _Line:
 
     @property
     def is_even(self) -> bool:
-        """Return True for numbers on a straight line, up to the resolution in which they are written."""
+        """Return True for numbers on a straight line, within the resolution in which they are written."""
         if self.values.size < _FEWEST_EVEN:
             return False
         if self.is_equal:
@@ -83,18 +83,19 @@ class _Line:
 
 
 def clock_of(heading: Heading, values: NDArray[Any], others: bool) -> Clock | None:
-    """Return what a column of numbers says as a clock or a counter of samples, or None if it is neither.
+    """Return a column of numbers as a clock or a counter of samples, or None if it is neither.
 
-    A column that rises evenly is one whatever its name, unless that is a lead's; one that is named so may be uneven.
+    A column that rises evenly is a clock or a counter unless its name is a lead's. A column with the name of a clock or
+    a counter is one even if it rises unevenly.
 
     Args:
         values: its numbers, shape (n,), int64 or float64.
-        others: whether there are other columns.
+        others: True if the table has other columns.
     """
     if not others or is_lead_name(heading.name):
         return None
     named_time = _is_time(heading)
-    counts = Clock(f"left out, as it counts samples: {_shown(heading)}")
+    counts = Clock(f"left out, because it counts samples: {_shown(heading)}")
     if not named_time and _COUNTER.fullmatch(heading.name):
         return counts
     if not np.all(np.isfinite(values)):
@@ -109,11 +110,11 @@ def clock_of(heading: Heading, values: NDArray[Any], others: bool) -> Clock | No
 
 
 def times_of(heading: Heading, values: NDArray[np.float64], resolution: float) -> Clock:
-    """Return what a column of times says as a clock.
+    """Return a column of times as a clock.
 
     Args:
         values: nanoseconds since the first, shape (n,).
-        resolution: the least step that they are written with, in nanoseconds.
+        resolution: the smallest step in which they are written, in nanoseconds.
     """
     return _clock(heading, _Line(values, resolution), 1e-9, "")
 
@@ -126,32 +127,32 @@ def _is_time(heading: Heading) -> bool:
     return bool(_TIME.fullmatch(heading.name)) or in_seconds(heading.unit or heading.name) is not None
 
 
-def _told(heading: Heading) -> str:
-    return f"left out, as it is a clock: {_shown(heading)}"
+def _left_out(heading: Heading) -> str:
+    return f"left out, because it is a clock: {_shown(heading)}"
 
 
 def _uneven(heading: Heading) -> str:
-    return f"{_told(heading)}; its steps are uneven, so no sampling rate is taken from it"
+    return f"{_left_out(heading)}; its steps are uneven, so no sampling rate is taken from it"
 
 
 def _clock(heading: Heading, line: _Line, seconds: float | None, deduced: str) -> Clock:
-    told = _told(heading)
+    left_out = _left_out(heading)
     if line.values.size < _FEWEST_EVEN:
-        return Clock(f"{told}; it has too few rows for a sampling rate")
+        return Clock(f"{left_out}; it has too few rows for a sampling rate")
     if not line.is_even or not line.rises:
         return Clock(_uneven(heading))
     if seconds is None:
-        return Clock(f"{told}; its unit is not known, so no sampling rate is taken from it")
+        return Clock(f"{left_out}; its unit is unknown, so no sampling rate is taken from it")
     rate, uncertainty = _rate(line, seconds)
     if rate is None:
-        return Clock(f"{told}; it is too coarse for a sampling rate")
-    return Clock(told, rate, uncertainty, deduced)
+        return Clock(f"{left_out}; it is too coarse for a sampling rate")
+    return Clock(left_out, rate, uncertainty, deduced)
 
 
 def _since_first(values: NDArray[Any]) -> tuple[NDArray[np.float64], float, float]:
-    """Return numbers less the first, the last decimal place in which they are written, and the spacing of doubles."""
+    """Return numbers minus the first, the smallest step in which they are written, and the spacing of doubles."""
     if values.dtype.kind == "i":
-        # Differences of integers are exact beyond 2^53, and may need more than 64 bits.
+        # Python's integers: differences are exact above 2^53, and may need more than 64 bits.
         far = bool(np.any(np.abs(values.astype(np.float64)) >= _FAR))
         return ((values.astype(object) if far else values) - values[0].item()).astype(np.float64), 1.0, 0.0
     spacing = float(np.max(np.abs(values))) * _SPACING
@@ -163,7 +164,7 @@ def _since_first(values: NDArray[Any]) -> tuple[NDArray[np.float64], float, floa
 
 
 def _unit(heading: Heading, line: _Line, named_time: bool) -> tuple[float | None, str]:
-    """Return the seconds of a clock's unit, and a note if only one unit gives the rate of an ECG."""
+    """Return the unit of a clock in seconds, and a note if it was deduced from the rates of ECGs."""
     ending = re.split(r"[ _\-.,]+", heading.name.lower())[-1]
     for spelling in (heading.unit, heading.name, ending):
         if (seconds := in_seconds(spelling)) is not None and spelling != "min":
@@ -174,15 +175,15 @@ def _unit(heading: Heading, line: _Line, named_time: bool) -> tuple[float | None
     fitting = [seconds for seconds in _UNITS if _LEAST_RATE <= 1 / (step * seconds) < _RATE_END]
     if len(fitting) != 1:
         return None, ""
-    return fitting[0], f", taken as {_UNITS[fitting[0]]}, as no other unit makes it the rate of an ECG"
+    return fitting[0], f", read as {_UNITS[fitting[0]]}: no other unit gives the rate of an ECG"
 
 
 def _rate(line: _Line, seconds: float) -> tuple[float | None, float]:
-    """Return the rate of a clock in Hz, rounded as far as the clock cannot tell, and its relative uncertainty."""
+    """Return the rate of a clock in Hz, rounded within its uncertainty, and that uncertainty, which is relative."""
     rate = 1 / (line.mean * seconds)
     uncertainty = line.resolution / float(line.values[-1])
     if line.is_equal:
-        # Steps may be exact, or rounded and added up.
+        # Equal steps may be exact, or each the same rounded step.
         rounded = line.resolution / line.mean
         whole = float(np.rint(rate))
         if abs(rate - whole) <= max(_WHOLE, line.spacing / float(line.values[-1])) * rate:

@@ -22,14 +22,14 @@ _LONE_COMMA = re.compile(r",(?![0-9])")
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column of numbers, shape (n,): int64 where all are integers, or else float64, NaN where missing."""
+    """A column of numbers, shape (n,): int64 if all are integers, otherwise float64 with NaN for missing ones."""
 
     values: NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Times:
-    """A column of times: nanoseconds since the first, shape (n,), and the first as it is written."""
+    """A column of times: nanoseconds since the first, shape (n,), and the text of the first."""
 
     values: NDArray[np.float64]
     first: str
@@ -38,16 +38,22 @@ class Times:
 def columns_of(
     text: str, separator: str | None, decimal: str, skip: int, width: int | None = None
 ) -> list[Numbers | Times]:
-    """Return the columns of the lines after those to skip, so many if that is known; lines may end with a separator.
+    """Return the columns of a table.
+
+    Args:
+        separator: of cells, or None for one cell a line.
+        decimal: the decimal mark, a point or a comma.
+        skip: the number of lines before the numbers.
+        width: the number of columns, if known: lines may then end with a separator.
 
     Raises:
-        UnreadableRecording: if a cell is no number; the message names line and column.
+        UnreadableRecording: if a cell is not a number; the message names line and column.
     """
     return _quickly(text, separator, decimal, skip) or _carefully(_Lines(text, separator, skip, width), decimal)
 
 
 def _quickly(text: str, separator: str | None, decimal: str, skip: int) -> list[Numbers | Times] | None:
-    """Return the columns as NumPy reads them, or None if it does not, or not exactly."""
+    """Return the columns as NumPy reads them, or None if it cannot, or not exactly."""
     if '"' in text or (decimal == "," and (separator == "," or "." in text or _LONE_COMMA.search(text))):
         return None
     pointed = text.replace(",", ".") if decimal == "," else text
@@ -105,7 +111,7 @@ def _carefully(lines: "_Lines", decimal: str) -> list[Numbers | Times]:
 
 @dataclass(frozen=True)
 class _Lines:
-    """The lines of numbers: each one's number in the file, and its cells."""
+    """The lines of numbers, each with its line number in the file and its cells."""
 
     text: str
     separator: str | None
@@ -124,27 +130,27 @@ def _wrong(cell: str, decimal: str) -> str:
     if not cell:
         return "is empty: write nan where a sample is missing"
     if cells.is_number(cell) or ("," in cell and "." in cell):
-        return f"must be a number with a decimal {'comma' if decimal == ',' else 'point'}, as those before"
+        return f"must be a number with a decimal {'comma' if decimal == ',' else 'point'}, like those before"
     return "must be a number"
 
 
 def _since(cell: str, days: list[int | None], k: int, before: "array[float]", where: str) -> float:
-    """Return the nanoseconds of a time since the midnight before the first."""
+    """Return a time in nanoseconds since the midnight before the first time."""
     time = cells.nanoseconds(cell)
     if time is None:
-        raise UnreadableRecording(f"{where}: must be a time, as those before")
+        raise UnreadableRecording(f"{where}: must be a time, like those before")
     day = days[k]
     if day is None:
         days[k] = day = time[0]
     value = float((time[0] - day) * _DAY + time[1])
-    # Times without a date begin anew at midnight.
+    # Times without a date start again at midnight.
     while time[0] == 0 and before and value < before[-1] - _HALF_DAY:
         value += _DAY
     return value
 
 
 def _integers(lines: _Lines, k: int, values: NDArray[np.float64]) -> NDArray[np.int64] | NDArray[np.float64]:
-    """Return integers exactly, or as floats if one has more than 64 bits."""
+    """Return exact integers, or floats if one has more than 64 bits."""
     if np.all(np.abs(values) < _EXACT):
         return values.astype(np.int64)
     exact = [int(row[k]) for _, row in lines]

@@ -15,16 +15,16 @@ from ecg_client.recordings.table_preamble import Preamble, preamble_of
 
 
 def read_csv(path: Path, calibration: Calibration) -> Recording:
-    """Read a table whose first line may name the leads, with their units.
+    """Read a table whose first line may name the leads and their units.
 
-    Columns may be separated by commas, semicolons, tabs, bars or spaces, and numbers may have decimal commas. Columns
-    of times are left out, and give the sampling rate; so are numbers of samples. A value `nan` is missing.
+    Columns may be separated by commas, semicolons, tabs, bars or spaces, and numbers may have decimal commas. Clocks
+    and sample numbers are left out; a clock gives the sampling rate. A value `nan` is a missing sample.
 
     Raises:
-        UnreadableRecording: if it has no rows, or a value is no number; the message names line and column.
+        UnreadableRecording: if it has no rows, or a value is not a number; the message names line and column.
     """
     text, is_latin = text_of(read_bytes(path))
-    notes = ["is not UTF-8, and read as Latin-1"] if is_latin else []
+    notes = ["is not UTF-8, so it is read as Latin-1"] if is_latin else []
     preamble = preamble_of(text)
     if preamble is not None:
         return _with_preamble(text, preamble, calibration, notes)
@@ -37,7 +37,7 @@ def read_csv(path: Path, calibration: Calibration) -> Recording:
     notes += [clock.source if clock is best else clock.note for clock in clocks.values()]
     left = [i for i in range(len(columns)) if i not in clocks]
     if not left:
-        raise UnreadableRecording("holds no ECG: all of its columns are clocks")
+        raise UnreadableRecording("has no ECG leads: all of its columns are clocks")
     leads = [headings[i] if layout.named else Heading(f"lead {number}") for number, i in enumerate(left, start=1)]
     chosen = choose([lead.name for lead in leads], [lead.unit for lead in leads], calibration.leads, notes)
     numbers = [

@@ -1,4 +1,4 @@
-"""Headings of columns: their names, and the units that they may end with."""
+"""Headings of columns: a name, which may end with a unit."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from ecg_client.recordings.units import in_a_millivolt, in_seconds
 
 _UNIT = re.compile(r"(.*?)[ \t\f\v]*[\[(]([^\[\]()]*)[\])][ \t\f\v]*")
 _VOLTS = re.compile(r"(.+?)(?:[ \t\f\v]*/[ \t\f\v]*|[_, \t\f\v][ \t\f\v]*)([mu\u00b5\u03bcn]V)")
-# Units of other things that CSV files hold; brackets may hold anything else.
+# Units of other quantities in CSV files. Other text in brackets is part of the name.
 _OTHER_UNITS = frozenset(
     [
         *("mmhg", "kpa", "%", "bpm", "1/min", "/min", "hz", "\u00b0c", "degc", "celsius", "l", "ml", "l/min", "ml/min"),
@@ -21,19 +21,19 @@ _OTHER_UNITS = frozenset(
 
 @dataclass(frozen=True)
 class Heading:
-    """A column's name, and its unit, if the file tells it."""
+    """A column's name and unit; the unit is empty if the file does not state it."""
 
     name: str
     unit: str = ""
 
     @property
     def written(self) -> str:
-        """The heading as notes show it."""
+        """The heading as text for a note."""
         return f"{self.name} [{self.unit}]" if self.unit else self.name
 
 
 def heading_of(cell: str) -> Heading:
-    """Return a column's name without the unit that it may end with."""
+    """Return the name and the unit of a column's heading."""
     found = _UNIT.fullmatch(cell)
     if found and _is_unit(strip(found[2])):
         return Heading(found[1] or cell, strip(found[2]))
@@ -42,7 +42,7 @@ def heading_of(cell: str) -> Heading:
 
 
 def with_units(headings: Sequence[Heading], cells: Sequence[str]) -> list[Heading] | None:
-    """Return headings with the units that a line after the names holds, or None if it holds something else."""
+    """Return headings with the units of the line below the names, or None if that line does not hold units."""
     units = [cell.strip("[]() ") for cell in cells]
     if len(units) != len(headings) or not all(not unit or _is_unit(unit) for unit in units):
         return None

@@ -1,4 +1,4 @@
-"""How a table is laid out: where its numbers begin, what separates and names its columns."""
+"""The layout of a table: its first line of numbers, its separator, its decimal mark and its headings."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from ecg_client.recordings import table_cells as cells
 from ecg_client.recordings.recording import UnreadableRecording
 from ecg_client.recordings.table_heading import Heading, heading_of, with_units
 
-# The layout is that of the first lines of numbers; lines before them are a header.
+# The layout is taken from the first lines of numbers; the lines before them are a header.
 _HEAD, _MOST_BEFORE = 100, 1000
 _SEPARATORS = ("\t", ";", "|", ",")
 _ANY_SEPARATOR = re.compile(r"[\t\f\v;|, ]+")
@@ -21,7 +21,7 @@ _TWO = 2
 
 @dataclass(frozen=True)
 class Layout:
-    """The separator of cells (None: one a line), the decimal mark, the lines before the numbers, and the columns."""
+    """The separator (None: one cell a line), the decimal mark, the number of lines before the numbers, and headings."""
 
     separator: str | None
     decimal: str
@@ -34,7 +34,7 @@ def layout_of(text: str) -> Layout:
     """Return the layout of a table.
 
     Raises:
-        UnreadableRecording: if it has no numbers, or a comma may be a separator or a decimal mark.
+        UnreadableRecording: if it has no numbers, or its commas may be either separators or decimal marks.
     """
     before = [(i, line) for i, line in enumerate(islice(cells.lines_of(text), _MOST_BEFORE), start=1)]
     first = next((i for i, (_, line) in enumerate(before) if not cells.is_blank(line) and _is_data(line)), None)
@@ -77,7 +77,7 @@ def layout_of(text: str) -> Layout:
 
 
 def _is_data(line: str) -> bool:
-    """Return True for a line of numbers, times and empty cells, whatever separates them."""
+    """Return True for a line of numbers, times and empty cells, with any separator."""
     if any(cells.is_time(cell) for separator in (*_SEPARATORS, None) for cell in cells.split(line, separator)[:1]):
         return True
     bare = cells.without_comment(line).replace('"', " ").replace("'", " ")
@@ -100,7 +100,7 @@ def _without_numbers(before: Sequence[tuple[int, str]]) -> UnreadableRecording:
 
 
 def _separator(data: Sequence[str], header: str | None, at: int, text: str) -> tuple[str | None, str]:
-    """Return what separates cells, and the decimal mark."""
+    """Return the separator of cells and the decimal mark."""
     first = data[0]
     separator = next((mark for mark in _SEPARATORS if len(cells.split(first, mark)) > 1), None)
     if separator in (None, ",") and _SPACED.search(_DAY.sub("", first)) and '"' not in first and "'" not in first:
@@ -117,7 +117,7 @@ def _separator(data: Sequence[str], header: str | None, at: int, text: str) -> t
 
 
 def _comma(rows: Sequence[Sequence[str]], names: int | None, at: int, text: str) -> tuple[str | None, str]:
-    """Return whether commas separate integers, or are the decimal marks of one column."""
+    """Return the separator and the decimal mark of a table whose only marks are commas between digits."""
     pairs = all(len(row) == _TWO for row in rows)
     zeros = _ZERO_BEFORE.search(text) is not None
     if pairs and (names == 1 or (names is None and zeros)):
@@ -125,7 +125,7 @@ def _comma(rows: Sequence[Sequence[str]], names: int | None, at: int, text: str)
     if zeros:
         raise UnreadableRecording(
             f"line {at}: its commas may be decimal marks: "
-            "separate columns by semicolons or tabs, or write decimal points"
+            "separate columns with semicolons or tabs, or write decimal points"
         )
     if pairs and names is None and all(cells.INTEGER.fullmatch(row[1]) and row[1][0] not in "+-" for row in rows):
         raise UnreadableRecording(
@@ -135,7 +135,7 @@ def _comma(rows: Sequence[Sequence[str]], names: int | None, at: int, text: str)
 
 
 def _commented(before: Sequence[tuple[int, str]], separator: str | None, width: int) -> list[str] | None:
-    """Return the names in the comment just before the numbers, as NumPy writes them, or None."""
+    """Return the names in the comment above the numbers, as NumPy writes them, or None."""
     comments = [cells.strip(line).lstrip("#%/ ") for _, line in before if cells.strip(line)]
     if not comments or width == 1:
         return None
@@ -144,5 +144,5 @@ def _commented(before: Sequence[tuple[int, str]], separator: str | None, width: 
 
 
 def _disagreement(header: int, names: int, line: int, width: int, separator: str | None) -> str:
-    hint = "; if its commas are decimal marks, separate columns by semicolons or tabs"
+    hint = "; if its commas are decimal marks, separate columns with semicolons or tabs"
     return f"line {header} names {names} columns, and line {line} has {width}{hint if separator == ',' else ''}"

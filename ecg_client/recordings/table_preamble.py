@@ -1,4 +1,4 @@
-"""Preambles of CSV files: the Apple Watch's, in any language, and that of OpenSignals."""
+"""Preambles of tables: Apple Watch exports in any language, and OpenSignals text files."""
 
 import json
 import re
@@ -33,8 +33,8 @@ _OPEN_SIGNALS, _END = "# OpenSignals Text File Format", "# EndOfHeader"
 
 @dataclass(frozen=True)
 class Preamble:
-    """What a preamble tells: the lines before the numbers, the decimal mark, and of the columns that are read, counted
-    from 0, their names and unit; sampling rate in Hz, date in ISO 8601, and which columns are no signals of an ECG.
+    """A parsed preamble: the number of lines before the numbers, the decimal mark, the names, positions (from 0) and
+    unit of the columns to read, the sampling rate in Hz, the date in ISO 8601, and the kinds of sensor of the columns.
     """
 
     skip: int
@@ -50,10 +50,10 @@ class Preamble:
 
 
 def preamble_of(text: str) -> Preamble | None:
-    """Return what the preamble of a file tells, or None if it has none that is known.
+    """Return the preamble of a file, or None if it has no known one.
 
     Raises:
-        UnreadableRecording: if it is one, and broken.
+        UnreadableRecording: if the preamble is broken.
     """
     lines = list(islice(cells.lines_of(text), _MOST_LINES))
     if lines and cells.strip(lines[0]) == _OPEN_SIGNALS:
@@ -62,9 +62,10 @@ def preamble_of(text: str) -> Preamble | None:
 
 
 def _apple_watch(lines: Sequence[str]) -> Preamble | None:
-    """Return what lines of keys and values tell; name and birth date of the patient are among them, and passed over.
+    """Return the preamble of keys and values; the patient's name and birth date among them are skipped.
 
-    Keys are in the user's language, so that values tell which is which: hertz, a unit of volts, a date with its time.
+    Keys are in the user's language, so the values are recognised by their form: hertz, a unit of voltage, a date with a
+    time.
     """
     data = next((i for i, line in enumerate(lines) if cells.strip(line) and not _TEXT.search(line)), None)
     pairs = [line.split(",", 1) for line in lines[:data] if "," in line]
@@ -88,14 +89,14 @@ def _open_signals(lines: Sequence[str]) -> Preamble:
     except (ValueError, RecursionError):
         devices = None
     if end is None or not isinstance(devices, dict) or not devices:
-        raise UnreadableRecording("line 2: the header of OpenSignals must describe its devices, and end")
+        raise UnreadableRecording("line 2: the OpenSignals header must describe a device, and end with # EndOfHeader")
     if len(devices) > 1:
-        raise UnreadableRecording("line 2: is of several devices; read are the files of one")
+        raise UnreadableRecording("line 2: the recording is of several devices: export each into a file of its own")
     device = next(iter(devices.values()))
     labels = _strings(device, "label")
     rate = device.get("sampling rate") if isinstance(device, dict) else None
     if not labels or isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0:
-        raise UnreadableRecording("line 2: the header of OpenSignals must tell labels and the sampling rate")
+        raise UnreadableRecording("line 2: the OpenSignals header must state labels and the sampling rate")
     data = next((line for line in lines[end + 1 :] if cells.strip(line)), "")
     width = len(data.rstrip("\t").split("\t"))
     if width < len(labels):

@@ -13,7 +13,7 @@ _STORED = frozenset({"I", "II", "V1", "V2", "V3", "V4", "V5", "V6"})
 
 
 def in_order(channels: Sequence[Channel]) -> list[Channel]:
-    """Return the leads of a 12-lead ECG in its usual order, whatever that of the file; other leads as they are."""
+    """Return the leads of a 12-lead ECG in the usual order, and any other leads in the order of the file."""
     names = [channel.name for channel in channels]
     if len(set(names)) < len(names) or not set(names) <= set(_ORDER):
         return list(channels)
@@ -21,10 +21,10 @@ def in_order(channels: Sequence[Channel]) -> list[Channel]:
 
 
 def with_derived(channels: Sequence[Channel], notes: list[str]) -> list[Channel]:
-    """Return the eight leads that some formats store with the four that follow from I and II, and tell so.
+    """Return the eight leads that some formats store, and the four leads derived from I and II; a note says so.
 
     III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2 (Einthoven, Goldberger). Nothing is rounded:
-    where halves may occur, samples and gain are doubled.
+    the samples and the gain of the halved leads are doubled.
     """
     named = {channel.name: channel for channel in channels}
     if set(named) != _STORED or len(channels) != len(_STORED):

@@ -1,6 +1,6 @@
-"""Units of voltage, as the headers of files write them."""
+"""Units of voltage and of time, as files spell them."""
 
-# How many of the unit are in a millivolt; micro is written with either letter. `MV` may be meant as milli or as mega.
+# Units per millivolt. Micro is spelled with either letter; `MV` is left out, because it may mean milli or mega.
 _IN_A_MILLIVOLT = {"V": 1e-3, "mV": 1.0, "uV": 1e3, "\u00b5V": 1e3, "\u03bcV": 1e3, "nV": 1e6}
 _SPELLINGS = {
     **{spelling: spelling for spelling in _IN_A_MILLIVOLT},
@@ -8,20 +8,20 @@ _SPELLINGS = {
     **{"volt": "V", "millivolt": "mV", "microvolt": "uV", "nanovolt": "nV"},
     **{"volts": "V", "millivolts": "mV", "microvolts": "uV", "nanovolts": "nV"},
 }
-# What stands for a voltage that nobody has calibrated.
+# Spellings for numbers of an ADC that is not calibrated.
 _UNCALIBRATED = frozenset({"", "nu", "adu", "adc", "adcunits", "raw", "counts", "count", "digits", "digital", "lsb"})
 
 
 def in_a_millivolt(unit: str) -> float | None:
-    """Return how many of a unit are in a millivolt, or None if it is no unit of voltage."""
+    """Return the number of units per millivolt, or None if it is not a unit of voltage."""
     spelling = _SPELLINGS.get(unit) or _SPELLINGS.get(unit.lower() if unit.lower().endswith(("volt", "volts")) else "")
     return _IN_A_MILLIVOLT[spelling] if spelling else None
 
 
 def adc_gain(units: float, unit: str) -> float | None:
-    """Return the ADC units of one millivolt, given those of one `unit`, with their sign.
+    """Return the signed number of ADC units per millivolt, given the number per `unit`.
 
-    None if it is no unit of voltage, or the number is no gain: 0, infinite or none.
+    None if it is not a unit of voltage, or the gain is 0 or not finite.
     """
     factor = in_a_millivolt(unit)
     if factor is None:
@@ -31,7 +31,7 @@ def adc_gain(units: float, unit: str) -> float | None:
 
 
 def is_other(unit: str) -> bool:
-    """Return True for the unit of something that is no voltage, such as `mmHg`."""
+    """Return True for a unit of something other than voltage, such as `mmHg`."""
     return in_a_millivolt(unit) is None and unit.lower().replace(" ", "") not in _UNCALIBRATED
 
 
@@ -46,5 +46,5 @@ _IN_SECONDS = {spelling: seconds for seconds, spellings in _SPELLINGS_OF_TIME.it
 
 
 def in_seconds(unit: str) -> float | None:
-    """Return the seconds of a unit of time, or None if it is none."""
+    """Return the length of a unit of time in seconds, or None if it is not one."""
     return _IN_SECONDS.get(unit.lower())

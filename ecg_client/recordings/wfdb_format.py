@@ -1,4 +1,4 @@
-"""WFDB, PhysioNet's format: a header and its signal files, or the headers of its segments."""
+"""WFDB, PhysioNet's format: a header with signal files or with segments."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ecg_client.recordings.wfdb_samples import DIFFERENCES, FLAC, FORMATS, Store
 from shared import ecg
 
 _ABSENT = "~"
-# Gaps may be longer than the recording, but not without measure.
+# Gaps may be longer than the recording, but a broken length must not fill the memory.
 _MOST_GROWTH = 64
 _LEAST_LIMIT = 1 << 20
 
@@ -25,7 +25,7 @@ Read = Callable[[str], bytes | None]
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Samples of a signal about its baseline, 0 where missing, and what else differs from segment to segment."""
+    """A signal of one segment: its samples minus its baseline, 0 where missing."""
 
     signal: Signal
     samples: ecg.Signal
@@ -33,10 +33,10 @@ class _Stretch:
 
 
 def read_wfdb(path: Path, wanted: Sequence[str] = ()) -> Recording:
-    """Read the record of a header and subtract each signal's baseline; frames of several samples are not averaged.
+    """Read the record of a header and subtract each signal's baseline; the samples of a frame are not averaged.
 
-    Signals whose file is missing are left out. Samples that are marked as missing, and gaps between segments, are
-    missing in the leads.
+    Signals whose file is missing are left out. Samples marked as missing and gaps between segments are missing samples
+    of the leads.
 
     Raises:
         UnreadableRecording: if the record cannot be read.
@@ -57,7 +57,7 @@ def read_wfdb(path: Path, wanted: Sequence[str] = ()) -> Recording:
 
 
 def parts_of(header: Path) -> list[Path]:
-    """Return the headers of a record's segments, or nothing if its own is broken."""
+    """Return the headers of a record's segments; empty if its own header is broken."""
     try:
         segments = parse_header(read_bytes(header)).segments
     except UnreadableRecording:
@@ -74,16 +74,16 @@ def _channel(stretch: _Stretch, rate: float, notes: list[str]) -> Channel:
 
 
 def _signals(header: Header, length: int | None, read: Read, notes: list[str]) -> list[_Stretch]:
-    """Return the signals of one header whose files exist."""
+    """Return the signals of a header whose files exist."""
     files = list(dict.fromkeys(signal.file for signal in header.signals))
     contents = {file: content for file in files if (content := read(file)) is not None}
     if not files:
-        raise UnreadableRecording("no WFDB record: describes no signals")
+        raise UnreadableRecording("not a WFDB record: its header describes no signals")
     if not contents:
         raise UnreadableRecording(f"its signal file {files[0]} is missing: it belongs beside the header")
     absent = [signal.name for signal in header.signals if signal.file not in contents]
     if absent:
-        notes.append(f"left out, as their file is missing: {', '.join(absent)}")
+        notes.append(f"left out, because their file is missing: {', '.join(absent)}")
     decoded: dict[int, _Stretch] = {}
     for file, content in contents.items():
         positions = [i for i, signal in enumerate(header.signals) if signal.file == file]
@@ -93,10 +93,10 @@ def _signals(header: Header, length: int | None, read: Read, notes: list[str]) -
 
 
 def _file(signals: list[Signal], content: bytes, length: int | None, notes: list[str]) -> list[_Stretch]:
-    """Return the signals of one file, in which they are interleaved frame by frame."""
+    """Return the signals of a file, which stores them frame by frame."""
     name, code, offset = signals[0].file, signals[0].code, signals[0].offset
     if any((signal.code, signal.offset) != (code, offset) for signal in signals):
-        raise UnreadableRecording(f"{name} has signals of several formats")
+        raise UnreadableRecording(f"{name} has signals of several formats, which WFDB does not allow")
     if code in FLAC:
         frames = _flac_frames(signals, content)
     elif code in FORMATS:
@@ -105,7 +105,7 @@ def _file(signals: list[Signal], content: bytes, length: int | None, notes: list
         frames = FORMATS[code].decode(content[offset:])[: available * width].reshape(available, width)
     else:
         known = ", ".join([*FORMATS, *FLAC])
-        raise UnreadableRecording(f"{name} is stored in WFDB format {code}; read are {known}")
+        raise UnreadableRecording(f"{name} is stored in WFDB format {code}; the formats that can be read are {known}")
     stored = len(frames)
     if length is not None and stored < length:
         notes.append(f"{name} is too short: it has {stored} of {length} frames, which are read")
@@ -142,7 +142,7 @@ def _stretch(signal: Signal, stored: Stored) -> _Stretch:
     marker = missing_marker(signal.code)
     missing = values == marker if marker is not None else np.zeros(values.shape, bool)
     if signal.skew:
-        # Stored so many frames late: the end is not in the file.
+        # The signal is stored `skew` frames late, so its end is not in the file.
         shift = min(signal.skew * signal.per_frame, values.size)
         values = np.concatenate([values[shift:], np.zeros(shift, values.dtype)])
         missing = np.concatenate([missing[shift:], np.ones(shift, bool)])
@@ -151,7 +151,7 @@ def _stretch(signal: Signal, stored: Stored) -> _Stretch:
 
 
 def _segments(header: Header, read: Read, notes: list[str]) -> list[_Stretch]:
-    """Return the signals of a record of several segments, one after the other; what a segment lacks is missing."""
+    """Return the signals of a record with segments, joined; signals that a segment lacks are missing samples."""
     parts: list[tuple[Segment, Header | None]] = []
     for segment in header.segments:
         content = read(f"{segment.name}.hea") if segment.name is not None else None

@@ -1,4 +1,4 @@
-"""Headers of WFDB records (WFDB manual, header(5)): UTF-8 or Latin-1, and few fields are required."""
+"""Headers of WFDB records (WFDB manual, header(5)), in UTF-8 or Latin-1; most fields are optional."""
 
 import math
 import re
@@ -8,7 +8,7 @@ from datetime import datetime
 from ecg_client.recordings.content import text_of
 from ecg_client.recordings.recording import UnreadableRecording
 
-# What holds where a header does not say.
+# Defaults of the format.
 _RATE = 250.0
 _UNIT = "mV"
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
@@ -26,10 +26,10 @@ _SPACE = " \t\f\v"
 
 @dataclass(frozen=True)
 class Signal:
-    """A signal of a record: where and how its samples are stored.
+    """A signal of a record, and the way its samples are stored.
 
-    `gain` are the ADC units of one `unit`, None where the signal is not calibrated; `baseline` is the ADC value
-    of zero.
+    `gain` is the number of ADC units per `unit`, None if the signal is not calibrated; `baseline` is the ADC value of
+    zero.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Signal:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a record: the name of its own header, or None for a gap, and its length in frames."""
+    """A segment of a record: the name of its header, or None for a gap, and its length in frames."""
 
     name: str | None
     length: int
@@ -54,7 +54,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Header:
-    """A record: frames per second in Hz, its length in frames if known, when it began, its signals or segments."""
+    """A record: frames per second, length in frames and start (both None if unknown), and its signals or segments."""
 
     rate: float
     length: int | None
@@ -65,10 +65,10 @@ class Header:
 
 
 def parse_header(content: bytes) -> Header:
-    """Return what a header says.
+    """Parse a header.
 
     Raises:
-        UnreadableRecording: if it is none; the message names the line.
+        UnreadableRecording: if it is not a header; the message names the line.
     """
     text, _ = text_of(content)
     lines = [
@@ -78,21 +78,21 @@ def parse_header(content: bytes) -> Header:
     ]
     found = _RECORD.fullmatch(lines[0][1]) if lines else None
     if found is None:
-        raise UnreadableRecording("no WFDB record: its first line describes none")
+        raise UnreadableRecording("not a WFDB record: its first line does not describe one")
     _, segments, count, rate, length, time, date = found.groups()
     notes = []
     if rate is None:
-        notes.append(f"its header has no sampling rate: WFDB's default of {_RATE:.0f} Hz holds")
+        notes.append(f"its header has no sampling rate: WFDB's default of {_RATE:.0f} Hz applies")
     frames_per_second = _RATE if rate is None else float(rate)
     if not 0 < frames_per_second < math.inf:
         raise UnreadableRecording(f"line {lines[0][0]}: its sampling rate must be a number above 0")
     began = _iso_date(date, time)
     if date is not None and began is None:
-        notes.append("its header's date is none, and left out")
+        notes.append("its header's date is invalid, so it is left out")
     expected = _count(segments if segments is not None else count, lines[0][0])
     kind = "signals" if segments is None else "segments"
     if len(lines) <= expected:
-        raise UnreadableRecording(f"no WFDB record: describes {len(lines) - 1} of {expected} {kind}")
+        raise UnreadableRecording(f"not a WFDB record: its header describes {len(lines) - 1} of {expected} {kind}")
     described = lines[1 : 1 + expected]
     frames = _count(length, lines[0][0]) if length is not None else 0
     return Header(
@@ -111,7 +111,7 @@ def _signal(line: str, number: int, at: int) -> Signal:
     stored = _STORED.fullmatch(code)
     scale = _SCALE.fullmatch(gain) if gain else None
     if stored is None or (gain and scale is None) or not all(_INTEGER.fullmatch(f) for f in (zero, initial) if f):
-        raise UnreadableRecording(f"line {at}: signal {number} is not described as WFDB does it")
+        raise UnreadableRecording(f"line {at}: signal {number} is not described in WFDB's format")
     units, baseline, unit = scale.groups() if scale else (None, None, None)
     gain_value = float(units) if units else 0.0
     return Signal(
@@ -131,14 +131,14 @@ def _signal(line: str, number: int, at: int) -> Signal:
 def _segment(line: str, at: int) -> Segment:
     fields = re.split(r"\s+", line, flags=re.ASCII)
     if len(fields) != 2 or not re.fullmatch(r"[0-9]+", fields[1]):  # noqa: PLR2004 - name and length
-        raise UnreadableRecording(f"line {at}: must have the name of a segment, and its length")
+        raise UnreadableRecording(f"line {at}: must hold the name of a segment and its length")
     name = None if fields[0] == "~" else _file_name(fields[0], at)
     return Segment(name, _count(fields[1], at))
 
 
 def _file_name(name: str, at: int) -> str:
     if "/" in name or "\\" in name or name == "..":
-        raise UnreadableRecording(f"line {at}: names a file in another folder: put the record's files into one")
+        raise UnreadableRecording(f"line {at}: names a file in another folder: put the record's files into one folder")
     return name
 
 
@@ -153,7 +153,7 @@ def _integer(digits: str, at: int) -> int:
 
 
 def _iso_date(date: str | None, time: str | None) -> str | None:
-    """Return date and time of a header (DD/MM/YYYY, HH:MM:SS) in ISO 8601, or None if they are none."""
+    """Return the date and time of a header (DD/MM/YYYY, HH:MM:SS) in ISO 8601, or None if they are invalid."""
     day, clock = _DATE.fullmatch(date or ""), _TIME.fullmatch(time or "")
     if day is None or clock is None:
         return None

@@ -14,7 +14,7 @@ Stored = NDArray[np.signedinteger]
 
 @dataclass(frozen=True)
 class Format:
-    """A storage format: how many samples so many bytes hold, the marker of a missing sample, and what decodes bytes."""
+    """A storage format: the number of samples in a number of bytes, the marker of a missing sample, and a decoder."""
 
     samples_in: Callable[[int], int]
     missing: int | None
@@ -97,13 +97,13 @@ FORMATS = {
     "310": Format(_samples_310, -(2**9), _format_310),
     "311": Format(_samples_311, -(2**9), _format_311),
 }
-# FLAC, of at most so many bits.
+# FLAC formats, and their largest number of bits per sample.
 FLAC = {"508": 8, "516": 16, "524": 24}
 DIFFERENCES = "8"
 
 
 def missing_marker(code: str) -> int | None:
-    """Return the value that marks a missing sample in a format; format 8 has none."""
+    """Return the value that marks a missing sample in a format, or None for format 8, which has no marker."""
     return -(2 ** (FLAC[code] - 1)) if code in FLAC else FORMATS[code].missing
 
 
@@ -111,7 +111,7 @@ def decode_flac(content: bytes, code: str, channels: int, name: str) -> Stored:
     """Return the samples of a FLAC file, shape (samples, channels).
 
     Raises:
-        UnreadableRecording: if it is none, or holds other channels or wider samples than its header says.
+        UnreadableRecording: if it is not FLAC, or its channels or bits per sample contradict the record's header.
     """
     try:
         import soundfile  # noqa: PLC0415 - an extra
@@ -121,13 +121,13 @@ def decode_flac(content: bytes, code: str, channels: int, name: str) -> Stored:
         with soundfile.SoundFile(BytesIO(content)) as file:
             bits = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}.get(file.subtype)
             if file.format != "FLAC" or bits is None:
-                raise UnreadableRecording(f"{name} is no FLAC file")
+                raise UnreadableRecording(f"{name} is not a FLAC file")
             if bits > FLAC[code]:
                 raise UnreadableRecording(f"{name} has samples of {bits} bits, and its header says {FLAC[code]}")
             if file.channels != channels:
                 raise UnreadableRecording(f"{name} has {file.channels} channels, and its header says {channels}")
-            # Of blocks over 2^24 samples libsndfile reads a part (its issue 431).
+            # libsndfile reads only a part of blocks over 2^24 samples (its issue 431).
             blocks = [block >> 32 - bits for block in file.blocks(1 << 20, dtype="int32", always_2d=True)]
     except soundfile.SoundFileError:
-        raise UnreadableRecording(f"{name} is no FLAC file, or broken") from None
+        raise UnreadableRecording(f"{name} is not a FLAC file, or is broken") from None
     return np.concatenate(blocks) if blocks else np.zeros((0, channels), np.int32)

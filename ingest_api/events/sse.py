@@ -139,8 +139,9 @@ class EventStream(Response):
         try:
             while await self._is_allowed():
                 if (row := follower.take()) is not None:
-                    is_there = row.is_new or await self._is_there(row.value)
-                    text = await self._event(row.value) if is_there else ": erased\n"
+                    text = (
+                        await self._event(row.value) if row.is_new or await self._is_there(row.value) else ": erased\n"
+                    )
                 elif (left := sign_due - clock()) <= 0:
                     fanout.skip(follower)
                     text = ": keep-alive\n"
@@ -178,18 +179,18 @@ class EventStream(Response):
         return found is not None and found.username == self._username
 
     async def _event(self, row: bytes) -> str:
-        """Return what a row says as the fields of an event, or as a comment if it says nothing.
+        """Return a row as the fields of an event, or as a comment if it cannot be decoded.
 
         Raises:
-            Unavailable: if the key of its label cannot be asked for.
+            Unavailable: if the data key of its label cannot be looked up.
         """
         try:
             insights = decode(row)
         except ValueError:
             return ": unreadable\n"
-        if insights.error is not None:
-            return _fields("failed", {"ecg_id": insights.ecg_id, "detail": insights.error})
         [label] = await self._streams.labels.of([insights])
+        if insights.error is not None:
+            return _fields("failed", answers.failure(insights, label))
         return _fields("insights", answers.event(insights, label))
 
     def _id(self, follower: Follower) -> str:

@@ -12,6 +12,7 @@ from prometheus_client import Counter, Histogram
 from ingest_api import metrics
 from ingest_api.kafka.closing import Closing
 from shared.kafka.clients import new_producer
+from shared.kafka.patience import attempts
 from shared.kafka.producer_errors import PRODUCER_BROKEN
 from shared.logging_setup import REQUEST_ID_HEADER, request_id
 from shared.settings import Settings
@@ -42,7 +43,9 @@ class Publisher:
         Raises:
             KafkaError: if they cannot be reached.
         """
-        await self._producer.start()
+        async for attempt in attempts():
+            with attempt:
+                await self._producer.start()
 
     async def stop(self) -> None:
         """Send what is still held, and close."""

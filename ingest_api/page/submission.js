@@ -4,7 +4,7 @@ const MAX_LABEL = 200;
 
 /**
  * Return the body of a submission.
- * @param {string|null} label what the ECG is called; it does not count for its key
+ * @param {string|null} label the ECG's name in its owner's list; not part of its key
  */
 export function encode({ date, samplingRate, leads }, label = null) {
   const document = leads.map(
@@ -18,7 +18,7 @@ export function encode({ date, samplingRate, leads }, label = null) {
   return new TextEncoder().encode(`{"date":${JSON.stringify(date)}${named}${rate},"leads":[${document.join(",")}]}`);
 }
 
-/** Return the label of a file of this name, or null if it cannot be one. */
+/** Return the label for a file name, or null if the name is not a valid label. */
 export function labelOf(name) {
   const label = [...name].slice(0, MAX_LABEL).join("");
   return label.trim() && !/[\x00-\x1f\x7f]/.test(label) ? label : null;

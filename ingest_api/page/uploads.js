@@ -26,7 +26,7 @@ export class Uploads {
     this.#signal = signal;
   }
 
-  /** Submit the recordings in the chosen files; `given` has the unit and rate of CSV files, and the leads to read. */
+  /** Submit the recordings in the chosen files; `given` holds the unit, rate, leads and label that the user chose. */
   async add(files, given) {
     for (const chosen of await group([...files])) {
       const upload = { name: chosen.name, state: "waiting", detail: "", notes: [], ecgId: null };

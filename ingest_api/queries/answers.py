@@ -31,6 +31,11 @@ def event(row: Insights, label: str | None) -> dict[str, Any]:
     return {"ecg_id": row.ecg_id, **_named(label), "leads": list(map(_values, row.leads)), **_summarised(row)}
 
 
+def failure(row: Insights, label: str | None) -> dict[str, Any]:
+    """Return the event of an ECG that could not be processed."""
+    return {"ecg_id": row.ecg_id, **_named(label), "detail": row.error}
+
+
 def summary(row: Insights, label: str | None) -> dict[str, Any]:
     """Return an ECG's entry in the list of its owner."""
     return {

@@ -7,7 +7,7 @@ from ingest_api.queries.worker_client import WorkerClient
 from shared.messages.insights import Insights
 from shared.worker_protocol.listing import Position, merge, position
 
-# Of pages without a single match: a request ends, and its `next` goes on.
+# Bounds the work of a request that searches for a label; its `next` goes on.
 _MOST_PAGES = 10
 
 Labelled = tuple[Insights, str | None]
@@ -26,7 +26,7 @@ class EcgList:
     ) -> tuple[list[Labelled], str | None]:
         """Return at most `limit` rows with their labels, and the cursor of the next page if there is one.
 
-        With a prefix, only ECGs whose label begins with it; such a page may have fewer rows, or none, and a cursor.
+        With a prefix, only ECGs whose label begins with it: the page may have fewer rows or none, and still a cursor.
 
         Raises:
             Unprocessable: if the cursor is not one of this user.

@@ -84,8 +84,8 @@ async def list_ecgs(
         Query(
             min_length=1,
             max_length=MAX_LABEL,
-            description="Only ECGs whose label begins with this. A page may then have fewer ECGs than `limit`, or "
-            "none, and still a `next`.",
+            description="Only ECGs whose label begins with this prefix. A page may then have fewer ECGs than `limit`, "
+            "or none, and still a `next`.",
         ),
     ] = None,
 ) -> JsonResponse:

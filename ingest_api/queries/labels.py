@@ -1,4 +1,4 @@
-"""What users call their ECGs, opened where it is sealed."""
+"""Labels of ECGs, opened if they are sealed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from shared.settings import Settings
 
 
 class Labels:
-    """Reads the labels of rows."""
+    """Reads the labels of rows of the insights table."""
 
     def __init__(self, settings: Settings, keys: UserKeys) -> None:
         self._timeout = settings.query_timeout
         self._keys = keys
 
     async def of(self, rows: Sequence[Insights]) -> list[str | None]:
-        """Return the label of each row, None where it has none or nobody can read it any more.
+        """Return the label of each row, or None if it has none or its key was destroyed.
 
         Raises:
             Unavailable: if the broker cannot be asked for a key.

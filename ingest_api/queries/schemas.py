@@ -166,7 +166,7 @@ class StoredLead(BaseModel):
         list[list[int]] | None,
         Field(
             description="Ranges of samples that were not recorded, `[first, count]` each; left out if there are none. "
-            "The samples there are 0, and zero crossings are counted in the samples as they are.",
+            "The samples there are 0, and zero crossings count them as 0.",
             json_schema_extra=JSON_SCHEMA["missing"],
         ),
     ] = None

@@ -38,8 +38,8 @@ class LeadIn(BaseModel):
     missing: Annotated[
         list[list[int]] | None,
         Field(
-            description="Ranges of samples that were not recorded, `[first, count]` each, ascending and apart. The "
-            "samples there must be 0, and count as such: zero crossings are those of the samples as they are.",
+            description="Ranges of samples that were not recorded, `[first, count]` each, ascending and without "
+            "overlap. The samples there must be 0, and zero crossings count them as 0.",
             json_schema_extra=JSON_SCHEMA["missing"],
         ),
     ] = None
@@ -73,8 +73,8 @@ class EcgIn(BaseModel):
     label: Annotated[
         str | None,
         Field(
-            description="What its owner calls it, such as its file's name: listed with the ECG, erased and sealed with "
-            "it. The same key and content with another label are the same ECG.",
+            description="The owner's name for the ECG, such as its file's name. It is listed with the ECG, and sealed "
+            "and erased with it. The same content and idempotency key with another label are the same ECG.",
             json_schema_extra=JSON_SCHEMA["label"],
         ),
     ] = None

@@ -63,8 +63,8 @@ class UserKeys:
         """Return an ECG's label.
 
         Raises:
-            KeyDestroyed: if nobody can read it any more.
-            Broken: if it is not that ECG's label.
+            KeyDestroyed: if the key was destroyed.
+            Broken: if the sealed bytes are not that ECG's label.
             KafkaError: if the broker cannot be asked for the key.
         """
         if not self._keys.knows(key_id):

@@ -42,7 +42,7 @@ MAX_FIELDS = 1024
 _LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
 _MOST_DIGITS = 20
 _LONGEST_SHOWN = 64
-NO_INTEGERS = "must hold integers only: multiply fractions, and send adc_gain"
+NOT_INTEGERS = "must hold integers only: multiply fractions, and send adc_gain"
 _NOT_A_NUMBER = re.compile(rb"[\[,:]\s*-?(?:NaN|Infinity)\b")
 
 
@@ -135,7 +135,7 @@ def _explain(value: bytes, complaint: str) -> InvalidEcg:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if _NOT_A_NUMBER.search(value):
             return InvalidEcg(
-                "body", "malformed JSON: it has no NaN: send 0 for a missing sample, and its place in `missing`"
+                "body", "malformed JSON: NaN is not JSON: send 0 for a missing sample, and its place in `missing`"
             )
         return InvalidEcg("body", f"malformed JSON: {error}")
     except RecursionError:
@@ -204,7 +204,7 @@ def _lead(lead: Any, field: str, flat: bool) -> Lead:
     try:
         signal = np.frombuffer(samples.as_buffer(of_type="i"), dtype=np.int64)
     except TypeError:
-        raise InvalidEcg(f"{field}.signal", NO_INTEGERS) from None
+        raise InvalidEcg(f"{field}.signal", NOT_INTEGERS) from None
     except ValueError:
         raise InvalidEcg(f"{field}.signal", "must hold integers of 64 bits") from None
     if not flat and samples.mini.count(b"[") != 1:  # type: ignore[arg-type]  # its stubs say str
@@ -220,7 +220,7 @@ def _lead(lead: Any, field: str, flat: bool) -> Lead:
 
 def _missing(value: Any, field: str, signal: Signal) -> Ranges:
     if isinstance(value, simdjson.Array):
-        # As many ranges as there are samples would touch.
+        # More ranges than samples cannot be valid, and are not worth unpacking.
         if len(value) > signal.size:
             raise InvalidEcg(field, "must be ascending ranges of the signal's samples that do not overlap")
         value = value.as_list()

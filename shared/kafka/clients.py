@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from shared.kafka.client_watch import watched
+from shared.kafka.topic_reader import TopicReader
 from shared.security.tls import client_context
 from shared.settings import MIB, Settings
 
@@ -24,9 +25,13 @@ _EMBEDDED_BROKER_OPTIONS = {
 # A request to a frozen broker goes to the new leader only after this time. A shorter time would gain little, because
 # the election takes some seconds.
 _REQUEST_TIMEOUT_MS = 5_000
-# An idle client does not notice that a leader froze. Without this refresh its next send would wait for the request
-# timeout, and as long again if it asks the frozen node for the new leader.
-_METADATA_MAX_AGE_MS = 10_000
+METADATA_MAX_AGE_MS = 10_000
+"""How long a client may know an old leader, in milliseconds.
+
+An idle client does not notice that a leader froze: its next send would wait for the request timeout, and as long again
+if it asks the frozen node for the new leader. A consumer that asks an old leader for the beginning of a partition does
+not look for the new one: see docs/upstream.md.
+"""
 
 
 def partition_for(key: bytes, partitions: int) -> int:
@@ -48,10 +53,11 @@ def worker_group(settings: Settings) -> str:
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of every client: the brokers' addresses, TLS and login. They hold the password."""
+    """Return the options of every client: the brokers, how old they may be known, TLS and login with its password."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
+        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
     }
     if settings.kafka_encrypts:
         options["ssl_context"] = client_context(settings.kafka_files)
@@ -68,7 +74,6 @@ def producer_options(settings: Settings) -> dict[str, Any]:
         "acks": "all",
         "compression_type": None if settings.compression == "none" else settings.compression,
         "request_timeout_ms": _REQUEST_TIMEOUT_MS,
-        "metadata_max_age_ms": _METADATA_MAX_AGE_MS,
         "max_request_size": settings.max_body_bytes + 2 * MIB,
         **(_EMBEDDED_BROKER_OPTIONS if settings.embedded_broker else {"enable_idempotence": True}),
     }
@@ -88,10 +93,10 @@ def new_producer(settings: Settings) -> AIOKafkaProducer:
     return watched(AIOKafkaProducer(**client_options(settings), **producer_options(settings)))
 
 
-def new_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
+def new_reader(settings: Settings, **options: Any) -> TopicReader:
     """Return a consumer without a group, not started: it commits nothing and reads the partitions assigned to it."""
     return watched(
-        AIOKafkaConsumer(
+        TopicReader(
             **client_options(settings),
             enable_auto_commit=False,
             isolation_level="read_committed",

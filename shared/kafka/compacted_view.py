@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from shared.kafka.client_watch import end, watched
 from shared.kafka.clients import new_reader
+from shared.kafka.patience import attempts
 from shared.kafka.topics import Topic
 from shared.settings import Settings
 
@@ -45,12 +46,16 @@ class TopicView:
         Raises:
             KafkaError: if the broker cannot be reached.
         """
-        await self._consumer.start()
+        async for attempt in attempts():
+            with attempt:
+                await self._consumer.start()
         self._consumer.assign([self._partition])
         await self._consumer.seek_to_beginning(self._partition)
         self._following = True
         self._task = watched(asyncio.create_task(self._follow(), name=f"reads {self._partition.topic}"))
-        await self.catch_up()
+        async for attempt in attempts():
+            with attempt:
+                await self.catch_up()
 
     async def stop(self) -> None:
         """Stop following."""

@@ -13,12 +13,11 @@ from aiokafka.errors import (
     KafkaError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
     for_code,
 )
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from shared.kafka.clients import admin_client
+from shared.kafka.patience import attempts
 from shared.kafka.topic_differences import Found, differences
 from shared.logging_setup import configure as configure_logging
 from shared.messages import insights
@@ -27,10 +26,6 @@ from shared.settings import MIB, Settings
 log = structlog.get_logger(__name__)
 
 _HOUR_MS = 3_600_000
-# A cluster that has just started refuses so many copies until all its brokers serve, which takes seconds.
-_PATIENCE = 60.0
-# A new topic is known to all brokers some milliseconds after one of them has created it.
-_KNOWN_TIMEOUT = 10
 _OF_PARTITIONS = {"partitions": "ECG_PARTITIONS"}
 _OF_COPIES = {"replicas": "ECG_REPLICATION_FACTOR", "min.insync.replicas": "ECG_MIN_INSYNC_REPLICAS"}
 
@@ -191,42 +186,37 @@ def _raise_for(code: int, action: str) -> None:
         raise for_code(code)(action)
 
 
-async def create(settings: Settings, patience: float = _PATIENCE) -> None:
+async def create(settings: Settings) -> None:
     """Create missing topics, as soon as the cluster has enough brokers for them.
 
     Raises:
-        KafkaError: the last error, if they cannot be created for `patience` seconds.
+        KafkaError: if they cannot be created.
     """
-    async for attempt in _again(KafkaError, patience):
+    async for attempt in attempts():
         with attempt:
             async with admin_client(settings) as admin:
                 await Topics(settings).create(admin)
 
 
-async def prepare(settings: Settings, patience: float = 0) -> None:
+async def prepare(settings: Settings) -> None:
     """Create missing topics, and compare all with the settings.
 
     Raises:
         TopicsDifferError: if the pipeline would not work with the topics as they are.
-        KafkaError: if the brokers cannot be reached, or refuse, for `patience` seconds.
+        KafkaError: if the brokers cannot be reached, or refuse.
     """
-    await create(settings, patience)
-    async with admin_client(settings) as admin:
-        async for attempt in _again(UnknownTopicOrPartitionError, _KNOWN_TIMEOUT):
-            with attempt:
+    await create(settings)
+    # A new topic is known to all brokers some milliseconds after one of them has created it.
+    async for attempt in attempts():
+        with attempt:
+            async with admin_client(settings) as admin:
                 await Topics(settings).check(admin)
 
 
-def _again(error: type[KafkaError], seconds: float) -> AsyncRetrying:
-    return AsyncRetrying(
-        retry=retry_if_exception_type(error), stop=stop_after_delay(seconds), wait=wait_fixed(1), reraise=True
-    )
-
-
-def prepare_or_exit(settings: Settings, patience: float = 0) -> None:
+def prepare_or_exit(settings: Settings) -> None:
     """Prepare the topics; if that fails, log the reason and exit with code 1."""
     try:
-        asyncio.run(prepare(settings, patience))
+        asyncio.run(prepare(settings))
     except TopicsDifferError as error:
         for sentence in error.sentences:
             log.error(sentence)
@@ -243,7 +233,7 @@ def main() -> None:
     """Create missing topics, and compare all with the settings."""
     settings = Settings()
     configure_logging(settings.log_level, settings.log_format)
-    prepare_or_exit(settings, _PATIENCE)
+    prepare_or_exit(settings)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     the ECG first came to the partition of its id, in milliseconds of Unix time by the broker's clock. `offset` is that
     of the ECG's last record in that partition of the submissions topic.
 
-    `label` is that of the ECG. The label of a sealed submission is sealed too: `sealed_label` holds it as base64, and
-    the data key `label_key` opens it.
+    `label` is the ECG's. The label of a sealed submission is sealed as well: `sealed_label` holds it in base64, and the
+    data key `label_key` opens it.
 
     If the ECG is `erased`, only its id and the offset of the erasure remain, so that no earlier message brings the ECG
     back; its username is empty.

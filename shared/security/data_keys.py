@@ -117,7 +117,7 @@ class DataKeys:
         return cipher.open(sealed, ecg_id.encode())
 
     def seal_label(self, key_id: str, ecg_id: str, label: str) -> bytes:
-        """Return an ECG's label, sealed: it can be opened as nothing else.
+        """Return an ECG's label sealed, so that it opens only as the label of this ECG.
 
         Raises:
             KeyDestroyed: if the key is not known here.
@@ -131,7 +131,7 @@ class DataKeys:
 
         Raises:
             KeyDestroyed: if the key is not known here.
-            Broken: if it is not that ECG's label.
+            Broken: if the sealed bytes are not that ECG's label.
         """
         if (cipher := self._ciphers.get(key_id)) is None:
             raise KeyDestroyed

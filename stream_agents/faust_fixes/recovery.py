@@ -132,6 +132,12 @@ class TableManager(FaustTableManager):
         return self.own_recovery
 
     @override
+    async def on_start(self) -> None:
+        """Start without Faust's pause of a second, in which an app could still add tables."""
+        await self._update_channels()
+        await self.recovery.start()
+
+    @override
     async def on_stop(self) -> None:
         """Stop reading before the tables are closed."""
         await self.recovery.stop()

@@ -99,7 +99,7 @@ class Processor:
         if computed.is_failure:
             error_class = next(iter(computed.failures.values()))
             problem = InvalidEcg("leads", f"an insight could not be computed ({error_class})")
-            return self._reject(record, problem, ecg.id, ecg.username, "ComputationError")
+            return self._reject(record, problem, ecg.id, ecg.username, error_class="ComputationError", label=label)
         row = insights.Insights(
             ecg.id,
             ecg.username,
@@ -114,7 +114,7 @@ class Processor:
             return _stored(row, computed)
         except insights.RowTooLarge as error:
             problem = InvalidEcg("leads", f"their insights are {error}")
-            return self._reject(record, problem, ecg.id, ecg.username, type(error).__name__)
+            return self._reject(record, problem, ecg.id, ecg.username, error_class=type(error).__name__, label=label)
 
     def _erase(self, record: Record) -> Outcome:
         try:
@@ -137,7 +137,7 @@ class Processor:
         return Erased.of(existing or insights.Insights(erasure.ecg_id, erasure.username), record.offset)
 
     def _label(self, record: Record, ecg: Ecg) -> dict[str, Any]:
-        """Return an ECG's label as its row holds it: sealed, if the submission was."""
+        """Return the fields of a row that hold the ECG's label, sealed if the submission was sealed."""
         if ecg.label is None:
             return {}
         if (key_id := record.data_key) is None:
@@ -193,7 +193,9 @@ class Processor:
         error: InvalidEcg,
         ecg_id: str | None,
         username: str | None,
+        *,
         error_class: str | None = None,
+        label: dict[str, Any] | None = None,
     ) -> Outcome:
         """Reject a record; its owner, if known, gets the reason unless the ECG already has insights."""
         rejected = Rejected(error_class or type(error).__name__, str(error))
@@ -208,7 +210,9 @@ class Processor:
         if existing is not None and not existing.erased and existing.error is None:
             return rejected
         accepted = _accepted(record, existing)
-        failure = insights.Insights(ecg_id, username, error=str(error), accepted=accepted, offset=record.offset)
+        failure = insights.Insights(
+            ecg_id, username, error=str(error), accepted=accepted, offset=record.offset, **(label or {})
+        )
         return Rejected(rejected.error_class, rejected.reason, Stored.of(failure))
 
 

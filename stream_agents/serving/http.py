@@ -43,8 +43,9 @@ def add_views(app: AppT, table: InsightsTable, waits: Waits, serving: Serving) -
 
     @app.page("/health/ready", name="ready")
     async def ready(view: View, request: Request) -> Response:
-        """Answer 200 while the worker is in the group and its partitions are recovered, else 503."""
-        return view.text("ready") if serving.ready else view.text("not ready", status=503)
+        """Answer with the partitions served: 200 while the worker is in the group and has recovered them, else 503."""
+        status, code = ("ready", 200) if serving.ready else ("not ready", 503)
+        return view.json({"status": status, "partitions": sorted(serving.partitions)}, status=code)
 
     @app.page("/rows/{partition}/{ecg_id}", name="row")
     async def row(view: View, request: Request, partition: str, ecg_id: str) -> Response:

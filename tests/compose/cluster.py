@@ -14,8 +14,11 @@ from typing import Any
 from local_stack.kafka.cluster import free_ports
 from local_stack.lifetime import dies_with_parent
 from tests.support.brokers import ForeignBroker, at_our_end
-from tests.support.harness import ADMIN_TOKEN, ROOT, SECRET, Gateway, Pipeline, eventually, missing
+from tests.support.conditions import eventually
 from tests.support.metrics import Metrics, parse
+from tests.support.paths import ROOT
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, Gateway, Pipeline
+from tests.support.tools import missing
 
 # What `docker compose up --build` reads.
 _SOURCES = (

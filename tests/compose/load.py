@@ -7,7 +7,7 @@ from typing import Self
 
 import httpx
 
-from tests.support.harness import eventually
+from tests.support.conditions import eventually
 
 SIGNAL = [1, 0, -1, 0, 1, 0, 0, 1]
 _CLIENTS = 4

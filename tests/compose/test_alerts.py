@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from tests.compose.cluster import Cluster, docker
-from tests.support.harness import ROOT, eventually
+from tests.support.conditions import eventually
+from tests.support.paths import ROOT
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = pytest.mark.docker
 
 RULES = ROOT / "observability" / "prometheus" / "alerts.yml"
 

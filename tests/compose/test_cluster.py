@@ -10,9 +10,9 @@ import pytest
 from shared.settings import Settings
 from tests.compose.cluster import KAFKA, Cluster, docker
 from tests.compose.load import Load
-from tests.support.harness import eventually
+from tests.support.conditions import eventually
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = pytest.mark.docker
 
 PARTITIONS = Settings.model_fields["partitions"].default
 # What the engine waits for until it kills, where the file says nothing else.

@@ -9,9 +9,10 @@ import orjson
 import pytest
 
 from tests.compose.cluster import Cluster, docker
-from tests.support.harness import eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import insights
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = pytest.mark.docker
 
 OURS = ("gateway", "stream-agents")
 # As many samples of one digit and a comma as fit in the largest submission, of 16 MiB.

@@ -13,9 +13,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from shared.kafka.topics import Topics
 from shared.settings import Settings
 from tests.compose.cluster import KAFKA, Cluster
-from tests.support.harness import crossings, eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import crossings, insights
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = pytest.mark.docker
 
 # Not settings of Kafka's: one is Java's, the other the cluster's.
 _OTHERS = {"KAFKA_HEAP_OPTS", "CLUSTER_ID"}

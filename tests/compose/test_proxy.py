@@ -6,9 +6,10 @@ from pydantic import SecretStr
 
 from shared.settings import Settings
 from tests.compose.cluster import Cluster, Container
-from tests.support.harness import SECRET, crossings, insights
+from tests.support.ecgs import crossings, insights
+from tests.support.pipeline import SECRET
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = pytest.mark.docker
 
 SIGNAL = [1, 0, -1, 0, 1, 0, 0, 1] * 100_000
 # Asks so many times with a token, and prints the status codes.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from local_stack.kafka import KafkaNode
 from tests.faults.stack import Stack
-from tests.support.harness import Process
+from tests.support.process import Process
 
 _PAUSE, _DOWN, _FROZEN = 8.0, 10.0, 20.0
 _KINDS = tuple(

@@ -13,7 +13,7 @@ import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.kafka.topics import Topics
-from tests.support.harness import Pipeline, Worker
+from tests.support.pipeline import Pipeline, Worker
 
 _POSITION = b"\xffposition"
 # An index entry begins with a zero byte; its time counts down from the end of the year 9999.

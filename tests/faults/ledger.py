@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.kafka.topics import Topics
-from tests.support.harness import Pipeline, crossings
+from tests.support.ecgs import crossings
+from tests.support.pipeline import Pipeline
 
 _ANSWER_TIMEOUT = 90.0
 _CONNECTIONS = 32

@@ -8,7 +8,7 @@ from tests.faults.chaos import Chaos
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.stack import STOP_DEADLINE, Stop
 from tests.faults.trial import Outcome
-from tests.support.harness import ROOT
+from tests.support.paths import ROOT
 
 PAGE: Path = ROOT / "docs" / "reliability.md"
 

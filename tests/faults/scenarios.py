@@ -21,7 +21,9 @@ from shared.kafka.clients import worker_group
 from shared.kafka.topics import Topics
 from tests.faults.copies import copies, open_copies
 from tests.faults.stack import Stack
-from tests.support.harness import Process, Worker, eventually
+from tests.support.conditions import eventually
+from tests.support.pipeline import Worker
+from tests.support.process import Process
 
 SHORT = bool(os.environ.get("ECG_FAULTS_SHORT"))
 """Whether to run only the worst faults, fewer times and for a shorter time, as CI does."""

@@ -1,9 +1,6 @@
 """The replicated stack of the fault suite: three Kafka nodes, three workers and two gateways."""
 
 import asyncio
-import contextlib
-import itertools
-import re
 import signal
 import subprocess
 import time
@@ -12,12 +9,12 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
 from local_stack.kafka import Distribution, KafkaCluster
 from tests.faults.copies import Changelog
 from tests.support.brokers import KafkaBroker, security
-from tests.support.harness import Pipeline, Process, eventually
+from tests.support.conditions import eventually
+from tests.support.pipeline import Pipeline
+from tests.support.process import Process
 
 STOP_DEADLINE = 8.0
 """Seconds within which every process must end after SIGTERM or SIGINT, in any state: container platforms kill it after
@@ -27,7 +24,6 @@ _RESTART_DELAY = 2.0
 _READY_TIMEOUT = 120.0
 # Seconds after which a process that does not stop is killed, so that the suite goes on.
 _PATIENCE = 30.0
-_SERVING = re.compile(r"event=serving .*?\[([\d, ]*)\]")
 _ERROR_LINES, _SHOWN = 6, 500
 
 
@@ -141,25 +137,16 @@ class Stack:
 
     async def ready(self, timeout: float = _READY_TIMEOUT) -> None:
         """Wait until every process runs, every gateway is ready, and the workers share the partitions."""
-        async with httpx.AsyncClient(timeout=5) as client:
+        pipeline = self.pipeline
 
-            async def probe() -> bool | None:
-                if any(process.running.poll() is not None for process in self.processes):
-                    return None
-                if not self._share_partitions():
-                    return None
-                with contextlib.suppress(httpx.HTTPError):
-                    answers = [await client.get(f"{gateway.url}/health/ready") for gateway in self.pipeline.gateways]
-                    return True if all(answer.is_success for answer in answers) else None
+        async def probe() -> bool | None:
+            if any(process.running.poll() is not None for process in self.processes):
                 return None
+            if not await pipeline.shares_partitions(pipeline.workers):
+                return None
+            return all([await pipeline.is_ready(gateway) for gateway in pipeline.gateways]) or None
 
-            await eventually(probe, timeout, 0.1, "a stack that is ready")
-
-    def _share_partitions(self) -> bool:
-        served = [_SERVING.findall(self.log(worker)) for worker in self.pipeline.workers]
-        numbers = [[int(text) for text in lines[-1].split(",") if text.strip()] if lines else [] for lines in served]
-        everything = list(range(self.pipeline.settings.partitions))
-        return all(numbers) and sorted(itertools.chain(*numbers)) == everything
+        await eventually(probe, timeout, 0.1, "a stack that is ready")
 
     def _note_end(self, process: Process, code: int) -> None:
         if process.name in self.may_end:
@@ -179,7 +166,8 @@ async def replicated_stack(
     cluster = KafkaCluster(kafka, directory / "kafka", nodes=3, security=security(directory / "security"))
     await cluster.start()
     replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2"}
-    pipeline = Pipeline(KafkaBroker(cluster), directory, "faults", replicated | overrides)
+    # Not forked, because a new process takes its time in real life too.
+    pipeline = Pipeline(KafkaBroker(cluster), directory, "faults", replicated | overrides, forked=False)
     supervisor: asyncio.Task[None] | None = None
     cleanup = ExitStack()
     try:

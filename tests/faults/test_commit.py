@@ -12,10 +12,11 @@ from local_stack.kafka import Distribution, KafkaCluster
 from shared.kafka.clients import admin_client
 from shared.kafka.topics import Topics
 from tests.support.brokers import KafkaBroker, security
-from tests.support.harness import Pipeline, Worker, eventually
+from tests.support.conditions import eventually
 from tests.support.messages import PARTITION, found, messages
+from tests.support.pipeline import Pipeline, Worker
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = pytest.mark.kafka
 
 
 async def create_topics(cluster: KafkaCluster, pipeline: Pipeline) -> int:

@@ -15,7 +15,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from shared.kafka.topics import Topics
-from tests.support.harness import Pipeline, eventually
+from tests.support.conditions import eventually
+from tests.support.pipeline import Pipeline
 
 _PAUSE = 0.2
 # Seconds for which a fresh ECG is queried; the ledger reports one that is stuck for longer.

@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from local_stack.broker import free_port
 from shared.settings import MIB
-from tests.support.harness import Pipeline
+from tests.support.pipeline import Pipeline
 
 CLIENT_TIMEOUT = 2
 MAX_INFLIGHT = 64 * MIB
@@ -22,6 +22,7 @@ async def target(new_module_pipeline: Callable[..., Pipeline]) -> AsyncIterator[
         ECG_MAX_UNREAD_BYTES=str(MAX_UNREAD),
         ECG_MAX_STREAMS_PER_USER="4",
     )
+    pipeline.forked = False
     pipeline.start_gateway(ECG_METRICS_PORT=str(free_port()))
     pipeline.start_worker()
     await pipeline.ready()

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from shared.settings import MIB
-from tests.support.harness import Process
+from tests.support.process import Process
 
 
 class Memory:

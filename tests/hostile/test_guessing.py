@@ -20,9 +20,10 @@ from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
-from tests.support.harness import SECRET, Pipeline, insights
+from tests.support.ecgs import insights
 from tests.support.hostile import dead_letters, found
 from tests.support.messages import message
+from tests.support.pipeline import SECRET, Pipeline
 
 TRIES = int(os.environ.get("ECG_HOSTILE_TRIES", "2000"))
 CONNECTIONS = 32

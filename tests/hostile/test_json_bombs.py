@@ -19,8 +19,9 @@ from shared.security.ids import IdIssuer
 from shared.settings import MIB
 from tests.hostile.memory import Memory
 from tests.support.bombs import PACKED_BOMBS, TWICE
-from tests.support.harness import ADMIN_TOKEN, SECRET, Pipeline, crossings, insights
+from tests.support.ecgs import crossings, insights
 from tests.support.hostile import dead_letters, found
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
 
 JSON = {"content-type": "application/json"}
 BODY = 16 * MIB

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness import ADMIN_TOKEN, ROOT, Pipeline, as_a_child
+from tests.support.lifetime import as_a_child
+from tests.support.paths import ROOT
+from tests.support.pipeline import ADMIN_TOKEN, Pipeline
 
 # Examples of each call; for a longer run by hand: ECG_HOSTILE_EXAMPLES=1000
 EXAMPLES = os.environ.get("ECG_HOSTILE_EXAMPLES", "25")

@@ -16,8 +16,10 @@ from shared.settings import MIB
 from tests.hostile.conftest import MAX_INFLIGHT, MAX_UNREAD
 from tests.hostile.memory import Memory
 from tests.hostile.wire import Wire, head, wire
-from tests.support.harness import Pipeline, eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import insights
 from tests.support.metrics import scrape
+from tests.support.pipeline import Pipeline
 
 BODY = json.dumps({"leads": [{"name": "I", "signal": [1, -1, 1]}]}).encode()
 EXPECTED = [{"name": "I", "number_of_zero_crossings": 2}]

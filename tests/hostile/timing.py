@@ -20,8 +20,8 @@ from aiokafka import AIOKafkaProducer
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
 from tests.support.brokers import EmbeddedBroker
-from tests.support.harness import SECRET, Pipeline
 from tests.support.hostile import found
+from tests.support.pipeline import SECRET, Pipeline
 
 _ROUNDS = 1000
 _LEADS = [{"name": f"lead {number}", "signal": [1, -1, 1]} for number in range(12)]

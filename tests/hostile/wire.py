@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from tests.support.harness import Gateway
+from tests.support.pipeline import Gateway
 
 # The first byte of struct tcp_info, in linux/tcp.h: the connection's state.
 _TCP_CLOSE = 7

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.harness import Pipeline
+from tests.support.pipeline import Pipeline
 
 
 async def test_that_never_ends(new_pipeline: Callable[..., Pipeline]) -> None:

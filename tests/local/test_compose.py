@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.brokers import DockerBroker
 from tests.support.compose_file import FILE, SERVICES
-from tests.support.harness import ROOT
+from tests.support.paths import ROOT
 
 SECRETS = ("ECG_SECRET", "ECG_ADMIN_TOKEN")
 

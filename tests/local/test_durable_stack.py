@@ -14,10 +14,11 @@ import pytest
 
 from local_stack.broker import free_port
 from local_stack.kafka import Distribution
-from tests.support.harness import Process, crossings, insights
+from tests.support.ecgs import crossings, insights
+from tests.support.process import Process
 from tests.support.runner import all_gone, children, command_of, exited, ready
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = pytest.mark.kafka
 
 
 @dataclass

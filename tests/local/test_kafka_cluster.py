@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pydantic import SecretStr
 
 from local_stack.kafka import (
     Distribution,
@@ -23,7 +24,11 @@ from local_stack.kafka import (
     install,
 )
 from local_stack.kafka.cluster import free_ports
-from tests.support.harness import DEADLINE, ROOT, as_a_child, eventually
+from shared.kafka.clients import new_reader
+from shared.settings import Settings
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.lifetime import as_a_child
+from tests.support.paths import ROOT
 
 TOPIC = "heartbeats"
 
@@ -248,7 +253,6 @@ class TestOneNode:
 
 
 @pytest.mark.kafka
-@pytest.mark.slow
 class TestThreeNodes:
     async def test_producing_survives_the_death_of_the_leader_which_comes_back_in_sync(
         self, healthy: KafkaCluster
@@ -317,6 +321,31 @@ class TestThreeNodes:
         async with asyncio.timeout(15):
             await healthy.stop()
         assert not any(node.running for node in healthy.nodes)
+
+    async def test_a_reader_finds_the_beginning_of_a_partition_whose_leader_changed(
+        self, kafka: Distribution, tmp_path: Path
+    ) -> None:
+        # The preferred leader is the leader again a second after its return.
+        rebalances = {"leader.imbalance.check.interval.seconds": "1"}
+        async with KafkaCluster(kafka, tmp_path, nodes=3, settings=rebalances) as cluster:
+            await create_topic(cluster)
+            preferred = await cluster.leader(TOPIC)
+            preferred.kill()
+
+            async def leads(expected: bool) -> bool | None:
+                return (await cluster.leader(TOPIC) is preferred) is expected or None
+
+            await eventually(lambda: leads(False), what="another leader")
+            settings = Settings(bootstrap_servers=cluster.bootstrap_servers, secret=SecretStr("s" * 32))
+            async with new_reader(settings) as reader:
+                partition = TopicPartition(TOPIC, 0)
+                await reader.end_offsets([partition])
+                preferred.start()
+                await eventually(lambda: leads(True), what="the preferred leader")
+                reader.assign([partition])
+                await reader.seek_to_beginning(partition)
+                async with asyncio.timeout(DEADLINE):
+                    assert await reader.position(partition) == 0
 
 
 class TestInstall:

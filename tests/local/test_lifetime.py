@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness import DEADLINE, Process, eventually
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.process import Process
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
 
 MARK = "ECG_TEST_ENDLESS"
 BROKERS = {"embedded": ["memory://tansu/"], "kafka": ["kafka.Kafka"]}
@@ -74,6 +72,7 @@ def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]
         session.main.running.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 async def test_nothing_outlives_a_session(session: Session, number: signal.Signals) -> None:
     await session.begin()
@@ -81,6 +80,7 @@ async def test_nothing_outlives_a_session(session: Session, number: signal.Signa
     await eventually(session.ended, what="the end of every process")
 
 
+@pytest.mark.slow
 async def test_nothing_outlives_a_worker_of_xdist(session: Session) -> None:
     os.kill(await session.begin(), signal.SIGKILL)
     await eventually(session.ended, what="the end of every process")

@@ -12,8 +12,10 @@ import yaml
 
 from local_stack.broker import free_port
 from tests.support.compose_file import SERVICES
-from tests.support.harness import ROOT, NewPipeline, missing
 from tests.support.metrics import scrape
+from tests.support.paths import ROOT
+from tests.support.pipeline import NewPipeline
+from tests.support.tools import missing
 
 FOLDER = ROOT / "observability"
 PROMETHEUS = FOLDER / "prometheus"
@@ -34,7 +36,6 @@ def expressions() -> list[str]:
     return [rule["expr"] for rule in rules()] + [t["expr"] for panel in panels() for t in panel["targets"]]
 
 
-@pytest.mark.slow
 async def test_every_metric_in_use_exists_and_every_metric_is_documented(new_pipeline: NewPipeline) -> None:
     pipeline, ports = new_pipeline(), [free_port(), free_port()]
     pipeline.start_gateway(ECG_METRICS_PORT=str(ports[0]))

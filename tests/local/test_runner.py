@@ -18,11 +18,13 @@ import pytest_asyncio
 
 from ecg_client import read
 from local_stack.broker import free_port, is_free
-from tests.support.harness import DEADLINE, ROOT, Process, crossings, eventually, recordings
+from tests.support.command_line import ecg
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.ecgs import crossings
 from tests.support.metrics import scrape
+from tests.support.paths import recordings
+from tests.support.process import Process
 from tests.support.runner import all_gone, children, command_of, exited, ready, said
-
-pytestmark = pytest.mark.slow
 
 
 def free_ports_in_a_row(count: int) -> list[int]:
@@ -42,8 +44,16 @@ def runner(tmp_path: Path) -> Iterator[Process]:
 
 @contextlib.contextmanager
 def new_runner(directory: Path) -> Iterator[Process]:
-    env = {"ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port()), "ECG_DATA_DIR": str(directory)}
-    process = Process("runner", [sys.executable, "-m", "local_stack", "up"], env, directory / "runner.log")
+    env = {
+        "ECG_HTTP_PORT": str(free_port()),
+        "ECG_BROKER_PORT": str(free_port()),
+        "ECG_DATA_DIR": str(directory),
+        # With the embedded broker a worker is ready after half of it.
+        "ECG_SESSION_TIMEOUT": "3",
+    }
+    argv = [sys.executable, "-m", "local_stack", "up"]
+    # Only the runner is forked: it starts its gateways and workers as always.
+    process = Process("runner", argv, env, directory / "runner.log", imported="local_stack.up")
     yield process
     if process.popen and process.popen.poll() is None:
         process.kill()
@@ -57,8 +67,11 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pro
         yield process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_the_printed_lines_work_and_a_signal_stops_everything(runner: Process, number: signal.Signals) -> None:
+async def test_the_printed_lines_and_the_command_line_work_and_a_signal_stops_everything(
+    runner: Process, tmp_path: Path
+) -> None:
+    command = str(Path(sys.executable).with_name("ecg"))
+    runner.argv, runner.imported = [command, "up"], ""
     guide = await ready(runner)
     assert "nothing survives a restart" in guide
     url = f"http://127.0.0.1:{runner.env['ECG_HTTP_PORT']}"
@@ -69,9 +82,17 @@ async def test_the_printed_lines_work_and_a_signal_stops_everything(runner: Proc
     script = lines[0].replace("/insights", "/insights -H 'Prefer: wait=30'")
     answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=DEADLINE).stdout
     assert '"leads":[{"name":"I","number_of_zero_crossings":3},{"name":"II","number_of_zero_crossings":1}]' in answer
+    (tmp_path / "a.csv").write_text("I\n1\n-1\n")
+    script = "ECG_TOKEN=$(ecg users add me) ecg submit --wait a.csv && ecg produce --as me --packed a.csv"
+    env = {**os.environ, "ECG_DATA_DIR": str(tmp_path), "PATH": f"{Path(command).parent}:{os.environ['PATH']}"}
+    done = await asyncio.to_thread(
+        subprocess.run, ["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=DEADLINE
+    )
+    assert done.returncode == 0, done
+    assert re.search(r"a.csv +│ +1 │ +2 │ [0-9a-f-]{36} +│ I: 1", done.stdout)
     pids = children(runner.running.pid)
     assert len(pids) == 3
-    runner.signal(number)
+    runner.signal(signal.SIGTERM)
     assert await exited(runner) == 0
     await all_gone(pids)
 
@@ -106,51 +127,33 @@ async def test_gateways_share_the_port_and_workers_the_load(runner: Process) -> 
     await all_gone(pids)
 
 
-async def test_the_command_line_starts_the_stack_and_finds_it(runner: Process, tmp_path: Path) -> None:
-    ecg = str(Path(sys.executable).with_name("ecg"))
-    runner.argv = [ecg, "up"]
-    await ready(runner)
-    env = {**os.environ, "ECG_DATA_DIR": str(tmp_path)}
-    (tmp_path / "a.csv").write_text("I\n1\n-1\n")
-    script = f"ECG_TOKEN=$({ecg} users add me) {ecg} submit --wait a.csv && {ecg} produce --as me --packed a.csv"
-    done = await asyncio.to_thread(
-        subprocess.run, ["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=DEADLINE
-    )
-    assert done.returncode == 0, done
-    assert re.search(r"a.csv +│ +1 │ +2 │ [0-9a-f-]{36} +│ I: 1", done.stdout)
-    runner.signal(signal.SIGINT)
-    assert await exited(runner) == 0
-
-
-@pytest.mark.parametrize(("name", "program"), [("worker", "stream_agents"), ("gateway", "ingest_api")])
-async def test_a_killed_process_starts_again_each_time_after_a_longer_pause(
-    runner: Process, name: str, program: str
-) -> None:
+async def test_a_killed_process_starts_again_each_time_after_a_longer_pause_until_the_stop(runner: Process) -> None:
     await ready(runner)
     pids = children(runner.running.pid)
+    programs = {"worker": "stream_agents", "gateway": "ingest_api"}
 
-    async def running() -> int | None:
-        return next((pid for pid in children(runner.running.pid) if program in command_of(pid)), None)
+    async def running(name: str) -> int | None:
+        return next((pid for pid in children(runner.running.pid) if programs[name] in command_of(pid)), None)
 
     for pause in (1, 2):
-        os.kill(await eventually(running, what=f"a {name}"), signal.SIGKILL)
-        line = f"{name} ended unexpectedly with exit code -9; it starts again in {pause} s\n"
-        await eventually(partial(said, runner, line), what="the line about its end")
-    await eventually(running, what=f"a {name}")
-    await eventually(partial(demo_succeeds, runner), what="an ECG processed afterwards")
-    assert len(set(pids) & set(children(runner.running.pid))) == 2
-    pids = children(runner.running.pid)
-    runner.signal(signal.SIGINT)
-    assert await exited(runner) == 0
-    await all_gone(pids)
+        for name in programs:
+            os.kill(await eventually(partial(running, name), what=f"a {name}"), signal.SIGKILL)
+            line = f"{name} ended unexpectedly with exit code -9; it starts again in {pause} s\n"
+            await eventually(partial(said, runner, line), what="the line about its end")
+    for name in programs:
+        await eventually(partial(running, name), what=f"a {name}")
+    await eventually(partial(demo_succeeds, runner), interval=0.5, what="an ECG processed afterwards")
+    # Only the broker is still the same.
+    assert len(set(pids) & set(children(runner.running.pid))) == 1
 
-
-async def test_a_stop_during_the_pause_starts_nothing_again(runner: Process) -> None:
-    await ready(runner)
+    # During the pause, a stop ends the rest, and nothing starts again.
     pids = children(runner.running.pid)
-    [worker] = [pid for pid in pids if "stream_agents" in command_of(pid)]
-    os.kill(worker, signal.SIGKILL)
-    await eventually(partial(said, runner, "it starts again in 1 s\n"), interval=0.01)
+    os.kill(await eventually(partial(running, "worker"), what="a worker"), signal.SIGKILL)
+
+    async def pausing() -> bool | None:
+        return runner.log.read_text().count("worker ended unexpectedly") == 3 or None
+
+    await eventually(pausing, interval=0.01, what="the pause")
     runner.signal(signal.SIGINT)
     assert await exited(runner) == 0
     await all_gone(pids)
@@ -182,6 +185,7 @@ async def test_a_setting_that_is_refused_ends_everything_with_the_reason(runner:
     await assert_it_ends_because_one_cannot_start(runner, "log_level")
 
 
+@pytest.mark.slow
 async def test_a_port_taken_meanwhile_ends_everything_with_the_reason(runner: Process) -> None:
     """The gateway's metrics and the worker want the same port, which is free when the runner looks."""
     [port, _] = free_ports_in_a_row(2)
@@ -208,7 +212,7 @@ async def test_a_taken_port_is_named_and_nothing_is_started(runner: Process, var
 
 async def test_a_directory_in_use_is_named_and_not_touched(running: Process, tmp_path: Path) -> None:
     env = {**running.env, "ECG_HTTP_PORT": str(free_port()), "ECG_BROKER_PORT": str(free_port())}
-    other = Process("other", running.argv, env, tmp_path / "other.log")
+    other = Process("other", running.argv, env, tmp_path / "other.log", imported=running.imported)
     other.start()
     assert await exited(other) == 2
     directory = running.env["ECG_DATA_DIR"]
@@ -282,12 +286,8 @@ async def test_the_download_of_kafka_is_announced_and_can_be_interrupted(runner:
 
 
 async def demo(runner: Process, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "local_stack", "demo", *arguments]
-    env = {**os.environ, **runner.env, "COLUMNS": "100"}
-    done = await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=DEADLINE, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
+    done = await ecg("demo", *arguments, env={**os.environ, **runner.env, "COLUMNS": "100"})
+    return done.code, done.out + done.err
 
 
 async def demo_succeeds(runner: Process) -> bool | None:
@@ -298,7 +298,7 @@ async def demo_succeeds(runner: Process) -> bool | None:
 async def test_without_a_stack_the_demo_says_how_to_start_one(runner: Process) -> None:
     code, text = await demo(runner)
     assert code == 1
-    assert text.endswith("No stack runs here: start one with `make run`, in another terminal\n")
+    assert text == "ecg: no stack runs here: start one with `make run` or `ecg up`, in another terminal\n"
 
 
 async def test_the_demo_shows_synthetic_and_recorded_ecgs(running: Process) -> None:
@@ -307,7 +307,7 @@ async def test_the_demo_shows_synthetic_and_recorded_ecgs(running: Process) -> N
     assert re.search(r"aVR .* 5,000 ", text)
     code, text = await demo(running, "no-such-record")
     assert code == 1
-    assert text.splitlines()[-1].startswith("no-such-record: ")
+    assert text == "ecg: no-such-record: there is no such file or WFDB record\n"
     for path in recordings():
         code, text = await demo(running, str(path))
         assert code == 0, text

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.async_api import ConsoleMessage, Locator, Page
 
 # Chromium reports every refused request, which is not an error: tests of refusals check what the page shows.
@@ -33,6 +34,14 @@ READ = """async ({files, csv}) => {
     }
     return results;
 }"""
+
+# Widths and colour schemes: what is wrong with one of them shows in any pair that has it.
+APPEARANCES = [
+    (390, "light"),
+    (1440, "dark"),
+    pytest.param(390, "dark", marks=pytest.mark.slow),
+    pytest.param(1440, "light", marks=pytest.mark.slow),
+]
 
 
 @dataclass

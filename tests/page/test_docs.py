@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.page.tab import Tab
+from tests.page.tab import APPEARANCES, Tab
 from tests.support.documented import openapi
 
 
@@ -20,7 +20,7 @@ async def test_the_documentation_shows_every_call_and_every_answer(tab: Tab) -> 
             call = tab.page.get_by_role("region", name=f"{method.upper()} {path} {operation['summary']}", exact=True)
             await expect(call.locator("li > p > strong")).to_have_text(sorted(operation["responses"]))
     fields = tab.page.get_by_role("region", name="Fields of the body of POST /ecgs", exact=True)
-    await expect(fields.locator("th code")).to_have_text(["date", "sampling_rate", "leads"])
+    await expect(fields.locator("th code")).to_have_text(["date", "label", "sampling_rate", "leads"])
     await fields.get_by_role("link", name="LeadIn").click()
     await expect(tab.page.locator("#LeadIn:target")).to_be_in_viewport()
     assert {url.removeprefix(tab.url) for url in tab.requests} == {
@@ -30,8 +30,7 @@ async def test_the_documentation_shows_every_call_and_every_answer(tab: Tab) -> 
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), APPEARANCES)
 async def test_the_documentation_is_accessible(tab: Tab, scheme: Any, width: int) -> None:
     await tab.page.set_viewport_size({"width": width, "height": 844})
     await tab.page.emulate_media(color_scheme=scheme)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness import ROOT, Pipeline
+from tests.support.paths import ROOT
+from tests.support.pipeline import Pipeline
 
 FILES = sorted(
     path.relative_to(ROOT / "ingest_api") for path in (ROOT / "ingest_api/page").rglob("*") if path.is_file()

@@ -15,8 +15,10 @@ from playwright.async_api import FileChooser, Route, expect
 
 from ecg_client.recordings import read
 from stream_agents.insights.zero_crossings import count_zero_crossings
-from tests.page.tab import Tab
-from tests.support.harness import Pipeline, insights, recordings
+from tests.page.tab import APPEARANCES, Tab
+from tests.support.ecgs import insights
+from tests.support.paths import recordings
+from tests.support.pipeline import Pipeline
 from tests.unit.heartbeats import NAMES, digitised, regular, signals
 
 _users = itertools.count()
@@ -37,6 +39,26 @@ INK = """canvas => {
         }
     }
     return {columns: columns.size / width, rows: rows.size / height};
+}"""
+
+
+# The columns in the colour of a gap: their share, where they begin, and the share of them with pixels of the trace.
+GAP = """canvas => {
+    const {width, height} = canvas;
+    const copy = new OffscreenCanvas(width, height).getContext("2d", {willReadFrequently: true});
+    copy.drawImage(canvas, 0, 0);
+    const pixels = copy.getImageData(0, 0, width, height).data;
+    const grey = new Array(width).fill(0), ink = new Set();
+    for (let i = 0; i < pixels.length; i += 4) {
+        const column = (i / 4) % width;
+        if (pixels[i] === 0xe6 && pixels[i + 1] === 0xe0 && pixels[i + 2] === 0xdd) grey[column]++;
+        if (pixels[i] < 90 && pixels[i + 1] < 90 && pixels[i + 2] < 90) ink.add(column);
+    }
+    // More pixels than the blurred edges of letters and lines have by chance.
+    const gap = grey.flatMap((pixels, column) => (pixels > 20 ? [column] : []));
+    // The trace beside the gap may reach into its edges.
+    const inked = gap.slice(2, -2).filter(column => ink.has(column));
+    return {columns: gap.length / width, begin: gap[0] / width, ink: inked.length / gap.length};
 }"""
 
 
@@ -455,6 +477,70 @@ async def test_csv_files_have_a_unit_and_a_rate(desk: Tab, tmp_path: Path) -> No
     await expect(desk.page.locator("#leads tr").first).to_contain_text("0.50")
 
 
+async def test_missing_samples_are_a_gap_in_the_drawing_and_ranges_in_the_ecg(
+    desk: Tab, tmp_path: Path, pipeline: Pipeline, token: str
+) -> None:
+    beat = ["500", "-500"]
+    (tmp_path / "x.csv").write_text("\n".join(["I", *beat * 200, *["nan"] * 200, *beat * 200, ""]))
+    await desk.page.get_by_text("CSV files").click()
+    # Ten seconds, which fill the width.
+    await desk.page.get_by_label("Sampling rate, Hz, if known").fill("100")
+    await desk.submit(tmp_path / "x.csv")
+    await expect(await desk.done("x.csv")).to_contain_text("I: 200 missing samples became 0")
+    await desk.show("x.csv")
+    await desk.drawn()
+    gap = await desk.page.locator("#canvas").evaluate(GAP)
+    # A fifth of the time, in the middle of the trace.
+    assert 0.15 < gap["columns"] < 0.25
+    assert 0.35 < gap["begin"] < 0.45
+    assert gap["ink"] == 0
+    await expect(desk.page.locator("#columns")).to_contain_text("Missing")
+    await expect(desk.page.locator("#leads tr").first).to_contain_text("200")
+    async with pipeline.client(token=token) as client:
+        [ecg] = (await client.get("/ecgs")).json()["ecgs"]
+        [lead] = (await client.get(f"/ecgs/{ecg['id']}")).json()["leads"]
+    assert (lead["missing"], lead["signal"][400:600]) == ([[400, 200]], [0] * 200)
+
+
+async def test_a_files_name_is_its_label_unless_the_user_says_not_to(
+    desk: Tab, tmp_path: Path, pipeline: Pipeline, token: str
+) -> None:
+    await desk.submit(write_json(tmp_path / "night 1.json", {"I": [1, -1]}))
+    await desk.done("night 1.json")
+    await desk.page.get_by_label("Use file names as labels").uncheck()
+    await desk.submit(write_json(tmp_path / "rest.json", {"I": [1, -1, 1]}))
+    await desk.done("rest.json")
+    async with pipeline.client(token=token) as client:
+        labels = [ecg.get("label") for ecg in (await client.get("/ecgs")).json()["ecgs"]]
+        assert sorted(labels, key=str) == [None, "night 1.json"]
+        found = (await client.get("/ecgs", params={"label": "night"})).json()["ecgs"]
+        assert [ecg["label"] for ecg in found] == ["night 1.json"]
+    # After the reload, the page knows the name from the list alone.
+    await desk.page.reload()
+    await desk.page.get_by_role("heading", name="Recordings").wait_for()
+    await expect(desk.page.locator("#earlier li")).to_have_count(2)
+    await expect(desk.page.locator("#earlier")).to_contain_text("night 1.json")
+    await expect(desk.page.locator("#earlier")).not_to_contain_text("rest.json")
+    await desk.page.locator("#earlier").get_by_text("night 1.json").click()
+    await expect(desk.page.locator("#viewer-title")).to_have_text("night 1.json")
+
+
+async def test_only_the_chosen_leads_are_submitted(desk: Tab, tmp_path: Path, pipeline: Pipeline, token: str) -> None:
+    (tmp_path / "x.csv").write_text("ECG,RSP,V5\n1,2,3\n-1,5,-3\n")
+    await desk.page.get_by_text("CSV files").click()
+    leads = desk.page.get_by_label("Only these leads")
+    await leads.fill("V5, RSP")
+    await desk.submit(tmp_path / "x.csv")
+    await desk.show("x.csv")
+    await expect(desk.page.locator("#leads th")).to_have_text(["V5", "RSP"])
+    async with pipeline.client(token=token) as client:
+        [ecg] = (await client.get("/ecgs")).json()["ecgs"]
+        assert [lead["name"] for lead in ecg["leads"]] == ["V5", "RSP"]
+    await leads.fill("V6")
+    await desk.submit(tmp_path / "x.csv")
+    await expect(desk.page.locator("#uploads")).to_contain_text("has no lead V6: its channels are ECG, RSP, V5")
+
+
 async def test_a_dropped_file_is_submitted(desk: Tab) -> None:
     drop = """text => {
         const transfer = new DataTransfer();
@@ -480,8 +566,7 @@ async def test_a_printed_ecg_is_in_true_millimetres(desk: Tab) -> None:
     assert await desk.page.locator("#canvas").evaluate("canvas => canvas.style.width") == ""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), APPEARANCES)
 async def test_the_page_is_accessible(tab: Tab, token: str, tmp_path: Path, scheme: Any, width: int) -> None:
     await tab.page.set_viewport_size({"width": width, "height": 844})
     await tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

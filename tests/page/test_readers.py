@@ -16,7 +16,7 @@ from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, UnreadableRecording, read
 from ecg_client.requests import encode
 from tests.page.tab import READ, Tab
-from tests.support.harness import recordings
+from tests.support.paths import recordings
 
 ADC = {"unit": "adc", "samplingRate": None}
 RANDOM = np.random.default_rng(11)
@@ -126,7 +126,7 @@ async def test_edf_and_bdf_files_are_read_alike(
     path = tmp_path / f"sleep.{kind}"
     file.write(path)
     found = await check_same(modules, path)
-    assert found["notes"] == ["left out, as they are no ECGs: EEG C3"]
+    assert found["notes"] == ["left out, because they are not ECG leads: EEG C3"]
 
 
 async def test_edf_files_that_are_cut_short_or_anonymised_are_read_alike(modules: Tab, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ async def test_edf_files_that_are_cut_short_or_anonymised_are_read_alike(modules
     assert orjson.loads((await check_same(modules, tmp_path / "nobody.edf"))["body"])["date"] is None
 
 
-async def test_the_gaps_of_an_edf_file_are_missing_samples_for_both(modules: Tab, tmp_path: Path) -> None:
+async def test_gaps_of_an_edf_file_are_missing_samples_in_both(modules: Tab, tmp_path: Path) -> None:
     file = edfio.Edf(edf_signals("edf", ("I",)), annotations=(), data_record_duration=1)
     file.write(tmp_path / "x.edf")
     content = (tmp_path / "x.edf").read_bytes().replace(b"EDF+C", b"EDF+D").replace(b"+1\x14\x14", b"+5\x14\x14")

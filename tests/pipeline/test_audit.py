@@ -20,9 +20,10 @@ from shared.kafka.clients import admin_client, new_reader
 from shared.kafka.topics import Topics
 from shared.messages import audit
 from tests.support.brokers import Broker
-from tests.support.ecgs import through_failover
-from tests.support.harness import ADMIN_TOKEN, DEADLINE, NewPipeline, Pipeline, eventually, insights
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.ecgs import insights, through_failover
 from tests.support.messages import found, message
+from tests.support.pipeline import ADMIN_TOKEN, NewPipeline, Pipeline
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 REFUSED = "The request cannot be put on record now, try again"
@@ -282,12 +283,11 @@ async def test_waiting_events_are_bounded(pipeline: Pipeline) -> None:
     assert refused.result() is False
 
 
-@pytest.mark.slow
 async def test_a_request_that_cannot_be_put_on_record_is_not_answered(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
 ) -> None:
     broker = await new_broker()
-    pipeline = new_pipeline(broker, ECG_QUERY_TIMEOUT="0.5", ECG_PUBLISH_TIMEOUT="1")
+    pipeline = new_pipeline(broker, ECG_QUERY_TIMEOUT="0.5", ECG_PUBLISH_TIMEOUT="3")
     pipeline.start_gateway()
     pipeline.start_gateway(ECG_AUDIT="false")
     pipeline.start_worker()

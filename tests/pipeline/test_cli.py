@@ -27,33 +27,15 @@ from local_stack.broker import free_port
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer, is_issued
-from tests.support.harness import (
-    ADMIN_TOKEN,
-    DEADLINE,
-    SECRET,
-    Pipeline,
-    as_a_child,
-    crossings,
-    eventually,
-    insights,
-    recordings,
-)
+from tests.support.command_line import Done, ecg
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.ecgs import crossings, insights
+from tests.support.lifetime import as_a_child
+from tests.support.paths import recordings
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
 from tests.unit.heartbeats import digitised, regular, signals
 
 ECG = Path(sys.executable).with_name("ecg")
-
-
-@dataclass
-class Done:
-    """The exit code and the output of a command."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [orjson.loads(line) for line in self.out.splitlines()]
 
 
 @dataclass
@@ -63,24 +45,15 @@ class Cli:
     env: dict[str, str]
 
     async def __call__(self, *arguments: str | Path, **env: str) -> Done:
-        done = await asyncio.to_thread(
-            subprocess.run,
-            self.argv(*arguments),
-            env={**self.env, **env},
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert "\x1b" not in done.stdout + done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    def argv(self, *arguments: str | Path) -> list[str]:
-        return [str(ECG), *map(str, arguments)]
+        done = await ecg(*arguments, env={**self.env, **env})
+        assert "Traceback" not in done.err, done.err
+        assert "\x1b" not in done.out + done.err
+        return done
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start the installed command, with its output in pipes."""
         return subprocess.Popen(
-            self.argv(*arguments),
+            [str(ECG), *map(str, arguments)],
             env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -206,13 +179,13 @@ async def test_recordings_are_submitted_and_a_broken_file_does_not_stop_the_othe
         assert [lead["number_of_zero_crossings"] for lead in line["insights"]] == [
             crossings(lead.signal.tolist()) for lead in recording.leads
         ]
-    assert by_file[str(broken)]["error"].startswith("no EDF or BDF file")
-    again = await cli("submit", *files)
+    assert by_file[str(broken)]["error"].startswith("not an EDF or BDF file")
+    again = await cli("submit", *files, COLUMNS="250")
     assert again.code == 1
-    assert "left out, as their file is missing: vx, vy, vz" in again.err
+    assert "left out, because their file is missing: vx, vy, vz" in again.err
     for path in recordings():
         assert re.search(rf"{path.name} +│.*│ {by_file[str(path)]['id']}", again.out)
-    assert re.search(r"broken\[red\].edf +│ +│ +│ no EDF or BDF file", again.out)
+    assert re.search(r"broken\[red\].edf +│ +│ +│ not an EDF or BDF file", again.out)
     narrow = await cli("submit", *files, COLUMNS="80")
     assert all(line["id"] in narrow.out for line in done.lines if "id" in line)
     [width] = {len(line) for line in narrow.out.splitlines()}
@@ -237,7 +210,6 @@ async def test_every_format_reaches_the_gateway(cli: Cli, tmp_path: Path) -> Non
     assert "│ I: 2" in done.out
 
 
-@pytest.mark.slow
 async def test_an_interrupted_batch_is_resumed_and_each_file_is_one_ecg(
     cli: Cli, pipeline: Pipeline, tmp_path: Path
 ) -> None:
@@ -245,9 +217,12 @@ async def test_an_interrupted_batch_is_resumed_and_each_file_is_one_ecg(
     files = [write(tmp_path, f"{number}.json", [1, -1] * number) for number in range(1, 201)]
     running = cli.start("submit", "--json", "--concurrency", "2", *files)
     assert running.stdout is not None
+    assert running.stderr is not None
     first = [orjson.loads(await asyncio.to_thread(running.stdout.readline)) for _ in range(60)]
     running.send_signal(signal.SIGINT)
-    rest, complaint = await asyncio.to_thread(running.communicate, timeout=DEADLINE)
+    # Not by `communicate`, which knows nothing of lines that were read ahead.
+    rest, complaint = await asyncio.to_thread(running.stdout.read), await asyncio.to_thread(running.stderr.read)
+    await asyncio.to_thread(running.wait, DEADLINE)
     first += [orjson.loads(line) for line in rest.splitlines()]
     assert running.returncode == 130
     assert complaint == f"ecg: interrupted, {len(first)} of 200 files sent; the same command resumes\n"
@@ -342,6 +317,48 @@ async def test_ecgs_are_listed_and_shown_as_they_were_submitted(cli: Cli, tmp_pa
     assert (await cli("submit", "--adc-gain", "0", *files)).code == 1
 
 
+async def test_a_files_name_is_its_label_unless_the_user_says_not_to(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, f"cli-labels-{uuid.uuid4()}")
+    (tmp_path / "secret folder").mkdir()
+    night = write(tmp_path / "secret folder", "night 1.json", [1, -1])
+    rest = write(tmp_path, "rest.json", [1, -1, 1])
+    [named] = (await cli("submit", "--wait", "--json", night)).lines
+    [unnamed] = (await cli("submit", "--wait", "--json", "--no-label", rest)).lines
+    listed = await cli("list", "--json")
+    assert {line["id"]: line.get("label") for line in listed.lines} == {
+        named["id"]: "night 1.json",
+        unnamed["id"]: None,
+    }
+    assert [line["id"] for line in (await cli("list", "--json", "--label", "night")).lines] == [named["id"]]
+    assert (await cli("list", "--json", "--label", "day")).lines == []
+    for shown in (await cli("list"), await cli("show", named["id"])):
+        assert "night 1.json" in shown.out
+    assert "secret folder" not in listed.out
+    # A label does not make another ECG.
+    assert (await cli("submit", "--json", "--no-label", night)).lines[0]["id"] == named["id"]
+
+
+async def test_a_file_whose_name_is_not_utf_8_is_submitted(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, f"cli-latin-{uuid.uuid4()}")
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xe9rivation.json"))
+    file.write_bytes(write(tmp_path, "a.json", [1, -1]).read_bytes())
+    done = await cli("submit", "--wait", file)
+    assert done.code == 0, done
+    [line] = (await cli("list", "--json")).lines
+    assert line["label"] == "d\ufffdrivation.json"
+
+
+async def test_missing_samples_are_exported_as_nan(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, f"cli-missing-{uuid.uuid4()}")
+    (tmp_path / "a.csv").write_text("I,II\n5,7\nnan,7\nnan,-7\n-5,7\n")
+    done = await cli("submit", "--wait", "--json", tmp_path / "a.csv")
+    assert done.lines[0]["notes"] == ["I: 2 missing samples became 0"]
+    [document] = (await cli("show", "--json", done.lines[0]["id"], "--csv", tmp_path / "back.csv")).lines
+    assert [lead.get("missing") for lead in document["leads"]] == [[[1, 2]], None]
+    assert document["leads"][0]["signal"] == [5, 0, 0, -5]
+    assert (tmp_path / "back.csv").read_text() == (tmp_path / "a.csv").read_text()
+
+
 async def test_errors_of_usage_and_outages_are_printed_as_one_line(bare: Cli, tmp_path: Path) -> None:
     file = write(tmp_path, "a.json", [1])
     done = await bare("submit", file)
@@ -414,6 +431,7 @@ async def test_only_the_users_own_insights_are_watched(cli: Cli, tmp_path: Path,
     seen = [orjson.loads(line) for line in out.splitlines()]
     assert sorted(row["ecg_id"] for row in seen) == sorted(line["id"] for line in submitted.lines)
     assert sorted(row["leads"][0]["number_of_zero_crossings"] for row in seen) == [1, 3]
+    assert sorted(row["label"] for row in seen) == ["1.json", "2.json"]
 
 
 async def test_watching_ends_at_once_when_it_is_interrupted(cli: Cli) -> None:

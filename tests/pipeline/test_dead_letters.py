@@ -13,8 +13,8 @@ from confluent_kafka import Producer
 from shared.kafka.clients import message_size, partition_for
 from shared.kafka.topics import Topics
 from shared.settings import MIB
-from tests.support.harness import Pipeline
 from tests.support.messages import dead_letter, found, message
+from tests.support.pipeline import Pipeline
 
 Headers = list[tuple[str, bytes]]
 

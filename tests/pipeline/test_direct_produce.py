@@ -18,9 +18,10 @@ from shared.encoding import packed, plain
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
+from tests.support.conditions import DEADLINE, eventually
 from tests.support.ecgs import EXAMPLES
-from tests.support.harness import DEADLINE, SECRET, Pipeline, eventually
 from tests.support.messages import dead_letter, found, message
+from tests.support.pipeline import SECRET, Pipeline
 
 Headers = list[tuple[str, bytes]]
 

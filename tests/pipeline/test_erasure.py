@@ -19,10 +19,12 @@ from shared.kafka.clients import admin_client, new_reader, partition_for, worker
 from shared.kafka.topics import Topic, Topics
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
+from tests.support.conditions import eventually
+from tests.support.ecgs import insights
 from tests.support.events import stream
-from tests.support.harness import ADMIN_TOKEN, SECRET, NewPipeline, Pipeline, eventually, insights
 from tests.support.messages import dead_letter
 from tests.support.metrics import scrape
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, NewPipeline, Pipeline
 from tests.support.reading import submit
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
@@ -263,6 +265,32 @@ async def test_sealed_submissions_are_read_like_plain_ones(new_pipeline: NewPipe
     assert all(DATA_KEY_HEADER in dict(record.headers) for record in sealed)
 
 
+async def test_the_label_of_a_sealed_submission_is_sealed_too_and_read_by_every_gateway(
+    new_pipeline: NewPipeline,
+) -> None:
+    pipeline = new_pipeline(**SEALED)
+    for _ in range(2):
+        pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline.ready()
+    token = await pipeline.register("sealed-labels")
+    async with pipeline.client(0, token) as one, pipeline.client(1, token) as other, stream(other) as events:
+        [ecg_id] = await submit(one, label="night at home")
+        await events.read_until([ecg_id])
+        assert events.events[0][1]["label"] == "night at home"
+        for client in (one, other):
+            for query in ({}, {"label": "night"}):
+                [ecg] = (await client.get("/ecgs", params=query)).json()["ecgs"]
+                assert (ecg["id"], ecg["label"]) == (ecg_id, "night at home")
+            assert (await client.get("/ecgs", params={"label": "day"})).json()["ecgs"] == []
+            assert (await client.get(f"/ecgs/{ecg_id}")).json()["label"] == "night at home"
+        for topic in Topics(pipeline.settings):
+            assert not any(b"night" in (record.value or b"") for record in await records(pipeline, topic))
+        assert (await one.delete(f"/ecgs/{ecg_id}")).status_code == 204
+        [*_, erased] = await records(pipeline, Topics(pipeline.settings).insights)
+        assert b"label" not in (erased.value or b"")
+
+
 async def test_nobody_can_open_a_sealed_submission_of_a_deleted_user(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline(ECG_QUERY_TIMEOUT="1", **SEALED)
     pipeline.start_gateway()
@@ -318,7 +346,6 @@ async def test_traces_of_a_plain_signal_after_its_user_was_deleted(
 
 
 @pytest.mark.kafka
-@pytest.mark.slow
 async def test_compaction_removes_rows_and_keys_from_the_brokers_disks(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline(**SEALED)
     pipeline.start_gateway()

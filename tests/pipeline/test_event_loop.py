@@ -8,7 +8,9 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.support.harness import NewPipeline, Pipeline, eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import insights
+from tests.support.pipeline import NewPipeline, Pipeline
 
 # A worker with an insight that takes seconds for ECGs of one sample.
 SLOW = """

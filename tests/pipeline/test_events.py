@@ -11,9 +11,10 @@ from aiokafka import AIOKafkaProducer
 
 from shared.kafka.topics import Topics
 from shared.settings import Settings
-from tests.support.ecgs import EXPECTED, submit
+from tests.support.conditions import eventually
+from tests.support.ecgs import EXPECTED, LEADS, insights, submit
 from tests.support.events import Stream, stream
-from tests.support.harness import NewPipeline, Pipeline, eventually, insights
+from tests.support.pipeline import NewPipeline, Pipeline
 
 
 async def test_a_stream_has_all_ecgs_of_its_user_and_no_others(pipeline: Pipeline) -> None:
@@ -39,6 +40,14 @@ async def test_a_failed_ecg_comes_with_its_reason(pipeline: Pipeline) -> None:
         await events.read_until([ecg_id])
     detail = "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain"
     assert events.events == [("failed", {"ecg_id": ecg_id, "detail": detail})]
+
+
+async def test_an_event_has_the_label_of_its_ecg(pipeline: Pipeline) -> None:
+    async with pipeline.client(token=await pipeline.register("events-label")) as client, stream(client) as events:
+        response = await client.post("/ecgs", json={"leads": LEADS, "label": "rest.edf"})
+        ecg_id = response.json()["id"]
+        await events.read_until([ecg_id])
+    assert events.events == [("insights", {"ecg_id": ecg_id, "label": "rest.edf", "leads": EXPECTED})]
 
 
 async def test_a_stream_is_resumed_on_another_gateway_after_its_own_was_killed(new_pipeline: NewPipeline) -> None:

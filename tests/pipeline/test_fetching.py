@@ -14,7 +14,8 @@ from shared.kafka.topics import Topics, create
 from stream_agents.faust_fixes.consumer import ConsumerThread
 from stream_agents.faust_fixes.offsets import Offsets
 from stream_agents.faust_fixes.poll import Poll
-from tests.support.harness import Pipeline, eventually
+from tests.support.conditions import eventually
+from tests.support.pipeline import Pipeline
 
 ASKED, OTHER = 0, 1
 _WAIT = 10.0

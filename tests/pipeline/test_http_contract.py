@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from ingest_api.users import tokens
-from tests.support.harness import ADMIN_TOKEN, Pipeline, insights
+from tests.support.ecgs import insights
+from tests.support.pipeline import ADMIN_TOKEN, Pipeline
 
 ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}
 JSON = {"content-type": "application/json"}

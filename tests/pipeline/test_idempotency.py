@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.support.harness import Pipeline, insights
+from tests.support.ecgs import insights
+from tests.support.pipeline import Pipeline
 
 LEADS = [{"name": "I", "signal": [1, -1]}]
 KEY = {"idempotency-key": "recorder-7/0001"}

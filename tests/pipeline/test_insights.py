@@ -13,9 +13,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
 from shared.messages import insights as insights_message
-from tests.support.ecgs import insights_through_failover
-from tests.support.harness import NewPipeline, Pipeline, eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import insights, insights_through_failover
 from tests.support.messages import found
+from tests.support.pipeline import NewPipeline, Pipeline
 from tests.unit.heartbeats import digitised, regular, signals
 
 # A worker with an additional insight: the first sample of the ECG chooses what it returns or raises.

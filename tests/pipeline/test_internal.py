@@ -1,6 +1,7 @@
 """Workers answer only the gateways of their deployment."""
 
 import asyncio
+import itertools
 import ssl
 import uuid
 from collections.abc import AsyncIterator
@@ -23,8 +24,9 @@ from shared.worker_protocol import announcements
 from shared.worker_protocol.announcements import Announcement
 from shared.worker_protocol.auth import InternalAuth
 from shared.worker_protocol.listing import Query, encode_query
-from tests.support.harness import SECRET, NewPipeline, Pipeline, Worker, insights
+from tests.support.ecgs import insights
 from tests.support.messages import found, message
+from tests.support.pipeline import SECRET, NewPipeline, Pipeline, Worker
 
 PROBES = ("/health", "/health/ready")
 OURS = InternalAuth(SECRET)
@@ -77,6 +79,10 @@ async def test_a_worker_answers_gateways_only(pipeline: Pipeline) -> None:
         async with httpx.AsyncClient(base_url=worker.url, headers=headers) as client:
             assert (await client.post("/listing", content=query)).status_code == 401
     assert await statuses(worker, PROBES) == {200}
+    async with httpx.AsyncClient() as client:
+        answers = [(await client.get(f"{each.url}/health/ready")).json() for each in pipeline.workers]
+    assert {answer["status"] for answer in answers} == {"ready"}
+    assert sorted(itertools.chain.from_iterable(answer["partitions"] for answer in answers)) == list(range(12))
     assert await statuses(worker, ("/rows/0/x",), **{OURS.header: OURS.token}) <= {404, 421}
     # Faust's own pages are disabled, even for gateways.
     assert await statuses(worker, ("/table/insights/", "/router/", "/graph/"), **{OURS.header: OURS.token}) == {404}

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from local_stack.kafka import Distribution
-from tests.support.harness import ROOT, Pipeline, missing
 from tests.support.messages import found
+from tests.support.paths import ROOT
+from tests.support.pipeline import Pipeline
+from tests.support.tools import missing
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = pytest.mark.kafka
 
 PAGE = (ROOT / "docs" / "kafka.md").read_text()
 # Long enough to download and compile the Go module, which is done once.

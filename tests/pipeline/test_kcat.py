@@ -22,8 +22,11 @@ from shared.encoding import packed, plain
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topic, Topics
 from shared.security.ids import IdIssuer
-from tests.support.harness import SECRET, Pipeline, crossings, eventually, insights, missing
+from tests.support.conditions import eventually
+from tests.support.ecgs import crossings, insights
 from tests.support.messages import found, message
+from tests.support.pipeline import SECRET, Pipeline
+from tests.support.tools import missing
 
 pytestmark = pytest.mark.kafka
 

@@ -6,7 +6,7 @@ from benchmarks.load import Follow, Spec, build_post, headers
 from benchmarks.recordings import SMALL, bodies
 from benchmarks.run import Run, generate
 from local_stack.kafka import Distribution
-from tests.support.harness import Pipeline
+from tests.support.pipeline import Pipeline
 
 
 async def test_an_open_loop_follows_submissions_to_their_insights(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import httpx
 import pytest
 from fhir.resources.R4B.observation import Observation
 
+from tests.support.ecgs import insights
 from tests.support.events import stream
-from tests.support.harness import Pipeline, insights
+from tests.support.pipeline import Pipeline
 from tests.unit.heartbeats import NAMES, digitised, regular, signals
 
 FHIR = {"accept": "application/fhir+json"}

@@ -17,9 +17,11 @@ from shared.messages import erasures, recomputations
 from shared.messages.recomputations import Recomputation
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
+from tests.support.conditions import DEADLINE, eventually
 from tests.support.documented import async_api, validator
-from tests.support.harness import ADMIN_TOKEN, DEADLINE, SECRET, Pipeline, eventually, insights
+from tests.support.ecgs import insights
 from tests.support.messages import found, message
+from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
 
 # The smallest limit, so that the signal that is larger packed than as JSON can be small too.
 MAX_BODY = 65_536

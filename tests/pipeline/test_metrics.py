@@ -16,9 +16,10 @@ from local_stack.broker import free_port
 from shared.kafka.topics import Topics
 from shared.worker_protocol.auth import InternalAuth
 from tests.support.brokers import Broker
+from tests.support.conditions import eventually
 from tests.support.ecgs import LEADS, insights_through_failover, submit
-from tests.support.harness import SECRET, NewPipeline, Pipeline, eventually
 from tests.support.metrics import scrape
+from tests.support.pipeline import SECRET, NewPipeline, Pipeline
 
 # A worker that stores nothing while a file exists.
 HELD = """
@@ -256,12 +257,11 @@ async def test_the_replicas_of_the_topics_are_reported(measured: Measured) -> No
     assert gateway("ecg_topic_min_insync_replicas") == 1
 
 
-@pytest.mark.slow
 async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
     new_broker: Callable[[], asyncio.Future[Broker]], new_pipeline: NewPipeline
 ) -> None:
     broker, port = await new_broker(), free_port()
-    pipeline = new_pipeline(broker, ECG_PUBLISH_TIMEOUT="1", ECG_MAX_INFLIGHT_BYTES=str(1 << 20))
+    pipeline = new_pipeline(broker, ECG_PUBLISH_TIMEOUT="3", ECG_MAX_INFLIGHT_BYTES=str(1 << 20))
     pipeline.start_gateway(ECG_METRICS_PORT=str(port))
     pipeline.start_worker()
     await pipeline.ready()

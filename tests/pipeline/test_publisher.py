@@ -7,7 +7,7 @@ from ingest_api.kafka.publisher import Publisher
 from shared.kafka.topics import Topics
 from tests.support.brokers import Broker
 from tests.support.ecgs import all_have_insights, backlog
-from tests.support.harness import NewPipeline, Pipeline
+from tests.support.pipeline import NewPipeline, Pipeline
 
 # A worker that sends the third batch of every partition with a sequence number that the broker does not expect.
 OUT_OF_STEP = """
@@ -47,7 +47,6 @@ async def test_a_gateway_replaces_its_producer(pipeline: Pipeline) -> None:
         await publisher.stop()
 
 
-@pytest.mark.slow
 async def test_a_worker_replaces_its_producer(new_pipeline: NewPipeline) -> None:
     pipeline, token, accepted = await backlog(new_pipeline, 300)
     worker = pipeline.start_worker(OUT_OF_STEP, ECG_BATCH_SIZE="4")

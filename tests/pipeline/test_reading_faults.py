@@ -14,7 +14,7 @@ from shared.messages import insights
 from shared.messages.insights import Insights
 from tests.support.brokers import Broker
 from tests.support.ecgs import through_failover
-from tests.support.harness import NewPipeline, Pipeline
+from tests.support.pipeline import NewPipeline, Pipeline
 from tests.support.reading import ECG, pages, row, submit
 
 

@@ -8,7 +8,9 @@ import subprocess
 
 import pytest
 
-from tests.support.harness import ADMIN_TOKEN, ROOT, Pipeline, missing
+from tests.support.paths import ROOT
+from tests.support.pipeline import ADMIN_TOKEN, Pipeline
+from tests.support.tools import missing
 
 SECTION = (ROOT / "README.md").read_text().partition("## Try it\n")[2].partition("\n## ")[0]
 

@@ -12,7 +12,9 @@ from ecg_client.outdated_rows import Progress
 from shared.messages import recomputations
 from shared.messages.recomputations import CONTENT_TYPE, Recomputation
 from shared.settings import Settings
-from tests.support.harness import NewPipeline, Pipeline, eventually, insights
+from tests.support.conditions import eventually
+from tests.support.ecgs import insights
+from tests.support.pipeline import NewPipeline, Pipeline
 from tests.unit.heartbeats import digitised, regular, signals
 
 [SIGNAL] = digitised(signals(regular(0.8, 10), 500, 10)[1:2])

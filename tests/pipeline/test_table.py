@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaProducer
 from shared.kafka.topics import Topics
 from shared.messages import insights
 from shared.messages.insights import Insights
-from tests.support.harness import Pipeline
 from tests.support.messages import PARTITION, found, messages
+from tests.support.pipeline import Pipeline
 
 
 async def test_records_of_others_on_the_changelog_are_applied_in_their_order(

@@ -16,9 +16,9 @@ from local_stack.broker import free_port
 from shared.kafka.clients import admin_client
 from shared.kafka.topics import Topic, Topics
 from tests.support.brokers import Broker
-from tests.support.harness import NewPipeline, Pipeline, Process, eventually
-
-pytestmark = pytest.mark.slow
+from tests.support.conditions import eventually
+from tests.support.pipeline import NewPipeline, Pipeline
+from tests.support.process import Process
 
 
 def wrong(topics: Topics) -> list[Topic]:
@@ -63,6 +63,15 @@ async def create(pipeline: Pipeline, *topics: Topic) -> None:
             new = NewTopic(topic.name, topic.partitions, topic.replicas, topic_configs=config_of(topic))
             response = await admin.create_topics([new])
             assert [error[1] for error in response.topic_errors] == [0], response
+
+
+IMPATIENT = """
+from shared.kafka import patience
+patience.SECONDS = 1.0
+
+from {package}.__main__ import main
+main()
+"""
 
 
 async def ended(process: Process) -> str:
@@ -166,5 +175,6 @@ async def test_the_logged_commands_fix_the_topics(broker: Broker, new_pipeline: 
 
 async def test_a_missing_broker_is_reported_without_a_traceback(new_pipeline: NewPipeline) -> None:
     pipeline, nowhere = new_pipeline(), f"127.0.0.1:{free_port()}"
-    for start in (pipeline.start_gateway, pipeline.start_worker):
-        assert "the topics cannot be prepared" in await ended(start(ECG_BOOTSTRAP_SERVERS=nowhere))
+    for start, package in ((pipeline.start_gateway, "ingest_api"), (pipeline.start_worker, "stream_agents")):
+        impatient = start(IMPATIENT.format(package=package), ECG_BOOTSTRAP_SERVERS=nowhere)
+        assert "the topics cannot be prepared" in await ended(impatient)

@@ -11,8 +11,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from tests.support.conditions import eventually
 from tests.support.ecgs import LEADS, insights_through_failover
-from tests.support.harness import ROOT, NewPipeline, eventually
+from tests.support.paths import ROOT
+from tests.support.pipeline import NewPipeline
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaProducer
 
 from shared.kafka.topics import Topics
 from tests.support.brokers import Broker
-from tests.support.harness import Pipeline
 from tests.support.messages import found, message
+from tests.support.pipeline import Pipeline
 
 
 async def test_an_aborted_transaction_submits_nothing_and_a_committed_one_does(

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,9 @@ from shared.kafka.clients import new_reader
 from shared.kafka.topics import Topics
 from tests.support.authentication import ACCEPTED, NOBODYS, ask
 from tests.support.brokers import Broker, KafkaBroker, security
-from tests.support.harness import ADMIN_TOKEN, DEADLINE, NewPipeline, Pipeline, eventually
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.link import Link
+from tests.support.pipeline import ADMIN_TOKEN, NewPipeline, Pipeline
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 
@@ -40,7 +41,7 @@ async def names(client: httpx.AsyncClient, **query: Any) -> tuple[list[str], str
 
 
 async def test_a_deleted_user_is_gone_everywhere_and_for_good(new_pipeline: NewPipeline) -> None:
-    pipeline = new_pipeline()
+    pipeline = new_pipeline(ECG_QUERY_TIMEOUT="1")
     for _ in range(2):
         pipeline.start_gateway()
     await pipeline.alive()
@@ -200,7 +201,6 @@ async def test_no_token_is_in_topics_or_logs(pipeline: Pipeline) -> None:
         assert token[4:-1] not in gateway.log.read_text()
 
 
-@pytest.mark.slow
 async def test_a_gateway_without_a_broker_accepts_known_tokens_only_for_a_while(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
 ) -> None:
@@ -233,7 +233,6 @@ async def test_a_gateway_without_a_broker_accepts_known_tokens_only_for_a_while(
 
 
 @pytest.mark.kafka
-@pytest.mark.slow
 async def test_known_tokens_are_accepted_while_the_brokers_fail_over(kafka: Distribution, tmp_path: Path) -> None:
     """A frozen node closes no connection: a client that waits for its answers does not notice the failure."""
     replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2"}
@@ -275,52 +274,6 @@ main()
 """
 
 
-class Link:
-    """A TCP proxy that can be cut: it then forwards nothing, but keeps the connections open."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._server = (host, port)
-        self._whole = asyncio.Event()
-        self._whole.set()
-        self._pumps: set[asyncio.Task[None]] = set()
-
-    def cut(self) -> None:
-        self._whole.clear()
-
-    def mend(self) -> None:
-        self._whole.set()
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[int]:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
-            for pump in self._pumps:
-                pump.cancel()
-            await asyncio.gather(*self._pumps, return_exceptions=True)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(*self._server)
-        self._pumps |= {
-            asyncio.create_task(self._pump(reader, far_writer)),
-            asyncio.create_task(self._pump(far_reader, writer)),
-        }
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(1 << 16):
-                await self._whole.wait()
-                writer.write(data)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-
-@pytest.mark.slow
 async def test_a_gateway_that_is_cut_off_accepts_a_revoked_token_no_longer_than_its_bound(
     new_pipeline: NewPipeline,
 ) -> None:

@@ -13,8 +13,9 @@ from aiokafka import AIOKafkaProducer
 
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
+from tests.support.conditions import eventually
 from tests.support.ecgs import EXPECTED, LEADS, backlog, submit
-from tests.support.harness import SECRET, NewPipeline, Pipeline, eventually
+from tests.support.pipeline import SECRET, NewPipeline, Pipeline
 
 PENDING = {"detail": "Insights are still being processed"}
 # Seconds until the waiting queries have surely reached the worker.
@@ -164,7 +165,7 @@ async def test_more_waits_than_a_gateway_holds_are_answered_at_once_and_ended_on
         assert_answered(await polled)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 async def test_a_stopping_gateway_answers_waiting_queries(new_pipeline: NewPipeline, number: int) -> None:
     pipeline = new_pipeline()
     gateway = pipeline.start_gateway()

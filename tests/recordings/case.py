@@ -1,4 +1,4 @@
-"""A recording as people have them, and what is right for it."""
+"""A recording in a layout that people use, and the right reading of it."""
 
 from dataclasses import dataclass, field
 
@@ -15,9 +15,9 @@ class ExpectedLead:
 
 @dataclass(frozen=True)
 class Case:
-    """Files by name, the recording's own first, and the ECG that they are, or the refusal that they get.
+    """Files by name, the main file first, and the expected ECG or refusal.
 
-    `refusal` is the whole message. `page` is the page's refusal of what only the command reads.
+    `refusal` is the whole message. `page` is the page's refusal of a file that only the command reads.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Case:
 
     @property
     def main(self) -> str:
-        """The name of the recording's own file."""
+        """The name of the recording's main file."""
         return next(iter(self.files))
 
 

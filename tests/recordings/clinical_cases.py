@@ -16,7 +16,7 @@ from tests.recordings.case import Case, ExpectedLead, lead
 
 _EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 _DERIVED = "III, aVR, aVL and aVF are not in the file: they are derived from I and II"
-_MEDIANS = "left out, as they are no rhythm: its median beats"
+_MEDIANS = "left out, because they are not part of the rhythm: its median beats"
 
 
 def _only_here(suffix: str) -> str:
@@ -24,7 +24,7 @@ def _only_here(suffix: str) -> str:
 
 
 def _twelve(gain: float, doubled: float | None = None) -> tuple[ExpectedLead, ...]:
-    """Return the leads that follow from I = 4, -4, 3 and II = 1, 2, -7, and V1 = 1, 2, 3 to V6 = 6, 7, 8."""
+    """Return the twelve leads of I = 4, -4, 3 and II = 1, 2, -7, and V1 = 1, 2, 3 to V6 = 6, 7, 8."""
     twice = 2 * gain if doubled is None else doubled
     return (
         lead("I", [4, -4, 3], gain),
@@ -45,7 +45,7 @@ def _stored(name: str) -> list[int]:
 
 
 def dicom(groups: list[dict[str, Any]]) -> bytes:
-    """Return a DICOM file of multiplex groups: rate, samples by lead code, and what else they say."""
+    """Return a DICOM file of multiplex groups, each given as the arguments of `_group`."""
     dataset = Dataset()
     dataset.PatientName = "Somebody^Else"
     dataset.AcquisitionDateTime = "20260102030405.5"
@@ -61,7 +61,7 @@ def dicom(groups: list[dict[str, Any]]) -> bytes:
     return file.getvalue()
 
 
-def _group(  # noqa: PLR0917 - what a group says
+def _group(  # noqa: PLR0917 - the fields of a group
     channels: dict[str, list[int]],
     rate: float = 500,
     originality: str = "ORIGINAL",
@@ -111,7 +111,7 @@ def _dicom(name: str, groups: list[dict[str, Any]], *leads: ExpectedLead, **expe
 
 _DICOM = [
     _dicom(
-        "eight leads, of which four more follow",
+        "eight leads, from which four are derived",
         [{"channels": {_CODES[name]: _stored(name) for name in _EIGHT}}],
         *_twelve(400),
         notes=(_DERIVED,),
@@ -123,7 +123,7 @@ _DICOM = [
             {"channels": {"5.6.3-9-2": [1, 2]}, "originality": "DERIVED"},
         ],
         lead("II", [5, -5, 6], 400),
-        notes=("left out, as they are no part of the rhythm: its multiplex groups 2 (2 samples)",),
+        notes=("left out, because they are not part of the rhythm: its multiplex groups 2 (2 samples)",),
     ),
     _dicom(
         "leads in two groups",
@@ -138,22 +138,22 @@ _DICOM = [
         notes=("II: 1 missing samples became 0",),
     ),
     _dicom(
-        "a baseline that is no whole sample",
+        "a baseline between two samples",
         [{"channels": {"2:2": [5, -5]}, "baseline": "0.3"}],
         lead("II", [128, -122], 10_000),
         notes=("so that no decimals are lost, an ADC unit is 0.1 uV",),
     ),
     _dicom(
-        "channels that nobody has calibrated",
+        "channels without calibration",
         [{"channels": {"2:2": [5, -5]}, "sensitivity": None}],
         lead("II", [5, -5]),
         notes=("II: is not calibrated, so its gain is left out",),
     ),
     _dicom("no waveforms", [], refusal="holds no original waveforms"),
     Case(
-        "something else",
+        "another format",
         {"x.dcm": b"no DICOM at all"},
-        refusal="no DICOM file with waveforms, or broken: InvalidDicomError",
+        refusal="not a DICOM file with waveforms, or broken: InvalidDicomError",
         page=_only_here(".dcm"),
     ),
 ]
@@ -232,8 +232,8 @@ _OTHERS = [
         date="2026-01-02T03:04:05",
         notes=("its checksum is wrong, so it may be damaged",),
     ),
-    _clinical("other XML", "x.xml", b"<note/>", refusal=f"its format is unknown: it is no {_KINDS} file"),
-    _clinical("no SCP-ECG", "x.scp", b"\0" * 64, refusal=f"its format is unknown: it is no {_KINDS} file"),
+    _clinical("another XML file", "x.xml", b"<note/>", refusal=f"its format is unknown: it is not a file of {_KINDS}"),
+    _clinical("a file of zeros", "x.scp", b"\0" * 64, refusal=f"its format is unknown: it is not a file of {_KINDS}"),
 ]
 
 
@@ -265,7 +265,7 @@ _FHIR = [
         **_FHIR_EXPECTED,
     ),
     Case(
-        "FHIR about an origin",
+        "FHIR with an origin",
         {"x.json": _fhir(origin={"value": -20.48, "unit": "millivolt", "code": "mV"}, factor=0.01, data="2053 2043")},
         (lead("II", [5, -5], 100),),
         **_FHIR_EXPECTED,
@@ -274,7 +274,7 @@ _FHIR = [
         "FHIR without a unit",
         {"x.json": _fhir(origin={"value": 2048}, factor=1.612, data="2041 2043")},
         (lead("II", [2041, 2043]),),
-        notes=("II: the origin of its samples has no unit of volts, so they are the file's numbers",),
+        notes=("II: the origin of its samples has no unit of voltage, so they are the file's numbers, without a gain",),
         **_FHIR_EXPECTED,
     ),
     Case(
@@ -286,7 +286,7 @@ _FHIR = [
     Case(
         "another FHIR resource",
         {"x.json": b'{"resourceType": "Patient"}'},
-        refusal="is no FHIR Observation",
+        refusal="is not a FHIR Observation",
         page=_FHIR_EXPECTED["page"],
     ),
 ]

@@ -1,4 +1,4 @@
-"""All recordings of the tests: a small file for each layout, and the ECG that it is or the refusal that it gets."""
+"""The corpus: a small recording in each layout, with the expected ECG or refusal."""
 
 from pathlib import Path
 

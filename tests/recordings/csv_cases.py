@@ -1,4 +1,4 @@
-"""CSV files and other tables, as programs and devices write them."""
+"""CSV files and other tables of programs and devices."""
 
 import gzip
 from typing import Any
@@ -13,13 +13,13 @@ def _csv(
 
 
 def _clock(name: str, rest: str = "") -> str:
-    return f"left out, as it is a clock: {name}{rest}"
+    return f"left out, because it is a clock: {name}{rest}"
 
 
-_COUNTED = "left out, as it counts samples: "
+_COUNTED = "left out, because it counts samples: "
 _I, _II = lead("I", [5, -5, 5, -5]), lead("II", [7, 7, -7, 7])
 _ROWS = ("5,7", "-5,7", "5,-7", "-5,7")
-_FRACTIONS = "must hold integers; fractions, as of millivolts, need their unit or a scale"
+_FRACTIONS = "must hold integers; fractions, such as millivolts, need a unit or a scale"
 _APPLE = (
     'Name,Somebody\nDate of Birth,"1 Jan 1950"\nRecorded Date,2020-01-01 10:00:00 +0100\n'
     'Classification,Sinus Rhythm\nSymptoms,\nSoftware Version,1.90\nDevice,"Watch4,2"\nSample Rate,512 hertz\n\n\n'
@@ -49,7 +49,7 @@ CASES = [
     _csv("carriage returns", "I,II\r" + "\r".join(_ROWS), _I, _II),
     _csv("no names", "1,-2,3\n-1,2,-3\n", lead("lead 1", [1, -1]), lead("lead 2", [-2, 2]), lead("lead 3", [3, -3])),
     _csv("integers of 64 bits", "I\n9223372036854775807\n-9223372036854775808\n", lead("I", [2**63 - 1, -(2**63)])),
-    _csv("an integer of more", "I\n9223372036854775808\n1\n", refusal="I: must hold integers of 64 bits"),
+    _csv("an integer of more than 64 bits", "I\n9223372036854775808\n1\n", refusal="I: must hold integers of 64 bits"),
     _csv("infinity", "I\n1\n-inf\n", refusal="I: must hold integers of 64 bits"),
     _csv(
         "missing values",
@@ -77,25 +77,25 @@ CASES = [
         "\u00e9cg [\u00b5V]\n5\n-5\n",
         lead("\u00e9cg", [5, -5], 1000),
         encoding="latin-1",
-        notes=("is not UTF-8, and read as Latin-1",),
+        notes=("is not UTF-8, so it is read as Latin-1",),
     ),
     _csv(
         "quotes",
         '"I, chest","II"\n"5","7"\n"-5","7"\n',
         lead("I, chest", [5, -5]),
         lead("II", [7, 7]),
-        notes=("taken for leads, as nothing says what they are: I, chest",),
+        notes=("read as leads, although their names are unknown: I, chest",),
     ),
     Case("gzip", {"x.csv.gz": gzip.compress(b"I\n5\n-5\n")}, (lead("I", [5, -5]),)),
     Case(
         "broken gzip",
         {"x.csv.gz": gzip.compress(b"I\n5\n-5\n")[:-9]},
-        refusal="x.csv.gz is broken gzip, or of several parts: unzip it first",
+        refusal="x.csv.gz is broken gzip, or has several parts: unzip it first",
     ),
     Case(
         "gzip of zeros",
         {"x.csv.gz": gzip.compress(b"0" * 3_000_000)},
-        refusal="x.csv.gz grows to more than 64 times its size: unzip it first",
+        refusal="x.csv.gz unzips to more than 64 times its size: unzip it first",
     ),
     # Separators and decimal marks
     _csv("semicolons", "I;II\n" + "\n".join(_ROWS).replace(",", ";"), _I, _II),
@@ -116,9 +116,7 @@ CASES = [
         lead("II", [7, 7, -7, 7], 100),
         rate=500,
         notes=(
-            _clock(
-                "Zeit", "; its sampling rate is 500 Hz, taken as seconds, as no other unit makes it the rate of an ECG"
-            ),
+            _clock("Zeit", "; its sampling rate is 500 Hz, read as seconds: no other unit gives the rate of an ECG"),
             "so that no decimals are lost, an ADC unit is 0.01 mV",
         ),
     ),
@@ -145,9 +143,13 @@ CASES = [
         unit="mV",
         notes=("so that no decimals are lost, an ADC unit is 0.001 mV",),
     ),
-    _csv("the same of an unknown unit", "0,005\n-0,012\n", refusal=f"lead 1: {_FRACTIONS}"),
     _csv(
-        "commas that may be either",
+        "such decimal commas without a unit",
+        "0,005\n-0,012\n",
+        refusal=f"lead 1: {_FRACTIONS}",
+    ),
+    _csv(
+        "commas that may be separators or decimal marks",
         "995,1011\n1000,1008\n",
         refusal="line 1: its comma may separate two columns or be a decimal mark: name the columns in the first line",
     ),
@@ -155,24 +157,24 @@ CASES = [
         "decimal commas between commas",
         "t,ECG,V1\n0,000,0,05,0,07\n0,002,0,05,0,07\n",
         refusal="line 2: its commas may be decimal marks: "
-        "separate columns by semicolons or tabs, or write decimal points",
+        "separate columns with semicolons or tabs, or write decimal points",
     ),
     _csv(
         "more columns than names",
         "time,ECG\n1,5,2,5\n2,5,3,5\n",
         refusal="line 1 names 2 columns, and line 2 has 4; "
-        "if its commas are decimal marks, separate columns by semicolons or tabs",
+        "if its commas are decimal marks, separate columns with semicolons or tabs",
     ),
     _csv(
-        "a point among commas",
+        "a decimal point among decimal commas",
         "I;II\n0,5;1\n0.5;2\n",
-        refusal="line 3, column 1: must be a number with a decimal comma, as those before",
+        refusal="line 3, column 1: must be a number with a decimal comma, like those before",
         unit="mV",
     ),
     _csv(
-        "thousands",
+        "points that separate thousands",
         "I;II\n1.234,5;1\n1,5;2\n",
-        refusal="line 2, column 1: must be a number with a decimal comma, as those before",
+        refusal="line 2, column 1: must be a number with a decimal comma, like those before",
         unit="mV",
     ),
     # Clocks and counters
@@ -217,7 +219,7 @@ CASES = [
         notes=(
             _clock(
                 "timestamp",
-                "; its sampling rate is 500 Hz, taken as milliseconds, as no other unit makes it the rate of an ECG",
+                "; its sampling rate is 500 Hz, read as milliseconds: no other unit gives the rate of an ECG",
             ),
         ),
     ),
@@ -226,7 +228,7 @@ CASES = [
         _timed("timestamp,I,II", ["0", "1", "2", "3"]),
         _I,
         _II,
-        notes=(_clock("timestamp", "; its unit is not known, so no sampling rate is taken from it"),),
+        notes=(_clock("timestamp", "; its unit is unknown, so no sampling rate is taken from it"),),
     ),
     _csv(
         "a clock at the end",
@@ -251,14 +253,14 @@ CASES = [
         notes=(_clock("time [s]", "; its steps are uneven, so no sampling rate is taken from it"),),
     ),
     _csv(
-        "a clock with a missing value",
+        "a clock with a missing time",
         _timed("time (s),I,II", ["0", "0.004", "nan", "0.012"]),
         _I,
         _II,
         notes=(_clock("time [s]", "; its steps are uneven, so no sampling rate is taken from it"),),
     ),
     _csv(
-        "a counter that begins anew",
+        "a counter that starts again",
         _timed("nSeq,I,II", ["14", "15", "0", "1"]),
         _I,
         _II,
@@ -273,7 +275,7 @@ CASES = [
         notes=(
             _clock(
                 "timestamp",
-                "; its sampling rate is 250 Hz, taken as seconds, as no other unit makes it the rate of an ECG",
+                "; its sampling rate is 250 Hz, read as seconds: no other unit gives the rate of an ECG",
             ),
         ),
     ),
@@ -284,13 +286,13 @@ CASES = [
         notes=(_clock("time [s]", "; it has too few rows for a sampling rate"),),
     ),
     _csv(
-        "a clock that is rounded",
+        "a clock with rounded times",
         "time [s],I\n" + "".join(f"{i / 360:.4f},{(-1) ** i}\n" for i in range(20)),
         lead("I", [1, -1] * 10),
         rate=360,
         notes=(_clock("time [s]", "; its sampling rate is 360 Hz"),),
     ),
-    _csv("only clocks", "time,n\n0,0\n0.004,1\n0.008,2\n", refusal="holds no ECG: all of its columns are clocks"),
+    _csv("only clocks", "time,n\n0,0\n0.004,1\n0.008,2\n", refusal="has no ECG leads: all of its columns are clocks"),
     _csv(
         "PhysioNet's export",
         "'Elapsed time','MLII','V5'\n'hh:mm:ss.mmm','mV','mV'\n"
@@ -333,7 +335,7 @@ CASES = [
         lead("V1", [20, -20], 1000),
         lead("V2 (chest)", [3, 4]),
         notes=(
-            "taken for leads, as nothing says what they are: V2 (chest)",
+            "read as leads, although their names are unknown: V2 (chest)",
             "so that no decimals are lost, an ADC unit is 0.1 mV",
         ),
     ),
@@ -349,30 +351,30 @@ CASES = [
         ),
     ),
     _csv(
-        "more decimals than a nanovolt",
+        "more decimals than those of a nanovolt",
         "I [uV]\n0.00051\n12.5\n-3.25\n",
         lead("I", [1, 12500, -3250], 1_000_000),
         notes=("so that no decimals are lost, an ADC unit is 0.001 uV", "I: is rounded to nanovolts"),
     ),
     _csv(
-        "a signal below all measure",
+        "a signal far below a nanovolt",
         "I [V]\n0.0000000001\n0.0000000002\n",
-        refusal="I: the scale leaves nothing of the signal, as all of its samples would be equal: "
+        refusal="I: the scale leaves nothing of the signal, because all samples would be equal: "
         "give another scale, or the unit",
     ),
     _csv("fractions of an unknown unit", "ECG\n0.1\n-0.1\n", refusal=f"ECG: {_FRACTIONS}"),
     _csv(
-        "ECG, breath and skin",
+        "ECG, respiration and skin conductance",
         "ECG,RSP,EDA\n1,2,4\n-1,3,5\n",
         lead("ECG", [1, -1]),
-        notes=("left out, as they are no ECGs: RSP, EDA",),
+        notes=("left out, because they are not ECG leads: RSP, EDA",),
     ),
     _csv("a column that is chosen", "ECG,RSP,EDA\n1,2,4\n-1,3,5\n", lead("EDA", [4, 5]), wanted=("EDA",)),
     _csv(
         "a heart rate in its unit",
         "V1,rate (bpm)\n1,60\n-1,61\n",
         lead("V1", [1, -1]),
-        notes=("left out, as they are no ECGs: rate",),
+        notes=("left out, because they are not ECG leads: rate",),
     ),
     # Preambles
     _csv(
@@ -398,19 +400,19 @@ CASES = [
         file="x.txt",
         rate=1000,
         date="2020-01-02T10:00:00.500000",
-        notes=("left out, as they are no ECGs: A2",),
+        notes=("left out, because they are not ECG leads: A2",),
     ),
     _csv(
         "OpenSignals without a header's end",
         _OPEN_SIGNALS.replace("# EndOfHeader\n", ""),
-        refusal="line 2: the header of OpenSignals must describe its devices, and end",
+        refusal="line 2: the OpenSignals header must describe a device, and end with # EndOfHeader",
     ),
     # Refusals by line and column
     _csv("a word", "I,II\n1,2\n3,secret\n", refusal="line 3, column 2: must be a number"),
     _csv(
-        "a word behind comments", "# one\n\nI,II\n1,2\n# two\n3,secret\n", refusal="line 6, column 2: must be a number"
+        "a word after comments", "# one\n\nI,II\n1,2\n# two\n3,secret\n", refusal="line 6, column 2: must be a number"
     ),
-    _csv("nothing but words", "I\nsecret\n", refusal="line 2, column 1: must be a number"),
+    _csv("only words", "I\nsecret\n", refusal="line 2, column 1: must be a number"),
     _csv("an empty cell", "I,II\n1,2\n3,\n", refusal="line 3, column 2: is empty: write nan where a sample is missing"),
     _csv("a short line", "I,II\n1,2\n3\n", refusal="line 3: has 1 columns, and those before have 2"),
     _csv(
@@ -419,7 +421,7 @@ CASES = [
         refusal="line 2: holds text where numbers are expected, after one line of names",
     ),
     _csv("names only", "I,II\n", refusal="has no samples"),
-    _csv("nothing", "", refusal="has no samples"),
+    _csv("an empty file", "", refusal="has no samples"),
     _csv("a lead without a name", " ,II\n1,2\n", refusal="leads[0].name: must be 1 to 128 printable characters"),
-    Case("bytes that are no text", {"x.csv": b"I\n\0\1\2"}, refusal="is no text"),
+    Case("bytes that are not text", {"x.csv": b"I\n\0\1\2"}, refusal="is not text"),
 ]

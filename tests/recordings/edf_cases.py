@@ -1,4 +1,4 @@
-"""EDF, EDF+ and BDF files: labels, limits, numbers and gaps as recorders write them."""
+"""EDF, EDF+ and BDF files: labels, limits, numbers and gaps of various recorders."""
 
 import struct
 from dataclasses import dataclass, replace
@@ -116,11 +116,11 @@ CASES = [
         "a unit that may be milli or mega",
         _with(Signal(unit="MV")),
         lead("II", list(_SAMPLES)),
-        notes=("II: its unit is none of volts, so its gain is left out",),
+        notes=("II: its unit is not a unit of voltage, so its gain is left out",),
     ),
     _edf("decimal commas", _with(Signal(least="-3276,8", most="3276,7")), _II),
     _edf(
-        "a limit that is no number",
+        "a limit that is not a number",
         _with(Signal(least="low")),
         refusal="byte 360: the physical minimum of signal 1 (ECG II) must be a number",
     ),
@@ -133,13 +133,13 @@ CASES = [
         "physical limits that are swapped",
         _with(Signal(least="3276.7", most="-3276.8")),
         lead("II", [-11, 9] * 4, 10_000),
-        notes=("II: is stored upside down; its samples are negated",),
+        notes=("II: is stored upside down, so its samples are negated",),
     ),
     _edf(
         "digital limits that are swapped",
         _with(Signal(least="-3276.7", most="3276.8", low="32767", high="-32768")),
         lead("II", [-10, 10] * 4, 10_000),
-        notes=("II: is stored upside down; its samples are negated",),
+        notes=("II: is stored upside down, so its samples are negated",),
     ),
     _edf("all limits swapped", _with(Signal("ECG II", "uV", "3276.7", "-3276.8", "32767", "-32768")), _II),
     _edf(
@@ -149,23 +149,23 @@ CASES = [
         notes=("ECG II: its limits are equal, so its gain is left out",),
     ),
     _edf(
-        "limits about another value than zero",
+        "limits that are not symmetric about zero",
         _with(Signal(least="-1000", most="1000", low="0", high="2000")),
         lead("II", [-990, -1010] * 4, 1000),
     ),
     _edf(
-        "BDF that is called EDF",
+        "BDF with the suffix of EDF",
         File((_24_BIT_SIGNAL,), _24_BITS, version=_BDF, reserved="24BIT"),
         lead("II", [100_000, -100_000] * 4, 1000),
     ),
-    _edf("EDF that is called BDF", _PLAIN, _II, suffix="bdf"),
+    _edf("EDF with the suffix of BDF", _PLAIN, _II, suffix="bdf"),
     _edf(
         "BDF", File((_24_BIT_SIGNAL,), _24_BITS, version=_BDF), lead("II", [100_000, -100_000] * 4, 1000), suffix="bdf"
     ),
     _edf(
-        "something else that is called EDF",
+        "another format with the suffix of EDF",
         replace(_PLAIN, version=b"RIFFWAVE"),
-        refusal="no EDF or BDF file: its first bytes are those of neither",
+        refusal="not an EDF or BDF file: its first bytes are those of neither",
     ),
     _edf(
         "EDF+ that says when its records begin",
@@ -195,46 +195,49 @@ CASES = [
         refusal="byte 800: data record 2 does not say when it begins",
     ),
     _edf(
-        "no ECGs beside those that are named so",
+        "signals of another type beside typed ECGs",
         File((Signal("EEG C3"), Signal("ECG I"), Signal("V5")), struct.pack("<24h", *range(24))),
         lead("I", [4, 5, 6, 7, 16, 17, 18, 19], 10_000),
         lead("V5", [8, 9, 10, 11, 20, 21, 22, 23], 10_000),
-        notes=("left out, as they are no ECGs: EEG C3",),
+        notes=("left out, because they are not ECG leads: EEG C3",),
     ),
     _edf(
-        "a signal that is chosen by its lead",
+        "a signal that is chosen by the name of its lead",
         File((Signal("ECG I"), Signal("ECG II")), struct.pack("<16h", *range(16))),
         lead("II", [4, 5, 6, 7, 12, 13, 14, 15], 10_000),
         wanted=("II",),
     ),
     _edf(
-        "breath and a trigger beside leads without a type",
+        "respiration and a trigger beside leads without a type",
         File(
             (Signal("V1"), Signal("Resp", "V"), Signal("Status", "Boolean"), Signal("Chest", "uV")),
             struct.pack("<32h", *range(32)),
         ),
         lead("V1", [0, 1, 2, 3, 16, 17, 18, 19], 10_000),
         lead("Chest", [12, 13, 14, 15, 28, 29, 30, 31], 10_000),
-        notes=("left out, as they are no ECGs: Resp, Status", "taken for leads, as nothing says what they are: Chest"),
+        notes=(
+            "left out, because they are not ECG leads: Resp, Status",
+            "read as leads, although their names are unknown: Chest",
+        ),
     ),
     _edf(
         "a file that is cut short",
         replace(_PLAIN, records=_STORED[:-3]),
         lead("II", [10, -10, 10, -10], 10_000),
-        notes=("the header tells of 2 data records, and the file has 1",),
+        notes=("the header announces 2 data records, and the file has 1",),
     ),
     _edf(
         "a number of records that was never filled in",
         replace(_PLAIN, count="-1", records=_STORED + b"\0\0\0"),
         _II,
-        notes=("the file ends with 3 bytes of a data record that is not whole, which are left out",),
+        notes=("the file ends with 3 bytes of an incomplete data record, which are left out",),
     ),
     _edf("an anonymised file", replace(_PLAIN, recording="Startdate X X X X"), _II, date=None),
-    _edf("a date that is none", replace(_PLAIN, recording="", date="00.00.00"), _II, date=None),
-    _edf("the last century", replace(_PLAIN, recording="", date="31.12.99"), _II, date="1999-12-31T10:00:00"),
+    _edf("an invalid date", replace(_PLAIN, recording="", date="00.00.00"), _II, date=None),
+    _edf("a date in the 20th century", replace(_PLAIN, recording="", date="31.12.99"), _II, date="1999-12-31T10:00:00"),
     _edf("no data", replace(_PLAIN, records=b""), refusal="has no samples: it holds no whole data record"),
     _edf(
-        "a duration of nothing",
+        "a duration of 0",
         replace(_PLAIN, duration="0"),
         refusal="byte 244: the duration of a data record must be above 0",
     ),
@@ -243,5 +246,5 @@ CASES = [
         {"x.edf": _PLAIN.content[:400]},
         refusal="its header is cut short: it has 400 of 512 bytes",
     ),
-    Case("an empty file", {"x.bdf": b""}, refusal="no EDF or BDF file: its first bytes are those of neither"),
+    Case("an empty file", {"x.bdf": b""}, refusal="not an EDF or BDF file: its first bytes are those of neither"),
 ]

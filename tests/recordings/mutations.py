@@ -1,4 +1,4 @@
-"""Files of the corpus, broken at random: what disks, cables, other programs and strangers make of them."""
+"""Files of the corpus, damaged at random as by disks, cables, other programs and attackers."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Every reader of recordings, held to the one way in which it may refuse a file.
+"""Every reader of recordings, as a function that fails on any error but a refusal.
 
 The property tests and the fuzzer try the same functions.
 """
@@ -21,7 +21,7 @@ _BETWEEN = b"\n\0\n"
 
 
 def try_files(files: dict[str, bytes], calibration: Calibration | None = None) -> Recording | None:
-    """Read files, the recording's own first: return what can be submitted, or None where it is refused."""
+    """Read files, the main file first: return the recording, or None if it is refused."""
     with tempfile.TemporaryDirectory() as directory:
         for name, content in files.items():
             (Path(directory) / name).write_bytes(content)
@@ -41,12 +41,12 @@ def _check(recording: Recording) -> None:
     assert [lead.name for lead in content.leads] == [lead.name for lead in recording.leads]
     for sent, lead in zip(content.leads, recording.leads, strict=True):
         np.testing.assert_array_equal(sent.signal, lead.signal)
-        # Their samples are 0, or they would have been refused.
+        # Decoding refuses missing samples that are not 0.
         assert sent.missing == lead.missing
 
 
 def seed_of(files: dict[str, bytes]) -> bytes:
-    """Return files as a reader of `READERS` takes them."""
+    """Return files as the input of a function in `READERS`."""
     main, *others = files.items()
     return _BETWEEN.join([main[1], *(content for _, content in others[:1])])
 

@@ -1,4 +1,4 @@
-"""Broken files of every format: a right reading, or a refusal with its reason; never a traceback."""
+"""Damaged files of every format are read, or refused with a reason; never is there a traceback."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Real files of every format, where they are at hand: beside another library, or another format of the same ECG."""
+"""Real files, if they are at hand, compared with another library or another format of the same ECG."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 import wfdb
 
 from ecg_client.recordings import read
-from tests.support.harness import RECORDINGS
+from tests.support.paths import RECORDINGS
 
 _TWELVE = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
 
@@ -20,7 +20,7 @@ def real(name: str) -> Path:
 
 
 @pytest.mark.parametrize("folder", ["", "mitdb", "nstdb", "ludb", "ptbxl"])
-def test_wfdb_records_are_what_the_library_of_physionet_reads(folder: str) -> None:
+def test_wfdb_records_are_read_as_by_the_package_wfdb(folder: str) -> None:
     headers = sorted(real(folder or "100.hea").parent.glob("*.hea") if not folder else real(folder).glob("*.hea"))
     for header in headers[:10]:
         record = str(header.with_suffix(""))
@@ -37,7 +37,7 @@ def test_wfdb_records_are_what_the_library_of_physionet_reads(folder: str) -> No
             np.testing.assert_array_equal(lead.signal, stored)
 
 
-def test_an_ishne_file_is_the_record_that_it_was_made_of() -> None:
+def test_an_ishne_file_equals_the_record_that_it_was_made_from() -> None:
     made, original = read(real("formats/ishne_made_from_mitdb100.ecg")), read(real("100.hea"))
     assert made.sampling_rate == original.sampling_rate
     for lead, same in zip(made.leads, original.leads, strict=True):

@@ -129,12 +129,12 @@ CASES = [
         ),
     ),
     Case(
-        "a segment that is not there",
+        "a segment whose header is missing",
         {"m.hea": b"m/2 2 250 5\na 3\nb 2\n", "a.hea": _SEGMENTS["a.hea"], "a.dat": _SEGMENTS["a.dat"]},
         refusal="its segment b is missing: b.hea belongs beside it",
     ),
     Case(
-        "segments of other gains",
+        "segments with different gains",
         {
             "m.hea": b"m/2 2 250 5\na 3\nb 2\n",
             **_SEGMENTS,
@@ -143,7 +143,7 @@ CASES = [
         refusal="II: its gain differs between segments: read them one by one",
     ),
     Case(
-        "several samples a frame, and a signal that is no ECG",
+        "several samples per frame, and a signal that is not an ECG",
         _record(
             "spf",
             "spf 2 250 3\nspf.dat 16x4 200/mV 16 0 10 0 0 II\nspf.dat 16 100/V 16 0 1 0 0 RESP\n",
@@ -151,7 +151,7 @@ CASES = [
         ),
         (lead("II", [10, -10, 10, -10, 10, -10, 0, -10, 20, -20, 20, -20], 200, ((6, 1),)),),
         1000,
-        notes=("left out, as they are no ECGs: RESP", "II: 1 missing samples became 0"),
+        notes=("left out, because they are not ECG leads: RESP", "II: 1 missing samples became 0"),
     ),
     Case(
         "leads of different rates",
@@ -161,10 +161,10 @@ CASES = [
             shorts(1, -1, 7, 2, -2, 8),
         ),
         (lead("II", [1, -1, 2, -2], 200), lead("V5", [7, 8], 200)),
-        notes=("its leads differ in their sampling rate, which is left out: II: 500 Hz, V5: 250 Hz",),
+        notes=("its leads have different sampling rates, so none is sent: II: 500 Hz, V5: 250 Hz",),
     ),
     Case(
-        "leads of different rates, one of which is chosen",
+        "leads of different rates, of which one is chosen",
         _record(
             "two",
             "two 2 250 2\ntwo.dat 16x2 200/mV 16 0 0 0 0 II\ntwo.dat 16 200/mV 16 0 0 0 0 V5\n",
@@ -175,7 +175,7 @@ CASES = [
         wanted=("V5",),
     ),
     Case(
-        "pressures and breath are no leads, by name or unit",
+        "signals that are not leads by their name or unit",
         _record(
             "icu",
             "icu 4 125 2\nicu.dat 16 200/mV 16 0 0 0 0 MCL1\nicu.dat 16 10/mmHg 16 0 0 0 0 ABP\n"
@@ -184,20 +184,20 @@ CASES = [
         ),
         (lead("MCL1", [5, -5], 200),),
         125,
-        notes=("left out, as they are no ECGs: ABP, PLETH, chest",),
+        notes=("left out, because they are not ECG leads: ABP, PLETH, chest",),
     ),
     Case(
-        "a pressure that is chosen all the same",
+        "a pressure that is chosen as a lead",
         _record("p", "p 1 125 2\np.dat 16 10/mmHg 16 0 0 0 0 ABP\n", shorts(5, -5)),
         (lead("ABP", [5, -5]),),
         125,
-        notes=("ABP: its unit is none of volts, so its gain is left out",),
+        notes=("ABP: its unit is not a unit of voltage, so its gain is left out",),
         wanted=("ABP",),
     ),
     Case(
         "a record without an ECG",
         _record("p", "p 1 125 2\np.dat 16 10/mmHg 16 0 0 0 0 ABP\n", shorts(5, -5)),
-        refusal="holds no ECG: ABP; to send a channel all the same, choose it as a lead",
+        refusal="has no ECG leads: ABP; to send a channel anyway, name it as a lead",
     ),
     Case(
         "a lead that does not exist",
@@ -225,36 +225,36 @@ CASES = [
             ),
             (lead("ECG lead 2", [10] * 3, 1000), lead("V1 h\u00f6her", [-10] * 3, 1000)),
             250,
-            notes=("taken for leads, as nothing says what they are: V1 h\u00f6her",),
+            notes=("read as leads, although their names are unknown: V1 h\u00f6her",),
         )
         for encoding in ("utf-8", "latin-1")
     ),
     Case(
-        "a date that is none",
+        "an invalid date",
         _record("d", "d 1 250 3 10:00:00 2006\nd.dat 16 200/mV 16 0 1 0 0 II\n", shorts(1, -1, 1)),
         (lead("II", [1, -1, 1], 200),),
         250,
-        notes=("its header's date is none, and left out",),
+        notes=("its header's date is invalid, so it is left out",),
     ),
     Case(
         "a day that does not exist",
         _record("d", "d 1 250 3 10:00:00 31/02/2020\nd.dat 16 200/mV 16 0 1 0 0 II\n", shorts(1, -1, 1)),
         (lead("II", [1, -1, 1], 200),),
         250,
-        notes=("its header's date is none, and left out",),
+        notes=("its header's date is invalid, so it is left out",),
     ),
     Case(
-        "a header of four words",
+        "a header without optional fields",
         _record("n", "n 1\nn.dat 16\n", shorts(1, -1, 1)),
         (lead("lead 1", [1, -1, 1]),),
         250,
         notes=(
-            "its header has no sampling rate: WFDB's default of 250 Hz holds",
+            "its header has no sampling rate: WFDB's default of 250 Hz applies",
             "lead 1: is not calibrated, so its gain is left out",
         ),
     ),
     Case(
-        "a header with comments, of a name with points, and no length",
+        "a header with comments and a file offset, a name with dots, and no length",
         {
             "x.1.hea": b"# written by hand\r\n\r\nx.1 1 360/1000(5)\r\n"
             b"x.1.dat 16+4 0.5(-2)/uV 12 0 0 0 0  lead  II \r\n# <age>: 70\r\n",
@@ -271,7 +271,7 @@ CASES = [
         notes=("short.dat is too short: it has 3 of 5 frames, which are read",),
     ),
     Case(
-        "a file that goes on",
+        "a file that is too long",
         _record("long", "long 1 250 2\nlong.dat 16 200/mV 16 0 0 0 0 II\n", shorts(1, -1, 1)),
         (lead("II", [1, -1], 200),),
         250,
@@ -282,7 +282,7 @@ CASES = [
         _record("up", "up 1 250 3\nup.dat 16 -200/mV 16 0 0 0 0 II\n", shorts(1, -1, 2)),
         (lead("II", [-1, 1, -2], 200),),
         250,
-        notes=("II: is stored upside down; its samples are negated",),
+        notes=("II: is stored upside down, so its samples are negated",),
     ),
     Case(
         "gzipped header and signals",
@@ -304,14 +304,14 @@ CASES = [
         250,
     ),
     Case(
-        "a channel whose file is gone",
+        "a channel whose file is missing",
         _record("g", "g 2 250 2\ng.dat 16 200/mV 16 0 0 0 0 I\ngone.dat 16 200/mV 16 0 0 0 0 vx\n", shorts(1, -1)),
         (lead("I", [1, -1], 200),),
         250,
-        notes=("left out, as their file is missing: vx",),
+        notes=("left out, because their file is missing: vx",),
     ),
     Case(
-        "a lead without a single sample",
+        "a lead with only missing samples",
         _record(
             "e",
             "e 2 250 2\ne.dat 16 200/mV 16 0 0 0 0 I\ne.dat 16 200/mV 16 0 0 0 0 II\n",
@@ -319,36 +319,37 @@ CASES = [
         ),
         (lead("I", [1, -1], 200),),
         250,
-        notes=("left out, as all of their samples are missing: II",),
+        notes=("left out, because all of their samples are missing: II",),
     ),
     Case(
-        "no signal file at all",
+        "no signal file",
         {"g.hea": b"g 1 250 2\ngone.dat 16 200/mV 16 0 0 0 0 I\n"},
         refusal="its signal file gone.dat is missing: it belongs beside the header",
     ),
-    Case("no header", {"g.hea": b"# nothing\n"}, refusal="no WFDB record: its first line describes none"),
+    Case("no header", {"g.hea": b"# nothing\n"}, refusal="not a WFDB record: its first line does not describe one"),
     Case(
         "too few signals",
         {"g.hea": b"g 2 250 2\ng.dat 16 200/mV 16 0 0 0 0 I\n"},
-        refusal="no WFDB record: describes 1 of 2 signals",
+        refusal="not a WFDB record: its header describes 1 of 2 signals",
     ),
     Case(
         "a signal that is not described",
         _record("g", "# by hand\ng 1 250 2\ng.dat sixteen\n", shorts(1)),
-        refusal="line 3: signal 1 is not described as WFDB does it",
+        refusal="line 3: signal 1 is not described in WFDB's format",
     ),
     Case(
-        "a format that nobody knows",
+        "an unknown format",
         _record("g", "g 1 250 2\ng.dat 17 200/mV 16 0 0 0 0 I\n", shorts(1, 2)),
-        refusal="g.dat is stored in WFDB format 17; read are 8, 16, 24, 32, 61, 80, 160, 212, 310, 311, 508, 516, 524",
+        refusal="g.dat is stored in WFDB format 17; the formats that can be read are "
+        "8, 16, 24, 32, 61, 80, 160, 212, 310, 311, 508, 516, 524",
     ),
     Case(
-        "a file of another folder",
+        "a file in another folder",
         {"g.hea": b"g 1 250 2\n../g.dat 16 200/mV 16 0 0 0 0 I\n"},
-        refusal="line 2: names a file in another folder: put the record's files into one",
+        refusal="line 2: names a file in another folder: put the record's files into one folder",
     ),
     Case(
-        "a gap beyond all measure",
+        "a gap that is far too long",
         {"m.hea": b"m/2 2 250\na 3\n~ 900000000\n", "a.hea": _SEGMENTS["a.hea"], "a.dat": _SEGMENTS["a.dat"]},
         refusal="has gaps that are far longer than the recording: read its segments one by one",
     ),
@@ -356,7 +357,7 @@ CASES = [
 
 
 def flac_cases() -> list[Case]:
-    """Return records whose signals are FLAC, which the page does not read."""
+    """Return records with FLAC signals, which the page does not read."""
     import io  # noqa: PLC0415
 
     import soundfile  # noqa: PLC0415

@@ -18,7 +18,8 @@ from local_stack import broker
 from local_stack.broker import free_port
 from local_stack.kafka import Distribution, KafkaCluster, Security
 from local_stack.kafka.configuration import properties
-from tests.support.harness import Process, eventually
+from tests.support.conditions import eventually
+from tests.support.process import Process
 
 # If set, every Apache Kafka that the tests start uses TLS, passwords, and the permissions of `contracts.acls`.
 SECURE = bool(os.environ.get("ECG_TEST_SECURE"))

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from tests.support.harness import ROOT
+from tests.support.paths import ROOT
 
 FILE = ROOT / "docker-compose.yml"
 # A variable stands for its default.

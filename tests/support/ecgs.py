@@ -1,10 +1,13 @@
 """ECGs that tests submit, and their insights."""
 
 import asyncio
+import itertools
+from typing import Any
 
 import httpx
 
-from tests.support.harness import NewPipeline, Pipeline, eventually
+from tests.support.conditions import eventually
+from tests.support.pipeline import NewPipeline, Pipeline
 
 LEADS = [{"name": "I", "signal": [1, -1, 1]}]
 EXPECTED = [{"name": "I", "number_of_zero_crossings": 2}]
@@ -22,6 +25,17 @@ async def submit(client: httpx.AsyncClient, count: int) -> list[str]:
 
     ids = await asyncio.gather(*(one() for _ in range(count)))
     return [ecg_id for ecg_id in ids if ecg_id is not None]
+
+
+async def insights(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, Any]]:
+    """Wait until an accepted ECG is processed, and return its leads' insights; any answer but 202 and 200 fails."""
+
+    async def probe() -> list[dict[str, Any]] | None:
+        response = await client.get(f"/ecgs/{ecg_id}/insights", headers={"prefer": "wait=10"})
+        assert response.status_code in (200, 202), f"{response.status_code}: {response.text}"
+        return list(response.json()["leads"]) if response.status_code == 200 else None
+
+    return await eventually(probe, interval=0.02, what=f"insights of {ecg_id}")
 
 
 async def insights_through_failover(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, object]]:
@@ -76,3 +90,11 @@ EXAMPLES = [
     ([5], 0),
     ([9223372036854775807, -9223372036854775808], 1),
 ]
+
+
+def crossings(signal: list[int]) -> int:
+    """Count zero crossings sample by sample, according to their definition."""
+    count = 0
+    for before, now in itertools.pairwise(signal):
+        count += (now == 0 and before != 0) or (now > 0 > before) or (now < 0 < before)
+    return count

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.harness import eventually
+from tests.support.conditions import eventually
 
 
 @dataclass

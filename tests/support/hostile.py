@@ -4,8 +4,9 @@ import asyncio
 
 import httpx
 
-from tests.support.harness import Pipeline, eventually
+from tests.support.conditions import eventually
 from tests.support.messages import reading_dead_letters
+from tests.support.pipeline import Pipeline
 
 
 async def dead_letters(target: Pipeline, count: int, of: set[tuple[str, str]] | None = None) -> list[dict[str, str]]:

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer
 
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
-from tests.support.harness import DEADLINE, Pipeline, eventually
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.pipeline import Pipeline
 
 
 def message(username: str, ecg_id: str | None = None, **fields: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
 from shared.messages import insights as insights_message
-from tests.support.harness import Pipeline, insights
+from tests.support.ecgs import insights
+from tests.support.pipeline import Pipeline
 
 ECG = {"leads": [{"name": "I", "signal": [1, -1]}]}
 

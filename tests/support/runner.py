@@ -4,7 +4,8 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-from tests.support.harness import DEADLINE, Process, eventually
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.process import Process
 
 
 def children(pid: int) -> list[int]:

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+from functools import cache
 from typing import Any
 
 import jsonschema_rs
@@ -23,7 +24,8 @@ from shared.errors import InvalidEcg
 from shared.messages.catalogue import catalogue
 from stream_agents.insights import INSIGHTS
 from tests.support.documented import answers, async_api, openapi, validator
-from tests.support.harness import ROOT, missing
+from tests.support.paths import ROOT
+from tests.support.tools import missing
 from tests.unit.strategies import ecgs
 
 # The official schemas of AsyncAPI, which are only published as an npm package.
@@ -135,6 +137,7 @@ def test_the_asyncapi_file_parses_to_the_document() -> None:
     assert yaml.safe_load((DIRECTORY / "asyncapi.yaml").read_text()) == async_api()
 
 
+@cache
 def payload(name: str) -> Draft202012Validator:
     return validator(async_api()["components"]["schemas"][name], async_api())
 

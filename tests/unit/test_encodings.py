@@ -16,8 +16,8 @@ from shared.encoding import packed, plain
 from shared.errors import InvalidEcg, UnknownEncoding
 from tests.unit.strategies import ecgs, same
 
-# Of three samples, the last of which is not 0.
-NO_RANGES: list[Any] = [
+# Invalid for three samples of which the last is not 0.
+INVALID_RANGES: list[Any] = [
     *(0, "0", {}, [0], [[0]], [[0, 1, 1]], [[0.0, 1]], [[True, 1]], [[0, 0]], [[-1, 1]], [[3, 1]]),
     *([[1, 2]], [[0, 4]], [[1, 1], [0, 1]], [[0, 2], [1, 1]], [[0, 1]] * 4, [[0, 2**63]]),
 ]
@@ -98,7 +98,7 @@ def test_any_json_decodes_or_raises_invalid_ecg(document: Any) -> None:
         ),
         *(
             ({"leads": [{"name": "I", "signal": [0, 0, 5], "missing": ranges}]}, "leads[0].missing")
-            for ranges in NO_RANGES
+            for ranges in INVALID_RANGES
         ),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_signal_of_anything_but_64_bit_integers_is_named_and_not_echoed(signal
         assert "999" not in str(caught.value)
 
 
-def test_missing_samples_go_along_packed_and_as_json() -> None:
+def test_missing_samples_are_encoded_packed_and_as_json() -> None:
     lead = {"name": "I", "signal": [0, 0, 5, 0], "missing": [[0, 2], [3, 1]]}
     ecg = plain.decode(orjson.dumps({**GOOD, "leads": [lead, {**lead, "missing": None}, {**lead, "missing": []}]}))
     assert [lead.missing for lead in ecg.leads] == [((0, 2), (3, 1)), (), ()]
@@ -157,8 +157,8 @@ def test_anything_but_a_json_object_is_refused(value: bytes) -> None:
         plain.decode(value)
 
 
-def test_nan_is_told_what_to_do_about() -> None:
-    with pytest.raises(InvalidEcg, match=r"^body: malformed JSON: it has no NaN: send 0 for a missing sample"):
+def test_the_refusal_of_nan_says_how_to_send_a_missing_sample() -> None:
+    with pytest.raises(InvalidEcg, match=r"^body: malformed JSON: NaN is not JSON: send 0 for a missing sample"):
         plain.decode(b'{"id": "e", "username": "u", "leads": [{"name": "I", "signal": [1, NaN]}]}')
 
 

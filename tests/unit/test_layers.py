@@ -66,7 +66,7 @@ WORKER_ROOMS: dict[str, set[str]] = {
         *("agent", "batch_report", "data_keys_service", "faust_fixes", "inbox", "insights", "metrics_exporter"),
         *("originals", "outcome_writer", "processing", "serving", "table"),
     },
-    "__main__": {"app", "insights"},
+    "__main__": {"app", "faust_fixes", "insights"},
 }
 
 # Names of files in several packages, and what they mean in all of them.

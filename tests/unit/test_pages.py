@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.settings import Settings
-from tests.support.harness import ROOT
+from tests.support.paths import ROOT
 
 PAGES = sorted([*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")

@@ -97,7 +97,7 @@ def test_a_good_record_of_either_encoding_becomes_its_insights() -> None:
     assert row_of(process(packed.encode(ecg), content_type=packed.CONTENT_TYPE.encode())) == expected
 
 
-def test_a_row_has_its_ecgs_label_sealed_if_the_submission_was() -> None:
+def test_the_label_in_a_row_is_sealed_if_the_submission_was() -> None:
     document = orjson.loads(message()) | {"label": "rest.edf"}
     assert row_of(process(orjson.dumps(document))).label == "rest.edf"
     key_id, record = KEYS.new("u", datetime(2026, 1, 1, tzinfo=UTC))
@@ -171,6 +171,14 @@ def test_an_ecg_without_any_insight_because_they_raise_is_rejected(error: BaseEx
     assert outcome.error_class == "ComputationError"
     assert outcome.reason == f"leads: an insight could not be computed ({type(error).__name__})"
     assert row_of(outcome).error == outcome.reason
+
+
+def test_an_ecg_without_insights_keeps_its_label() -> None:
+    labelled = orjson.dumps(orjson.loads(message()) | {"label": "rest.edf"})
+    outcome = process(labelled, insights=[wild(lambda _: fail(ArithmeticError()))])
+    assert isinstance(outcome, Rejected)
+    assert (row_of(outcome).label, row_of(outcome).leads) == ("rest.edf", [])
+    assert "rest.edf" not in outcome.reason
 
 
 def test_an_insight_that_raises_leaves_the_others_alone() -> None:

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ecg_client.batch import label_of
 from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, read
 from ecg_client.requests import encode
 from shared.ecg import Ecg
 from shared.encoding import plain
-from tests.support.harness import recordings
+from tests.support.paths import recordings
 from tests.unit.strategies import ecgs, same
 
 WHEN = datetime.datetime(2026, 11, 24, 10, 30)
@@ -85,7 +86,7 @@ def test_missing_samples_and_channels_of_a_record_are_told(tmp_path: Path) -> No
     header.write_text(header.read_text().replace("rec 2 ", "rec 3 ") + "gone.dat 16 200 16 0 0 0 0 vx\n")
     recording = read(record)
     assert samples(recording) == [("I", [0, 0, -5, 100]), EXPECTED[1]]
-    assert recording.notes == ("left out, as their file is missing: vx", "I: 1 missing samples became 0")
+    assert recording.notes == ("left out, because their file is missing: vx", "I: 1 missing samples became 0")
 
 
 def edf(signals: list[tuple[str, NDArray[Any], tuple[float, float]]], kind: str = "edf") -> "edfio.Edf | edfio.Bdf":
@@ -136,7 +137,7 @@ def test_leads_of_different_rates_have_none_in_common(tmp_path: Path) -> None:
     recording = read(tmp_path / "x.edf", Calibration(adc_gain=3))
     # Their unit is not a voltage either, so that the given gain is used.
     assert scales(recording) == (None, [3, 3])
-    assert recording.notes[-1] == "its leads differ in their sampling rate, which is left out: ECG: 4 Hz, ECG: 2 Hz"
+    assert recording.notes[-1] == "its leads have different sampling rates, so none is sent: ECG: 4 Hz, ECG: 2 Hz"
 
 
 def test_only_ecgs_of_an_edf_file_that_says_which_they_are_become_leads(tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_only_ecgs_of_an_edf_file_that_says_which_they_are_become_leads(tmp_path
     file.write(path)
     recording = read(path)
     assert samples(recording) == [(name, ONE.tolist()) for name in ("I", "II", "ECG 3", "ekg")]
-    assert recording.notes == ("left out, as they are no ECGs: EEG C3",)
+    assert recording.notes == ("left out, because they are not ECG leads: EEG C3",)
 
 
 def test_an_edf_file_that_is_cut_short_is_read_as_far_as_it_goes_and_told(tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_a_csv_file_has_a_column_for_each_lead(tmp_path: Path) -> None:
     )
     recording = read(path)
     assert samples(recording) == EXPECTED
-    assert recording.notes == ("left out, as it is a clock: time [s]; its sampling rate is 500 Hz",)
+    assert recording.notes == ("left out, because it is a clock: time [s]; its sampling rate is 500 Hz",)
     assert recording.sampling_rate == 500
     path.write_text("\ufeff9223372036854775807,1\n-9223372036854775808,-2\n", encoding="utf-8")
     assert samples(read(path)) == [("lead 1", [2**63 - 1, -(2**63)]), ("lead 2", [1, -2])]
@@ -190,11 +191,11 @@ def test_a_csv_file_has_a_column_for_each_lead(tmp_path: Path) -> None:
         (
             "I\n1,2,3\n",
             "line 1 names 1 columns, and line 2 has 3; if its commas are decimal marks, "
-            "separate columns by semicolons or tabs",
+            "separate columns with semicolons or tabs",
         ),
         ("I,II\n", "has no samples"),
         ("", "has no samples"),
-        ("I\n0.5\n", "I: must hold integers; fractions, as of millivolts, need their unit or a scale"),
+        ("I\n0.5\n", "I: must hold integers; fractions, such as millivolts, need a unit or a scale"),
         ("I\n1e30\n", "I: must hold integers of 64 bits"),
         (" ,II\n1,2\n", "leads[0].name: must be 1 to 128 printable characters"),
     ],
@@ -250,9 +251,9 @@ def test_numpy_arrays_are_leads_along_their_shorter_axis_or_by_name(tmp_path: Pa
 @pytest.mark.parametrize(
     ("array", "problem"),
     [
-        (np.zeros((2, 2, 2)), "must be an array of leads and samples, not of shape (2, 2, 2)"),
+        (np.zeros((2, 2, 2)), "must be an array of leads and samples, not an array of shape (2, 2, 2)"),
         (np.array([2**63], np.uint64), "lead 1: must hold integers of 64 bits"),
-        (np.array([0.5]), "lead 1: must hold integers; fractions, as of millivolts, need their unit or a scale"),
+        (np.array([0.5]), "lead 1: must hold integers; fractions, such as millivolts, need a unit or a scale"),
         (np.array(["1"]), "lead 1: must hold numbers"),
         (np.array([np.inf]), "lead 1: must hold integers of 64 bits"),
         (np.array([True]), "lead 1: must hold numbers"),
@@ -315,6 +316,23 @@ def test_real_recordings_are_about_zero() -> None:
         # In spite of their baselines, half of all samples are within 1000 units of zero (200 to 2000 units are 1 mV).
         assert all(np.median(np.abs(lead.signal)) < 1000 for lead in recording.leads)
     assert [lead.name for lead in read(recordings()[0]).leads] == ["MLII", "V5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("night 1.edf", "night 1.edf"),
+        ("x" * 300 + ".edf", "x" * 200),
+        ("d\u00e9rivation.edf", "d\u00e9rivation.edf"),
+        # How Python names a file whose name is not UTF-8.
+        ("d\udce9rivation.edf", "d\ufffdrivation.edf"),
+        ("two\nlines.edf", None),
+        (" ", None),
+    ],
+)
+def test_a_files_name_is_a_label_if_it_meets_the_schema(name: str, label: str | None) -> None:
+    assert label_of(name) == label
+    encode(Recording.of({"I": [1]}, label=label_of(name)))
 
 
 @given(ecgs)

@@ -19,7 +19,7 @@ def test_the_code_and_the_tests_of_a_safeguard_exist(guard: Safeguard) -> None:
     path = ROOT / guard.file
     assert guard.removed_from(path.read_text()) != path.read_text()
     for test in guard.tests:
-        file, _, name = test.partition("::")
+        file, *_, name = test.split("::")
         assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text()
 
 

@@ -15,7 +15,7 @@ from ingest_api.users import tokens
 from shared.kafka.clients import partition_for, producer_options
 from shared.settings import Settings
 from shared.worker_protocol.auth import InternalAuth
-from tests.support.harness import ROOT
+from tests.support.paths import ROOT
 
 
 @given(st.binary(min_size=1, max_size=50), st.integers(1, 50))

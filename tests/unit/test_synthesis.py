@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from local_stack.synthesis import synthesise
+from ecg_client.synthesis import synthesise
 
 LEADS = synthesise()
 

@@ -12,7 +12,7 @@ from contracts.acls import Role, acls, users
 from ecg_client import kafka
 from ecg_client.errors import ClientError
 from local_stack.certificates import Authority
-from shared.kafka.clients import client_options
+from shared.kafka.clients import METADATA_MAX_AGE_MS, client_options
 from shared.kafka.topics import Topics
 from shared.settings import Settings
 from stream_agents.faust_fixes.transport import credentials
@@ -25,12 +25,19 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority.make(tmp_path_factory.mktemp("authority"))
 
 
+PLAINTEXT = {
+    "bootstrap_servers": "127.0.0.1:9092",
+    "security_protocol": "PLAINTEXT",
+    "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+}
+
+
 def settings(**values: Any) -> Settings:
     return Settings(secret=SecretStr("x" * 32), **values)
 
 
 def test_the_default_protocol_is_plaintext() -> None:
-    assert client_options(settings()) == {"bootstrap_servers": "127.0.0.1:9092", "security_protocol": "PLAINTEXT"}
+    assert client_options(settings()) == PLAINTEXT
     assert credentials(settings()) is None
 
 
@@ -42,7 +49,7 @@ def test_every_client_gets_user_password_and_mechanism(protocol: Any, mechanism:
     context = options.pop("ssl_context", None)
     assert (context is not None) == (protocol == "SASL_SSL")
     assert options == {
-        "bootstrap_servers": "127.0.0.1:9092",
+        **PLAINTEXT,
         "security_protocol": protocol,
         "sasl_mechanism": mechanism,
         "sasl_plain_username": "ecg-gateway",
@@ -126,7 +133,7 @@ def test_empty_variables_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> No
     for name in Settings.model_fields:
         if name.startswith(("kafka_", "internal_")):
             monkeypatch.setenv(f"ECG_{name.upper()}", "")
-    assert client_options(settings()) == {"bootstrap_servers": "127.0.0.1:9092", "security_protocol": "PLAINTEXT"}
+    assert client_options(settings()) == PLAINTEXT
     assert settings().worker_url.startswith("http://")
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_agents.insights.zero_crossings import count_zero_crossings
-from tests.support.harness import crossings
+from tests.support.ecgs import crossings
 
 WIDTHS = {np.int8: 8, np.int16: 16, np.int32: 32, np.int64: 64}
 

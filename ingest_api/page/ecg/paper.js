@@ -142,7 +142,7 @@ function drawTrace(context, view, { start, end, zero, lead }, rate) {
   return points.length / 2;
 }
 
-/** Cover what was not recorded, so that the zeros there do not look like a signal. */
+/** Cover the missing samples, so that the zeros there do not look like a signal. */
 function drawMissing(context, view, { start, end, zero, lead }, rate) {
   context.fillStyle = MISSING;
   for (const [first, count] of lead.missing) {

@@ -1,27 +1,27 @@
-/** Bare numbers, as CSV files hold them, and the samples that they become. */
+/** Bare numbers of CSV files, and their conversion to samples. */
 
 import { rangesOf } from "./missing.js";
 import { UnreadableRecording, integers, rint } from "./recording.js";
 import { inAMillivolt } from "./units.js";
 
-// One nanovolt: far below what any electrode measures.
+// Per millivolt: a nanovolt is far below the noise of any electrode.
 const FINEST = 1e6;
-// Numbers were decimal before they were binary.
+// The decimals of a file are not exact as doubles.
 const RELATIVE = 1e-12;
 const TENS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
 
 /**
- * Return the channels that columns become. Numbers of a known unit are scaled by a power of ten that keeps all of their
- * decimals, down to a nanovolt.
- * @param {{name: string, values: Float64Array|BigInt64Array, whole: boolean, unit: string}[]} columns NaN is missing;
- *   `whole` columns hold integers
- * @param {string} unit of the numbers whose unit the file does not tell; empty for ADC units
+ * Return a channel for each column. Numbers with a known unit are scaled by a power of ten that keeps all their decimals,
+ * down to a nanovolt.
+ * @param {{name: string, values: Float64Array|BigInt64Array, whole: boolean, unit: string}[]} columns NaN is a missing
+ *   sample; `whole` columns hold integers
+ * @param {string} unit of numbers whose unit the file does not state; empty for ADC units
  */
 export function channelsOf(columns, unit, rate, notes) {
   const units = columns.map((column) => (inAMillivolt(column.unit) === null ? unit : column.unit));
   const decimals = new Map();
   for (const each of new Set(units.filter(Boolean))) {
-    const most = Math.max(...columns.map((column, i) => (units[i] === each ? decimalsOf(column, each) : 0)));
+    const most = columns.reduce((high, column, i) => Math.max(high, units[i] === each ? decimalsOf(column, each) : 0), 0);
     decimals.set(each, most);
     if (most) notes.push(`so that no decimals are lost, an ADC unit is 0.${"1".padStart(most, "0")} ${each}`);
   }
@@ -45,7 +45,7 @@ function channelOf({ name, values, unit: own }, unit, decimals, rate, notes) {
   return { ...channel, signal: integers(samples, name), missing };
 }
 
-/** Return how many decimals numbers have, at most as many as make a nanovolt. */
+/** Return the largest number of decimals of the numbers, at most down to a nanovolt. */
 function decimalsOf({ values, whole }, unit) {
   if (whole) return 0;
   const present = values.filter(Number.isFinite);
@@ -63,15 +63,16 @@ function areWhole(values) {
   return values.every((value) => Math.abs(value - rint(value)) <= RELATIVE * Math.abs(value));
 }
 
-/** Refuse what a scale makes of a signal if that is nothing. */
+/** Refuse a scale that leaves nothing of a signal. */
 function checkLeft(exact, samples, missing, name) {
-  const isMissing = new Set(missing.flatMap(([first, count]) => Array.from({ length: count }, (_, i) => first + i)));
-  const present = (values) => values.filter((_, i) => !isMissing.has(i));
+  const isMissing = new Uint8Array(exact.length);
+  for (const [first, count] of missing) isMissing.fill(1, first, first + count);
+  const present = (values) => values.filter((_, i) => !isMissing[i]);
   const [before, after] = [present(exact), present(samples)];
   if (!before.length || !before.every(Number.isFinite)) return;
   if (after.every((value) => value === after[0]) && before.some((value) => value !== before[0])) {
     throw new UnreadableRecording(
-      `${name}: the scale leaves nothing of the signal, as all of its samples would be equal: give another scale, or the unit`,
+      `${name}: the scale leaves nothing of the signal, because all samples would be equal: give another scale, or the unit`,
     );
   }
 }

@@ -2,15 +2,15 @@
 
 import { UnreadableRecording } from "./recording.js";
 
-// Signals shrink to a quarter, text to a tenth. What grows far beyond is made to fill the memory.
+// gzip shrinks signals to a quarter and text to a tenth. A file that grows far more is made to fill the memory.
 const MOST_GROWTH = 64;
 const LEAST_LIMIT = 1 << 20;
 
 /**
- * Return what a file holds, uncompressed where it is gzipped.
+ * Return the content of a file, unzipped if it is gzip.
  * @param {File} file
  * @returns {Promise<ArrayBuffer>}
- * @throws {UnreadableRecording} if it is broken gzip, or grows beyond all measure
+ * @throws {UnreadableRecording} if it is broken gzip, or unzips to far more than its size
  */
 export async function bytesOf(file) {
   const content = await file.arrayBuffer();
@@ -32,20 +32,20 @@ async function unzipped(content, name) {
       parts.push(value);
     }
   } catch {
-    throw new UnreadableRecording(`${name} is broken gzip, or of several parts: unzip it first`);
+    throw new UnreadableRecording(`${name} is broken gzip, or has several parts: unzip it first`);
   }
   if (size > limit) {
     reader.cancel().catch(() => {});
-    throw new UnreadableRecording(`${name} grows to more than ${MOST_GROWTH} times its size: unzip it first`);
+    throw new UnreadableRecording(`${name} unzips to more than ${MOST_GROWTH} times its size: unzip it first`);
   }
   return new Blob(parts).arrayBuffer();
 }
 
 /**
- * Return the text that bytes hold, and whether it is Latin-1, which UTF-8 is tried before.
+ * Return bytes as text, and true if it is Latin-1: UTF-8 is tried first.
  * @param {ArrayBuffer} content
  * @returns {[string, boolean]}
- * @throws {UnreadableRecording} if they hold no text
+ * @throws {UnreadableRecording} if the bytes are not text
  */
 export function textOf(content) {
   const bytes = new Uint8Array(content);
@@ -54,10 +54,10 @@ export function textOf(content) {
     try {
       return [new TextDecoder(wide, { fatal: true, ignoreBOM: true }).decode(bytes.subarray(2)), false];
     } catch {
-      throw new UnreadableRecording("is no text");
+      throw new UnreadableRecording("is not text");
     }
   }
-  if (bytes.includes(0)) throw new UnreadableRecording("is no text");
+  if (bytes.includes(0)) throw new UnreadableRecording("is not text");
   try {
     return [new TextDecoder("utf-8", { fatal: true }).decode(bytes), false];
   } catch {

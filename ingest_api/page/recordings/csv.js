@@ -10,7 +10,7 @@ import { columnsOf } from "./table_columns.js";
 import { layoutOf, writtenOf } from "./table_layout.js";
 import { preambleOf } from "./table_preamble.js";
 
-/** What the numbers of a CSV file are where it does not say: ADC units, or a unit of voltage. */
+/** The units of numbers whose unit a CSV file does not state. */
 export const UNITS = {
   adc: { label: "ADC units", unit: "" },
   uv: { label: "microvolts", unit: "uV" },
@@ -18,16 +18,16 @@ export const UNITS = {
 };
 
 /**
- * Read a table whose first line may name the leads, with their units. Columns may be separated by commas, semicolons,
- * tabs, bars or spaces, and numbers may have decimal commas. Columns of times are left out, and give the sampling rate;
- * so are numbers of samples. A value `nan` is missing.
+ * Read a table whose first line may name the leads and their units. Columns may be separated by commas, semicolons, tabs,
+ * bars or spaces, and numbers may have decimal commas. Clocks and sample numbers are left out; a clock gives the sampling
+ * rate. A value `nan` is a missing sample.
  * @param {ArrayBuffer} content the file
- * @param {"adc"|"uv"|"mv"} unit what its numbers are, where it does not say
- * @param {string[]} wanted the names of the columns to read; if empty, those of ECGs
+ * @param {"adc"|"uv"|"mv"} unit of numbers whose unit the file does not state
+ * @param {string[]} wanted the names of the columns to read; if empty, all that may be leads
  */
 export function readCsv(content, unit = "adc", wanted = []) {
   const [text, isLatin] = textOf(content);
-  const notes = isLatin ? ["is not UTF-8, and read as Latin-1"] : [];
+  const notes = isLatin ? ["is not UTF-8, so it is read as Latin-1"] : [];
   const lines = linesOf(text);
   const preamble = preambleOf(lines);
   if (preamble) return withPreamble(lines, preamble, UNITS[unit].unit, wanted, notes);
@@ -41,7 +41,7 @@ export function readCsv(content, unit = "adc", wanted = []) {
     notes.push(`${clock.note}${rate}`);
   }
   const left = columns.map((_, i) => i).filter((i) => clocks[i] === null);
-  if (!left.length) throw new UnreadableRecording("holds no ECG: all of its columns are clocks");
+  if (!left.length) throw new UnreadableRecording("has no ECG leads: all of its columns are clocks");
   const headings = left.map((i, k) => (layout.named ? layout.headings[i] : { name: `lead ${k + 1}`, unit: "" }));
   const chosen = choose(
     headings.map(({ name }) => name),

@@ -1,7 +1,7 @@
 /** Dates in ISO 8601. */
 
 /**
- * Return a date and time in ISO 8601, so many microseconds later, or null if it is none.
+ * Return a date and time plus microseconds in ISO 8601, or null if it is invalid.
  * @param {number} month from 1
  */
 export function isoOf(year, month, day, hours, minutes, seconds, microseconds = 0) {

@@ -8,16 +8,17 @@ import { gainOf } from "./units.js";
 
 // Onsets are decimal numbers that some recorders round.
 const TOLERANCE = 1e-3;
-// Gaps may be longer than the recording, but not without measure.
+// Gaps may be longer than the recording, but a broken onset must not fill the memory.
 const MOST_GROWTH = 64;
 const LEAST_LIMIT = 1 << 20;
 const MOST_ZERO = 2 ** 52;
 
 /**
- * Read an EDF, EDF+ or BDF file; zero becomes the digital value of zero volts. Where labels say which signals are ECGs
- * (`ECG II`, `EKG`), only these are leads; `ECG II` is lead II. Gaps between the data records are missing samples.
+ * Read an EDF, EDF+ or BDF file; the digital value of zero volts becomes 0. If labels say which signals are ECGs (`ECG II`,
+ * `EKG`), only these and usual names of leads are read; `ECG II` is lead II. Gaps between data records (EDF+D) are missing
+ * samples.
  * @param {ArrayBuffer} content the file
- * @param {string[]} wanted the labels of the signals to read; if empty, those of ECGs
+ * @param {string[]} wanted the labels of the signals to read; if empty, all that may be leads
  */
 export function readEdf(content, wanted = []) {
   const header = parseHeader(content);
@@ -27,9 +28,9 @@ export function readEdf(content, wanted = []) {
   if (!stored) throw new UnreadableRecording("has no samples: it holds no whole data record");
   const notes = [];
   if (stored !== header.records && header.records !== -1) {
-    notes.push(`the header tells of ${header.records} data records, and the file has ${stored}`);
+    notes.push(`the header announces ${header.records} data records, and the file has ${stored}`);
   } else if (rest) {
-    notes.push(`the file ends with ${rest} bytes of a data record that is not whole, which are left out`);
+    notes.push(`the file ends with ${rest} bytes of an incomplete data record, which are left out`);
   }
   const records = { view: new DataView(content, header.size), count: stored, bytes: recordBytes };
   const onsets = onsetsOf(header, content, records);
@@ -49,7 +50,7 @@ export function readEdf(content, wanted = []) {
   return recordingOf(channels, began(header, onsets[0] ?? 0), notes, { typed: true });
 }
 
-/** Return the seconds at which the data records begin, or nothing where the file does not say: it has no gaps. */
+/** Return the start of each data record in seconds; empty if the file has no annotations, and so no gaps. */
 function onsetsOf(header, content, records) {
   const timekeeping = header.signals.find(({ annotations }) => annotations);
   if (!timekeeping) return [];
@@ -88,14 +89,14 @@ function channelOf(signal, header, records, onsets, notes) {
   return { name: label, signal: values, gain, unit, rate, missing };
 }
 
-/** Return the sample with which each data record begins, and the gaps between them. */
+/** Return the position of the first sample of each data record, and the gaps between them. */
 function placesOf(count, perRecord, rate, onsets) {
   const starts = [];
   const missing = [];
   for (let i = 0; i < count; i++) {
     const end = i ? starts[i - 1] + perRecord : 0;
     let start = onsets.length ? rint((onsets[i] - onsets[0]) * rate) : end;
-    // What rounding moves by less than a sample is no gap.
+    // A shift of at most a sample is rounding, not a gap.
     if (Math.abs(start - end) <= Math.max(1, TOLERANCE * rate)) start = end;
     if (start < end) throw new UnreadableRecording(`data record ${i + 1} begins before the one before it ends`);
     if (start > end) missing.push([end, start - end]);

@@ -6,7 +6,7 @@ import { UnreadableRecording, rint } from "./recording.js";
 
 const HEADER_BYTES = 256;
 const BDF = "\xffBIOSEMI";
-// Name and width of what is said of every signal; each is there for all signals before the next.
+// The fields of a signal and their widths. The header has each field for all signals, then the next field.
 const FIELDS = [
   ["label", 16],
   ["transducer", 80],
@@ -26,27 +26,27 @@ const INTEGER = /^[+-]?[0-9]+$/;
 const DAY = /^([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})$/;
 const THREE = /^ ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})$/;
 const MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-const CENTURY = 85; // years from 85 on are of the last century
+const CENTURY = 85; // years from 85 on are in the 20th century
 const MOST_SIGNALS = 9999;
 
 /**
- * Return what the header of a file says; its first byte tells EDF from BDF:
+ * Parse the header of a file; its first byte distinguishes EDF from BDF:
  *
  * {size: number (bytes), width: number (bytes of a sample), signals: Signal[], recordSamples: number, records: number,
  *  duration: number (seconds), recording: string, start: [string, string]}
  *
  * Signal: {label, unit, least, most, low, high, samples, at (in samples of a data record), annotations: boolean}
  * @param {ArrayBuffer} content
- * @throws {UnreadableRecording} if it is none; the message names signal, field and byte
+ * @throws {UnreadableRecording} if it is not a header; the message names signal, field and byte
  */
 export function parseHeader(content) {
   const isBdf = latinOf(new Uint8Array(content, 0, Math.min(BDF.length, content.byteLength))) === BDF;
   if (!isBdf && textAt(content, 0, 8) !== "0") {
-    throw new UnreadableRecording("no EDF or BDF file: its first bytes are those of neither");
+    throw new UnreadableRecording("not an EDF or BDF file: its first bytes are those of neither");
   }
   const count = textAt(content, 252, 4);
   if (!INTEGER.test(count) || !(Number(count) >= 1 && Number(count) <= MOST_SIGNALS)) {
-    throw new UnreadableRecording("byte 252: the number of signals must be a number of 1 to 9999");
+    throw new UnreadableRecording("byte 252: the number of signals must be 1 to 9999");
   }
   const size = HEADER_BYTES * (1 + Number(count));
   if (content.byteLength < size) {
@@ -107,7 +107,7 @@ function parseSignal(content, signals, number, at) {
   };
 }
 
-/** Return a number, whose decimal mark may be a comma. */
+/** Return a number, which may have a decimal comma. */
 function numberAt(content, at, what) {
   const text = textAt(content, at, 8);
   const value = NUMBER.test(text) ? Number(text.replace(",", ".")) : Infinity;
@@ -115,7 +115,7 @@ function numberAt(content, at, what) {
   return value;
 }
 
-/** Return a field, UTF-8 or Latin-1; the standard has ASCII only. */
+/** Return a field. The standard allows ASCII only; recorders write UTF-8 and Latin-1. */
 function textAt(content, at, width, strip = true) {
   const length = Math.max(Math.min(width, content.byteLength - at), 0);
   const field = new Uint8Array(content, Math.min(at, content.byteLength), length);
@@ -130,7 +130,7 @@ function textAt(content, at, width, strip = true) {
   return strip ? text.replace(/^ +| +$/g, "") : text;
 }
 
-/** Return when the first sample was taken, in ISO 8601, given its seconds after the start; null if that is unknown. */
+/** Return the time of the first sample in ISO 8601, `onset` seconds after the start, or null if it is unknown. */
 export function began({ recording, start }, onset) {
   const [keyword, started = ""] = recording.split(" ");
   const [day, clock] = start.map((text) => THREE.exec(text)?.slice(1).map(Number));

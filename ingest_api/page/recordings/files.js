@@ -1,4 +1,4 @@
-/** Which recordings a choice of files holds, and what reads each. */
+/** The recordings among the chosen files, and the reader of each. */
 
 import { bytesOf, textOf } from "./content.js";
 import { readCsv } from "./csv.js";
@@ -9,12 +9,12 @@ import { filesNamedBy, readWfdb } from "./wfdb.js";
 
 const GZIP = /\.gz$/i;
 const HEADER = /\.hea(?:\.gz)?$/i;
-// Files of these names are recordings by themselves, also beside a header with the same stem.
+// Files with these names are recordings of their own, even beside a header with the same stem.
 const WHOLE = /\.(?:edf|bdf|csv|tsv|txt|npy|npz|json|dcm|xml|scp|ecg)(?:\.gz)?$/i;
 
 /**
- * Group files into recordings: a WFDB record is its header, the files that it names and other files with its stem, such
- * as annotations; the others are one each.
+ * Group files into recordings. A WFDB record consists of its header, the files that it names and other files with its
+ * stem, such as annotations; every other file is a recording.
  * @param {File[]} files
  * @returns {Promise<{name: string, files: File[]}[]>} the main file's name, and the files, that one first
  */
@@ -43,7 +43,7 @@ async function partsOf(header, files, seen) {
   try {
     names = filesNamedBy(await bytesOf(header));
   } catch {
-    return []; // what is wrong with it is told when it is read
+    return []; // reading the header will report the error
   }
   const named = files.filter((file) => names.includes(file.name.replace(GZIP, "")) && !seen.has(file));
   named.forEach((file) => seen.add(file));
@@ -56,15 +56,15 @@ async function partsOf(header, files, seen) {
 /**
  * Read a recording.
  * @param {{name: string, files: File[]}} chosen as `group` returns it
- * @param {{unit: string, samplingRate: number|null, leads?: string[]}} given the unit of the numbers of CSV files, the
- *   sampling rate of files that do not tell it, and the names of the leads to read, all if there are none
- * @throws {UnreadableRecording} if it cannot be read, or is no ECG that the pipeline takes
+ * @param {{unit: string, samplingRate: number|null, leads?: string[]}} given the unit of the numbers of CSV files and the
+ *   sampling rate for files that do not state them, and the names of the leads to read; if empty, all
+ * @throws {UnreadableRecording} if it cannot be read, or is not an ECG that the pipeline accepts
  */
 export async function read({ name, files }, { unit, samplingRate, leads = [] }) {
   const content = await bytesOf(files[0]);
   const recording = await readContent(name, content, files.slice(1), unit, leads);
   if (samplingRate !== null && ![null, samplingRate].includes(recording.samplingRate)) {
-    recording.notes.push("the sampling rate that was given is not used, as the file has its own");
+    recording.notes.push("the given sampling rate is not used, because the file states its own");
   }
   recording.samplingRate ??= samplingRate;
   return checked(recording);

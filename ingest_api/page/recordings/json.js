@@ -1,4 +1,4 @@
-/** JSON, as the gateway takes it. */
+/** JSON: a submission to the gateway. */
 
 import { labelOf } from "../submission.js";
 import { INT64_END, UnreadableRecording } from "./recording.js";
@@ -24,7 +24,8 @@ export function readJson(text) {
     if (announced !== null && announced !== signal.length) {
       throw new UnreadableRecording(`leads[${i}].number_of_samples: must be the signal's length, ${signal.length}`);
     }
-    return { name: lead.name, signal, adcGain: positive(lead.adc_gain, `leads[${i}].adc_gain`), missing: missingOf(lead.missing, signal, `leads[${i}].missing`) };
+    const adcGain = positive(lead.adc_gain, `leads[${i}].adc_gain`);
+    return { name: lead.name, signal, adcGain, missing: missingOf(lead.missing, signal, `leads[${i}].missing`) };
   });
   const label = document.label ?? null;
   if (label !== null && (typeof label !== "string" || labelOf(label) !== label)) {
@@ -46,14 +47,14 @@ function parse(text) {
   }
 }
 
-/** Return whether a sample is beyond what a double holds exactly. */
+/** Return true if a sample is too large to be exact as a double. */
 function isRounded(document) {
   return Boolean(
     document?.leads?.some?.((lead) => lead?.signal?.some?.((value) => typeof value === "number" && isRough(value))),
   );
 }
 
-/** Read such samples from their text, where the browser offers that. */
+/** Read such samples from their text, if the browser supports it. */
 function fromSource(_, value, context) {
   return typeof value === "number" && isRough(value) && /^-?\d+$/.test(context?.source ?? "")
     ? BigInt(context.source)

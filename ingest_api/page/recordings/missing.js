@@ -1,6 +1,6 @@
-/** Ranges of missing samples: `[first, count]` each, ascending and apart. */
+/** Ranges of missing samples: `[first, count]` each, ascending, with samples between them. */
 
-/** Return the ranges of samples for which `isMissing(i)` is true. */
+/** Return the ranges of the samples for which `isMissing(i)` is true. */
 export function rangesOf(length, isMissing) {
   const ranges = [];
   let first = -1;
@@ -15,7 +15,7 @@ export function rangesOf(length, isMissing) {
   return ranges;
 }
 
-/** Return ascending ranges with those that touch made one. */
+/** Return ascending ranges with adjacent ones merged. */
 export function joined(ranges) {
   const result = [];
   for (const [first, count] of ranges) {
@@ -26,7 +26,7 @@ export function joined(ranges) {
   return result;
 }
 
-/** Return how many samples are missing. */
+/** Return the number of missing samples. */
 export function countOf(ranges) {
   return ranges.reduce((sum, [, count]) => sum + count, 0);
 }

@@ -1,12 +1,12 @@
 /**
- * What every reader returns, as ecg_client/recordings does:
+ * The result of every reader, the same as in ecg_client/recordings:
  *
  * Recording: {date: string|null, samplingRate: number|null, leads: Lead[], notes: string[]}
  * Lead:      {name: string, signal: Float64Array|BigInt64Array, adcGain: number|null, missing: [number, number][]}
  *
- * Samples are integers in ADC units about the isoelectric line at zero, as BigInt64Array where one is beyond 2^53;
- * `samplingRate` is in hertz, `adcGain` in ADC units per millivolt; `missing` are ranges of samples that were not
- * recorded, first and count, and the samples there are 0.
+ * Samples are integers in ADC units with zero at the isoelectric line, in a BigInt64Array if one is beyond 2^53.
+ * `samplingRate` is in hertz, `adcGain` in ADC units per millivolt. `missing` holds the ranges of samples that were not
+ * recorded, first and count; the samples there are 0.
  */
 
 const CONTROL = /[\x00-\x1f\x7f]/;
@@ -15,10 +15,10 @@ const MAX_LEAD_NAME = 128;
 const MAX_SAMPLING_RATE = 1e6;
 export const INT64_END = 2 ** 63;
 
-/** The recording cannot be read, or is no ECG that the pipeline takes; the message says why, without any value. */
+/** The recording cannot be read, or is not an ECG that the pipeline accepts; the message says why, without any value. */
 export class UnreadableRecording extends Error {}
 
-/** Return a recording whose leads and sampling rate keep to the schema. */
+/** Return a recording whose leads and sampling rate meet the schema. */
 export function checked(recording) {
   const { leads, samplingRate } = recording;
   if (leads.length < 1 || leads.length > MAX_LEADS) {
@@ -43,17 +43,17 @@ export function checked(recording) {
   return recording;
 }
 
-/** Return finite floats as samples, without changing any. */
+/** Return floats as samples, with the same values. */
 export function integers(values, name) {
   for (const value of values) {
     if (!(value >= -INT64_END && value < INT64_END)) {
       throw new UnreadableRecording(`${name}: must hold integers of 64 bits`);
     }
     if (!Number.isInteger(value)) {
-      throw new UnreadableRecording(`${name}: must hold integers; fractions, as of millivolts, need their unit or a scale`);
+      throw new UnreadableRecording(`${name}: must hold integers; fractions, such as millivolts, need a unit or a scale`);
     }
   }
-  // -0 is written as 0, but is no integer of the other client's.
+  // -0 becomes 0, as in Python.
   return values.map((value) => value || 0);
 }
 

@@ -13,7 +13,7 @@ const CLOCK = /^(?:([0-9]{1,3}):)?([0-9]{1,4}):([0-9]{2})(?:[.,]([0-9]{1,9}))?$/
 const COMMENTS = /^(?:#|%|\/\/)/;
 export const WHITESPACE = " ";
 
-/** Return the lines of a text, whatever ends them, without their ends. */
+/** Return the lines of a text without their line breaks (LF, CR or CRLF). */
 export function linesOf(text) {
   const lines = text.split(/\r\n|\n|\r/);
   if (lines.at(-1) === "") lines.pop();
@@ -24,18 +24,18 @@ export function strip(text) {
   return text.replace(/^[ \t\f\v]+|[ \t\f\v]+$/g, "");
 }
 
-/** Return true for a line without cells, and for a comment. */
+/** Return true for an empty line or a comment. */
 export function isBlank(line) {
   const stripped = strip(line);
   return !stripped || COMMENTS.test(stripped);
 }
 
-/** Return a line of numbers without the comment at its end. */
+/** Return a line of numbers without a comment at its end. */
 export function withoutComment(line) {
   return line.split("#", 1)[0];
 }
 
-/** Return the cells of a line, without quotes and the space around them; a separator of null is a line of one cell. */
+/** Return the cells of a line, without quotes and surrounding space; without a separator the line is one cell. */
 export function split(line, separator) {
   if (separator === null) return [bare(line)];
   if (separator === WHITESPACE) {
@@ -71,27 +71,27 @@ function bare(text) {
   return cell;
 }
 
-/** Return a number whose decimal comma is a point; anything else as it is. */
+/** Return a number with its decimal comma replaced by a point, and any other text unchanged. */
 export function withPoint(cell) {
   return cell.replace(DECIMAL_COMMA, "$1.$2");
 }
 
-/** Return true for a number with a decimal point. */
+/** Return true for an integer or a number with a decimal point. */
 export function isPointed(cell) {
   return NUMBER.test(cell);
 }
 
-/** Return true for a number, whichever its decimal mark. */
+/** Return true for a number with either decimal mark. */
 export function isNumber(cell) {
   return NUMBER.test(cell) || DECIMAL_COMMA.test(cell);
 }
 
-/** Return true for a date with a time, and for a time of more than one number. */
+/** Return true for a date with a time, and for a time with colons. */
 export function isTime(cell) {
   return nanoseconds(cell) !== null;
 }
 
-/** Return the days and nanoseconds of a date and time, or of a time alone, or null if a cell is neither. */
+/** Return a date and time as days and nanoseconds, a time alone with 0 days, or null if the cell is neither. */
 export function nanoseconds(cell) {
   let found = DATE_TIME.exec(cell);
   if (found) return dated(found[1], found[2], found[3], found.slice(4, 8));
@@ -101,7 +101,7 @@ export function nanoseconds(cell) {
   return found && { days: 0, time: ofClock(found.slice(1)) };
 }
 
-/** Return a date and time in ISO 8601, with its zone if it has one, or null if a cell is none. */
+/** Return a date and time in ISO 8601, with its time zone if given, or null if the cell is not one. */
 export function isoDate(cell) {
   const found = DATE_TIME.exec(cell);
   if (!found || nanoseconds(cell) === null) return null;
@@ -113,14 +113,14 @@ export function isoDate(cell) {
   return `${year}-${two(month)}-${two(day)}T${two(hours)}:${minutes}:${seconds}${rest}${zoned}`;
 }
 
-/** Return how many digits of a second a time is written with. */
+/** Return the number of decimals of the seconds of a time. */
 export function digitsOfSecond(cell) {
   const found = DATE_TIME.exec(cell);
   if (found) return (found[7] ?? "").length;
   return ((CLOCK_DATE.exec(cell) ?? CLOCK.exec(cell))?.[4] ?? "").length;
 }
 
-/** Return the value of a number with a decimal point, NaN if it is missing. */
+/** Return the value of a number with a decimal point, or NaN. */
 export function valueOf(cell) {
   const lower = cell.toLowerCase();
   if (lower.includes("nan")) return NaN;

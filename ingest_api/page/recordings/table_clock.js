@@ -1,4 +1,4 @@
-/** Columns of a table that hold times or numbers of samples: no leads, but the source of the sampling rate. */
+/** Columns of a table with times or sample numbers: they are not leads, but times give the sampling rate. */
 
 import { isLeadName } from "./channels.js";
 import { rint } from "./recording.js";
@@ -22,9 +22,9 @@ const NAMES = [
 const TIME =
   /^(?:(?:elapsed|phone|sensor|device|local|unix|epoch|recording|relative|absolute|system|ecg)[ _-]*)*(?:time(?:[ _-]?stamps?)?|zeit(?:stempel)?|temps|tiempo|tempo|tijd|clock|date[ _-]?time|date|datum|t)(?![a-z]).*$/i;
 const COUNTER = /^(?:index|idx|#|nseq|sample[ _]?(?:number|index|no|nr|#)|unnamed: [0-9]+|counter)$/i;
-// Names of leads too, unless the column rises.
+// These may also be names of leads; a column that rises is a counter.
 const PERHAPS = /^(?:no|nr|n|row|samples?)?$/i;
-// Rates of ECGs: so far apart that a clock has one unit at most in which it gives one of them.
+// Sampling rates of ECGs. The range is narrow, so that at most one unit of a clock gives a rate within it.
 const LEAST_RATE = 40;
 const RATE_END = 20_000;
 const FEWEST_EVEN = 3;
@@ -42,58 +42,58 @@ export function isTimeUnit(unit) {
 }
 
 /**
- * Return what a column says as a clock, or null if it is none: {note: string, rate: number|null (Hz), deduced: string,
- * uncertainty: number}
+ * Return a column as a clock or a counter of samples, or null if it is neither: {note: string, rate: number|null (Hz),
+ * deduced: string, uncertainty: number}
  * @param {{name: string, unit: string}} heading
- * @param {string} written the heading as the notes show it
- * @param {{values: Float64Array|BigInt64Array, whole: boolean, resolution: number|null}} column its numbers, or
- *   nanoseconds since the first where `resolution` is given, the least step that times are written with
- * @param {boolean} others whether there are other columns
+ * @param {string} written the heading as text for a note
+ * @param {{values: Float64Array|BigInt64Array, whole: boolean, resolution: number|null}} column numbers; or nanoseconds
+ *   since the first, with `resolution`, the smallest step in which the times are written
+ * @param {boolean} others true if the table has other columns
  */
 export function clockOf({ name, unit }, written, column, others) {
   const shown = written || "a column without a name";
-  const told = `left out, as it is a clock: ${shown}`;
-  const uneven = none(`${told}; its steps are uneven, so no sampling rate is taken from it`);
+  const leftOut = `left out, because it is a clock: ${shown}`;
+  const uneven = none(`${leftOut}; its steps are uneven, so no sampling rate is taken from it`);
   const namedTime = TIME.test(name) || isTimeUnit(unit || name);
   const isTimes = column.resolution !== null;
   if (!isTimes) {
     if (!others || isLeadName(name)) return null;
-    if (!namedTime && COUNTER.test(name)) return none(`left out, as it counts samples: ${shown}`);
+    if (!namedTime && COUNTER.test(name)) return none(`left out, because it counts samples: ${shown}`);
     if (!column.whole && !column.values.every(Number.isFinite)) return namedTime ? uneven : null;
   }
   const line = lineOf(...(isTimes ? [column.values, column.resolution] : sinceFirst(column)));
   if (!isTimes && !namedTime) {
     const perhaps = PERHAPS.test(name);
     if (!line.rises || !(line.isEven || (perhaps && line.values.length > 1))) return null;
-    if (perhaps || line.steps.every((step) => step === 1)) return none(`left out, as it counts samples: ${shown}`);
+    if (perhaps || line.steps.every((step) => step === 1)) return none(`left out, because it counts samples: ${shown}`);
   }
   const [seconds, deduced] = isTimes ? [1e-9, ""] : unitOf(name, unit, line, namedTime);
-  if (line.values.length < FEWEST_EVEN) return none(`${told}; it has too few rows for a sampling rate`);
+  if (line.values.length < FEWEST_EVEN) return none(`${leftOut}; it has too few rows for a sampling rate`);
   if (!line.isEven || !line.rises) return uneven;
-  if (seconds === null) return none(`${told}; its unit is not known, so no sampling rate is taken from it`);
+  if (seconds === null) return none(`${leftOut}; its unit is unknown, so no sampling rate is taken from it`);
   const [rate, uncertainty] = rateOf(line, seconds);
-  if (rate === null) return none(`${told}; it is too coarse for a sampling rate`);
-  return { note: told, rate, deduced, uncertainty };
+  if (rate === null) return none(`${leftOut}; it is too coarse for a sampling rate`);
+  return { note: leftOut, rate, deduced, uncertainty };
 }
 
 function none(note) {
   return { note, rate: null, deduced: "", uncertainty: 0 };
 }
 
-/** Return what is asked of numbers less the first, given the least step that they are written with, and a double's. */
+/** Return the properties of numbers minus the first: are they even, equal, rising, and their mean step. */
 function lineOf(values, resolution, spacing = 0) {
   const steps = Float64Array.from({ length: values.length - 1 }, (_, i) => values[i + 1] - values[i]);
   const mean = values.at(-1) / (values.length - 1);
   const isEqual = steps.every((step) => Math.abs(step - steps[0]) <= Math.max(1e-6 * Math.abs(steps[0]), 2 * spacing));
-  // On a straight line, up to the resolution in which they are written.
+  // On a straight line, within the resolution in which they are written.
   const isNear = () => values.every((value, i) => Math.abs(value - i * mean) <= resolution);
   const isEven = values.length >= FEWEST_EVEN && (isEqual || (values.length >= FEWEST_ROUNDED && isNear()));
   return { values, resolution, spacing, steps, mean, isEqual, isEven, rises: steps.every((step) => step > 0) };
 }
 
-/** Return numbers less the first, the last decimal place in which they are written, and the spacing of doubles. */
+/** Return numbers minus the first, the smallest step in which they are written, and the spacing of doubles. */
 function sinceFirst({ values, whole }) {
-  // Differences of integers are exact beyond 2^53.
+  // As BigInt, differences are exact above 2^53.
   const since = Float64Array.from(values, (value) => Number(value - values[0]));
   if (whole) return [since, 1, 0];
   const spacing = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) * SPACING;
@@ -109,7 +109,7 @@ function areWritten(values, decimals) {
   });
 }
 
-/** Return the seconds of a clock's unit, and a note if only one unit gives the rate of an ECG. */
+/** Return the unit of a clock in seconds, and a note if it was deduced from the rates of ECGs. */
 function unitOf(name, unit, { values, mean }, namedTime) {
   const ending = name
     .toLowerCase()
@@ -126,15 +126,15 @@ function unitOf(name, unit, { values, mean }, namedTime) {
   });
   if (fitting.length !== 1) return [null, ""];
   const [[seconds, plural]] = fitting;
-  return [seconds, `, taken as ${plural}, as no other unit makes it the rate of an ECG`];
+  return [seconds, `, read as ${plural}: no other unit gives the rate of an ECG`];
 }
 
-/** Return the rate of a clock in Hz, rounded as far as the clock cannot tell, and its relative uncertainty. */
+/** Return the rate of a clock in Hz, rounded within its uncertainty, and that uncertainty, which is relative. */
 function rateOf({ values, resolution, spacing, mean, isEqual }, seconds) {
   const rate = 1 / (mean * seconds);
   let uncertainty = resolution / values.at(-1);
   if (isEqual) {
-    // Steps may be exact, or rounded and added up.
+    // Equal steps may be exact, or each the same rounded step.
     const rounded = resolution / mean;
     const whole = rint(rate);
     if (Math.abs(rate - whole) <= Math.max(1e-9, spacing / values.at(-1)) * rate) return [whole, uncertainty];

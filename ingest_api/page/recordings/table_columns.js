@@ -18,10 +18,13 @@ const HALF_DAY = 43_200e9;
 const DAY = 86_400e9;
 
 /**
- * Return the columns of the lines after those to skip, so many (`width`) if that is known: {values: Float64Array|BigInt64Array, whole: boolean} for
- * numbers, BigInt64Array where an integer is beyond 2^53, and {values: Float64Array, first: string} for times, in
- * nanoseconds since the first. Lines may end with a separator.
- * @throws {UnreadableRecording} if a cell is no number; the message names line and column
+ * Return the columns of a table: numbers as {values: Float64Array|BigInt64Array, whole: boolean}, in a BigInt64Array if an
+ * integer is beyond 2^53, and times as {values: Float64Array, first: string}, in nanoseconds since the first.
+ * @param {string|null} separator of cells, or null for one cell a line
+ * @param {"."|","} decimal the decimal mark
+ * @param {number} skip the number of lines before the numbers
+ * @param {number|null} width the number of columns, if known: lines may then end with a separator
+ * @throws {UnreadableRecording} if a cell is not a number; the message names line and column
  */
 export function columnsOf(lines, separator, decimal, skip, width = null) {
   let columns = null;
@@ -62,23 +65,23 @@ function take(column, cell, decimal, where) {
 function wrong(cell, decimal) {
   if (!cell) return "is empty: write nan where a sample is missing";
   if (isNumber(cell) || (cell.includes(",") && cell.includes("."))) {
-    return `must be a number with a decimal ${decimal === "," ? "comma" : "point"}, as those before`;
+    return `must be a number with a decimal ${decimal === "," ? "comma" : "point"}, like those before`;
   }
   return "must be a number";
 }
 
-/** Return the nanoseconds of a time since the midnight before the first. */
+/** Return a time in nanoseconds since the midnight before the first time. */
 function since(column, cell, where) {
   const found = nanoseconds(cell);
-  if (!found) throw new UnreadableRecording(`${where}: must be a time, as those before`);
+  if (!found) throw new UnreadableRecording(`${where}: must be a time, like those before`);
   column.day ??= found.days;
   let value = (found.days - column.day) * DAY + found.time;
-  // Times without a date begin anew at midnight.
+  // Times without a date start again at midnight.
   while (found.days === 0 && column.values.length && value < column.values.at(-1) - HALF_DAY) value += DAY;
   return value;
 }
 
-/** Return integers exactly, or null if one has more than 64 bits. */
+/** Return exact integers, or null if one has more than 64 bits. */
 function bigIntegers(cells) {
   const values = cells.map((cell) => BigInt(cell.replace("+", "")));
   return values.every((value) => BigInt.asIntN(64, value) === value) ? BigInt64Array.from(values) : null;

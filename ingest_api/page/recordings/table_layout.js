@@ -1,4 +1,4 @@
-/** How a table is laid out: where its numbers begin, what separates and names its columns. */
+/** The layout of a table: its first line of numbers, its separator, its decimal mark and its headings. */
 
 import { UnreadableRecording } from "./recording.js";
 import {
@@ -15,7 +15,7 @@ import {
 import { isTimeUnit } from "./table_clock.js";
 import { inAMillivolt } from "./units.js";
 
-// The layout is that of the first lines of numbers; lines before them are a header.
+// The layout is taken from the first lines of numbers; the lines before them are a header.
 const HEAD = 100;
 const MOST_BEFORE = 1000;
 const SEPARATORS = ["\t", ";", "|", ","];
@@ -25,7 +25,7 @@ const DAY = /[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2} [0-9]{1,2}:|:[0-9.]+ [0-9]{1,2
 const ZERO_BEFORE = /,0[0-9]|(?:^|[\n\r])[+-]0,/;
 const UNIT = /^(.*?)[ \t\f\v]*[[(]([^[\]()]*)[\])][ \t\f\v]*$/;
 const VOLTS = /^(.+?)(?:[ \t\f\v]*\/[ \t\f\v]*|[_, \t\f\v][ \t\f\v]*)([mu\u00b5\u03bcn]V)$/;
-// Units of other things that CSV files hold; brackets may hold anything else.
+// Units of other quantities in CSV files. Other text in brackets is part of the name.
 const OTHER_UNITS = new Set(
   (
     "mmhg kpa % bpm 1/min /min hz \u00b0c degc celsius l ml l/min ml/min g mg m/s2 m/s^2 ohm kohm us \u00b5s \u03bcs a.u. " +
@@ -37,8 +37,8 @@ const OTHER_UNITS = new Set(
  * Return the layout of a table: {separator: string|null (one cell a line), decimal: "."|",", skip: number (lines before
  * the numbers), headings: {name, unit}[], named: boolean}
  * @param {string[]} lines
- * @param {string} text the same
- * @throws {UnreadableRecording} if it has no numbers, or a comma may be a separator or a decimal mark
+ * @param {string} text the lines as one text
+ * @throws {UnreadableRecording} if it has no numbers, or its commas may be either separators or decimal marks
  */
 export function layoutOf(lines, text) {
   const before = lines.slice(0, MOST_BEFORE).map((line, i) => ({ number: i + 1, line }));
@@ -61,10 +61,11 @@ export function layoutOf(lines, text) {
   if (names !== null && names.length === width + 1 && !names.at(-1)) names = names.slice(0, -1);
   const layout = { separator, decimal, skip: first };
   if (names === null) {
-    return { ...layout, headings: Array.from({ length: width }, (_, i) => ({ name: `column ${i + 1}`, unit: "" })), named: false };
+    const headings = Array.from({ length: width }, (_, i) => ({ name: `column ${i + 1}`, unit: "" }));
+    return { ...layout, headings, named: false };
   }
   if (header && names.length !== width) {
-    const hint = separator === "," ? "; if its commas are decimal marks, separate columns by semicolons or tabs" : "";
+    const hint = separator === "," ? "; if its commas are decimal marks, separate columns with semicolons or tabs" : "";
     throw new UnreadableRecording(
       `line ${header.number} names ${names.length} columns, and line ${before[first].number} has ${width}${hint}`,
     );
@@ -74,12 +75,12 @@ export function layoutOf(lines, text) {
   return { ...layout, headings, named: true };
 }
 
-/** Return a heading as it is written. */
+/** Return a heading as text for a note. */
 export function writtenOf({ name, unit }) {
   return unit ? `${name} [${unit}]` : name;
 }
 
-/** Return true for a line of numbers, times and empty cells, whatever separates them. */
+/** Return true for a line of numbers, times and empty cells, with any separator. */
 function isData(line) {
   if ([...SEPARATORS, null].some((separator) => isTime(split(line, separator)[0]))) return true;
   const tokens = withoutComment(line).replace(/["']/g, " ").split(ANY_SEPARATOR).filter(Boolean);
@@ -99,7 +100,7 @@ function withoutNumbers(before) {
   return new UnreadableRecording(`line ${number}, column ${column}: must be a number`);
 }
 
-/** Return what separates cells, and the decimal mark. */
+/** Return the separator of cells and the decimal mark. */
 function separatorOf(data, header, at, text) {
   const [first] = data;
   let separator = SEPARATORS.find((mark) => split(first, mark).length > 1) ?? null;
@@ -116,14 +117,14 @@ function separatorOf(data, header, at, text) {
   return commaOf(rows, header ? split(header.line, ",").length : null, at, text);
 }
 
-/** Return whether commas separate integers, or are the decimal marks of one column. */
+/** Return the separator and the decimal mark of a table whose only marks are commas between digits. */
 function commaOf(rows, names, at, text) {
   const pairs = rows.every((row) => row.length === 2);
   const zeros = ZERO_BEFORE.test(text);
   if (pairs && (names === 1 || (names === null && zeros))) return [null, ","];
   if (zeros) {
     throw new UnreadableRecording(
-      `line ${at}: its commas may be decimal marks: separate columns by semicolons or tabs, or write decimal points`,
+      `line ${at}: its commas may be decimal marks: separate columns with semicolons or tabs, or write decimal points`,
     );
   }
   if (pairs && names === null && rows.every(([, cell]) => INTEGER.test(cell) && !/^[+-]/.test(cell))) {
@@ -134,7 +135,7 @@ function commaOf(rows, names, at, text) {
   return [",", "."];
 }
 
-/** Return the names in the comment just before the numbers, as NumPy writes them, or null. */
+/** Return the names in the comment above the numbers, as NumPy writes them, or null. */
 function commented(before, separator, width) {
   const comments = before.map(({ line }) => strip(line)).filter(Boolean);
   if (!comments.length || width === 1) return null;
@@ -142,7 +143,7 @@ function commented(before, separator, width) {
   return names.length === width && !names.some((name) => !name || isNumber(name)) ? names : null;
 }
 
-/** Return a column's name without the unit that it may end with. */
+/** Return the name and the unit of a column's heading. */
 function headingOf(cell) {
   let found = UNIT.exec(cell);
   if (found && isUnit(strip(found[2]))) return { name: found[1] || cell, unit: strip(found[2]) };
@@ -154,7 +155,7 @@ function isUnit(unit) {
   return inAMillivolt(unit) !== null || isTimeUnit(unit) || OTHER_UNITS.has(unit.toLowerCase());
 }
 
-/** Return headings with the units that the line after the names holds. */
+/** Return headings with the units of the line below the names. */
 function withUnits(headings, { number, line }, separator) {
   const units = split(line, separator).map((cell) => cell.replace(/^[[\]() ]+|[[\]() ]+$/g, ""));
   if (units.length !== headings.length || !units.every((unit) => !unit || isUnit(unit))) throw unexpectedText(number);

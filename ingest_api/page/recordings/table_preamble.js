@@ -1,4 +1,4 @@
-/** Preambles of CSV files: the Apple Watch's, in any language, and that of OpenSignals. */
+/** Preambles of tables: Apple Watch exports in any language, and OpenSignals text files. */
 
 import { UnreadableRecording } from "./recording.js";
 import { isoDate, strip } from "./table_cells.js";
@@ -13,10 +13,10 @@ const OPEN_SIGNALS = "# OpenSignals Text File Format";
 const END = "# EndOfHeader";
 
 /**
- * Return what the preamble of a file tells, or null if it has none that is known: {skip: number (lines before the
- * numbers), decimal, separator, names: string[], positions: number[] (of the columns that are read), unit, rate (Hz),
- * date: string|null, sensors: string[], width: number}
- * @throws {UnreadableRecording} if it is one, and broken
+ * Return the preamble of a file, or null if it has no known one: {skip: number (lines before the numbers), decimal,
+ * separator, names: string[], positions: number[] (of the columns to read), unit, rate (Hz), date: string|null, sensors:
+ * string[], width: number}
+ * @throws {UnreadableRecording} if the preamble is broken
  */
 export function preambleOf(lines) {
   const head = lines.slice(0, MOST_LINES);
@@ -24,8 +24,8 @@ export function preambleOf(lines) {
 }
 
 /**
- * Return what lines of keys and values tell; name and birth date of the patient are among them, and passed over. Keys
- * are in the user's language, so that values tell which is which: hertz, a unit of volts, a date with its time.
+ * Return the preamble of keys and values; the patient's name and birth date among them are skipped. Keys are in the user's
+ * language, so the values are recognised by their form: hertz, a unit of voltage, a date with a time.
  */
 function appleWatch(lines) {
   const data = lines.findIndex((line) => strip(line) && !/[^-+0-9.,eE \t\f\v"]/.test(line));
@@ -59,14 +59,14 @@ function openSignals(lines) {
   try {
     devices = JSON.parse((lines[1] ?? "").replace(/^[# ]+/, ""));
   } catch {
-    // told below
+    // refused below
   }
   const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
   if (end < 0 || !isObject(devices) || !Object.keys(devices).length) {
-    throw new UnreadableRecording("line 2: the header of OpenSignals must describe its devices, and end");
+    throw new UnreadableRecording("line 2: the OpenSignals header must describe a device, and end with # EndOfHeader");
   }
   if (Object.keys(devices).length > 1) {
-    throw new UnreadableRecording("line 2: is of several devices; read are the files of one");
+    throw new UnreadableRecording("line 2: the recording is of several devices: export each into a file of its own");
   }
   const [device] = Object.values(devices);
   const strings = (key) =>
@@ -74,7 +74,7 @@ function openSignals(lines) {
   const labels = strings("label");
   const rate = isObject(device) ? device["sampling rate"] : null;
   if (!labels.length || typeof rate !== "number" || !(rate > 0)) {
-    throw new UnreadableRecording("line 2: the header of OpenSignals must tell labels and the sampling rate");
+    throw new UnreadableRecording("line 2: the OpenSignals header must state labels and the sampling rate");
   }
   const data = lines.slice(end + 1).find((line) => strip(line)) ?? "";
   const width = data.replace(/\t+$/, "").split("\t").length;

@@ -1,6 +1,6 @@
-/** Units of voltage, as the headers of files write them. */
+/** Units of voltage, as files spell them. */
 
-// How many of the unit are in a millivolt; micro is written with either letter. `MV` may be meant as milli or as mega.
+// Units per millivolt. Micro is spelled with either letter; `MV` is left out, because it may mean milli or mega.
 const IN_A_MILLIVOLT = new Map([
   ["V", 1e-3],
   ["mV", 1],
@@ -23,15 +23,15 @@ const WORDS = new Map([
   ["microvolt", 1e3],
   ["nanovolt", 1e6],
 ]);
-// What stands for a voltage that nobody has calibrated.
+// Spellings for numbers of an ADC that is not calibrated.
 const UNCALIBRATED = new Set(["", "nu", "adu", "adc", "adcunits", "raw", "counts", "count", "digits", "digital", "lsb"]);
 
-/** Return how many of a unit are in a millivolt, or null if it is no unit of voltage. */
+/** Return the number of units per millivolt, or null if it is not a unit of voltage. */
 export function inAMillivolt(unit) {
   return IN_A_MILLIVOLT.get(unit) ?? WORDS.get(unit.toLowerCase().replace(/volts$/, "volt")) ?? null;
 }
 
-/** Return the ADC units of one millivolt, given those of one `unit`, with their sign, or null if there is no gain. */
+/** Return the signed number of ADC units per millivolt, given the number per `unit`, or null if there is no gain. */
 export function gainOf(units, unit) {
   const factor = inAMillivolt(unit);
   if (factor === null) return null;
@@ -39,7 +39,7 @@ export function gainOf(units, unit) {
   return gain !== 0 && Number.isFinite(gain) ? gain : null;
 }
 
-/** Return true for the unit of something that is no voltage, such as `mmHg`. */
+/** Return true for a unit of something other than voltage, such as `mmHg`. */
 export function isOther(unit) {
   return inAMillivolt(unit) === null && !UNCALIBRATED.has(unit.toLowerCase().replaceAll(" ", ""));
 }

@@ -1,4 +1,4 @@
-/** WFDB, PhysioNet's format: a header and its signal files, or the headers of its segments. */
+/** WFDB, PhysioNet's format: a header with signal files or with segments. */
 
 import { choose, recordingOf } from "./channels.js";
 import { joined, rangesOf } from "./missing.js";
@@ -8,7 +8,7 @@ import { parseHeader } from "./wfdb_header.js";
 import { DIFFERENCES, FLAC, FORMATS } from "./wfdb_samples.js";
 
 const ABSENT = "~";
-// Gaps may be longer than the recording, but not without measure.
+// Gaps may be longer than the recording, but a broken length must not fill the memory.
 const MOST_GROWTH = 64;
 const LEAST_LIMIT = 1 << 20;
 
@@ -24,11 +24,11 @@ export function filesNamedBy(content) {
 }
 
 /**
- * Read a record and subtract each signal's baseline. Signals whose file is missing are left out. Samples that are marked
- * as missing, and gaps between segments, are missing in the leads.
+ * Read a record and subtract each signal's baseline. Signals whose file is missing are left out. Samples marked as missing
+ * and gaps between segments are missing samples of the leads.
  * @param {ArrayBuffer} content the header
  * @param {Map<string, ArrayBuffer>} files the other files by name
- * @param {string[]} wanted the names of the signals to read; if empty, those of ECGs
+ * @param {string[]} wanted the names of the signals to read; if empty, all that may be leads
  */
 export function readWfdb(content, files, wanted = []) {
   const header = parseHeader(content);
@@ -61,13 +61,13 @@ function channelOf({ signal, samples, missing }, rate, notes) {
 
 function readSignals(signals, length, files, notes) {
   const names = [...new Set(signals.map(({ file }) => file))];
-  if (!names.length) throw new UnreadableRecording("no WFDB record: describes no signals");
+  if (!names.length) throw new UnreadableRecording("not a WFDB record: its header describes no signals");
   const present = names.filter((name) => files.has(name));
   if (!present.length) {
     throw new UnreadableRecording(`its signal file ${names[0]} is missing: it belongs beside the header`);
   }
   const absent = signals.filter(({ file }) => !files.has(file)).map(({ name }) => name);
-  if (absent.length) notes.push(`left out, as their file is missing: ${absent.join(", ")}`);
+  if (absent.length) notes.push(`left out, because their file is missing: ${absent.join(", ")}`);
   const decoded = new Map();
   for (const name of present) {
     const group = signals.filter(({ file }) => file === name);
@@ -76,11 +76,11 @@ function readSignals(signals, length, files, notes) {
   return signals.filter((signal) => decoded.has(signal)).map((signal) => decoded.get(signal));
 }
 
-/** Return the signals of one file, in which they are interleaved frame by frame. */
+/** Return the signals of a file, which stores them frame by frame. */
 function readFile(signals, content, length, notes) {
   const [{ file, code, offset }] = signals;
   if (signals.some((signal) => signal.code !== code || signal.offset !== offset)) {
-    throw new UnreadableRecording(`${file} has signals of several formats`);
+    throw new UnreadableRecording(`${file} has signals of several formats, which WFDB does not allow`);
   }
   if (FLAC.includes(code)) {
     throw new UnreadableRecording(`${file} is stored in WFDB format ${code} (FLAC), which only the command ecg reads`);
@@ -88,7 +88,7 @@ function readFile(signals, content, length, notes) {
   const format = FORMATS.get(code);
   if (!format) {
     const known = [...FORMATS.keys(), ...FLAC].join(", ");
-    throw new UnreadableRecording(`${file} is stored in WFDB format ${code}; read are ${known}`);
+    throw new UnreadableRecording(`${file} is stored in WFDB format ${code}; the formats that can be read are ${known}`);
   }
   const width = signals.reduce((sum, { perFrame }) => sum + perFrame, 0);
   const bytes = Math.max(content.byteLength - offset, 0);
@@ -117,7 +117,7 @@ function stretchOf(signal, values, marker) {
     let sum = signal.initial;
     for (let i = 0; i < values.length; i++) values[i] = sum += values[i];
   }
-  // Stored so many frames late: the end is not in the file.
+  // The signal is stored `skew` frames late, so its end is not in the file.
   const shift = Math.min(signal.skew * signal.perFrame, values.length);
   const end = values.length - shift;
   if (shift) values.copyWithin(0, shift);
@@ -127,7 +127,7 @@ function stretchOf(signal, values, marker) {
   return { signal, samples: values, missing };
 }
 
-/** Return the signals of a record of several segments, one after the other; what a segment lacks is missing. */
+/** Return the signals of a record with segments, joined; signals that a segment lacks are missing samples. */
 function readSegments(header, files, notes) {
   const parts = header.segments.map((segment) => {
     const content = segment.name === null ? null : files.get(`${segment.name}.hea`);

@@ -1,10 +1,10 @@
-/** Headers of WFDB records (WFDB manual, header(5)): UTF-8 or Latin-1, and few fields are required. */
+/** Headers of WFDB records (WFDB manual, header(5)), in UTF-8 or Latin-1; most fields are optional. */
 
 import { textOf } from "./content.js";
 import { isoOf } from "./dates.js";
 import { UnreadableRecording } from "./recording.js";
 
-// What holds where a header does not say.
+// Defaults of the format.
 const RATE = 250;
 const UNIT = "mV";
 const NUMBER = "[+-]?(?:[0-9]+\\.?[0-9]*|\\.[0-9]+)(?:[eE][+-]?[0-9]+)?";
@@ -19,14 +19,14 @@ const INTEGER = /^[+-]?[0-9]+$/;
 const MOST_DIGITS = 15;
 
 /**
- * Return what a header says:
+ * Parse a header:
  *
  * {rate: number (frames per second), length: number|null (frames), date: string|null, signals: Signal[],
  *  segments: {name: string|null (a gap), length: number}[], notes: string[]}
  *
  * Signal: {name, file, code, perFrame, skew, offset, gain: number|null, baseline, unit, initial}
  * @param {ArrayBuffer} content
- * @throws {UnreadableRecording} if it is none; the message names the line
+ * @throws {UnreadableRecording} if it is not a header; the message names the line
  */
 export function parseHeader(content) {
   const [text] = textOf(content);
@@ -35,21 +35,21 @@ export function parseHeader(content) {
     .map((line, i) => ({ at: i + 1, line: strip(line) }))
     .filter(({ line }) => line && !line.startsWith("#"));
   const found = lines.length ? RECORD.exec(lines[0].line) : null;
-  if (!found) throw new UnreadableRecording("no WFDB record: its first line describes none");
+  if (!found) throw new UnreadableRecording("not a WFDB record: its first line does not describe one");
   const [, , segments, count, rate, length, time, date] = found;
   const { at } = lines[0];
   const notes = [];
-  if (rate === undefined) notes.push(`its header has no sampling rate: WFDB's default of ${RATE} Hz holds`);
+  if (rate === undefined) notes.push(`its header has no sampling rate: WFDB's default of ${RATE} Hz applies`);
   const perSecond = rate === undefined ? RATE : Number(rate);
   if (!(perSecond > 0 && perSecond < Infinity)) {
     throw new UnreadableRecording(`line ${at}: its sampling rate must be a number above 0`);
   }
   const began = isoDate(date, time);
-  if (date !== undefined && began === null) notes.push("its header's date is none, and left out");
+  if (date !== undefined && began === null) notes.push("its header's date is invalid, so it is left out");
   const expected = integer(segments ?? count, at);
   if (lines.length <= expected) {
     const kind = segments === undefined ? "signals" : "segments";
-    throw new UnreadableRecording(`no WFDB record: describes ${lines.length - 1} of ${expected} ${kind}`);
+    throw new UnreadableRecording(`not a WFDB record: its header describes ${lines.length - 1} of ${expected} ${kind}`);
   }
   const described = lines.slice(1, 1 + expected);
   const frames = length === undefined ? 0 : integer(length, at);
@@ -68,7 +68,7 @@ function parseSignal(line, number, at) {
   const stored = STORED.exec(code);
   const scale = gain ? SCALE.exec(gain) : null;
   if (!stored || (gain && !scale) || [zero, initial].some((field) => field && !INTEGER.test(field))) {
-    throw new UnreadableRecording(`line ${at}: signal ${number} is not described as WFDB does it`);
+    throw new UnreadableRecording(`line ${at}: signal ${number} is not described in WFDB's format`);
   }
   const units = Number(scale?.[1] ?? 0);
   return {
@@ -85,7 +85,7 @@ function parseSignal(line, number, at) {
   };
 }
 
-/** Return so many fields at most, the last with whatever spaces it holds. */
+/** Split a line at spaces into at most `most` fields; the last keeps its spaces. */
 function splitAtMost(line, most) {
   const fields = [];
   let rest = line;
@@ -101,14 +101,14 @@ function splitAtMost(line, most) {
 function parseSegment(line, at) {
   const fields = line.split(/[ \t\f\v]+/);
   if (fields.length !== 2 || !/^[0-9]+$/.test(fields[1])) {
-    throw new UnreadableRecording(`line ${at}: must have the name of a segment, and its length`);
+    throw new UnreadableRecording(`line ${at}: must hold the name of a segment and its length`);
   }
   return { name: fields[0] === "~" ? null : fileName(fields[0], at), length: integer(fields[1], at) };
 }
 
 function fileName(name, at) {
   if (name.includes("/") || name.includes("\\") || name === "..") {
-    throw new UnreadableRecording(`line ${at}: names a file in another folder: put the record's files into one`);
+    throw new UnreadableRecording(`line ${at}: names a file in another folder: put the record's files into one folder`);
   }
   return name;
 }
@@ -118,7 +118,7 @@ function integer(digits, at) {
   return Number(digits) || 0;
 }
 
-/** Return date and time of a header (DD/MM/YYYY, HH:MM:SS) in ISO 8601, or null if they are none. */
+/** Return the date and time of a header (DD/MM/YYYY, HH:MM:SS) in ISO 8601, or null if they are invalid. */
 function isoDate(date, time) {
   const day = /^([0-9]{1,2})\/([0-9]{1,2})\/([0-9]{4})$/.exec(date ?? "");
   const clock = /^(?:([0-9]{1,2}):)?(?:([0-9]{1,2}):)?([0-9]{1,2})(?:\.([0-9]{1,6}))?$/.exec(time ?? "");

@@ -1,6 +1,6 @@
 /** Samples in the storage formats of WFDB (WFDB manual, signal(5)). */
 
-// What reads one sample of a format from bytes, how many samples so many bytes hold, and the marker of a missing one.
+// For each format: the number of samples in a number of bytes, the marker of a missing sample, and a reader of a sample.
 export const FORMATS = new Map([
   ["8", { samplesIn: whole(1), missing: null, read: (view, i) => view.getInt8(i) }],
   ["16", { samplesIn: whole(2), missing: -(2 ** 15), read: (view, i) => view.getInt16(i * 2, true) }],
@@ -26,7 +26,7 @@ export const FORMATS = new Map([
   ],
   ["311", { samplesIn: (size) => Math.floor(size / 4) * 3 + [0, 0, 1, 2][size % 4], missing: -(2 ** 9), read: read311 }],
 ]);
-/** FLAC, which browsers decode to floats of another rate. */
+/** FLAC, which browsers decode to floats and resample. */
 export const FLAC = ["508", "516", "524"];
 export const DIFFERENCES = "8";
 

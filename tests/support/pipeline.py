@@ -2,137 +2,37 @@
 
 import asyncio
 import contextlib
-import itertools
-import os
 import secrets
 import signal
-import subprocess
+import ssl
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 
 from contracts import acls
 from contracts.acls import Role
 from local_stack.broker import free_port
-from local_stack.lifetime import dies_with_parent
 from shared.kafka import topics
 from shared.kafka.clients import client_options
+from shared.security.tls import client_context
 from shared.settings import Settings
 from tests.support import documented
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.process import Process
 
 if TYPE_CHECKING:
     from tests.support.brokers import Broker
 
-ROOT = Path(__file__).parents[2]
 ADMIN_TOKEN = secrets.token_hex(32)
 SECRET = "test-secret-0123456789-0123456789"
-# Seconds until a test gives up on an event. Most take a second or two, and many times as long at a load of 30.
-DEADLINE = 120.0
-# Real recordings, which are not a part of the project; the variable names another folder.
-RECORDINGS = Path(os.environ.get("ECG_TEST_RECORDINGS") or ROOT.parent / "shared" / "data")
-
-T = TypeVar("T")
-
-
-async def eventually(
-    probe: Callable[[], Awaitable[T | None]], timeout: float = DEADLINE, interval: float = 0.05, what: str = "it"
-) -> T:
-    """Call the probe again and again until its result is not None, and return it; fail after the timeout (seconds)."""
-    deadline = asyncio.get_running_loop().time() + timeout
-    while asyncio.get_running_loop().time() < deadline:
-        if (result := await probe()) is not None:
-            return result
-        await asyncio.sleep(interval)
-    raise AssertionError(f"{what} did not happen within {timeout} s")
-
-
-def missing(what: str) -> NoReturn:
-    """Skip the test because a tool is missing; fail in CI, which has all tools."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
-
-
-def recordings() -> list[Path]:
-    """Return the paths of the real recordings; skip the test if they are missing."""
-    if not RECORDINGS.exists():
-        pytest.skip(f"no recordings in {RECORDINGS}")
-    return [RECORDINGS / name for name in ("100", "s0010_re", "test01_00s")]
-
-
-def as_a_child() -> Callable[[], None]:
-    """Return a `preexec_fn` for a process that a test starts.
-
-    The process dies with the one that runs the tests, and does not ignore SIGINT: tests that run in the background or
-    with `nohup` ignore it, and children would inherit that. As with `dies_with_parent`, call it in the main thread.
-    """
-    die = dies_with_parent()
-
-    def prepare() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        die()
-
-    return prepare
-
-
-@dataclass
-class Process:
-    """A child process that writes its output to a file."""
-
-    name: str
-    argv: list[str]
-    env: dict[str, str]
-    log: Path
-    popen: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.popen = subprocess.Popen(
-                self.argv,
-                env={**os.environ, **self.env},
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=as_a_child(),  # noqa: PLW1509 - as in `dies_with_parent`, it takes no lock
-            )
-
-    @property
-    def running(self) -> subprocess.Popen[bytes]:
-        assert self.popen is not None, f"{self.name} was not started"
-        return self.popen
-
-    def signal(self, number: int) -> None:
-        self.running.send_signal(number)
-
-    def pause(self) -> None:
-        self.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self.signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        self.running.kill()
-        self.running.wait()
-
-    def stop(self, timeout: float = 15.0) -> int:
-        """Ask the process to stop, and return its exit code; after the timeout kill it, and fail."""
-        with contextlib.suppress(ProcessLookupError):
-            self.running.terminate()
-        try:
-            return self.running.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"{self.name} did not stop; see {self.log}") from None
-
-    def tail(self, lines: int = 30) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+# A context without authorities, for clients that use plain HTTP: httpx would load all of them for each client, which
+# takes 40 ms.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @dataclass
@@ -147,7 +47,11 @@ class Worker(Process):
 
 @dataclass
 class Pipeline:
-    """Gateways and workers on a broker."""
+    """Gateways and workers on a broker.
+
+    They are forked from processes that have imported their programs, which takes a tenth of the time, unless `forked`
+    is changed: for tests that measure their memory, or read what /proc says of them.
+    """
 
     broker: "Broker"
     directory: Path
@@ -155,6 +59,7 @@ class Pipeline:
     overrides: dict[str, str] = field(default_factory=dict)
     gateways: list[Gateway] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
+    forked: bool = True
     _prepared: bool = False
 
     @property
@@ -185,6 +90,8 @@ class Pipeline:
             **(self.broker.security.environment() if self.broker.security else {}),
             "ECG_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "ECG_EMBEDDED_BROKER": str(self.broker.embedded),
+            # A group's join takes half of it there, and so does each rebalance.
+            **({"ECG_SESSION_TIMEOUT": "3"} if self.broker.embedded else {}),
             "ECG_TOPIC_PREFIX": self.prefix,
             "ECG_SECRET": SECRET,
             "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
@@ -225,6 +132,7 @@ class Pipeline:
             [sys.executable, *(("-c", program) if program else ("-m", "ingest_api"))],
             {**self.env_of(Role.GATEWAY), "ECG_HTTP_PORT": str(port), **env},
             self.directory / f"gateway-{len(self.gateways)}.log",
+            imported="ingest_api.__main__" if self.forked else "",
             url=f"http://127.0.0.1:{port}",
         )
         self.gateways.append(gateway)
@@ -245,6 +153,7 @@ class Pipeline:
                 **env,
             },
             self.directory / f"{name}.log",
+            imported="stream_agents.__main__" if self.forked else "",
             url=f"http://127.0.0.1:{port}",
         )
         self.workers.append(worker)
@@ -258,7 +167,13 @@ class Pipeline:
                 await self._ready(gateway)
         running = [worker for worker in self.workers if worker.running.poll() is None]
         assert len(running) >= workers
-        await eventually(lambda: self._balanced(running), interval=0.2, what="workers sharing the partitions")
+
+        async def shared() -> bool | None:
+            for worker in running:
+                assert worker.running.poll() is None, f"{worker.name} exited:\n{worker.tail()}"
+            return await self.shares_partitions(running) or None
+
+        await eventually(shared, what="workers sharing the partitions")
 
     async def alive(self) -> None:
         """Wait until every gateway serves, with or without workers."""
@@ -266,39 +181,41 @@ class Pipeline:
 
             async def probe(gateway: Gateway = gateway) -> bool | None:
                 assert gateway.running.poll() is None, f"{gateway.name}:\n{gateway.tail()}"
-                with contextlib.suppress(httpx.HTTPError):
-                    async with httpx.AsyncClient() as client:
-                        return True if (await client.get(f"{gateway.url}/health/ping")).is_success else None
-                return None
+                return await self._answer(f"{gateway.url}/health/ping") is not None or None
 
-            await eventually(probe, interval=0.1, what=f"{gateway.name} serving")
+            await eventually(probe, what=f"{gateway.name} serving")
 
     async def _ready(self, gateway: Gateway) -> None:
         async def probe() -> bool | None:
             for process in [gateway, *self.workers]:
                 assert process.running.poll() in (None, -signal.SIGKILL, 0), f"{process.name}:\n{process.tail()}"
-            with contextlib.suppress(httpx.HTTPError):
-                async with httpx.AsyncClient() as client:
-                    response = await client.get(f"{gateway.url}/health/ready", timeout=30)
-                    return True if response.status_code == 200 else None
-            return None
+            return await self.is_ready(gateway) or None
 
-        await eventually(probe, interval=0.1, what=f"{gateway.name} ready:\n{gateway.tail()}")
+        await eventually(probe, what=f"{gateway.name} ready:\n{gateway.tail()}")
 
-    async def _balanced(self, workers: list[Worker]) -> bool | None:
-        served: list[int] = []
+    async def is_ready(self, gateway: Gateway) -> bool:
+        """Return True if a gateway is ready."""
+        return await self._answer(f"{gateway.url}/health/ready") is not None
+
+    async def shares_partitions(self, workers: list[Worker]) -> bool:
+        """Return True if each of these workers is ready, and together they serve every partition once."""
+        settings, served = self.settings, list[int]()
         for worker in workers:
-            if worker.running.poll() is not None:
-                raise AssertionError(f"{worker.name} exited:\n{worker.tail()}")
-            lines = [line for line in worker.log.read_text().splitlines() if "event=serving" in line]
-            if not lines:
-                return None
-            inside = lines[-1].partition("[")[2].partition("]")[0]
-            partitions = [int(text) for text in inside.split(",") if text.strip()]
-            if not partitions:
-                return None
-            served += partitions
-        return True if sorted(served) == list(range(12)) else None
+            url = worker.url.replace("http:", "https:") if settings.internal_files else worker.url
+            answer = await self._answer(f"{url}/health/ready")
+            if not answer or not answer["partitions"]:
+                return False
+            served += answer["partitions"]
+        return sorted(served) == list(range(settings.partitions))
+
+    async def _answer(self, url: str) -> Any:
+        """Return what a health check answers, or None unless its status is 200."""
+        files = self.settings.internal_files
+        with contextlib.suppress(httpx.HTTPError):
+            async with httpx.AsyncClient(verify=client_context(files) if files else NO_TLS, timeout=30) as client:
+                response = await client.get(url)
+                return response.json() if response.status_code == 200 else None
+        return None
 
     def stop(self) -> None:
         """Stop all processes at the same time, after thawing them."""
@@ -321,7 +238,7 @@ class Pipeline:
         headers = {"x-user-token": token} if token else {}
         hooks = {"response": [documented.check]}
         return httpx.AsyncClient(
-            base_url=self.gateways[index].url, headers=headers, timeout=DEADLINE, event_hooks=hooks
+            base_url=self.gateways[index].url, headers=headers, timeout=DEADLINE, event_hooks=hooks, verify=NO_TLS
         )
 
     async def register(self, username: str, index: int = 0) -> str:
@@ -334,22 +251,3 @@ class Pipeline:
 
 NewPipeline = Callable[..., Pipeline]
 """Makes a pipeline without processes, on topics of its own."""
-
-
-async def insights(client: httpx.AsyncClient, ecg_id: str) -> list[dict[str, Any]]:
-    """Wait until an accepted ECG is processed, and return its leads' insights; any answer but 202 and 200 fails."""
-
-    async def probe() -> list[dict[str, Any]] | None:
-        response = await client.get(f"/ecgs/{ecg_id}/insights")
-        assert response.status_code in (200, 202), f"{response.status_code}: {response.text}"
-        return list(response.json()["leads"]) if response.status_code == 200 else None
-
-    return await eventually(probe, interval=0.02, what=f"insights of {ecg_id}")
-
-
-def crossings(signal: list[int]) -> int:
-    """Count zero crossings sample by sample, according to their definition."""
-    count = 0
-    for before, now in itertools.pairwise(signal):
-        count += (now == 0 and before != 0) or (now > 0 > before) or (now < 0 < before)
-    return count

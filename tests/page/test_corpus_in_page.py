@@ -1,4 +1,4 @@
-"""The page's readers over the corpus: the same submission as the command's, byte for byte, or the same refusal."""
+"""The page's readers over the corpus and the reported files: the command's submission to the byte, or its refusal."""
 
 import base64
 from pathlib import Path
@@ -12,14 +12,15 @@ from ecg_client.requests import encode
 from tests.page.tab import READ, Tab
 from tests.recordings.case import Case
 from tests.recordings.corpus import CORPUS, name_of, write
+from tests.recordings.reported_files import cases
 
 _UNITS = {"": "adc", "mV": "mv", "uV": "uv"}
 
 
-@pytest.mark.parametrize("case", CORPUS, ids=name_of)
+@pytest.mark.parametrize("case", [*CORPUS, *cases()], ids=name_of)
 async def test_a_recording_is_the_same_in_the_page(modules: Tab, tmp_path: Path, case: Case) -> None:
     path = write(case, tmp_path)
-    [found] = await _read(modules, case)
+    found = next(result for result in await _read(modules, case) if result["name"] == path.name)
     refusal = case.page or case.refusal
     if refusal is not None:
         assert (found.get("kind"), found.get("error")) == ("UnreadableRecording", refusal)
