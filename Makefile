@@ -86,7 +86,7 @@ fuzz: $(FUZZ_READY) ## fuzz every decoder, guided by coverage: make fuzz [SECOND
 bench: $(BENCH_READY) $(PEERS_READY) ## compare the pipeline with its peers on Apache Kafka (Java 17, Maven), and write docs/benchmarks.md (half an hour; QUICK=1: five minutes; ONLY=process: one part)
 	@exec $(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 
-validate: $(VALIDATION_READY) ## run the insights and other libraries on annotated recordings, and write docs/validation.md: make validate DATA=folder with mitdb/, nstdb/, ludb/, ptbxl/ [SETS=ludb: only some]
+validate: $(VALIDATION_READY) ## run the insights and other libraries on annotated recordings, and write docs/validation.md: make validate DATA=folder with mitdb/, nstdb/, ludb/, ptbxl/, cpsc2019/ [SETS=ludb: only some]
 	@exec $(VALIDATION)/bin/python -m validation "$(DATA)" $(SETS)
 
 check: $(DEV_READY) ## lint, formatting, types

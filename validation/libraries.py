@@ -1,7 +1,7 @@
 """QRS detectors and delineators of other libraries, as alternatives: on one lead, in millivolts."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import biosppy.signals.ecg as biosppy
 import neurokit2
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from wfdb import processing
 
 from validation.matching import Indices
-
-Detector = Callable[[NDArray[np.float64], float], Indices]
+from validation.measure import Detector
 
 
 def _xqrs(signal: NDArray[np.float64], rate: float) -> Indices:

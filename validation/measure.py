@@ -11,13 +11,21 @@ from shared.ecg import Lead
 from stream_agents.insights.beats import find_beats
 from stream_agents.insights.intervals import Intervals, intervals
 from stream_agents.insights.lead_checks import lead_checks
+from stream_agents.insights.recording import Recording
 from stream_agents.insights.rhythm import rhythm
-from validation.libraries import DETECTORS, delineated
 from validation.matching import Indices, Score, match
 from validation.records import Record, Reference
 
 OURS, OURS_FIRST = "insights, all leads", "insights, first lead"
 INTERVALS = ("pr", "qrs", "qt")
+RATES = (125.0, 250.0, 500.0, 1000.0)
+_UNCHANGED = "as recorded"
+_FACTOR, _OFFSET, _CHUNK_SECONDS = 7, 1_000_000, 60.0
+
+Detector = Callable[[NDArray[np.float64], float], Indices]
+# PR, QRS and QT of one lead in ms.
+Delineator = Callable[[NDArray[np.float64], float], Mapping[str, float | None]]
+Say = Callable[[str], None]
 
 
 @dataclass
@@ -34,9 +42,9 @@ class Detection:
         return sum(self.scores.values(), Score())
 
 
-def detect(records: Iterable[Record], say: Callable[[str], None]) -> dict[str, Detection]:
+def detect(records: Iterable[Record], libraries: Mapping[str, Detector], say: Say) -> dict[str, Detection]:
     """Return the beats that each detector finds; libraries take only one lead, and get the first one in mV."""
-    found = {name: Detection() for name in (OURS, OURS_FIRST, *DETECTORS)}
+    found = {name: Detection() for name in (OURS, OURS_FIRST, *libraries)}
     for record in records:
         say(record.name)
         first = record.leads[0].signal.astype(np.float64)
@@ -45,7 +53,7 @@ def detect(records: Iterable[Record], say: Callable[[str], None]) -> dict[str, D
             OURS: lambda record=record: find_beats(record.recording()).samples,  # type: ignore[misc]
             OURS_FIRST: lambda record=record: find_beats(record.recording(1)).samples,  # type: ignore[misc]
         }
-        for name, library in DETECTORS.items():
+        for name, library in libraries.items():
             calls[name] = lambda library=library, first=first, rate=record.rate: library(first, rate)  # type: ignore[misc]
         for name, call in calls.items():
             start = time.process_time()
@@ -53,6 +61,40 @@ def detect(records: Iterable[Record], say: Callable[[str], None]) -> dict[str, D
             found[name].seconds += time.process_time() - start
             found[name].beats[record.name] = beats
             found[name].scores[record.name] = match(record.beats, beats, record.rate, list(record.left_out))
+    return found
+
+
+def variants(records: Iterable[Record], say: Say) -> dict[str, Score]:
+    """Return the scores of records as they are, and changed in ways that should not matter."""
+    found: dict[str, Score] = {}
+
+    def add(name: str, record: Record, recording: Recording | None = None) -> None:
+        beats = find_beats(recording or record.recording()).samples
+        found[name] = found.get(name, Score()) + match(record.beats, beats, record.rate, list(record.left_out))
+
+    for record in records:
+        say(record.name)
+        add(_UNCHANGED, record)
+        add(f"chunks of {_CHUNK_SECONDS:.0f} s", record, Recording(record.leads, record.rate, _CHUNK_SECONDS))
+        for name, factor, offset in (
+            (f"gain x{_FACTOR}", _FACTOR, 0),
+            ("upside down", -1, 0),
+            (f"offset of {_OFFSET:,}", 1, _OFFSET),
+        ):
+            leads = (Lead(lead.name, lead.signal.astype(np.int64) * factor + offset) for lead in record.leads)
+            add(name, record.of_leads(tuple(leads)))
+        for rate in RATES:
+            add(f"{rate:.0f} Hz", record.at_rate(rate))
+    return found
+
+
+def rates(records: Iterable[Record], counted: Mapping[str, float], say: Say) -> dict[str, tuple[float, float | None]]:
+    """Return the heart rates counted by hand, of the records that have one, and those measured."""
+    found: dict[str, tuple[float, float | None]] = {}
+    for record in records:
+        if record.name in counted:
+            say(record.name)
+            found[record.name] = counted[record.name], rhythm(record.recording()).heart_rate_bpm
     return found
 
 
@@ -64,7 +106,6 @@ class Measured:
     reference: Mapping[str, float]
     ours: Intervals
     library: Mapping[str, float | None]
-    heart_rate_error: float
 
     def error(self, name: str, *, library: bool = False) -> float | None:
         """Return the difference from the reference in ms, or None if either is missing."""
@@ -72,39 +113,22 @@ class Measured:
         return None if value is None or np.isnan(self.reference[name]) else value - self.reference[name]
 
 
-def measure(records: Iterable[tuple[Record, Reference]], say: Callable[[str], None], *, beside: bool) -> list[Measured]:
-    """Return intervals of LUDB; `beside` also those of neurokit2 on lead II."""
+def measure(records: Iterable[tuple[Record, Reference]], library: Delineator, say: Say) -> list[Measured]:
+    """Return intervals of LUDB, and those of a library on lead II."""
     found = []
     for record, reference in records:
         say(record.name)
         recording = record.recording()
         two = next(lead for lead in record.leads if lead.name.upper() == "II")
-        library = delineated(two.signal / (two.adc_gain or 1.0), record.rate) if beside else {}
         found.append(
             Measured(
                 record.name,
                 {name: getattr(reference, name) for name in INTERVALS},
                 intervals(recording),
-                library,
-                _rate_error(rhythm(recording).beats, record),
+                library(two.signal / (two.adc_gain or 1.0), record.rate),
             )
         )
     return found
-
-
-def _rate_error(beats: tuple[int, ...], record: Record) -> float:
-    """Return by how many beats a minute the rate between the first and last annotated beats is off."""
-    inside = [beat for beat in beats if record.beats[0] - 100 <= beat <= record.beats[-1] + 100]
-    if len(inside) < 2 or record.beats.size < 2:  # noqa: PLR2004 - one RR interval
-        return np.nan
-    return (
-        60
-        * record.rate
-        * (
-            (len(inside) - 1) / (inside[-1] - inside[0])
-            - (record.beats.size - 1) / float(record.beats[-1] - record.beats[0])
-        )
-    )
 
 
 @dataclass
@@ -119,12 +143,17 @@ class Swaps:
     not_adding_up: int = 0
 
     @property
-    def told(self) -> int:
-        """Return the number of records with an answer."""
-        return self.records - len(self.untold)
+    def found_percent(self) -> float:
+        """The share of swapped records that were noticed; one without an answer was not."""
+        return 100 * (1 - len(self.overlooked + self.untold) / max(1, self.records))
+
+    @property
+    def false_percent(self) -> float:
+        """The share of sound records that were taken for swapped ones."""
+        return 100 * len(self.alarms) / max(1, self.records)
 
 
-def swaps(records: Iterable[Record], say: Callable[[str], None]) -> Swaps:
+def swaps(records: Iterable[Record], say: Say) -> Swaps:
     """Return the results of the checks on 12-lead records, and on the same ones with swapped arm electrodes."""
     found = Swaps()
     for record in records:

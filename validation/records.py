@@ -1,14 +1,17 @@
-"""Annotated recordings of MIT-BIH, the Noise Stress Test, LUDB and PTB-XL, as PhysioNet publishes them."""
+"""Annotated recordings of MIT-BIH, the Noise Stress Test, LUDB, PTB-XL and CPSC2019, as they are published."""
 
 import ast
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import wfdb
 from numpy.typing import NDArray
+from scipy.io import loadmat
+from scipy.signal import resample_poly
 
 from shared.ecg import Lead, narrow
 from stream_agents.insights.recording import Recording
@@ -17,6 +20,9 @@ from validation.matching import Indices, flutter
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")
 _LUDB_LEADS = ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6")
 _NO_MARK = np.nan
+_CPSC_RATE = 500.0
+# Its samples are fractions of a millivolt.
+_CPSC_GAIN = 1000.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,25 @@ class Record:
         """Return the same record with other leads."""
         return replace(self, leads=leads)
 
+    def at_rate(self, rate: float) -> "Record":
+        """Return the same record at another sampling rate in Hz."""
+        ratio = Fraction(rate / self.rate).limit_denominator(1000)
+
+        def resampled(lead: Lead) -> Lead:
+            values = resample_poly(lead.signal.astype(np.float64), ratio.numerator, ratio.denominator, padtype="line")
+            return Lead(lead.name, narrow(np.rint(values).astype(np.int64)), lead.adc_gain)
+
+        def moved(sample: int) -> int:
+            return round(sample * float(ratio))
+
+        return replace(
+            self,
+            leads=tuple(map(resampled, self.leads)),
+            rate=rate,
+            beats=np.rint(self.beats * float(ratio)).astype(np.int64),
+            left_out=tuple((moved(start), moved(stop)) for start, stop in self.left_out),
+        )
+
 
 def rhythm_records(folder: Path) -> Iterator[Record]:
     """Yield the records of a folder that have annotated beats."""
@@ -49,6 +74,16 @@ def rhythm_records(folder: Path) -> Iterator[Record]:
         beats = at[[symbol in BEATS for symbol in found.symbol]]
         leads, rate = _leads(header)
         yield Record(header.stem, leads, rate, beats, tuple(flutter(at, found.symbol)))
+
+
+def cpsc2019(folder: Path) -> Iterator[Record]:
+    """Yield the records of CPSC2019: noisy single leads of 10 s in `data/`, their beats in `ref/`."""
+    for path in sorted(folder.rglob("data_*.mat")):
+        number = path.stem.removeprefix("data_")
+        beats = path.parents[1] / "ref" / f"R_{number}.mat"
+        samples = np.rint(loadmat(path)["ecg"].ravel() * _CPSC_GAIN).astype(np.int64)
+        at = loadmat(beats)["R_peak"].ravel().astype(np.int64)
+        yield Record(number, (Lead("ECG", narrow(samples), _CPSC_GAIN),), _CPSC_RATE, np.sort(at))
 
 
 @dataclass(frozen=True)
