@@ -16,7 +16,7 @@ from benchmarks.machine import cores, pinned
 from benchmarks.markdown import figure, number, ratio, table
 from benchmarks.peers.plain_service import EcgIn
 from benchmarks.peers.plain_service import zero_crossings as python_zero_crossings
-from benchmarks.recordings import LARGE, SAMPLING_RATE, SMALL, USERNAME, Size, bodies, windows
+from benchmarks.recordings import LARGE, SMALL, USERNAME, Size, bodies, windows
 from benchmarks.run import Figures, Run
 from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
@@ -70,10 +70,7 @@ def _steps(size: Size) -> dict[str, dict[str, Callable[[], Any]]]:
     """Return the alternatives for every step; each call processes one ECG."""
     body, ecg = bodies(size)[0], Ecg(_ECG_ID, USERNAME, None, windows(size)[0])
     message, lists = packed.encode(ecg), [lead.signal.tolist() for lead in ecg.leads]
-    # Without its sampling rate an ECG has zero crossings only, which is what the peers compute.
-    measured = Ecg(_ECG_ID, USERNAME, None, windows(size)[0], SAMPLING_RATE)
-    every, crossings = tuple(INSIGHTS.values()), [INSIGHTS["number_of_zero_crossings"]]
-    row = insights.Insights(ecg.id, USERNAME, compute(ecg, crossings).leads)
+    row = insights.Insights(ecg.id, USERNAME, compute(ecg, [INSIGHTS["number_of_zero_crossings"]]).leads)
     issuer = IdIssuer("0" * 32)
     return {
         "parse JSON to arrays": {
@@ -93,10 +90,6 @@ def _steps(size: Size) -> dict[str, dict[str, Callable[[], Any]]]:
         "zero crossings": {
             f"{_OURS}NumPy": lambda: count_zero_crossings([lead.signal for lead in ecg.leads]),
             "Python": lambda: [python_zero_crossings(signal) for signal in lists],
-        },
-        "insights": {
-            f"{_OURS}all": lambda: compute(measured, every),
-            "zero crossings only": lambda: compute(measured, crossings),
         },
         "encode a row": {
             f"{_OURS}msgspec": lambda: insights.encode(row),
