@@ -1,6 +1,7 @@
 """`ecg recompute`."""
 
 import asyncio
+import time
 from dataclasses import asdict
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from ecg_client import kafka, outdated_rows
 from ecg_client.cli import options, output
 
 _INTERRUPTED = 130
+# Without a terminal, for a log.
+_LINE_SECONDS = 10.0
 
 
 def recompute(
@@ -45,11 +48,15 @@ def recompute(
         disable=not output.err.is_terminal,
     )
     task = bar.add_task("reading rows", total=None)
+    told = float("-inf")
 
     def report(progress: outdated_rows.Progress) -> None:
-        nonlocal counts
+        nonlocal counts, told
         counts = progress
         bar.update(task, description="computing again", total=progress.found, completed=progress.settled)
+        if bar.disable and time.monotonic() >= told + _LINE_SECONDS:
+            told = time.monotonic()
+            output.err.print(f"{progress.settled:,} of {progress.found:,} ECGs")
 
     interrupted = False
     with bar:

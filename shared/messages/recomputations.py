@@ -45,7 +45,7 @@ def is_outdated(versions: Mapping[str, int], has_sampling_rate: bool, current: M
         has_sampling_rate: True if the row has a sampling rate.
         current: the version of each insight, and whether it needs a sampling rate.
     """
-    return not versions or any(
-        versions.get(name, 0) < version and (has_sampling_rate or not needs_rate)
+    return any(
+        not versions or (versions.get(name, 0) < version and (has_sampling_rate or not needs_rate))
         for name, (version, needs_rate) in current.items()
     )

@@ -1,6 +1,7 @@
 """Computing insights again: rows of older versions, through the same agents, and what must stay as it is."""
 
 import asyncio
+import os
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from ecg_client.outdated_rows import Progress
 from shared.messages import recomputations
 from shared.messages.recomputations import CONTENT_TYPE, Recomputation
 from shared.settings import Settings
+from tests.support.command_line import ecg
 from tests.support.conditions import eventually
 from tests.support.ecgs import insights
 from tests.support.pipeline import NewPipeline, Pipeline
@@ -110,7 +112,12 @@ async def test_a_request_for_an_ecg_that_changed_meanwhile_does_nothing(new_pipe
                 await producer.send_and_wait(topic, value, ecg_id.encode(), headers=headers)
                 await producer.send_and_wait(topic, b"no request", ecg_id.encode(), headers=headers)
         # The same partitions go on.
-        assert await recompute(pipeline.settings) == Progress(found=1, done=1)
+        env = {name: value for name, value in os.environ.items() if not name.startswith("ECG_")} | pipeline.env
+        dry = await ecg("recompute", "--dry-run", env=env)
+        assert (dry.code, dry.out) == (0, "1 ECGs have insights of older versions\n")
+        done = await ecg("recompute", "--rate", "100", "--json", env=env)
+        assert (done.code, done.lines) == (0, [{"found": 1, "gone": 0, "done": 1, "unchanged": 0}])
+        assert done.err.startswith("0 of 1 ECGs\n")
         assert (await client.get(f"/ecgs/{erased}/insights")).status_code == 404
         assert "rhythm" in (await answer(client, outdated))["ecg"]
         assert pipeline.workers[-1].running.poll() is None

@@ -449,6 +449,11 @@ def test_a_recomputation_of_nothing_changes_nothing(record: Record) -> None:
     assert batch().outdated_at(record) is None
 
 
+def test_without_insights_no_row_is_outdated() -> None:
+    assert recomputations.is_outdated({}, True, {"rhythm": (1, True)})
+    assert not recomputations.is_outdated({}, True, {})
+
+
 def test_erasures_and_recomputations_are_handled_alone() -> None:
     partition = partition_for(b"e", 12)
     plain = Record("t", partition, 1, b"e", message(), [], 1000)
