@@ -181,18 +181,5 @@ export const CATALOGUE = {
         "title": "absent"
       }
     }
-  },
-  "last_beats": {
-    "title": "Last beats",
-    "scope": "ecg",
-    "fields": {
-      "last_heart_rate_bpm": {
-        "title": "heart rate at the end",
-        "unit": "/min"
-      },
-      "absent": {
-        "title": "absent"
-      }
-    }
   }
 };

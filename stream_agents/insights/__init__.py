@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from stream_agents.insights import intervals, last_beats, lead_checks, quality, rhythm, zero_crossings
+from stream_agents.insights import intervals, lead_checks, quality, rhythm, zero_crossings
 from stream_agents.insights.contract import Insight
 
 EVERY: Final = "all"
@@ -31,7 +31,6 @@ INSIGHTS: Final = registry(
     rhythm.INSIGHT,
     intervals.INSIGHT,
     lead_checks.INSIGHT,
-    last_beats.INSIGHT,
 )
 
 
