@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from stream_agents.insights.quality import live_leads
-from stream_agents.insights.recording import Chunk, Recording, Samples, sums
+from stream_agents.insights.recording import MOST_LEADS, Chunk, Recording, Samples, sums
 from stream_agents.insights.statistics import median
 
 _BAND_HZ = (8.0, 20.0)
@@ -71,7 +71,7 @@ def find_beats(recording: Recording) -> Beats:
 
 
 def detect_beats(recording: Recording, leads: NDArray[np.bool_]) -> Beats:
-    """Return the beats that the chosen leads show together, `leads` of shape (leads,).
+    """Return the beats that the chosen leads show together, the first 16 of them, `leads` of shape (leads,).
 
     No beats if no lead is chosen, or if the recording is shorter than a second.
     """
@@ -79,7 +79,8 @@ def detect_beats(recording: Recording, leads: NDArray[np.bool_]) -> Beats:
         return NO_BEATS
     factor = max(1, int(recording.rate // _RATE))
     rate = recording.rate / factor
-    parts = [_candidates(recording, chunk, leads, factor) for chunk in recording.chunks()]
+    chosen = np.flatnonzero(leads)[:MOST_LEADS].tolist()
+    parts = [_candidates(recording, chunk, factor) for chunk in recording.chunks(chosen)]
     position, energy, levels, shares = (np.concatenate(found, axis=-1) for found in zip(*parts, strict=True))
     if not position.size:
         return NO_BEATS
@@ -92,21 +93,19 @@ def detect_beats(recording: Recording, leads: NDArray[np.bool_]) -> Beats:
     return Beats((position[kept] + 0.5) * scale - 0.5, energy[kept])
 
 
-def _candidates(
-    recording: Recording, chunk: Chunk, leads: NDArray[np.bool_], factor: int
-) -> tuple[Samples, Samples, Samples, Samples]:
+def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Samples, Samples, Samples, Samples]:
     """Return position (at the detector's rate, from the recording's start) and energy of candidates for complexes.
 
     Also the level of each lead's signal there and the lead's share in the energy, both of shape (leads, candidates).
     """
     rate = recording.rate / factor
-    values = chunk.values if leads.all() else chunk.values[leads]
+    values = chunk.values
     absent = recording.absent(chunk)
     length = values.shape[1] // factor
     band = _band(sums(values[:, : length * factor], factor), rate)
     np.square(band, out=band)
     if absent is not None:
-        gone = absent[leads][:, : length * factor : factor]
+        gone = absent[:, : length * factor : factor]
         band[uniform_filter1d(gone.astype(np.float64), 1 + 2 * round(0.1 * rate), axis=1) > 0] = 0.0
     width = max(1, round(_QRS_SECONDS * rate))
     block = max(2, recording.block // factor)

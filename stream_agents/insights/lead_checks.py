@@ -126,8 +126,8 @@ def _limb_leads(recording: Recording, names: list[str]) -> tuple[bool, float] | 
     used = np.flatnonzero(weights.any(axis=0))
     weights = weights[:, used]
     error, size = 0.0, 0.0
-    for chunk in recording.chunks():
-        values = chunk.values[used, chunk.inner]
+    for chunk in recording.chunks(used.tolist()):
+        values = chunk.values[:, chunk.inner]
         sums = weights @ values
         # An offset of a lead is no error of the others.
         sums -= median(sums)[:, None]

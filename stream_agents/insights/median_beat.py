@@ -8,12 +8,11 @@ from scipy.ndimage import uniform_filter1d
 
 from stream_agents.insights.beats import Beats, find_beats
 from stream_agents.insights.quality import usable_leads
-from stream_agents.insights.recording import Recording, Samples
+from stream_agents.insights.recording import MOST_LEADS, Recording, Samples
 from stream_agents.insights.statistics import median, median_over_beats
 
 # More beats make it no better: noise falls with the square root of their number.
 _MOST_BEATS = 40
-_MOST_LEADS = 16
 _ALIGN_SECONDS = 0.08
 _SHIFT_SECONDS = 0.032
 _SMOOTH_SECONDS = 0.012
@@ -56,7 +55,7 @@ class MedianBeat(NamedTuple):
 def representative_beat(recording: Recording) -> MedianBeat | None:
     """Return the median beat on the usable leads, at most 16, or None if there is none."""
     leads = usable_leads(recording)
-    leads[np.flatnonzero(leads)[_MOST_LEADS:]] = False
+    leads[np.flatnonzero(leads)[MOST_LEADS:]] = False
     return median_beat(recording, recording.once(find_beats), leads)
 
 
@@ -111,7 +110,8 @@ def _around(
     if recording.whole is not None:
         values = recording.whole if leads.all() else recording.whole[leads]
         return np.take(values, centres[:, None] + np.arange(-before, after), axis=1)
-    return np.stack([recording.read(int(at) - before, int(at) + after)[leads] for at in centres], axis=1)
+    chosen = np.flatnonzero(leads).tolist()
+    return np.stack([recording.read(int(at) - before, int(at) + after, chosen) for at in centres], axis=1)
 
 
 def _align(around: Samples, mark: int, shift: int, rate: float) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -1,6 +1,6 @@
 """The quality of each lead: its disturbances, their amplitudes, and whether measurements can use it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Final, Literal
 
@@ -9,10 +9,10 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from shared.ecg import Lead, Signal
+from shared.ecg import Lead
 from stream_agents.insights.contract import Insight, Needs
 from stream_agents.insights.lead_names import canonical
-from stream_agents.insights.recording import Chunk, Recording, Samples
+from stream_agents.insights.recording import MOST_LEADS, Chunk, Recording, Samples
 from stream_agents.insights.statistics import median
 
 # A lead is not used if more than this share of the recording is affected.
@@ -41,7 +41,7 @@ _ONLY_WANDER: Final[frozenset[Reason]] = frozenset({"baseline_wander"})
 
 
 class LeadQuality(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The quality of one lead. Amplitudes are absent without an ADC gain."""
+    """The quality of one lead. Amplitudes are absent without an ADC gain, and if most of the lead is missing."""
 
     usable: Annotated[bool, Meta(title="usable", description="whether beats and intervals are measured on this lead")]
     reasons: Annotated[tuple[Reason, ...], Meta(title="reasons", description="why it is not usable")] = ()
@@ -83,10 +83,13 @@ class LeadQuality(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 def lead_quality(recording: Recording) -> tuple[LeadQuality, ...]:
     """Return the quality of each lead, in the order of the leads."""
-    found = _summary(recording)
+    missing = [int(np.diff(ranges).sum()) / max(1, recording.length) for ranges in recording.missing]
+    # The others are not even read: there may be a thousand of them.
+    there = [index for index, fraction in enumerate(missing) if fraction <= _MOST_MISSING]
+    found = dict(zip(there, _summaries(recording, there), strict=True))
     return tuple(
-        _judge(recording, index, {name: float(values[index]) for name, values in found.items()})
-        for index in range(len(recording.leads))
+        _judge(recording, index, fraction, found[index]) if index in found else _missing(fraction)
+        for index, fraction in enumerate(missing)
     )
 
 
@@ -127,15 +130,22 @@ def _of_the_heart(recording: Recording) -> NDArray[np.bool_]:
     return known if known.any() else ~known
 
 
-def _summary(recording: Recording) -> Mapping[str, Samples]:
-    """Return each statistic of blocks of one second, summarised over all blocks, shape (leads,), in leads' units."""
-    parts = [_statistics(recording, chunk) for chunk in recording.chunks()]
+def _summaries(recording: Recording, leads: Sequence[int]) -> Iterator[Mapping[str, float]]:
+    """Yield each lead's statistics of blocks of one second, summarised over all blocks, in the lead's units."""
+    for start in range(0, len(leads), MOST_LEADS):
+        group = leads[start : start + MOST_LEADS]
+        found = _summary(recording, group)
+        yield from ({name: float(values[row]) for name, values in found.items()} for row in range(len(group)))
+
+
+def _summary(recording: Recording, leads: Sequence[int]) -> Mapping[str, Samples]:
+    parts = [_statistics(recording, chunk) for chunk in recording.chunks(leads)]
     extent, mean, hum, noise = (np.concatenate(found, axis=1) for found in zip(*parts, strict=True))
     mains = median(hum.transpose(0, 2, 1))
     # The mains' share of the second difference is no noise of muscles.
     curvature = 2 - 2 * np.cos(2 * np.pi * np.array(_MAINS_HZ) / recording.rate)
     of_mains = ((_OF_SINE * _PER_SECOND_DIFFERENCE * curvature * mains) ** 2).sum(axis=1)
-    floor = np.array([_flat_below(lead) for lead in recording.leads])[:, None]
+    floor = np.array([_flat_below(recording.leads[index]) for index in leads])[:, None]
     return {
         "amplitude": median(extent),
         "flat": np.mean(extent <= floor, axis=1),
@@ -184,15 +194,23 @@ def _flat_below(lead: Lead) -> float:
     return 0.0 if lead.adc_gain is None else _FLAT_MV * lead.adc_gain
 
 
-def _judge(recording: Recording, index: int, found: Mapping[str, float]) -> LeadQuality:
+def _missing(fraction: float) -> LeadQuality:
+    return LeadQuality(
+        usable=False,
+        reasons=("missing",),
+        missing_fraction=round(fraction, 4),
+        flat_fraction=0.0,
+        saturated_fraction=0.0,
+    )
+
+
+def _judge(recording: Recording, index: int, missing: float, found: Mapping[str, float]) -> LeadQuality:
     lead = recording.leads[index]
-    missing = sum(stop - start for start, stop in recording.missing[index]) / max(1, recording.length)
-    saturated = _saturated(recording.present(index), recording.extremes[index], recording.sampling_rate)
+    saturated = _saturated(recording, index)
     amplitude, hum, muscle = found["amplitude"], found["hum"], found["muscle"]
     # Missing samples hold their last value.
     flat = max(0.0, found["flat"] - missing)
     limits: tuple[tuple[Reason, float, float], ...] = (
-        ("missing", missing, _MOST_MISSING),
         ("flat", flat, _MOST_FLAT),
         ("saturated", saturated, _MOST_SATURATED),
         ("baseline_wander", found["wander"], _MOST_WANDER * amplitude),
@@ -200,7 +218,7 @@ def _judge(recording: Recording, index: int, found: Mapping[str, float]) -> Lead
         ("muscle_noise", muscle, _MOST_MUSCLE * max(0.0, amplitude - _NOISE_RANGE * muscle)),
     )
     reasons = tuple(name for name, value, most in limits if value > most)
-    if "flat" in reasons or "missing" in reasons:
+    if "flat" in reasons:
         reasons = tuple(name for name in reasons if name in DEAD)
 
     def millivolts(value: float) -> float | None:
@@ -219,20 +237,22 @@ def _judge(recording: Recording, index: int, found: Mapping[str, float]) -> Lead
     )
 
 
-def _saturated(parts: list[Signal], extremes: tuple[int, int], rate: float) -> float:
+def _saturated(recording: Recording, index: int) -> float:
     """Return the share of samples that stay at the lowest or highest value for longer than the tip of a wave."""
-    low, high = extremes
+    low, high = recording.extremes[index]
     if low == high:
         return 0.0
-    shortest = max(3, round(_SATURATED_SECONDS * rate))
+    signal, present = recording.leads[index].signal, recording.present(index)
+    shortest = max(3, round(_SATURATED_SECONDS * recording.sampling_rate))
     count = 0
-    for part in parts:
-        for limit in (low, high):
-            there = part == limit
-            # Most leads are at their limit for a few samples only.
-            if np.count_nonzero(there) >= shortest:
-                count += _in_runs(np.flatnonzero(there), shortest)
-    return count / sum(part.size for part in parts)
+    for limit in (low, high):
+        there = signal == limit
+        if present is not None:
+            there &= present
+        # Most leads are at their limit for a few samples only.
+        if np.count_nonzero(there) >= shortest:
+            count += _in_runs(np.flatnonzero(there), shortest)
+    return count / (signal.size if present is None else int(np.count_nonzero(present)))
 
 
 def _in_runs(at: NDArray[np.intp], shortest: int) -> int:

@@ -11,15 +11,19 @@ from shared.ecg import Ecg, Lead, Signal
 from stream_agents.insights.lead_names import canonical
 
 Samples = NDArray[np.float64]
-Range = tuple[int, int]
+Ranges = NDArray[np.int64]
+"""Ranges `[start, stop)` of samples, shape (ranges, 2)."""
 _Result = TypeVar("_Result")
 
 # A chunk of a long recording is computed alone, with a margin on each side that all filters and running statistics fit
 # into: results do not depend on where chunks begin, and memory does not depend on the length of the recording.
 CHUNK_SECONDS = 240.0
 MARGIN_SECONDS = 16.0
-# More leads than a clinical ECG has get shorter chunks.
-_LEADS_OF_A_FULL_CHUNK = 16
+# As many leads are read at once: more than a clinical ECG has. An ECG may have a thousand, of which all but one end at
+# their first sample.
+MOST_LEADS = 16
+# As many samples are held at once before they are averaged, 32 MiB; a single lead that has more is read as a whole.
+_MOST_SAMPLES = 1 << 22
 BLOCK_SECONDS = 2.0
 # Wide enough for the QRS complex (IEC 60601-2-25: 150 Hz is for amplitudes), half as much to compute.
 _RATE = 250.0
@@ -29,11 +33,13 @@ class Chunk(NamedTuple):
     """A part of a recording at the working rate, with its margins.
 
     Attributes:
-        values: samples of all leads, shape (leads, n), in each lead's own unit.
+        leads: the indices of its leads in the recording.
+        values: samples of these leads, shape (leads, n), in each lead's own unit.
         start: index of the first sample in the recording, at the working rate.
         inner: the indices within `values` that this chunk answers for, without margins.
     """
 
+    leads: Sequence[int]
     values: Samples
     start: int
     inner: slice
@@ -91,64 +97,71 @@ class Recording:
         return found
 
     @cached_property
-    def missing(self) -> tuple[tuple[Range, ...], ...]:
-        """For each lead the ranges `[start, stop)` of its missing samples, ascending and apart."""
+    def missing(self) -> tuple[Ranges, ...]:
+        """For each lead the ranges of its missing samples, ascending and apart."""
         return tuple(_missing(lead, self.length) for lead in self.leads)
 
     @cached_property
     def extremes(self) -> tuple[tuple[int, int], ...]:
         """The lowest and the highest sample of each lead; (0, 0) for a lead without samples."""
-        return tuple(_extremes(self.present(index)) for index in range(len(self.leads)))
+        return tuple(_extremes(lead.signal, self.present(index)) for index, lead in enumerate(self.leads))
 
-    def present(self, index: int) -> list[Signal]:
-        """Return the parts of a lead that are not missing, each of shape (n,)."""
-        signal = self.leads[index].signal
-        if not self.missing[index]:
-            return [signal]
-        edges = [0, *(edge for span in self.missing[index] for edge in span), signal.size]
-        return [signal[start:stop] for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
+    def present(self, index: int) -> NDArray[np.bool_] | None:
+        """Return which samples of a lead are not missing, shape (n,), or None if none of them is."""
+        if not self.leads[index].missing:
+            return None
+        return ~_within(self.missing[index], self.leads[index].signal.size)
 
     @cached_property
     def whole(self) -> Samples | None:
         """All samples at the working rate if one chunk holds them, shape (leads, n), or None."""
-        return self.read(0, self.length // self.factor) if self.seconds <= self._chunk_seconds else None
+        if self.seconds > self._chunk_seconds or len(self.leads) > MOST_LEADS:
+            return None
+        return self.read(0, self.length // self.factor, range(len(self.leads)))
 
-    def read(self, start: int, stop: int) -> Samples:
-        """Return samples `[start, stop)` at the working rate, shape (leads, n).
+    def read(self, start: int, stop: int, leads: Sequence[int]) -> Samples:
+        """Return samples `[start, stop)` of leads at the working rate, shape (leads, n).
 
         The mean of the lead's extremes is subtracted in integers, so that no offset costs precision. Missing samples
         hold the value before them; each sample is the mean of `factor` samples of the recording.
         """
         first, last = start * self.factor, stop * self.factor
-        values = np.empty((len(self.leads), last - first))
-        for row, lead, (low, high), missing in zip(values, self.leads, self.extremes, self.missing, strict=True):
-            part = lead.signal[first:last]
+        if len(leads) > 1 and len(leads) * (last - first) > _MOST_SAMPLES:
+            return np.concatenate([self.read(start, stop, [index]) for index in leads])
+        values = np.zeros((len(leads), last - first))
+        for row, index in zip(values, leads, strict=True):
+            low, high = self.extremes[index]
+            part = self.leads[index].signal[first:last]
             _centred(part, (low + high) // 2, row[: part.size])
-            row[part.size :] = row[part.size - 1] if part.size else 0.0
-            for begin, end in missing:
-                a, b = max(begin, first) - first, min(end, last) - first
-                if a < b:
-                    row[a:b] = row[a - 1] if a else (row[b] if b < row.size else 0.0)
+            missing = _overlapping(self.missing[index], first, last)
+            if missing.size:
+                _fill(row, _within(missing - first, row.size))
         if self.factor == 1:
             return values
         means = sums(values, self.factor)
         means /= self.factor
         return means
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the recording in chunks with margins; their inner parts follow each other without gaps."""
+    def chunks(self, leads: Sequence[int] | None = None) -> Iterator[Chunk]:
+        """Yield leads in chunks with margins; their inner parts follow each other without gaps.
+
+        Args:
+            leads: the indices of at most `MOST_LEADS` leads; all by default.
+        """
+        chosen = range(len(self.leads)) if leads is None else leads
         length = self.length // self.factor
         if self.whole is not None:
-            yield Chunk(self.whole, 0, slice(0, length))
+            values = self.whole if len(chosen) == len(self.leads) else self.whole[list(chosen)]
+            yield Chunk(chosen, values, 0, slice(0, length))
             return
         # On the grid of the blocks whose statistics thresholds and weights come from.
         block = self.block
-        seconds = self._chunk_seconds * min(1.0, _LEADS_OF_A_FULL_CHUNK / len(self.leads))
-        step = block * max(4, int(seconds / BLOCK_SECONDS))
+        step = block * max(4, int(self._chunk_seconds / BLOCK_SECONDS))
         margin = block * int(np.ceil(MARGIN_SECONDS / BLOCK_SECONDS))
         for start in range(0, length, step):
             first, last = max(0, start - margin), min(length, start + step + margin)
-            yield Chunk(self.read(first, last), first, slice(start - first, min(length, start + step) - first))
+            inner = slice(start - first, min(length, start + step) - first)
+            yield Chunk(chosen, self.read(first, last, chosen), first, inner)
 
     @property
     def block(self) -> int:
@@ -157,13 +170,14 @@ class Recording:
 
     def absent(self, chunk: Chunk) -> NDArray[np.bool_] | None:
         """Return which samples of a chunk are missing, shape (leads, n), or None if none is."""
-        if not any(self.missing):
+        if not any(self.missing[index].size for index in chunk.leads):
             return None
         found = np.zeros(chunk.values.shape, np.bool_)
-        for row, ranges in zip(found, self.missing, strict=True):
-            for begin, end in ranges:
-                first = max(0, begin // self.factor - chunk.start)
-                row[first : max(0, -(-end // self.factor) - chunk.start)] = True
+        first, last = chunk.start * self.factor, (chunk.start + chunk.values.shape[1]) * self.factor
+        for row, index in zip(found, chunk.leads, strict=True):
+            missing = _overlapping(self.missing[index], first, last)
+            starts, stops = missing[:, 0] // self.factor, -(-missing[:, 1] // self.factor)
+            row[:] = _within(np.column_stack((starts, stops)) - chunk.start, row.size)
         return found
 
 
@@ -180,23 +194,46 @@ def sums(values: Samples, factor: int) -> Samples:
     return total
 
 
-def _missing(lead: Lead, length: int) -> tuple[Range, ...]:
+def _missing(lead: Lead, length: int) -> Ranges:
     found = [(first, first + count) for first, count in lead.missing]
     if lead.signal.size < length:
         found.append((lead.signal.size, length))
-    joined: list[Range] = []
-    for start, stop in found:
-        if joined and start == joined[-1][1]:
-            joined[-1] = joined[-1][0], stop
-        else:
-            joined.append((start, stop))
-    return tuple(joined)
+    ranges = np.array(found, np.int64).reshape(-1, 2)
+    # Ranges that follow each other without a gap are one.
+    apart = ranges[1:, 0] > ranges[:-1, 1]
+    starts = ranges[np.append(True, apart), 0] if found else ranges[:, 0]
+    stops = ranges[np.append(apart, True), 1] if found else ranges[:, 1]
+    return np.column_stack((starts, stops))
 
 
-def _extremes(parts: list[Signal]) -> tuple[int, int]:
-    low = [int(np.minimum.reduce(part)) for part in parts if part.size]
-    high = [int(np.maximum.reduce(part)) for part in parts if part.size]
-    return (min(low), max(high)) if low else (0, 0)
+def _overlapping(ranges: Ranges, first: int, last: int) -> Ranges:
+    """Return the ranges that share samples with `[first, last)`."""
+    return ranges[np.searchsorted(ranges[:, 1], first, "right") : np.searchsorted(ranges[:, 0], last)]
+
+
+def _within(ranges: Ranges, size: int) -> NDArray[np.bool_]:
+    """Return which of `size` samples are in one of the ranges, which may reach beyond them and overlap."""
+    change = np.zeros(size + 1, np.int32)
+    clipped = np.clip(ranges, 0, size)
+    np.add.at(change, clipped[:, 0], 1)
+    np.add.at(change, clipped[:, 1], -1)
+    return np.asarray(np.cumsum(change[:-1]) > 0)
+
+
+def _fill(row: Samples, missing: NDArray[np.bool_]) -> None:
+    """Give missing samples the value before them, or after them at the beginning, in place; zero if all are missing."""
+    if missing.all():
+        row[:] = 0.0
+        return
+    index = np.where(missing, -1, np.arange(row.size))
+    np.maximum.accumulate(index, out=index)
+    index[index < 0] = np.argmin(missing)
+    row[:] = row[index]
+
+
+def _extremes(signal: Signal, present: NDArray[np.bool_] | None) -> tuple[int, int]:
+    found = signal if present is None else signal[present]
+    return (int(np.minimum.reduce(found)), int(np.maximum.reduce(found))) if found.size else (0, 0)
 
 
 def _centred(signal: Signal, centre: int, out: Samples) -> None:

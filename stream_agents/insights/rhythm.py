@@ -6,6 +6,7 @@ NASPE (1996), "Heart rate variability: standards of measurement, physiological i
 Circulation 93: 1043-1065.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from stream_agents.insights.beats import Beats, find_beats
 from stream_agents.insights.contract import Insight, Needs
 from stream_agents.insights.quality import live_leads
-from stream_agents.insights.recording import Range, Recording, Samples
+from stream_agents.insights.recording import Ranges, Recording, Samples
 from stream_agents.insights.statistics import median
 
 # Fewer RR intervals do not show the variability.
@@ -84,7 +85,7 @@ def rhythm(recording: Recording) -> Rhythm:
         reason = "no usable lead"
         return Rhythm(number_of_beats=0, absent=dict.fromkeys(_MEASURED, reason))
     found = recording.once(find_beats)
-    gaps = _common([ranges for ranges, live in zip(recording.missing, leads, strict=True) if live])
+    gaps = _common([recording.missing[index] for index in np.flatnonzero(leads)])
     positions = found.positions * 1000 / recording.sampling_rate
     pause = _longest_pause(positions, recording, gaps)
     if found.positions.size < 2:  # noqa: PLR2004 - one RR interval
@@ -136,29 +137,31 @@ def _milliseconds(value: "np.floating | float") -> float:
     return round(float(value), 1)
 
 
-def _common(missing: list[tuple[Range, ...]]) -> tuple[Range, ...]:
+def _common(missing: Sequence[Ranges]) -> Ranges:
     """Return the ranges that are missing on all leads."""
-    common = list(missing[0])
-    for ranges in missing[1:]:
-        common = [(max(a, c), min(b, d)) for a, b in common for c, d in ranges if max(a, c) < min(b, d)]
-    return tuple(common)
+    edges, place = np.unique(np.concatenate([ranges.ravel() for ranges in missing]), return_inverse=True)
+    # The change in the number of leads that miss a sample: +1 at each start, -1 at each stop.
+    change = np.zeros(edges.size, np.int64)
+    np.add.at(change, place, 1 - 2 * (np.arange(place.size) % 2))
+    at = np.flatnonzero(np.cumsum(change) == len(missing))
+    return np.column_stack((edges[at], edges[at + 1]))
 
 
-def _intervals(positions: Samples, recording: Recording, gaps: tuple[Range, ...]) -> tuple[Samples, Samples]:
+def _intervals(positions: Samples, recording: Recording, gaps: Ranges) -> tuple[Samples, Samples]:
     """Return RR intervals, and the differences of successive ones, in ms."""
     intervals = positions[1:] - positions[:-1]
     sound = ~_crosses(positions, recording, gaps)
     return intervals[sound], np.diff(intervals)[sound[1:] & sound[:-1]]
 
 
-def _crosses(positions: Samples, recording: Recording, gaps: tuple[Range, ...]) -> NDArray[np.bool_]:
-    starts = np.array([start for start, _ in gaps]) * 1000 / recording.sampling_rate
-    return np.diff(np.searchsorted(starts, positions)) > 0 if gaps else np.zeros(positions.size - 1, np.bool_)
+def _crosses(positions: Samples, recording: Recording, gaps: Ranges) -> NDArray[np.bool_]:
+    starts = gaps[:, 0] * 1000 / recording.sampling_rate
+    return np.asarray(np.diff(np.searchsorted(starts, positions)) > 0)
 
 
-def _longest_pause(positions: Samples, recording: Recording, gaps: tuple[Range, ...]) -> float:
+def _longest_pause(positions: Samples, recording: Recording, gaps: Ranges) -> float:
     """Return the longest time with signal and without a beat, in ms."""
-    edges = np.array([edge for gap in gaps for edge in gap]) * 1000 / recording.sampling_rate
+    edges = gaps.ravel() * 1000 / recording.sampling_rate
     points = np.concatenate(([0.0], positions, edges, [recording.seconds * 1000]))
     is_gap_start = np.concatenate((np.zeros(1 + positions.size), np.arange(edges.size) % 2 == 0, [False]))
     order = np.argsort(points, kind="stable")

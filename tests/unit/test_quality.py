@@ -63,7 +63,7 @@ def test_missing_samples_count_as_no_signal() -> None:
     leads = [Lead("I", values[0], 1000.0, ((0, 3000),)), Lead("II", values[1], 1000.0, ((100, 50), (150, 150)))]
     one, two = lead_quality(Recording(leads, RATE))
     assert one.missing_fraction == pytest.approx(0.6)
-    assert "missing" in one.reasons
+    assert (one.reasons, one.amplitude_mv, one.flat_fraction) == (("missing",), None, 0)
     assert two.missing_fraction == pytest.approx(0.04)
     assert two.usable
 
