@@ -1,9 +1,9 @@
 """Beats and rhythm: the positions of the QRS complexes, the heart rate, and the variability of the RR intervals.
 
-QRS complexes are detected by Elgendi's two moving averages (2013), on the energies of all usable leads, weighted by
-their signal-to-noise ratios. The variability is that of all beats, extrasystoles included: Task Force of the ESC and
-NASPE (1996), "Heart rate variability: standards of measurement, physiological interpretation, and clinical use",
-Circulation 93: 1043-1065.
+QRS complexes are detected by Elgendi's two moving averages (2013), on the energies of all usable leads (the first 16 if
+there are more), weighted by their signal-to-noise ratios. The variability is that of all beats, extrasystoles included:
+Task Force of the ESC and NASPE (1996), "Heart rate variability: standards of measurement, physiological interpretation,
+and clinical use", Circulation 93: 1043-1065.
 """
 
 from collections.abc import Sequence
