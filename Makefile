@@ -9,6 +9,8 @@ FUZZ_READY := $(VENV)/.ready-fuzz
 # The benchmarks' peers need other versions of some dependencies.
 PEERS := build/peers
 PEERS_READY := $(PEERS)/.ready
+VALIDATION := build/validation
+VALIDATION_READY := $(VALIDATION)/.ready
 DOCS := build/docs
 DOCS_READY := $(DOCS)/.ready
 # Most tests wait for processes to start or to notice that another one died. Files run in the order of collection, with
@@ -30,7 +32,7 @@ KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py) 
 SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-slow test-all test-kafka test-compose test-faults test-chaos safeguards fuzz bench check contracts docs sbom audit-dependencies lock clean
+.PHONY: help run demo test test-fast test-slow test-all test-kafka test-compose test-faults test-chaos safeguards fuzz bench validate check contracts docs sbom audit-dependencies lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -84,6 +86,9 @@ fuzz: $(FUZZ_READY) ## fuzz every decoder, guided by coverage: make fuzz [SECOND
 bench: $(BENCH_READY) $(PEERS_READY) ## compare the pipeline with its peers on Apache Kafka (Java 17, Maven), and write docs/benchmarks.md (half an hour; QUICK=1: five minutes; ONLY=process: one part)
 	@exec $(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 
+validate: $(VALIDATION_READY) ## run the insights and other libraries on annotated recordings, and write docs/validation.md: make validate DATA=folder with mitdb/, nstdb/, ludb/, ptbxl/, cpsc2019/ [SETS=ludb: only some]
+	@exec $(VALIDATION)/bin/python -m validation "$(DATA)" $(SETS)
+
 check: $(DEV_READY) ## lint, formatting, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -113,6 +118,7 @@ lock: $(DEV_READY) ## update the lock files to the newest versions
 	$(COMPILE) --group bench --constraints requirements-dev.lock -o requirements-bench.lock
 	$(COMPILE) --group docs -o requirements-docs.lock
 	$(COMPILE) --group peers -o requirements-peers.lock
+	$(COMPILE) --group validation -o requirements-validation.lock
 	$(COMPILE) --group supply -o requirements-supply.lock
 
 clean: ## remove everything that the targets created, except data/ (of it, only data/embedded goes)
@@ -147,6 +153,12 @@ $(PEERS_READY): requirements-peers.lock | $(BIN)/python
 	@echo "Installing the benchmarks' peers into $(PEERS) (once, about half a minute)"
 	@$(BIN)/python -m venv --clear $(PEERS)
 	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	@touch $@
+
+$(VALIDATION_READY): requirements-validation.lock | $(BIN)/python
+	@echo "Installing the libraries for the validation into $(VALIDATION) (once, about a minute)"
+	@$(BIN)/python -m venv --clear $(VALIDATION)
+	@$(VALIDATION)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-validation.lock
 	@touch $@
 
 $(SUPPLY_READY): requirements-supply.lock | $(BIN)/python

@@ -22,7 +22,8 @@ from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
 from shared.messages import insights
 from shared.security.ids import IdIssuer
-from stream_agents.insights import compute
+from stream_agents.insights import INSIGHTS
+from stream_agents.insights.computation import compute
 from stream_agents.insights.zero_crossings import count_zero_crossings
 
 SIZES = (SMALL, LARGE)
@@ -69,7 +70,7 @@ def _steps(size: Size) -> dict[str, dict[str, Callable[[], Any]]]:
     """Return the alternatives for every step; each call processes one ECG."""
     body, ecg = bodies(size)[0], Ecg(_ECG_ID, USERNAME, None, windows(size)[0])
     message, lists = packed.encode(ecg), [lead.signal.tolist() for lead in ecg.leads]
-    row = insights.Insights(ecg.id, USERNAME, compute(ecg))
+    row = insights.Insights(ecg.id, USERNAME, compute(ecg, [INSIGHTS["number_of_zero_crossings"]]).leads)
     issuer = IdIssuer("0" * 32)
     return {
         "parse JSON to arrays": {

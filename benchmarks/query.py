@@ -66,7 +66,7 @@ async def run(run: Run) -> Figures:
 async def _fill(run: Run, broker: Broker, pipeline: Pipeline, *, name: str, count: int, figures: Figures) -> Table:
     await topics.create(pipeline.settings)
     asked: list[str] = []
-    broker.fill(f"{name}.insights", _rows(count, asked))
+    broker.fill(f"{name}.insights", filled_rows(count, asked))
     run.say(f"query: recovering {count:,} rows")
     figures.add(f"query/{name}/recovery", await _recovery(pipeline, None))
     await pipeline.start_gateway()
@@ -75,7 +75,7 @@ async def _fill(run: Run, broker: Broker, pipeline: Pipeline, *, name: str, coun
     return Table(pipeline, run.requests(f"query-{name}", requests))
 
 
-def _rows(count: int, asked: list[str]) -> Iterator[tuple[str, bytes]]:
+def filled_rows(count: int, asked: list[str]) -> Iterator[tuple[str, bytes]]:
     """Yield rows, and append the ids of a random choice of them to `asked`."""
     issuer, rng = IdIssuer(SECRET), random.Random(0)  # noqa: S311 - chooses rows
     leads = [{"name": lead.name, "number_of_zero_crossings": 42} for lead in windows(SMALL)[0]]
@@ -97,19 +97,26 @@ async def _recovery(pipeline: Pipeline, data: Path | None) -> float:
 
 async def _round(run: Run, name: str, filled: Table, figures: Figures) -> None:
     gateway = filled.pipeline.gateways[0]
-    closed = await _load(run, gateway, filled.requests)
+    closed = await ask(run, gateway, filled.requests)
     figures.add(f"query/{name}/rate", closed.answered / closed.seconds)
-    opened = await _load(run, gateway, filled.requests, RATE)
+    opened = await ask(run, gateway, filled.requests, RATE)
     for percent in (50, 99):
         figures.add(f"query/{name}/p{percent}", percentile(opened.latencies, percent))
 
 
-async def _load(run: Run, gateway: Service, requests: str, rate: float | None = None) -> Result:
+async def ask(
+    run: Run, gateway: Service, requests: str, rate: float | None = None, seconds: float | None = None
+) -> Result:
+    """Send queries in a closed loop, or in an open one at a rate.
+
+    Raises:
+        RuntimeError: if one is not answered 200.
+    """
     spec = Spec(
         targets=[("127.0.0.1", gateway.port)],
         requests=requests,
         connections=CONNECTIONS,
-        seconds=run.pick(5.0, 1.5),
+        seconds=seconds or run.pick(5.0, 1.5),
         rate=rate,
     )
     result = await generate(spec)

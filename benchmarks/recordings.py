@@ -16,6 +16,7 @@ from shared.encoding import packed, plain
 from shared.security.ids import IdIssuer
 
 USERNAME = "benchmarks"
+SAMPLING_RATE = 500.0
 WINDOWS = 16
 """The number of different ECGs of each size."""
 
@@ -58,18 +59,21 @@ def bodies(size: Size) -> list[bytes]:
 class Messages:
     """Submissions as they are on the topic, by number."""
 
-    def __init__(self, size: Size, packed: bool, secret: str) -> None:
+    def __init__(self, size: Size, packed: bool, secret: str, sampling_rate: float | None = None) -> None:
         self._issuer = IdIssuer(secret)
         self._windows = windows(size)
         self._packed = packed
+        self._sampling_rate = sampling_rate
         # Encoded once, because only the id differs between messages of one window.
-        self._tails = [plain.encode(_ecg("", leads)).removeprefix(b'{"id":""') for leads in self._windows]
+        self._tails = [
+            plain.encode(_ecg("", leads, sampling_rate)).removeprefix(b'{"id":""') for leads in self._windows
+        ]
 
     def __call__(self, number: int) -> tuple[str, bytes]:
         """Return a new id, and the message for it."""
         ecg_id, window = self._issuer.issue(USERNAME), number % WINDOWS
         if self._packed:
-            return ecg_id, packed.encode(_ecg(ecg_id, self._windows[window]))
+            return ecg_id, packed.encode(_ecg(ecg_id, self._windows[window], self._sampling_rate))
         return ecg_id, b'{"id":"%b"' % ecg_id.encode() + self._tails[window]
 
     @property
@@ -78,8 +82,8 @@ class Messages:
         return [("content-type", packed.CONTENT_TYPE.encode())] if self._packed else []
 
 
-def _ecg(ecg_id: str, leads: tuple[Lead, ...]) -> Ecg:
-    return Ecg(ecg_id, USERNAME, None, leads)
+def _ecg(ecg_id: str, leads: tuple[Lead, ...], sampling_rate: float | None = None) -> Ecg:
+    return Ecg(ecg_id, USERNAME, None, leads, sampling_rate)
 
 
 @cache

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import accept, freshness, memory, parts, process, query, scale, targets
+from benchmarks import accept, freshness, insights, memory, parts, process, query, scale, targets
 from benchmarks.machine import describe
 from benchmarks.recordings import source
 from benchmarks.run import Figures
@@ -16,6 +16,7 @@ PARTS = {
     "query": query,
     "scale": scale,
     "memory": memory,
+    "insights": insights,
     "parts": parts,
 }
 

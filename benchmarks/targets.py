@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import accept, memory, process, query
+from benchmarks import accept, insights, memory, process, query
 from benchmarks.markdown import figure, number, table
 from benchmarks.run import Figures
 from benchmarks.stats import Spread, spread
@@ -108,6 +108,13 @@ TARGETS = (
     Target("freshness at 50 % load, p99", _value("freshness/50/p99"), 50, " ms", at_least=False),
     Target("p99 of queries, of the large table to the small one", _ratio(
         f"query/{query.MANY}/p99", f"query/{query.FEW}/p99"), 1.2, "x", at_least=False),
+    *(
+        Target(f"CPU of all insights of {size}", _value(
+            f"insights/{size}/{insights.ALL}/cpu_ms"), most, " ms", at_least=False)
+        for size, most in (("12x500", 1), ("12x5000", 3))
+    ),
+    Target("p99 of queries of a worker that is never idle, with all insights to zero crossings only", _ratio(
+        f"insights/{insights.ALL}/busy_p99", f"insights/{insights.CROSSINGS}/busy_p99"), 1.2, "x", at_least=False),
     Target("a gateway's growth at half load", _growth("gateway"), 1, " MiB/min", at_least=False),
     Target("a worker's growth at half load", _growth("worker"), 1, " MiB/min", at_least=False, why=_WHY_GROWTH),
 )  # fmt: skip

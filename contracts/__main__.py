@@ -1,10 +1,11 @@
 """Generate the documents: `python -m contracts`."""
 
-from contracts.documents import DIRECTORY, render
+from contracts.documents import DIRECTORY, ROOT, render, write_catalogue
 
 
 def main() -> None:
     """Write every document that differs from the code, and delete schemas of messages that no longer exist."""
+    write_catalogue()
     documents = render()
     for path in set(DIRECTORY.glob("schemas/*")) - set(documents):
         path.unlink()
@@ -12,7 +13,7 @@ def main() -> None:
         if not path.exists() or path.read_text() != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-            print(f"Written: {path.relative_to(DIRECTORY.parent)}")
+            print(f"Written: {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -113,12 +113,15 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                 *(
                     topic(each.name, Operation.DESCRIBE, "compare its partitions and copies with the settings")
                     for each in topics
-                    # These two are left out: the READ or WRITE below implies DESCRIBE.
-                    if each not in (topics.submissions, topics.dlq)
+                    # These are left out: the READ or WRITE below implies DESCRIBE.
+                    if each not in (topics.submissions, topics.insights, topics.dlq)
                 ),
                 *compare,
                 topic(topics.dlq.name, Operation.READ, "read dead letters"),
-                topic(topics.submissions.name, Operation.WRITE, "replay dead letters"),
+                topic(
+                    topics.submissions.name, Operation.WRITE, "replay dead letters, and have insights computed again"
+                ),
+                topic(topics.insights.name, Operation.READ, "find insights of older versions"),
             ]
 
 

@@ -31,7 +31,7 @@ _ABOUT = {
     "itself, so a producer submits for every user.",
     Role.READER: "Services that read insights from Kafka, and `ecg watch --username`. They read the insights of every "
     "user. A service that joins a consumer group needs `Read` on that group too.",
-    Role.OPERATOR: "`python -m shared.kafka.topics` and `ecg dlq`. Dead letters hold signals.",
+    Role.OPERATOR: "`python -m shared.kafka.topics`, `ecg dlq` and `ecg recompute`. Dead letters hold signals.",
 }
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from contracts.messages import COMPONENTS, Message, messages
+from contracts.insight_types import COMPONENTS
+from contracts.messages import Message, messages
 from shared.kafka.topic import Topic
 from shared.kafka.topics import Topics
 from shared.settings import Settings
@@ -77,11 +78,14 @@ def _channels(topics: Topics) -> tuple[_Channel, ...]:
             "ECGs to process, in either of two encodings. Any partitioner will do: a record is forwarded if it is not "
             "in the partition that Kafka's default partitioner (murmur2) gives its ECG's id. An erasure follows the "
             "ECGs that it erases; only gateways can create one.",
-            (*ecgs, "Erasure"),
+            (*ecgs, "Erasure", "Recomputation"),
             (
                 _Operation("processEcg", "receive", "Workers compute the insights of every ECG.", ecgs),
                 _Operation("acceptEcg", "send", "Gateways publish ECGs that were submitted over HTTP.", ecgs),
                 _Operation("eraseEcgs", "send", "Gateways have one ECG of a user erased, or all.", ("Erasure",)),
+                _Operation(
+                    "recomputeEcg", "receive", "Workers compute insights of older versions again.", ("Recomputation",)
+                ),
                 _Operation("carryOutErasure", "receive", "Workers erase the ECGs before the erasure.", ("Erasure",)),
             ),
         ),

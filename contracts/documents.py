@@ -1,18 +1,24 @@
-"""All documents, by path under `docs/`."""
+"""All generated files: the documents under `docs/`, and the catalogue of insights."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 from pydantic import SecretStr
 
-from contracts import acls_page, asyncapi, settings_page
-from contracts.messages import COMPONENTS, Message, messages
+from contracts import acls_page, asyncapi, insight_types, insights_page, settings_page
+from contracts.insight_types import COMPONENTS
+from contracts.messages import Message, messages
 from ingest_api.app import create_app
+from shared.messages import catalogue
 from shared.settings import Settings
 
-DIRECTORY = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DIRECTORY = ROOT / "docs"
+# The web page shows insights with their titles and units.
+_FOR_BROWSERS = ROOT / "ingest_api" / "page" / "catalogue.js"
 
 # The defaults, regardless of the environment: no secret gets into a document.
 _SETTINGS = Settings.model_construct(admin_token=SecretStr(""))
@@ -28,14 +34,23 @@ def async_api() -> dict[str, Any]:
     return asyncapi.document(_SETTINGS, openapi()["info"]["version"])
 
 
+def write_catalogue() -> None:
+    """Write the catalogue of insights, which the gateway's OpenAPI document is made from."""
+    catalogue.FILE.write_text(_catalogue())
+    catalogue.catalogue.cache_clear()
+
+
 def render() -> dict[Path, str]:
-    """Return the text of every document by its path."""
+    """Return the text of every generated file by its path."""
     schemas = {name: message for name, message in messages().items() if message.content_type}
     return {
         DIRECTORY / "openapi.json": _json(openapi()),
         DIRECTORY / "asyncapi.yaml": _yaml(async_api()),
+        DIRECTORY / "insights.md": insights_page.page(),
         DIRECTORY / "kafka-acls.md": acls_page.page(_SETTINGS),
         DIRECTORY / "settings.md": settings_page.page(),
+        catalogue.FILE: _catalogue(),
+        _FOR_BROWSERS: insights_page.for_browsers(),
         **{DIRECTORY / "schemas" / f"{name}.json": _json(_alone(message)) for name, message in schemas.items()},
     }
 
@@ -47,6 +62,10 @@ def _alone(message: Message) -> dict[str, Any]:
         schema["$defs"] = message.schemas
     alone: dict[str, Any] = json.loads(json.dumps(schema).replace(COMPONENTS, "#/$defs/"))
     return alone
+
+
+def _catalogue() -> str:
+    return _json(msgspec.to_builtins(insight_types.current()))
 
 
 def _json(document: dict[str, Any]) -> str:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from inspect import cleandoc, getdoc
-from typing import Annotated, Any, Final, get_args, get_type_hints
+from inspect import cleandoc
+from typing import Annotated, Any, Final
 
 import msgspec
 from pydantic import Field
 
+from contracts import insight_types
+from contracts.insight_types import COMPONENTS
 from ingest_api.audit.schemas import EXAMPLE_EVENT
 from ingest_api.http.openapi import EXAMPLE_ID
 from ingest_api.queries.schemas import EXAMPLE_INSIGHTS
@@ -21,17 +23,17 @@ from shared.messages.audit import AuditRecord
 from shared.messages.erasures import CONTENT_TYPE as ERASURE
 from shared.messages.erasures import SealedErasure
 from shared.messages.insights import Insights
+from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
+from shared.messages.recomputations import Recomputation
 from shared.messages.users import UserRecord
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.security.data_keys import KeyRecord
 from shared.worker_protocol.announcements import Announcement
-from stream_agents.insights import INSIGHTS
 from stream_agents.processing.dead_letter import DeadLetterHeaders
 from stream_agents.processing.record import CONTENT_TYPE_HEADER, FORWARDED_HEADER, USERNAME_HEADER
 
 Schema = dict[str, Any]
 
-COMPONENTS: Final = "#/components/schemas/"
 _USERNAME: Final = "st-marys"
 _DATE: Final = "2026-11-24T10:00:00+00:00"
 _KEY_ID: Final = "^[0-9a-f]{32}$"
@@ -78,6 +80,7 @@ def messages() -> dict[str, Message]:
         "PackedEcg": _packed_ecg(),
         "SealedEcg": _sealed_ecg(),
         "Erasure": _erasure(),
+        "Recomputation": _recomputation(),
         "Insights": _insights(),
         "User": _user(),
         "UserDeleted": Message("A user who was deleted", None, _text("The username."), {"type": "null"}),
@@ -170,6 +173,21 @@ def _erasure() -> Message:
     )
 
 
+def _recomputation() -> Message:
+    payload, schemas = _of(Recomputation, {"ecg_id": JSON_SCHEMA["id"]})
+    media_type = _text("The value is a recomputation.", pattern=f"^{re.escape(RECOMPUTATION)}$")
+    return Message(
+        "A request to compute the insights of an ECG again",
+        RECOMPUTATION,
+        _ecg_id(),
+        payload,
+        schemas,
+        _object({CONTENT_TYPE_HEADER: media_type}) | {"required": [CONTENT_TYPE_HEADER]},
+        {"ecg_id": EXAMPLE_ID, "offset": 1042},
+        {CONTENT_TYPE_HEADER: RECOMPUTATION},
+    )
+
+
 def _data_key() -> Message:
     payload, schemas = _of(KeyRecord, {"username": JSON_SCHEMA["username"]})
     example = {"username": _USERNAME, "registered_at": _DATE, "wrapped": "5e5e" * 20}
@@ -185,15 +203,27 @@ def _data_key() -> Message:
 
 def _insights() -> Message:
     payload, schemas = _of(Insights)
-    payload["properties"]["leads"]["items"] = {"$ref": COMPONENTS + "LeadInsights"}
-    values = {name: _value_of(insight) for name, insight in INSIGHTS.items()}
-    lead = _object({"name": {"type": "string"}, **values}) | {"required": ["name", *INSIGHTS]}
+    known = insight_types.current()
+    properties = payload["properties"]
+    properties["leads"]["items"] = {"$ref": COMPONENTS + "LeadInsights"}
+    properties["ecg"] = _object({insight.name: insight.schema for insight in known.of_scope("ecg")})
+    properties["summary"] = _object(known.summary)
+    lead = _object({"name": {"type": "string"}} | {insight.name: insight.schema for insight in known.of_scope("lead")})
     return Message(
         "The insights of an ECG, or the reason why it has none",
         plain.CONTENT_TYPE,
         _ecg_id(),
         payload,
-        {**schemas, "LeadInsights": {"title": "LeadInsights", "description": "The insights of one lead.", **lead}},
+        {
+            **schemas,
+            **known.schemas,
+            "LeadInsights": {
+                "title": "LeadInsights",
+                "description": "The insights of one lead.",
+                **lead,
+                "required": ["name"],
+            },
+        },
         example=EXAMPLE_INSIGHTS | {"username": _USERNAME},
     )
 
@@ -269,13 +299,6 @@ def _of(type_: type[msgspec.Struct], limits: Mapping[str, Schema] | None = None)
 def _constrain(schema: Schema, limits: Mapping[str, Schema]) -> None:
     for name, limit in limits.items():
         schema["properties"][name] |= limit
-
-
-def _value_of(insight: Any) -> Schema:
-    """Return the schema of an insight's value for one signal, from the function's annotation and docstring."""
-    (value,) = get_args(get_type_hints(insight)["return"])
-    schema: Schema = msgspec.json.schema(value)
-    return schema | {"description": getdoc(insight)}
 
 
 def _media_type(encoding: Any) -> str:

@@ -46,7 +46,7 @@ _GROUPS = (
         "Worker",
         (
             *("worker_host", "worker_port", "worker_public_host", "data_dir", "table_memory_bytes"),
-            *("batch_size", "session_timeout"),
+            *("insights", "batch_size", "session_timeout"),
         ),
     ),
     _Group("TLS between gateways and workers", ("internal_cert_file", "internal_key_file", "internal_ca_file")),

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from datetime import datetime
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -158,6 +158,15 @@ class EcgClient(_Client):
             NotProcessable: if it could not be processed.
         """
         return self._send(requests.insights(ecg_id, self._own_token))
+
+    def insights_as_fhir(self, ecg_id: str) -> dict[str, Any] | None:
+        """Return the insights of an ECG as a FHIR R4 Observation, or None while it is being processed.
+
+        Raises:
+            NotFound: if there is no such ECG of this user.
+            NotProcessable: if it was accepted, but could not be processed.
+        """
+        return self._send(requests.insights_as_fhir(ecg_id, self._own_token))
 
     def wait_for_insights(self, ecg_id: str, timeout: float = 30.0) -> Insights:
         """Return an ECG's insights as soon as they are there.
@@ -314,6 +323,10 @@ class AsyncEcgClient(_Client):
     async def insights(self, ecg_id: str) -> Insights | None:
         """See `EcgClient.insights`."""
         return await self._send(requests.insights(ecg_id, self._own_token))
+
+    async def insights_as_fhir(self, ecg_id: str) -> dict[str, Any] | None:
+        """See `EcgClient.insights_as_fhir`."""
+        return await self._send(requests.insights_as_fhir(ecg_id, self._own_token))
 
     async def wait_for_insights(self, ecg_id: str, timeout: float = 30.0) -> Insights:
         """See `EcgClient.wait_for_insights`."""

@@ -3,7 +3,8 @@
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import orjson
@@ -17,13 +18,18 @@ _LONGEST_PAUSE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A finished ECG with its insights, or with the reason why it has none; a stream resumes after `id`."""
+    """A finished ECG, or the reason why it has no insights; a stream resumes after `id`.
+
+    From a gateway's stream, `insights` hold the values of the leads, and `summary` the main measurements of the ECG:
+    ask for its insights to get all of them.
+    """
 
     id: str
     ecg_id: str
     insights: Insights | None = None
     error: str | None = None
     label: str | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
 
 
 class Following:
@@ -96,6 +102,6 @@ def _event(last_id: str, data: bytes) -> Event:
         document = orjson.loads(data)
         insights = parse_insights(document) if "leads" in document else None
         error = None if insights else document["detail"]
-        return Event(last_id, document["ecg_id"], insights, error, document.get("label"))
+        return Event(last_id, document["ecg_id"], insights, error, document.get("label"), document.get("summary", {}))
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise UnexpectedAnswer("the stream contains an event that no gateway sends") from None

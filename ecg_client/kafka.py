@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
@@ -94,7 +95,7 @@ async def producer(used: Settings) -> AsyncIterator[AIOKafkaProducer]:
         Unavailable: if Kafka cannot be reached.
     """
     made = new_producer(used)
-    async with _running(made, used):
+    async with running(made, used):
         yield made
 
 
@@ -135,7 +136,7 @@ async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -
     Raises:
         Unavailable: if Kafka cannot be reached.
     """
-    async with _reader(used, Topics(used).insights.name) as reader:
+    async with reading(used, Topics(used).insights.name) as reader:
         for partition, end in (await reader.end_offsets(reader.assignment())).items():
             reader.seek(partition, end)
         ready.set()
@@ -153,7 +154,7 @@ async def dead_letters(used: Settings) -> AsyncGenerator[DeadLetter]:
     Raises:
         Unavailable: if Kafka cannot be reached.
     """
-    async with _reader(used, Topics(used).dlq.name) as reader:
+    async with reading(used, Topics(used).dlq.name) as reader:
         begins = await reader.beginning_offsets(reader.assignment())
         ends = await reader.end_offsets(reader.assignment())
         ranges = {partition: (begin, ends[partition]) for partition, begin in begins.items()}
@@ -167,7 +168,7 @@ async def dead_letter(used: Settings, partition: int, offset: int) -> DeadLetter
     Raises:
         Unavailable: if Kafka cannot be reached.
     """
-    async with _reader(used, Topics(used).dlq.name) as reader:
+    async with reading(used, Topics(used).dlq.name) as reader:
         where = TopicPartition(Topics(used).dlq.name, partition)
         if where not in reader.assignment():
             return None
@@ -221,15 +222,25 @@ def _letter(record: ConsumerRecord) -> DeadLetter:
 
 
 @asynccontextmanager
-async def _reader(used: Settings, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def reading(used: Settings, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """Yield a started consumer of a whole topic, from its beginning.
+
+    Raises:
+        Unavailable: if Kafka cannot be reached.
+    """
     reader = new_reader(used)
     reader.subscribe([topic])
-    async with _running(reader, used):
+    async with running(reader, used):
         yield reader
 
 
 @asynccontextmanager
-async def _running(client: AIOKafkaConsumer | AIOKafkaProducer, used: Settings) -> AsyncIterator[None]:
+async def running(client: AIOKafkaConsumer | AIOKafkaProducer, used: Settings) -> AsyncIterator[None]:
+    """Start a client, and stop it when the block ends.
+
+    Raises:
+        Unavailable: if Kafka cannot be reached.
+    """
     try:
         await client.start()
         yield
@@ -240,9 +251,9 @@ async def _running(client: AIOKafkaConsumer | AIOKafkaProducer, used: Settings) 
 
 
 def _event(record: ConsumerRecord, row: Insights) -> Event:
-    insights = None if row.error is not None else parse_insights({"ecg_id": row.ecg_id, "leads": row.leads})
+    insights = None if row.error is not None else parse_insights(orjson.loads(record.value or b""))
     # The label of a sealed submission is sealed as well, and only gateways open it.
-    return Event(f"{record.partition}:{record.offset}", row.ecg_id, insights, row.error, row.label)
+    return Event(f"{record.partition}:{record.offset}", row.ecg_id, insights, row.error, row.label, summary=row.summary)
 
 
 def _row(record: ConsumerRecord) -> Insights | None:

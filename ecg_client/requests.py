@@ -141,6 +141,15 @@ def insights(ecg_id: str, token: str, wait: int = 0) -> Call[Insights | None]:
     )
 
 
+def insights_as_fhir(ecg_id: str, token: str) -> Call[dict[str, Any] | None]:
+    """Ask for an ECG's insights as a FHIR Observation: None while it is being processed."""
+    path, headers = (
+        f"/ecgs/{quote(ecg_id, safe='')}/insights",
+        {"x-user-token": token, "accept": "application/fhir+json"},
+    )
+    return Call("GET", path, headers, {200: orjson.loads, 202: lambda _: None})
+
+
 def ecgs(token: str, limit: int, cursor: str | None, label: str | None = None) -> Call[Page]:
     """Ask for a page of the user's ECGs, or only of those whose label begins with `label`."""
     given = {"limit": limit, "cursor": cursor, "label": label}

@@ -66,16 +66,30 @@ class LeadInsights:
 
     @property
     def number_of_zero_crossings(self) -> int:
-        """How many times the signal crosses the isoelectric line."""
+        """How many times the signal crosses the isoelectric line.
+
+        Raises:
+            KeyError: if the pipeline does not compute it.
+        """
         return int(self.values["number_of_zero_crossings"])
 
 
 @dataclass(frozen=True, slots=True)
 class Insights:
-    """The insights of one ECG, its leads in the order in which they were submitted."""
+    """The insights of one ECG, its leads in the order in which they were submitted.
+
+    `ecg` holds the insights of the whole ECG by their names, such as `ecg["rhythm"]["heart_rate_bpm"]`; a measurement
+    that the ECG does not allow is missing, and its reason is in `ecg["rhythm"]["absent"]`. `not_computed` holds the
+    reason for each insight that is missing altogether, `versions` the version of each insight. `sampling_rate` is the
+    rate in Hz to which positions of beats refer. An ECG without a sampling rate has only its leads.
+    """
 
     ecg_id: str
     leads: tuple[LeadInsights, ...]
+    ecg: dict[str, dict[str, Any]] = field(default_factory=dict)
+    not_computed: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    sampling_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,10 @@ class LeadSummary(LeadInsights):
 
 @dataclass(frozen=True, slots=True)
 class EcgSummary:
-    """A processed ECG in its owner's list; one that failed has an error and no leads."""
+    """A processed ECG in its owner's list; one that failed has an error and no leads.
+
+    `summary` holds its main measurements, such as `heart_rate_bpm`.
+    """
 
     id: str
     date: str | None
@@ -96,6 +113,7 @@ class EcgSummary:
     error: str | None
     leads: tuple[LeadSummary, ...]
     label: str | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +188,10 @@ def parse_insights(document: dict[str, Any]) -> Insights:
             LeadInsights(lead["name"], {name: value for name, value in lead.items() if name != "name"})
             for lead in document["leads"]
         ),
+        document.get("ecg", {}),
+        document.get("not_computed", {}),
+        document.get("versions", {}),
+        document.get("sampling_rate"),
     )
 
 
@@ -209,4 +231,5 @@ def _summary(document: dict[str, Any]) -> EcgSummary:
             for lead in document["leads"]
         ),
         document.get("label"),
+        document.get("summary", {}),
     )

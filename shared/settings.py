@@ -228,6 +228,11 @@ class Settings(BaseSettings):
         ge=1,
         description="ECGs at which a worker's batch is full. A batch holds what has piled up and never waits for more.",
     )
+    insights: str = Field(
+        default="all",
+        description="Insights that a worker computes of every ECG: `all`, or names separated by commas, such as "
+        "`number_of_zero_crossings,rhythm`. Set the same in all workers.",
+    )
     table_memory_bytes: int = Field(
         default=64 * MIB,
         ge=8 * MIB,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, cast
 
@@ -19,9 +20,10 @@ from stream_agents.faust_fixes.lost_messages import ArrivalCheck
 from stream_agents.faust_fixes.poll import Poll, poll_of, polled
 from stream_agents.faust_fixes.producer import sending
 from stream_agents.inbox import Inbox
+from stream_agents.originals import Originals
 from stream_agents.outcome_writer import OutcomeWriter
 from stream_agents.processing.batch_processor import BatchProcessor, Outcomes, parts
-from stream_agents.processing.record import received
+from stream_agents.processing.record import Record, received
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +41,7 @@ class SubmissionsAgent:
         keys: DataKeys,
         *,
         processor: BatchProcessor,
+        originals: Originals,
         writer: OutcomeWriter,
         report: BatchReport,
     ) -> None:
@@ -46,9 +49,12 @@ class SubmissionsAgent:
         self._inbox = inbox
         self._keys = keys
         self._processor = processor
+        self._originals = originals
         self._writer = writer
         self._report = report
         self._arrivals = ArrivalCheck(app)
+        # One, because records are processed in order.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="insights")
 
     async def run(self, stream: StreamT[Poll]) -> None:
         """Handle a stream in batches: each holds what has piled up while the previous one was stored."""
@@ -76,12 +82,16 @@ class SubmissionsAgent:
         current = [event for event in events if poll_of(event).turn == offsets.turn(event.message.tp)]
         outcomes: Outcomes = []
         for part in parts([received(record) for event in current for record in polled(event)]):
+            if any(record.is_recomputation for record in part):
+                await self._until_done(partial(self._replace_recomputations, part), generation)
             if self._processor.lacks_keys(part):
                 # A key that is still unknown after this does not exist.
                 await self._until_done(self._keys.catch_up, generation)
             if self._app.consumer_generation_id != generation:
                 break
-            processed = self._processor.process(part)
+            processed = await self._compute(part)
+            if self._app.consumer_generation_id != generation:
+                break
             await self._until_done(partial(self._writer.write, processed), generation)
             outcomes += processed
         if current and self._app.consumer_generation_id == generation:
@@ -91,6 +101,15 @@ class SubmissionsAgent:
             self._report.stored(outcomes, begun, oldest=min(polled(event)[0].timestamp for event in current))
         for event in events:
             event.ack()
+
+    async def _replace_recomputations(self, part: list[Record]) -> None:
+        part[:] = await self._originals.in_place(part)
+
+    async def _compute(self, part: list[Record]) -> Outcomes:
+        """Return the outcomes of records, computed in another thread: the event loop serves queries meanwhile."""
+        stored = self._processor.stored_rows(part)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._processor.process, part, stored)
 
     async def _until_done(self, act: Callable[[], Awaitable[None]], generation: int) -> None:
         """Call `act`, and again after temporary errors, as long as the assignment of partitions does not change."""

@@ -23,7 +23,9 @@ from stream_agents.faust_fixes.recovery import Recovery, TableManager
 from stream_agents.faust_fixes.transport import credentials, new_transport
 from stream_agents.faust_fixes.web_server import App
 from stream_agents.inbox import Inbox
+from stream_agents.insights import selected
 from stream_agents.metrics_exporter import Exporter, Sensor
+from stream_agents.originals import Originals
 from stream_agents.outcome_writer import OutcomeWriter
 from stream_agents.processing.batch_processor import BatchProcessor
 from stream_agents.serving.assignment import Serving
@@ -100,16 +102,20 @@ def create_app(settings: Settings) -> faust.App:
     ends = Ends(settings)
     tables.own_recovery = Recovery(app, topics.insights.name, table.reader, ends.of, beacon=tables.beacon)
     keys = DataKeys(settings, topics)
+    processor = BatchProcessor(settings, topics, keys, table.rows.get_row, selected(settings.insights))
+    originals = Originals(settings, topics, processor)
     agent = SubmissionsAgent(
         app,
         Inbox(settings.batch_size),
         keys,
-        processor=BatchProcessor(settings, topics, keys, table.rows.get_row),
+        processor=processor,
+        originals=originals,
         writer=OutcomeWriter(app, topics, table),
         report=BatchReport(settings, from_environment("worker")),
     )
     app.add_dependency(Compaction(settings, table.rows))
     app.add_dependency(DataKeysService(keys))
+    app.add_dependency(originals)
     app.add_dependency(ClientWatch())
     serving = Serving(app, settings, topics, table=table, waits=waits, ends=ends)
     app.sensors.add(Sensor())

@@ -9,6 +9,7 @@ from shared.tracing import Tracing
 from stream_agents import metrics
 from stream_agents.processing.batch_processor import Outcomes
 from stream_agents.processing.outcomes import Erased, Misplaced, Rejected, Stored, UserErased, row_of
+from stream_agents.processing.record import Record
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,11 @@ def _measure(outcomes: Outcomes, begun: float, oldest: int) -> None:
     metrics.age_seconds.observe(max(0.0, time.time() - oldest / 1000))
     rest = [outcome for _, outcome in outcomes if not isinstance(outcome, Stored)]
     metrics.stored.inc(len(outcomes) - len(rest))
+    for record, outcome in outcomes:
+        if isinstance(outcome, Stored) and record.recomputes:
+            metrics.recomputed.inc()
+        if isinstance(outcome, Stored) and outcome.failures:
+            _tell_failures(record, outcome)
     for outcome in rest:
         match outcome:
             case Misplaced():
@@ -50,6 +56,13 @@ def _measure(outcomes: Outcomes, begun: float, oldest: int) -> None:
                 metrics.dead_letters.labels(outcome.error_class).inc()
             case Erased() | UserErased():
                 metrics.erasures.inc()
+
+
+def _tell_failures(record: Record, outcome: Stored) -> None:
+    """Count and log the insights that failed, by the class of the error: its text may hold samples."""
+    for insight, error in outcome.failures.items():
+        metrics.failed_insights.labels(insight).inc()
+        log.warning("an insight failed", insight=insight, error=error, offset=record.offset, partition=record.partition)
 
 
 def _tell(outcomes: Outcomes) -> None:

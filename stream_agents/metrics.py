@@ -12,6 +12,12 @@ ecgs = Counter(
 stored, forwarded, dead = (ecgs.labels(outcome) for outcome in ("stored", "forwarded", "dead_letter"))
 erasures = Counter("ecg_worker_erasures_total", "Erasures of an ECG, or of a user's ECGs in a partition.")
 dead_letters = Counter("ecg_worker_dead_letters_total", "Dead letters by the class of the error.", ("error_class",))
+recomputed = Counter("ecg_worker_recomputed_total", "ECGs whose insights were computed again.")
+failed_insights = Counter(
+    "ecg_worker_failed_insights_total",
+    "Insights that raised an error; their ECGs have the other insights.",
+    ("insight",),
+)
 batch_ecgs = Histogram(
     "ecg_worker_batch_ecgs", "ECGs per batch (ECG_BATCH_SIZE).", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 )

@@ -13,6 +13,7 @@ from ecg_client.cli.insights import insights
 from ecg_client.cli.list import list_ecgs
 from ecg_client.cli.options import Unconfigured
 from ecg_client.cli.produce import produce
+from ecg_client.cli.recompute import recompute
 from ecg_client.cli.show import show
 from ecg_client.cli.submit import submit
 from ecg_client.cli.up import up
@@ -39,6 +40,7 @@ app.command()(show)
 app.command()(erase)
 app.command()(produce)
 app.command()(watch)
+app.command()(recompute)
 app.add_typer(dead_letters.app, name="dlq")
 app.command()(up)
 app.command()(demo)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ecg_client.cli import options, output
+from ecg_client.cli import measurements, options, output
 from ecg_client.client import EcgClient
 from ecg_client.errors import ClientError
 from ecg_client.local import running_stack
@@ -40,8 +40,7 @@ def demo(
     output.out.print(f"Registered {user.username}")
     with EcgClient(target, user.token) as client:
         insights = client.wait_for_insights(client.submit(recording))
-    output.out.print(f"ECG {insights.ecg_id}")
-    output.out.print(output.insights_table(insights, [lead.signal.size for lead in recording.leads]))
+    measurements.show(insights, [lead.signal.size for lead in recording.leads])
 
 
 def _target(url: str | None, admin_token: str | None) -> tuple[str, str]:

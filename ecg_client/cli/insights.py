@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ecg_client.cli import options, output
+from ecg_client.cli import measurements, options, output
 from ecg_client.client import EcgClient
 from ecg_client.errors import ClientError, StillProcessing, Unauthorized, Unavailable
 
@@ -19,8 +19,13 @@ def insights(  # noqa: PLR0917 - a command's parameters are its options
     timeout: options.Timeout = 60,
     retry_for: options.RetryFor = 30,
     json: options.Json = False,
+    fhir: Annotated[
+        bool, typer.Option("--fhir", help="Print FHIR R4 Observations as JSON, one object a line.")
+    ] = False,
 ) -> None:
     """Print the insights of ECGs.
+
+    They are measurements for people who can judge them, no diagnosis.
 
     The exit code is 3 if any ECG is still being processed, and 1 if any is
     unknown or could not be processed.
@@ -28,6 +33,7 @@ def insights(  # noqa: PLR0917 - a command's parameters are its options
     Examples:
       ecg insights 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77
       ecg submit --json *.hea | jq -r .id | xargs ecg insights --wait --json
+      ecg insights --fhir 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77 > observation.json
     """
     code = 0
     with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
@@ -40,20 +46,21 @@ def insights(  # noqa: PLR0917 - a command's parameters are its options
                 found = None
             except ClientError as error:
                 code = _FAILED
-                if json:
+                if json or fhir:
                     output.json_line({"ecg_id": ecg_id, "error": str(error)})
                 else:
                     output.complain(f"{ecg_id}: {error}")
                 continue
             if found is None:
                 code = code or _PENDING
-                if json:
+                if json or fhir:
                     output.json_line({"ecg_id": ecg_id, "pending": True})
                 else:
                     output.complain(f"{ecg_id}: is still being processed")
+            elif fhir:
+                output.json_line(client.insights_as_fhir(ecg_id) or {"ecg_id": ecg_id, "pending": True})
             elif json:
-                output.json_line({"ecg_id": ecg_id, "leads": output.leads(found)})
+                output.json_line({"ecg_id": ecg_id, **output.insights_document(found)})
             else:
-                output.out.print(f"ECG {output.printable(ecg_id)}")
-                output.out.print(output.insights_table(found))
+                measurements.show(found)
     raise typer.Exit(code)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ecg_client.cli import options, output
+from ecg_client.cli import measurements, options, output
 from ecg_client.client import EcgClient
 from ecg_client.results import EcgSummary
 
@@ -32,16 +32,26 @@ def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
       ecg list --limit 10
       ecg list --limit 1000000 --json | jq -r 'select(.status == "failed").id'
     """
-    table = Table("id", "label", "accepted", "recorded", "leads", "samples", "error")
-    table.columns[0].overflow = "fold"
+    ecgs: list[EcgSummary] = []
     with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
         for ecg in islice(client.ecgs(label), limit):
             if json:
                 output.json_line(_summary(ecg))
             else:
-                table.add_row(*map(output.printable, _row(ecg)), style="red" if ecg.error else None)
+                ecgs.append(ecg)
     if not json:
-        output.out.print(table)
+        output.out.print(_table(ecgs))
+
+
+def _table(ecgs: list[EcgSummary]) -> Table:
+    titles = measurements.summary_titles([ecg.summary for ecg in ecgs])
+    table = Table("id", "label", "accepted", "recorded", "leads", "samples", *titles.values(), "error")
+    table.columns[0].overflow = "fold"
+    for ecg in ecgs:
+        *facts, error = map(output.printable, _row(ecg))
+        measured = measurements.summary_row(ecg.summary, titles)
+        table.add_row(*facts, *measured, error, style="red" if ecg.error else None)
+    return table
 
 
 def _summary(ecg: EcgSummary) -> dict[str, Any]:
@@ -54,6 +64,7 @@ def _summary(ecg: EcgSummary) -> dict[str, Any]:
         "status": ecg.status,
         "error": ecg.error,
         "leads": leads,
+        "summary": ecg.summary or None,
     }
 
 

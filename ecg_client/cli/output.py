@@ -3,12 +3,10 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
 from rich.console import Console
-from rich.table import Table
 
 from ecg_client.results import Insights
 
@@ -40,23 +38,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
-def leads(insights: Insights) -> list[dict[str, Any]]:
-    """Return insights in the form of the gateway's JSON."""
-    return [{"name": lead.name, **lead.values} for lead in insights.leads]
-
-
-def insights_table(insights: Insights, samples: Sequence[int] = ()) -> Table:
-    """Return a table with a row for each lead, a column for each insight, and one for the leads' lengths, if given."""
-    names = list(dict.fromkeys(name for lead in insights.leads for name in lead.values))
-    lengths = ("samples",) if samples else ()
-    table = Table("lead", *lengths, *(name.removeprefix("number_of_").replace("_", " ") for name in names))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for number, lead in enumerate(insights.leads):
-        length = [_shown(samples[number])] if samples else []
-        table.add_row(printable(lead.name), *length, *(_shown(lead.values.get(name)) for name in names))
-    return table
-
-
-def _shown(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else printable(str(value))
+def insights_document(insights: Insights) -> dict[str, Any]:
+    """Return insights in the form of the gateway's JSON; fields that an answer does not have are None."""
+    return {
+        "leads": [{"name": lead.name, **lead.values} for lead in insights.leads],
+        "sampling_rate": insights.sampling_rate,
+        "ecg": insights.ecg or None,
+        "not_computed": insights.not_computed or None,
+        "versions": insights.versions or None,
+    }

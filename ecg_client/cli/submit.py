@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ecg_client.batch import Outcome, distinct, send_all, submitting
-from ecg_client.cli import options, output
+from ecg_client.cli import measurements, options, output
 from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, Unavailable
 
@@ -120,6 +120,9 @@ def run_batch(
 
 
 def _document(outcome: Outcome) -> dict[str, object]:
+    found = output.insights_document(outcome.insights) if outcome.insights else {}
+    if found:
+        found["insights"] = found.pop("leads")
     return {
         "file": str(outcome.file),
         "leads": outcome.leads,
@@ -128,20 +131,24 @@ def _document(outcome: Outcome) -> dict[str, object]:
         "error": outcome.error,
         "field": outcome.field,
         "notes": list(outcome.notes) or None,
-        "insights": outcome.insights and output.leads(outcome.insights),
+        **found,
     }
 
 
 def _table(outcomes: list[Outcome]) -> Table:
-    insights = any(outcome.insights for outcome in outcomes)
+    values = _values(outcomes)
+    summaries = [measurements.summary(outcome.insights) if outcome.insights else {} for outcome in outcomes]
+    titles = measurements.summary_titles(summaries)
     table = Table()
     table.add_column("file", overflow="fold", max_width=max(_LEAST_FILE, output.out.width - _REST))
     table.add_column("leads", justify="right")
     table.add_column("samples", justify="right")
     table.add_column("id or error", overflow="fold", min_width=_ID)
-    if insights:
-        table.add_column("zero crossings", overflow="fold")
-    for outcome in outcomes:
+    for title in values.values():
+        table.add_column(title, overflow="fold")
+    for title in titles.values():
+        table.add_column(title, justify="right")
+    for outcome, summary in zip(outcomes, summaries, strict=True):
         row = [
             output.printable(str(outcome.file)),
             "" if outcome.leads is None else f"{outcome.leads:,}",
@@ -149,12 +156,17 @@ def _table(outcomes: list[Outcome]) -> Table:
             # An ECG that was accepted but has no insights has an id and an error.
             output.printable(": ".join(filter(None, (outcome.ecg_id, outcome.error)))),
         ]
-        if insights:
-            row.append(_crossings(outcome))
+        row += [measurements.of_leads(outcome.insights, name) for name in values]
+        row += measurements.summary_row(summary, titles)
         table.add_row(*row, style="red" if outcome.error else None)
     return table
 
 
-def _crossings(outcome: Outcome) -> str:
-    found = outcome.insights.leads if outcome.insights else ()
-    return output.printable(", ".join(f"{lead.name}: {lead.number_of_zero_crossings:,}" for lead in found))
+def _values(outcomes: list[Outcome]) -> dict[str, str]:
+    """Return the insights of leads that are a single value, by name, with their titles."""
+    return {
+        name: title
+        for outcome in outcomes
+        if outcome.insights
+        for name, title in measurements.values_of_leads(outcome.insights).items()
+    }

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ecg_client import kafka
-from ecg_client.cli import options, output
+from ecg_client.cli import measurements, options, output
 from ecg_client.client import AsyncEcgClient
 from ecg_client.events import Event
 
@@ -75,13 +75,23 @@ async def _watch(
 
 
 def _print(event: Event, json: bool) -> None:
-    leads = event.insights and output.leads(event.insights)
     if json:
-        output.json_line({"ecg_id": event.ecg_id, "label": event.label, "leads": leads, "error": event.error})
+        found = output.insights_document(event.insights) if event.insights else {}
+        output.json_line(
+            {
+                "ecg_id": event.ecg_id,
+                "label": event.label,
+                **found,
+                "summary": event.summary or None,
+                "error": event.error,
+            }
+        )
         return
     name = event.ecg_id if event.label is None else f"{event.ecg_id}, {event.label}"
     if event.insights is None:
         output.out.print(output.printable(f"ECG {name}: {event.error}"))
     else:
         output.out.print(f"ECG {output.printable(name)}")
-        output.out.print(output.insights_table(event.insights))
+        output.out.print(measurements.lead_table(event.insights))
+        if event.summary:
+            output.out.print(measurements.summary_line(event.summary))

@@ -17,6 +17,7 @@ from ingest_api.events.fanout import Fanout, Follower
 from ingest_api.http.disconnect import hold
 from ingest_api.http.errors import RETRY_AFTER_SECONDS, TooManyRequests, Unavailable, Unprocessable
 from ingest_api.kafka.offset_cursor import OffsetCursors
+from ingest_api.queries import answers
 from ingest_api.queries.labels import Labels
 from ingest_api.queries.worker_client import WorkerClient
 from ingest_api.users.registry import UserRegistry
@@ -188,10 +189,9 @@ class EventStream(Response):
         except ValueError:
             return ": unreadable\n"
         [label] = await self._streams.labels.of([insights])
-        named = {"ecg_id": insights.ecg_id} | ({} if label is None else {"label": label})
         if insights.error is not None:
-            return _fields("failed", {**named, "detail": insights.error})
-        return _fields("insights", {**named, "leads": insights.leads})
+            return _fields("failed", answers.failure(insights, label))
+        return _fields("insights", answers.event(insights, label))
 
     def _id(self, follower: Follower) -> str:
         return f"id: {self._streams.positions.encode(follower.position)}\n"

@@ -41,6 +41,12 @@ class NotFound(ApiError):  # noqa: N818
     status = HTTPStatus.NOT_FOUND
 
 
+class NotAcceptable(ApiError):  # noqa: N818
+    """406: the ECG cannot be represented in the format that the client asks for."""
+
+    status = HTTPStatus.NOT_ACCEPTABLE
+
+
 class Gone(ApiError):  # noqa: N818
     """410: the ECG's signals are no longer stored."""
 

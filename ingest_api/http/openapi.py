@@ -5,6 +5,9 @@ from typing import Annotated, Any, Final, TypeAlias
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
+from ingest_api.http.accept_header import FHIR
+from shared.messages.catalogue import catalogue
+
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 """The documentation of answers by status, in the form that FastAPI takes."""
 
@@ -14,6 +17,14 @@ RETRY_AFTER: Final = {
 }
 EXAMPLE_TIME: Final = "2026-11-24T10:00:00Z"
 EXAMPLE_ID: Final = "5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77"
+
+
+_OBSERVATION: Final = {
+    "type": "object",
+    "description": "A FHIR R4 Observation.",
+    "properties": {"resourceType": {"const": "Observation"}},
+    "required": ["resourceType"],
+}
 
 
 class Problem(BaseModel):
@@ -26,6 +37,12 @@ class Problem(BaseModel):
 def success(description: str, example: Any) -> dict[str, Any]:
     """Return the documentation of an answer, with an example."""
     return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+def in_fhir(answer: dict[str, Any], example: Any) -> dict[str, Any]:
+    """Return the documentation of an answer that is also given as a FHIR Observation."""
+    answer["content"][FHIR] = {"schema": _OBSERVATION, "example": example}
+    return answer
 
 
 def problem(description: str, detail: str, field: str | None = None) -> dict[str, Any]:
@@ -73,6 +90,7 @@ def correct(app: FastAPI, parts: type[BaseModel], any_text: tuple[str, ...]) -> 
     def openapi() -> dict[str, Any]:
         document = generate()
         document["components"]["schemas"][parts.__name__] = parts.model_json_schema()
+        document["components"]["schemas"] |= catalogue().schemas
         for path in any_text:
             document["paths"][path]["delete"]["responses"].pop("422", None)
         return document

@@ -12,3 +12,9 @@ class JsonResponse(JSONResponse):
     def render(self, content: Any) -> bytes:
         """Encode the content, whose signals may be NumPy arrays."""
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+class FhirResponse(JsonResponse):
+    """A FHIR resource as JSON."""
+
+    media_type = "application/fhir+json"

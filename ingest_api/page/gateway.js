@@ -51,12 +51,12 @@ export class Gateway {
     return document;
   }
 
-  /** Return `{leads}`, or `{error}` if processing failed, or null if the ECG is not processed within `wait` seconds. */
+  /** Return an ECG's insights, or `{error}` if processing failed, or null if it is not processed within `wait` seconds. */
   async insights(id, { wait = 0, signal } = {}) {
     const headers = wait ? { prefer: `wait=${wait}` } : {};
     try {
       const { status, document } = await this.#call(`/ecgs/${encodeURIComponent(id)}/insights`, { headers, signal });
-      return status === 202 ? null : { leads: document.leads };
+      return status === 202 ? null : document;
     } catch (error) {
       if (error instanceof Refused && error.status === 422) return { error: error.message };
       throw error;

@@ -6,6 +6,7 @@ import { MM_PER_MILLIVOLT, MM_PER_SECOND, clock } from "./ecg/paper.js";
 import { Plot } from "./ecg/plot.js";
 import { Signal } from "./ecg/signal.js";
 import { Refused, Unavailable } from "./gateway.js";
+import { columnsOf, measurementsOf } from "./insights.js";
 
 // Defaults for recordings without sampling rate or gain: the usual rate of a resting ECG, and microvolts.
 const ASSUMED_RATE = 500;
@@ -64,6 +65,7 @@ export class Viewer {
     if (ecg.status === "fulfilled") this.#take(ecg.value, name);
     else this.#ecg = null;
     this.#table(found);
+    this.#measurements(insights.value ?? {});
     find("#viewer-title").focus({ preventScroll: true });
     find("#viewer").scrollIntoView({ block: "nearest" });
   }
@@ -174,16 +176,16 @@ export class Viewer {
   /** Fill the table with all insights, and with the number of samples and the extremes of each lead. */
   #table(insights) {
     const leads = this.#ecg?.leads ?? insights;
-    const keys = [...new Set(insights.flatMap(Object.keys))].filter((key) => key !== "name");
+    const measured = columnsOf(insights);
     // A column for the number of samples only if it differs between leads: the duration is shown above.
     const lengths = new Set(this.#signals.map((signal) => signal.length)).size > 1;
     const gaps = leads.some((lead) => lead.missing);
     const own = [...(lengths ? ["Samples"] : []), ...(gaps ? ["Missing"] : []), "Lowest, mV", "Highest, mV"];
-    const columns = ["Lead", ...keys.map(titleOf), ...(this.#ecg ? own : [])];
+    const columns = ["Lead", ...measured.map(({ title }) => title), ...(this.#ecg ? own : [])];
     find("#columns").replaceChildren(...columns.map((title) => element("th", { scope: "col" }, title)));
     find("#leads").replaceChildren(
       ...leads.map((lead, i) => {
-        const cells = keys.map((key) => cellText(insights[i]?.[key]));
+        const cells = measured.map(({ textOf }) => textOf(insights[i]));
         if (this.#ecg) {
           const signal = this.#signals[i];
           const known = lead.adc_gain !== null && signal.length;
@@ -203,6 +205,23 @@ export class Viewer {
     );
     find("#findings").hidden = !leads.length;
   }
+
+  /** Fill the table of the whole ECG, which an ECG without a sampling rate does not have. */
+  #measurements(insights) {
+    const rows = measurementsOf(insights);
+    find("#measurements").replaceChildren(
+      ...rows.map(({ title, value, remark }) =>
+        element(
+          "tr",
+          {},
+          element("th", { scope: "row" }, title),
+          element("td", {}, value),
+          element("td", { class: "remark" }, remark),
+        ),
+      ),
+    );
+    find("#of-ecg").hidden = !rows.length;
+  }
 }
 
 function positive(input, otherwise) {
@@ -210,16 +229,6 @@ function positive(input, otherwise) {
   const good = value > 0 && Number.isFinite(value);
   input.setAttribute("aria-invalid", String(!good));
   return good ? value : otherwise;
-}
-
-function titleOf(key) {
-  const words = key.replace(/^number_of_/, "").replaceAll("_", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
-function cellText(value) {
-  if (typeof value === "number") return number(value);
-  return value === undefined || value === null ? "–" : typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function millivolts(value) {

@@ -4,9 +4,36 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any
 
+import msgspec
+import orjson
+
 from shared.ecg import Ecg
 from shared.encoding import plain
 from shared.messages.insights import Insights
+
+
+def insights(row: Insights) -> dict[str, Any]:
+    """Return the insights of an ECG. Those of an ECG without a sampling rate are these two fields alone."""
+    answer: dict[str, Any] = {"ecg_id": row.ecg_id, "leads": row.leads}
+    if row.sampling_rate is not None:
+        answer["sampling_rate"] = row.sampling_rate
+    if row.ecg is not msgspec.UNSET:
+        answer["ecg"] = orjson.Fragment(bytes(row.ecg))
+    if row.not_computed:
+        answer["not_computed"] = row.not_computed
+    if row.sampling_rate is not None:
+        answer["versions"] = row.versions
+    return answer
+
+
+def event(row: Insights, label: str | None) -> dict[str, Any]:
+    """Return the event of an ECG that has insights: the same, with a summary in place of lists of beats."""
+    return {"ecg_id": row.ecg_id, **_named(label), "leads": list(map(_values, row.leads)), **_summarised(row)}
+
+
+def failure(row: Insights, label: str | None) -> dict[str, Any]:
+    """Return the event of an ECG that could not be processed."""
+    return {"ecg_id": row.ecg_id, **_named(label), "detail": row.error}
 
 
 def summary(row: Insights, label: str | None) -> dict[str, Any]:
@@ -19,9 +46,10 @@ def summary(row: Insights, label: str | None) -> dict[str, Any]:
         "status": "done" if row.error is None else "failed",
         "error": row.error,
         "leads": [
-            {"name": lead["name"], "number_of_samples": samples} | lead
+            {"name": lead["name"], "number_of_samples": samples} | _values(lead)
             for lead, samples in zip_longest(row.leads, row.number_of_samples)
         ],
+        **_summarised(row),
     }
 
 
@@ -44,6 +72,15 @@ def stored_ecg(row: Insights, ecg: Ecg) -> dict[str, Any]:
             for lead in ecg.leads
         ],
     }
+
+
+def _values(lead: dict[str, Any]) -> dict[str, Any]:
+    """Return a lead with its name and its insights that are a single value."""
+    return {name: value for name, value in lead.items() if not isinstance(value, dict | list)}
+
+
+def _summarised(row: Insights) -> dict[str, Any]:
+    return {"summary": row.summary} if row.summary else {}
 
 
 def _named(label: str | None) -> dict[str, str]:

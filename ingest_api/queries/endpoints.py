@@ -1,16 +1,18 @@
 """The endpoints that read: an ECG's insights, a user's ECGs, and an ECG as it was submitted."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from ingest_api.http.errors import Unprocessable
-from ingest_api.http.openapi import EXAMPLE_ID, problem, success, unavailable
+from ingest_api.http.accept_header import prefers_fhir
+from ingest_api.http.errors import NotAcceptable, Unprocessable
+from ingest_api.http.openapi import EXAMPLE_ID, in_fhir, problem, success, unavailable
 from ingest_api.http.prefer_header import wait_seconds
-from ingest_api.http.responses import JsonResponse
+from ingest_api.http.responses import FhirResponse, JsonResponse
 from ingest_api.http.services import services_of
-from ingest_api.queries import answers, schemas
+from ingest_api.queries import answers, fhir, schemas
 from ingest_api.queries.services import QueryServices, Services
 from ingest_api.queries.stored_ecgs import GONE
 from ingest_api.users.direct_route import DirectRoute
@@ -31,7 +33,7 @@ router = APIRouter(tags=["ecgs"])
     response_model=schemas.EcgInsights,
     openapi_extra={"parameters": [schemas.PREFER]},
     responses={
-        200: success("The insights.", schemas.EXAMPLE_INSIGHTS),
+        200: in_fhir(success("The insights.", schemas.EXAMPLE_INSIGHTS), fhir.EXAMPLE_INSIGHTS),
         202: problem("The ECG is accepted, but not yet processed.", _PENDING),
         **USER_ERRORS,
         404: problem("There is no such ECG of this user.", f"ECG not found for id {EXAMPLE_ID}"),
@@ -52,7 +54,9 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
     await queries.audit.record("insights_read", user, ecg_id)
     if found.error is not None:
         raise Unprocessable(found.error)
-    return JsonResponse({"ecg_id": found.ecg_id, "leads": found.leads}, headers=applied)
+    if prefers_fhir(request.headers.getlist("accept")):
+        return FhirResponse(fhir.insights(found), headers=applied)
+    return JsonResponse(answers.insights(found), headers=applied)
 
 
 @router.get(
@@ -100,10 +104,11 @@ async def list_ecgs(
     summary="Read an ECG as it was submitted",
     response_model=schemas.StoredEcg,
     responses={
-        200: success("The ECG.", schemas.EXAMPLE_ECG),
+        200: in_fhir(success("The ECG.", schemas.EXAMPLE_ECG), fhir.EXAMPLE_ECG),
         202: problem("The ECG is accepted, but not yet processed.", _PENDING),
         **USER_ERRORS,
         404: problem("There is no such ECG of this user.", f"ECG not found for id {EXAMPLE_ID}"),
+        406: problem("FHIR cannot represent the ECG.", "the ECG has no sampling rate, which FHIR's SampledData needs"),
         410: problem("The ECG's signals are no longer kept, but its insights are.", GONE),
         422: problem(
             "The ECG was accepted, but could not be read.",
@@ -118,5 +123,12 @@ async def read_ecg(services: Services, request: Request, ecg_id: str, user: User
     if row is None:
         return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED)
     async with services.stored_ecgs.reading(row) as ecg:
+        in_plain_json = not prefers_fhir(request.headers.getlist("accept"))
+        rate = ecg.sampling_rate
+        if rate is None and not in_plain_json:
+            raise NotAcceptable("the ECG has no sampling rate, which FHIR's SampledData needs")
         await services.audit.record("signals_read", user, ecg_id)
-        return JsonResponse(answers.stored_ecg(row, ecg))
+        if rate is None or in_plain_json:
+            return JsonResponse(answers.stored_ecg(row, ecg))
+        # Some million samples as text take a while.
+        return await asyncio.to_thread(lambda: FhirResponse(fhir.ecg(ecg, rate)))

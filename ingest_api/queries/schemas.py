@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ingest_api.http.openapi import EXAMPLE_ID, EXAMPLE_TIME, INT64
 from ingest_api.http.prefer_header import MAX_WAIT_SECONDS
 from shared.ecg import JSON_SCHEMA
+from shared.messages.catalogue import catalogue
 
 PREFER: Final[dict[str, Any]] = {
     "name": "prefer",
@@ -20,7 +21,27 @@ PREFER: Final[dict[str, Any]] = {
 }
 EXAMPLE_INSIGHTS: Final = {
     "ecg_id": EXAMPLE_ID,
-    "leads": [{"name": "I", "number_of_zero_crossings": 3}, {"name": "II", "number_of_zero_crossings": 1}],
+    "leads": [
+        {
+            "name": "II",
+            "number_of_zero_crossings": 184,
+            "quality": {"usable": True, "missing_fraction": 0.0, "flat_fraction": 0.0, "saturated_fraction": 0.0},
+        }
+    ],
+    "sampling_rate": 500.0,
+    "ecg": {
+        "rhythm": {"number_of_beats": 3, "beats": [310, 727, 1145], "heart_rate_bpm": 71.86},
+        "intervals": {
+            "alike_beats": 3,
+            "qrs_ms": 92.4,
+            "qrs_spread_ms": 3.2,
+            "qt_ms": 384.3,
+            "qtc_fridericia_ms": 408.1,
+            "absent": {"pr_ms": "no P wave that precedes the QRS complexes regularly"},
+        },
+    },
+    "not_computed": {"lead_checks": "needs at least 2 s of recording"},
+    "versions": {"number_of_zero_crossings": 1, "quality": 1, "rhythm": 1, "intervals": 1, "lead_checks": 1},
 }
 _EXAMPLE_ACCEPTED = "2026-11-24T10:00:00.123Z"
 # Without nulls, because FastAPI leaves them out of its document.
@@ -50,30 +71,71 @@ EXAMPLE_ECG: Final = {
 _ACCEPTED_AT = "When the ECG was first accepted, by the broker's clock. Clients cannot choose it."
 
 
+def _lead_insights(schema: dict[str, Any]) -> None:
+    """Add the insights of the catalogue to the schema of a lead."""
+    schema["properties"] |= {insight.name: insight.schema for insight in catalogue().of_scope("lead")}
+
+
+def _ecg_insights(schema: dict[str, Any]) -> None:
+    """Add the insights of the catalogue to the schema of an answer."""
+    insights = {insight.name: insight.schema for insight in catalogue().of_scope("ecg")}
+    schema["properties"]["ecg"] |= {"type": "object", "properties": insights}
+
+
+def _summary(schema: dict[str, Any]) -> None:
+    """Add the measurements of the catalogue to the schema of a listed ECG."""
+    schema["properties"]["summary"] |= {"type": "object", "properties": catalogue().summary}
+
+
+def _lead_summary(schema: dict[str, Any]) -> None:
+    """Add the insights of the catalogue that are a single value to the schema of a listed lead."""
+    values = {insight.name: insight.schema for insight in catalogue().of_scope("lead") if "$ref" not in insight.schema}
+    schema["properties"] |= values
+
+
+_NO_DIAGNOSIS = "Measurements for people who can judge them, no diagnosis."
+_SUMMARY = f"The main measurements of the ECG, as far as there are any. {_NO_DIAGNOSIS}"
+
+
 class LeadInsights(BaseModel):
     """The insights of one lead."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=_lead_insights)
 
     name: Annotated[str, Field(examples=["I"])]
-    number_of_zero_crossings: Annotated[int, Field(ge=0, examples=[3])]
 
 
 class EcgInsights(BaseModel):
-    """The insights of an ECG, its leads in the order submitted."""
+    """The insights of an ECG, its leads in the order submitted. An ECG without a sampling rate has only `leads`."""
+
+    model_config = ConfigDict(json_schema_extra=_ecg_insights)
 
     ecg_id: Annotated[str, Field(examples=[EXAMPLE_ID])]
     leads: list[LeadInsights]
+    sampling_rate: Annotated[
+        float | None,
+        Field(description="Samples per second, to which sample indices refer; left out if unknown.", examples=[500.0]),
+    ] = None
+    ecg: Annotated[dict[str, Any], Field(description=f"The insights of the whole ECG, by name. {_NO_DIAGNOSIS}")] = {}
+    not_computed: Annotated[
+        dict[str, str], Field(description="Why this ECG lacks an insight, by the name of the insight.")
+    ] = {}
+    versions: Annotated[dict[str, int], Field(description="The version of each insight, by name.")] = {}
 
 
-class LeadSummary(LeadInsights):
-    """A lead of a listed ECG, with its insights."""
+class LeadSummary(BaseModel):
+    """A lead of a listed ECG, with its insights that are a single value."""
 
+    model_config = ConfigDict(extra="allow", json_schema_extra=_lead_summary)
+
+    name: Annotated[str, Field(examples=["I"])]
     number_of_samples: Annotated[int, Field(ge=0, examples=[5000])]
 
 
 class EcgSummary(BaseModel):
     """A processed ECG of the caller."""
+
+    model_config = ConfigDict(json_schema_extra=_summary)
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
     label: Annotated[
@@ -84,6 +146,7 @@ class EcgSummary(BaseModel):
     status: Literal["done", "failed"]
     error: Annotated[str | None, Field(description="Why the ECG could not be processed, if it failed.")]
     leads: Annotated[list[LeadSummary], Field(description="In the order submitted. Empty if the ECG failed.")]
+    summary: Annotated[dict[str, Any], Field(description=_SUMMARY)] = {}
 
 
 class EcgList(BaseModel):

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from ingest_api.http.errors import Unavailable
 from ingest_api.kafka.closing import Closing
-from shared.kafka.clients import new_reader, partition_for
+from shared.kafka.clients import partition_for
+from shared.kafka.record_reader import new_record_reader, read_record, start
 from shared.kafka.topics import Topics
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.settings import Settings
@@ -21,10 +22,7 @@ log = structlog.get_logger(__name__)
 
 # Each may hold a record of the largest size.
 _READERS = 4
-_POLL_MS = 500
 _TRY_AGAIN = "The signals cannot be read now, try again"
-# The broker then sends only the batch that holds the offset, whatever its size.
-_ONE_BATCH: dict[str, Any] = {"max_partition_fetch_bytes": 1, "auto_offset_reset": "none"}
 
 
 class Message(NamedTuple):
@@ -77,11 +75,11 @@ class SubmissionReader:
         partition = self._partitions[partition_for(ecg_id.encode(), len(self._partitions))]
         try:
             async with asyncio.timeout_at(until):
-                reader = self._idle.pop() if self._idle else new_reader(self._settings, **_ONE_BATCH)
+                reader = self._idle.pop() if self._idle else new_record_reader(self._settings)
                 try:
                     if not reader.assignment():
-                        await self._start(reader)
-                    record = await _read(reader, partition, offset)
+                        await start(reader, self._partitions)
+                    record = await read_record(reader, partition, offset)
                 except BaseException:
                     # Not kept: the next read would wait for a request that may still be under way.
                     self._closing.begin(reader.stop())
@@ -94,35 +92,8 @@ class SubmissionReader:
             )
             raise Unavailable(_TRY_AGAIN) from None
 
-    async def _start(self, reader: AIOKafkaConsumer) -> None:
-        await reader.start()
-        reader.assign(self._partitions)
-        reader.pause(*self._partitions)
-        for partition in self._partitions:
-            reader.seek(partition, 0)
-
 
 def _message(record: ConsumerRecord) -> Message:
     # The last header of a name that is not null counts, as in the workers.
     headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
     return Message(record.value or b"", headers.get("content-type"), headers.get(DATA_KEY_HEADER))
-
-
-async def _read(reader: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> ConsumerRecord | None:
-    """Return a record, or None if it is not there. All partitions of the consumer are paused before and after."""
-    reader.seek(partition, offset)
-    reader.resume(partition)
-    try:
-        while True:
-            # The whole batch, because aiokafka keeps a partly read one, with its bytes, in a cycle of references.
-            fetched = await reader.getmany(partition, timeout_ms=_POLL_MS)
-            if records := fetched.get(partition):
-                return records[0] if records[0].offset == offset else None
-            if (await reader.end_offsets([partition]))[partition] <= offset:
-                return None
-    except OffsetOutOfRangeError:
-        return None
-    finally:
-        reader.pause(partition)
-        # Drops the other records that were fetched.
-        reader.seek(partition, offset)

@@ -3,14 +3,13 @@
 from typing import Annotated, Any, Final
 
 import msgspec
-import numpy as np
 import orjson
 
 MAX_MESSAGE_BYTES: Final = 1 << 20
 """The size of the largest message on the table's topic: a row, its key, and Kafka's overhead.
 
 Brokers accept this size by default. It leaves some 400 bytes per lead for insights, even in an ECG with the most leads
-and the longest names.
+and the longest names. An insight that does not fit is left out.
 """
 
 MAX_BYTES: Final = MAX_MESSAGE_BYTES - 1024
@@ -23,8 +22,13 @@ MAX_ACCEPTED = 253_402_300_799_999
 class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     """The result for one ECG.
 
-    `leads` holds one object per lead in the order submitted, with `name` and each insight under its field's name; NaN
-    and infinities are null. `error` is the reason why the ECG could not be processed; it then has no leads.
+    `leads` holds one object per lead in the order submitted, with `name` and each insight of a lead under its name;
+    `ecg` holds the insights of the whole ECG by name. NaN and infinities are null. `not_computed` holds the reason for
+    each insight that this ECG lacks, `versions` the version of each insight that was to be computed, and `summary` the
+    measurements that lists and events show. `error` is the reason why the ECG could not be processed; it then has none
+    of these.
+
+    `sampling_rate` is that of the ECG in Hz, to which the sample indices in insights refer; absent if unknown.
     `number_of_samples` holds the number for each lead, `date` is the date of the ECG. `accepted` is the time at which
     the ECG first came to the partition of its id, in milliseconds of Unix time by the broker's clock. `offset` is that
     of the ECG's last record in that partition of the submissions topic.
@@ -48,6 +52,11 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     label: str | None = None
     sealed_label: bytes = b""
     label_key: str = ""
+    sampling_rate: float | None = None
+    ecg: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    not_computed: dict[str, str] = {}
+    versions: dict[str, int] = {}
+    summary: dict[str, Any] = {}
 
 
 class RowTooLarge(ValueError):  # noqa: N818 - the error class of its dead letters
@@ -56,7 +65,6 @@ class RowTooLarge(ValueError):  # noqa: N818 - the error class of its dead lette
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Insights)
-_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 class _Owned(msgspec.Struct):
@@ -74,27 +82,19 @@ def erased(ecg_id: str, offset: int) -> Insights:
 
 
 def encode(insights: Insights) -> bytes:
-    """Encode insights as JSON; the values of a lead may be NumPy scalars and arrays.
+    """Encode insights as JSON.
 
     Raises:
-        TypeError: if a value of a lead is not JSON, or an integer beyond 64 bits.
         RowTooLarge: if the row is larger than `MAX_BYTES`.
     """
     if insights.leads:
-        # With orjson, because gateways use it to encode the leads again: they can encode whatever it accepts here.
-        leads = msgspec.Raw(orjson.dumps(insights.leads, default=_plain, option=_OPTIONS))
+        # With orjson, because the results in it are encoded already, as its fragments.
+        leads = msgspec.Raw(orjson.dumps(insights.leads))
         insights = msgspec.structs.replace(insights, leads=leads)
     row = _encoder.encode(insights)
     if len(row) > MAX_BYTES:
         raise RowTooLarge(f"larger than {MAX_BYTES} bytes")
     return row
-
-
-def _plain(value: object) -> Any:
-    """Convert NumPy values that orjson does not accept, such as a strided array, to Python objects."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError
 
 
 def decode(row: bytes) -> Insights:

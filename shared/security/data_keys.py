@@ -120,9 +120,11 @@ class DataKeys:
         """Return an ECG's label sealed, so that it opens only as the label of this ECG.
 
         Raises:
-            KeyError: if the key is not known here.
+            KeyDestroyed: if the key is not known here.
         """
-        return self._ciphers[key_id].seal(label.encode(), _label_of(ecg_id))
+        if (cipher := self._ciphers.get(key_id)) is None:
+            raise KeyDestroyed
+        return cipher.seal(label.encode(), _label_of(ecg_id))
 
     def open_label(self, key_id: str, ecg_id: str, sealed: bytes) -> str:
         """Return an ECG's label.

@@ -1,46 +1,48 @@
-"""The registry of insights: values that are computed for every lead.
+"""The registry of insights. To add one, write its module and list it here: see docs/adding-an-insight.md."""
 
-To add an insight, write a module with a pure function from the signals of an ECG, each of shape (n,), to one value for
-each, and register it here under the name of its field in every answer. A value is a JSON value, or a NumPy scalar or
-array; NaN and infinities become null. If an insight raises, or returns anything else, the ECG fails.
-"""
+from collections.abc import Mapping
+from typing import Final
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from stream_agents.insights import intervals, lead_checks, quality, rhythm, zero_crossings
+from stream_agents.insights.contract import Insight
 
-from shared.ecg import Ecg, Signal
-from stream_agents.insights.zero_crossings import count_zero_crossings
-
-Insight: TypeAlias = Callable[[Sequence[Signal]], Sequence[Any]]
-
-# A lead's other fields in answers.
+EVERY: Final = "all"
+# The other fields of a lead in answers.
 _TAKEN = frozenset({"name", "number_of_samples"})
 
 
-def registry(**insights: Insight) -> Mapping[str, Insight]:
-    """Return insights by the name of their field.
+def registry(*insights: Insight) -> Mapping[str, Insight]:
+    """Return insights by their names, in the order of their fields in answers.
 
     Raises:
-        ValueError: if a lead has another field of that name, which the insight would overwrite.
+        ValueError: if two insights have the same name, or if a lead has another field of that name.
     """
-    if taken := _TAKEN & insights.keys():
-        raise ValueError(f"a lead has a field {min(taken)!r} already")
-    return insights
+    found: dict[str, Insight] = {}
+    for insight in insights:
+        if insight.name in found or (insight.scope == "lead" and insight.name in _TAKEN):
+            raise ValueError(f"there is a field {insight.name!r} already")
+        found[insight.name] = insight
+    return found
 
 
-INSIGHTS: Final = registry(number_of_zero_crossings=count_zero_crossings)
+INSIGHTS: Final = registry(
+    zero_crossings.INSIGHT,
+    quality.INSIGHT,
+    rhythm.INSIGHT,
+    intervals.INSIGHT,
+    lead_checks.INSIGHT,
+)
 
 
-def compute(ecg: Ecg) -> list[dict[str, object]]:
-    """Compute every insight of every lead, in the order of the leads.
+def selected(names: str) -> tuple[Insight, ...]:
+    """Return the insights of a list of names, separated by commas, or all of them for `all`.
 
     Raises:
-        BaseException: any error that an insight raises.
-        ValueError: if an insight does not return one value for each lead.
+        ValueError: if a name is not that of an insight.
     """
-    signals = [lead.signal for lead in ecg.leads]
-    leads: list[dict[str, object]] = [{"name": lead.name} for lead in ecg.leads]
-    for field, insight in INSIGHTS.items():
-        for lead, value in zip(leads, insight(signals), strict=True):
-            lead[field] = value
-    return leads
+    if names.strip() == EVERY:
+        return tuple(INSIGHTS.values())
+    chosen = {name.strip() for name in names.split(",")} - {""}
+    if unknown := chosen - INSIGHTS.keys():
+        raise ValueError(f"{min(unknown)!r} is no insight: choose from {', '.join(INSIGHTS)}, or {EVERY!r}")
+    return tuple(insight for name, insight in INSIGHTS.items() if name in chosen)

@@ -1,11 +1,15 @@
-"""Zero crossings of signals."""
+"""Zero crossings: how often each lead crosses the isoelectric line."""
 
 from collections.abc import Sequence
+from typing import Annotated, Final
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from shared.ecg import Signal
+from stream_agents.insights.contract import Insight
+from stream_agents.insights.recording import Recording
 
 
 def count_zero_crossings(signals: Sequence[Signal]) -> list[int]:
@@ -28,6 +32,28 @@ def count_zero_crossings(signals: Sequence[Signal]) -> list[int]:
         counts.append(int(np.count_nonzero(crossed[start : max(start, end - 1)])))
         start = end
     return counts
+
+
+def zero_crossings(recording: Recording) -> list[int]:
+    """Return the number of zero crossings of each lead."""
+    return count_zero_crossings([lead.signal for lead in recording.leads])
+
+
+INSIGHT: Final = Insight(
+    name="number_of_zero_crossings",
+    version=1,
+    scope="lead",
+    result=Annotated[
+        int,
+        Meta(
+            title="zero crossings",
+            description="samples at which the signal becomes zero or changes its sign; leaving zero is not counted",
+            ge=0,
+            extra={"unit": "1"},
+        ),
+    ],
+    compute=zero_crossings,
+)
 
 
 def _left(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -9,17 +9,25 @@ from shared.worker_protocol.listing import Position, position
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """The record's insights, as a row of the table, and the position of the ECG in its owner's list."""
+    """The record's insights, as a row of the table, and the position of the ECG in its owner's list.
+
+    `failures` are the insights that raised an error, with the error's class.
+    """
 
     key: bytes
     row: bytes
     username: str
     position: Position
+    failures: dict[str, str] = {}
 
     @classmethod
-    def of(cls, row: insights.Insights) -> "Stored":
-        """Return the outcome that stores this row."""
-        return cls(row.ecg_id.encode(), insights.encode(row), row.username, position(row))
+    def of(cls, row: insights.Insights, failures: dict[str, str] | None = None) -> "Stored":
+        """Return the outcome that stores this row.
+
+        Raises:
+            RowTooLarge: if the row is larger than its topic accepts.
+        """
+        return cls(row.ecg_id.encode(), insights.encode(row), row.username, position(row), failures or {})
 
 
 class Erased(msgspec.Struct, frozen=True):

@@ -1,7 +1,9 @@
 """The processing of a submissions record: a function from the record, and the row of its ECG, to an outcome."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
+
+import msgspec
 
 from shared.ecg import Ecg
 from shared.errors import InvalidEcg
@@ -11,7 +13,8 @@ from shared.messages.erasures import Erasures
 from shared.security.data_keys import DataKeys, KeyDestroyed
 from shared.security.ids import IdIssuer, is_issued
 from shared.settings import MIB
-from stream_agents.insights import compute
+from stream_agents.insights.computation import Computed, compute
+from stream_agents.insights.contract import Insight
 from stream_agents.processing.decoder import Decoder
 from stream_agents.processing.outcomes import Erased, Ignored, Misplaced, Outcome, Rejected, Stored, UserErased
 from stream_agents.processing.record import FORWARDED_HEADER, Record
@@ -32,6 +35,7 @@ class Processor:
         partitions: number of partitions of the submissions topic.
         max_bytes: size of the largest message that is processed.
         find_row: returns the stored row of a key in a partition of the table.
+        insights: to compute of every ECG.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Processor:
         partitions: int,
         max_bytes: int,
         find_row: FindRow,
+        insights: Sequence[Insight],
     ) -> None:
         self._issuer = issuer
         self._erasures = erasures
@@ -51,14 +56,18 @@ class Processor:
         self._partitions = partitions
         self._max_bytes = max_bytes
         self._find_row = find_row
+        self._insights = insights
 
     def process(self, record: Record) -> Outcome:
         """Return the outcome of a record; its content cannot make this raise."""
+        if record.recomputes:
+            return self._recompute(record)
         return self._erase(record) if record.is_erasure else self._compute(record)
 
     def _compute(self, record: Record) -> Outcome:
         try:
             ecg = self._decoder.ecg(record)
+            label = self._label(record, ecg)
         except KeyDestroyed:
             return self._lost(record)
         except InvalidEcg as error:
@@ -69,29 +78,43 @@ class Processor:
         existing = self._existing(record.partition, key)
         if refusal := self._refuse(record, ecg.id, ecg.username, existing):
             return refusal
-        label = self._label(record, ecg)
+        return self._measure(record, ecg, label, existing)
+
+    def _recompute(self, record: Record) -> Stored | Ignored:
+        """Return the outcome of computing a row's insights again: the new row, or nothing if that is not possible."""
         try:
-            return Stored.of(
-                insights.Insights(
-                    ecg.id,
-                    ecg.username,
-                    compute(ecg),
-                    date=ecg.date,
-                    number_of_samples=[lead.signal.size for lead in ecg.leads],
-                    accepted=_accepted(record, existing),
-                    offset=record.offset,
-                    **label,
-                )
-            )
-        except KeyboardInterrupt:
-            raise
+            ecg = self._decoder.ecg(record)
+            label = self._label(record, ecg)
+        except (KeyDestroyed, InvalidEcg):
+            return Ignored()
+        existing = self._existing(record.partition, ecg.id.encode())
+        if existing is None or existing.erased or (existing.username, existing.offset) != (ecg.username, record.offset):
+            return Ignored()
+        outcome = self._measure(record, ecg, label, existing)
+        return outcome if isinstance(outcome, Stored) else Ignored()
+
+    def _measure(self, record: Record, ecg: Ecg, label: dict[str, Any], existing: insights.Insights | None) -> Outcome:
+        """Return the outcome of computing an ECG's insights, which replace those of the existing row."""
+        computed = compute(ecg, self._insights)
+        if computed.is_failure:
+            error_class = next(iter(computed.failures.values()))
+            problem = InvalidEcg("leads", f"an insight could not be computed ({error_class})")
+            return self._reject(record, problem, ecg.id, ecg.username, error_class="ComputationError", label=label)
+        row = insights.Insights(
+            ecg.id,
+            ecg.username,
+            date=ecg.date,
+            number_of_samples=[lead.signal.size for lead in ecg.leads],
+            accepted=_accepted(record, existing),
+            offset=record.offset,
+            sampling_rate=ecg.sampling_rate,
+            **label,
+        )
+        try:
+            return _stored(row, computed)
         except insights.RowTooLarge as error:
-            problem, error_class = InvalidEcg("leads", f"their insights are {error}"), type(error).__name__
-        except BaseException as error:  # a panic in Rust is not an Exception
-            # A failed insight concerns this ECG only. The error's type is safe to name; its text may hold samples.
-            problem = InvalidEcg("leads", f"an insight could not be computed ({type(error).__name__})")
-            error_class = "ComputationError"
-        return self._reject(record, problem, ecg.id, ecg.username, error_class=error_class, label=label)
+            problem = InvalidEcg("leads", f"their insights are {error}")
+            return self._reject(record, problem, ecg.id, ecg.username, error_class=type(error).__name__, label=label)
 
     def _erase(self, record: Record) -> Outcome:
         try:
@@ -191,6 +214,30 @@ class Processor:
             ecg_id, username, error=str(error), accepted=accepted, offset=record.offset, **(label or {})
         )
         return Rejected(rejected.error_class, rejected.reason, Stored.of(failure))
+
+
+def _stored(row: insights.Insights, computed: Computed) -> Stored:
+    """Return the outcome that stores a row with its insights; those that make it too large are left out.
+
+    Raises:
+        RowTooLarge: if the row is too large with a single insight.
+    """
+    while True:
+        try:
+            return Stored.of(
+                msgspec.structs.replace(
+                    row,
+                    leads=computed.leads,
+                    ecg=computed.ecg,
+                    not_computed=computed.not_computed,
+                    versions=computed.versions,
+                    summary=computed.summary,
+                ),
+                computed.failures,
+            )
+        except insights.RowTooLarge as error:
+            if not computed.drop_largest(f"the row would be {error}"):
+                raise
 
 
 def _accepted(record: Record, existing: insights.Insights | None) -> int:

@@ -8,6 +8,7 @@ from aiokafka.structs import ConsumerRecord
 
 from shared.logging_setup import REQUEST_ID_HEADER, valid_request_id
 from shared.messages.erasures import CONTENT_TYPE as ERASURE
+from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 
 CONTENT_TYPE_HEADER = "content-type"
@@ -24,6 +25,7 @@ class Record(msgspec.Struct, frozen=True):
     """A record as received: its place, its bytes, and its time in milliseconds of Unix time.
 
     It is the time at which the broker appended the record or, if that is unknown, at which the worker read it.
+    `recomputes` is True for a record that was processed before, and that was read again to compute its insights anew.
     """
 
     topic: str
@@ -33,6 +35,7 @@ class Record(msgspec.Struct, frozen=True):
     value: bytes | None
     headers: Headers
     timestamp: int
+    recomputes: bool = False
 
     def header(self, name: str) -> str | None:
         """Return the last header of this name as text, or None; headers with a null value do not count."""
@@ -45,6 +48,11 @@ class Record(msgspec.Struct, frozen=True):
     def is_erasure(self) -> bool:
         """True if the record is an erasure, not an ECG."""
         return self.header(CONTENT_TYPE_HEADER) == ERASURE
+
+    @property
+    def is_recomputation(self) -> bool:
+        """True if the record asks to compute the insights of an ECG again."""
+        return self.header(CONTENT_TYPE_HEADER) == RECOMPUTATION
 
     @property
     def data_key(self) -> str | None:

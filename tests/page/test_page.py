@@ -19,8 +19,10 @@ from tests.page.tab import APPEARANCES, Tab
 from tests.support.ecgs import insights
 from tests.support.paths import recordings
 from tests.support.pipeline import Pipeline
+from tests.unit.heartbeats import NAMES, digitised, regular, signals
 
 _users = itertools.count()
+NOTHING = "\N{EN DASH}"
 
 # The share of the canvas's columns, and of its rows, that contain pixels in the colour of the trace.
 INK = """canvas => {
@@ -135,6 +137,39 @@ async def test_real_recordings_are_submitted_processed_and_drawn(desk: Tab) -> N
         assert await desk.page.locator("#assumed").is_hidden()
         await expect(desk.page.locator("#facts")).to_contain_text("Hz")
     await expect(desk.page.locator("#earlier li")).to_have_count(3)
+
+
+async def test_measurements_have_units_spreads_and_reasons(desk: Tab, tmp_path: Path) -> None:
+    values = signals(regular(0.8, 10), 500, 10)
+    values[2] = 0
+    leads = [
+        {"name": name, "adc_gain": 1000, "signal": row.tolist()}
+        for name, row in zip(NAMES[:3], digitised(values[:3]), strict=True)
+    ]
+    (tmp_path / "rest.json").write_bytes(orjson.dumps({"sampling_rate": 500, "leads": leads}))
+    await desk.submit(tmp_path / "rest.json")
+    await desk.show("rest.json")
+    rows = [row.split("\t") for row in await desk.page.locator("#measurements tr").all_inner_texts()]
+    found = {title: (value, remark) for title, value, remark in rows}
+    assert float(found["Heart rate, /min"][0]) == pytest.approx(75, abs=1)
+    assert found["QRS, ms"][1].startswith("± ")
+    assert found["Limb leads add up"][0] == "no"
+    assert found["Arm electrodes swapped"] == (NOTHING, "needs usable leads I and V6")
+    assert not [title for title in found if "spread" in title or "positions" in title]
+    await expect(desk.page.locator("#of-ecg")).to_contain_text("no diagnosis")
+    columns = await desk.page.locator("#columns th").all_inner_texts()
+    cells = [row.split("\t") for row in await desk.page.locator("#leads tr").all_inner_texts()]
+    assert columns[:4] == ["Lead", "Zero crossings", "Usable", "Reasons"]
+    assert [row[2:4] for row in cells] == [["yes", NOTHING], ["yes", NOTHING], ["no", "flat"]]
+    await desk.submit(write_json(tmp_path / "plain.json", {"I": [1, -1]}))
+    await desk.show("plain.json")
+    assert await desk.page.locator("#of-ecg").is_hidden()
+    assert await desk.page.locator("#columns th").all_inner_texts() == [
+        "Lead",
+        "Zero crossings",
+        "Lowest, mV",
+        "Highest, mV",
+    ]
 
 
 async def test_the_same_file_again_is_the_same_ecg(desk: Tab, tmp_path: Path, pipeline: Pipeline, token: str) -> None:

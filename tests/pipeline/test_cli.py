@@ -33,6 +33,7 @@ from tests.support.ecgs import crossings, insights
 from tests.support.lifetime import as_a_child
 from tests.support.paths import recordings
 from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
+from tests.unit.heartbeats import digitised, regular, signals
 
 ECG = Path(sys.executable).with_name("ecg")
 
@@ -260,6 +261,30 @@ async def test_insights_are_printed_and_the_exit_code_reports_missing_ones(cli: 
     assert (done.code, done.out, done.err) == (3, "", f"ecg: {accepted}: is still being processed\n")
     done = await cli("insights", "--wait", "--timeout", "0.1", "--json", accepted)
     assert (done.code, done.lines) == (3, [{"ecg_id": accepted, "pending": True}])
+
+
+async def test_measurements_of_an_ecg_with_a_sampling_rate_are_printed(cli: Cli, tmp_path: Path) -> None:
+    await signed_in(cli, f"cli-measured-{uuid.uuid4()}")
+    file = tmp_path / "rest.csv"
+    rows = np.array(digitised(signals(regular(0.8, 10), 500, 10)[:2])).T
+    np.savetxt(file, rows, "%d", delimiter=",", header="I,II", comments="")
+    options = ("--sampling-rate", "500", "--adc-gain", "1000")
+    done = await cli("submit", "--wait", *options, file, COLUMNS="250")
+    assert re.search(r"zero crossings.*usable leads.*heart rate, /min.*QRS, ms.*QTc \(Fridericia\), ms", done.out)
+    [line] = (await cli("submit", "--wait", "--json", *options, file)).lines
+    assert line["ecg"]["rhythm"]["heart_rate_bpm"] == pytest.approx(75, abs=1)
+    assert [lead["quality"]["usable"] for lead in line["insights"]] == [True, True]
+    done = await cli("insights", line["id"])
+    assert re.search(r"heart rate +│ +7[45]\.\d+ │ /min", done.out)
+    assert re.search(r"QRS +│ +[\d.]+ │ ms +│ ± [\d.]+", done.out)
+    assert re.search(r"limb leads add up +│ +│ +│ needs three limb leads", done.out)
+    assert "no diagnosis" in done.out
+    [again] = (await cli("insights", "--json", line["id"])).lines
+    assert again["ecg"] == line["ecg"]
+    assert again["versions"]["rhythm"] == 1
+    [listed] = (await cli("list", "--json")).lines
+    assert listed["summary"]["usable_leads"] == 2
+    assert "heart rate, /min" in (await cli("list", COLUMNS="250")).out
 
 
 async def test_ecgs_are_listed_and_shown_as_they_were_submitted(cli: Cli, tmp_path: Path) -> None:

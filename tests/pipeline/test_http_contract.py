@@ -212,7 +212,7 @@ async def test_the_documentation_describes_every_answer(client: httpx.AsyncClien
     assert statuses["POST /ecgs"] == {"201", "401", "413", "415", "422", "429", "503"}
     assert statuses["GET /ecgs/{ecg_id}/insights"] == {"200", "202", "401", "404", "422", "429", "503"}
     assert statuses["GET /ecgs"] == {"200", "401", "422", "429", "503"}
-    assert statuses["GET /ecgs/{ecg_id}"] == {"200", "202", "401", "404", "410", "422", "429", "503"}
+    assert statuses["GET /ecgs/{ecg_id}"] == {"200", "202", "401", "404", "406", "410", "422", "429", "503"}
     assert statuses["GET /events"] == {"200", "401", "422", "429", "503"}
     body = document["paths"]["/ecgs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["examples"]

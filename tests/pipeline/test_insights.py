@@ -1,4 +1,4 @@
-"""The values that an insight may return; an insight that returns or raises anything else stops no partition."""
+"""The values that an insight may return; one that returns or raises anything else leaves the others as they are."""
 
 import asyncio
 import uuid
@@ -17,12 +17,14 @@ from tests.support.conditions import eventually
 from tests.support.ecgs import insights, insights_through_failover
 from tests.support.messages import found
 from tests.support.pipeline import NewPipeline, Pipeline
+from tests.unit.heartbeats import digitised, regular, signals
 
 # A worker with an additional insight: the first sample of the ECG chooses what it returns or raises.
 WILD = """
 import numpy as np
 from stream_agents import insights
 from stream_agents.__main__ import main
+from stream_agents.insights.contract import Insight
 
 class Panic(BaseException):
     pass
@@ -38,10 +40,11 @@ itself = []
 itself.append(itself)
 KINDS = dict(enumerate([...]))
 
-def wild(signals):
-    return KINDS.get(int(signals[0][0]), lambda signals: [0] * len(signals))(signals)
+def wild(recording):
+    leads = recording.leads
+    return KINDS.get(int(leads[0].signal[0]), lambda: [0] * len(leads))()
 
-insights.INSIGHTS["wild"] = wild
+insights.INSIGHTS["wild"] = Insight(name="wild", version=1, scope="lead", result=object, compute=wild)
 main()
 """
 
@@ -81,7 +84,7 @@ TOO_LARGE = ["['x' * 2**20, 1]", "np.zeros((2, 2**19))"]
 # With the other fields of a row of two leads it is a little smaller than the limit.
 LARGEST = f"['x' * ({insights_message.MAX_BYTES} - 400), 1]"
 KINDS = [*JSON, *NO_VALUES, *TOO_LARGE, LARGEST]
-PROGRAM = WILD.replace("...", ", ".join(f"lambda signals: {kind}" for kind in KINDS))
+PROGRAM = WILD.replace("...", ", ".join(f"lambda: {kind}" for kind in KINDS))
 
 CLINIC = "clinic"
 DIRECT, HTTP = "produced", "over HTTP"
@@ -182,33 +185,73 @@ async def test_numpy_values_are_answered_as_json(
 
         assert await eventually(probe, what=f"insights of {ecg_id}") == JSON[kind]
         listed = (await client.get("/ecgs", params={"limit": 1})).json()["ecgs"][0]
-        assert (listed["id"], [lead["wild"] for lead in listed["leads"]]) == (ecg_id, JSON[kind])
+        # Lists show the insights that are a single value.
+        values = [None if isinstance(value, dict | list) else value for value in JSON[kind]]
+        assert (listed["id"], [lead.get("wild") for lead in listed["leads"]]) == (ecg_id, values)
         assert [lead["name"] for lead in listed["leads"]] == ["I", "II"]
 
 
 @BOTH
 @pytest.mark.parametrize("kind", [*NO_VALUES, *TOO_LARGE])
-async def test_an_invalid_insight_fails_its_ecg_and_nothing_else(
+async def test_an_invalid_insight_leaves_the_others_and_its_partition_alone(
     wild: Pipeline, token: str, producer: AIOKafkaProducer, way: str, kind: str
 ) -> None:
     ecg_id = await submit(wild, producer, token, way, kind)
-    reason = await failure(wild, token, ecg_id)
-    partition = partition_for(ecg_id.encode(), 12)
-    await goes_on(wild, producer, token, partition)
+    assert [lead.keys() for lead in await found(wild, token, ecg_id)] == [{"name", "number_of_zero_crossings"}] * 2
     async with wild.client(token=token) as client:
-        response = await client.get(f"/ecgs/{ecg_id}")
-        assert response.status_code == 200, "its signals are there still"
-        assert response.json()["leads"][0]["signal"] == leads(kind)[0]["signal"]
-    dead, headers = await letter(wild, ecg_id)
-    assert headers["dlq-error-class"] == ("RowTooLarge" if kind in TOO_LARGE else "ComputationError")
-    assert headers["dlq-error-message"] == reason
+        answer = (await client.get(f"/ecgs/{ecg_id}/insights")).json()
+    reason = answer["not_computed"]["wild"]
     if kind in TOO_LARGE:
-        assert reason == f"leads: their insights are larger than {insights_message.MAX_BYTES} bytes"
+        assert reason == f"the row would be larger than {insights_message.MAX_BYTES} bytes"
     else:
-        assert reason.startswith("leads: an insight could not be computed (")
-    assert "7777" not in reason
+        assert reason.startswith("failed (")
+    await goes_on(wild, producer, token, partition_for(ecg_id.encode(), 12))
+    assert "7777" not in str(answer)
     assert "7777" not in wild.workers[0].log.read_text()
-    assert orjson.loads(dead.value)["id"] == ecg_id if way == DIRECT else dead.value
+
+
+async def test_without_any_insight_because_it_fails_an_ecg_is_a_dead_letter(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    pipeline.start_worker(PROGRAM.replace("main()", "del insights.INSIGHTS['number_of_zero_crossings']; main()"))
+    await pipeline.ready()
+    token = await pipeline.register(CLINIC)
+    for kind, error_class in (("1 // 0", "ComputationError"), (TOO_LARGE[0], "RowTooLarge")):
+        async with pipeline.client(token=token) as client:
+            ecg_id = (await client.post("/ecgs", json={"leads": leads(kind)})).json()["id"]
+            reason = await failure(pipeline, token, ecg_id)
+            response = await client.get(f"/ecgs/{ecg_id}")
+            assert response.status_code == 200, "its signals are there still"
+            assert response.json()["leads"][0]["signal"] == leads(kind)[0]["signal"]
+        dead, headers = await letter(pipeline, ecg_id)
+        assert headers["dlq-error-class"] == error_class
+        assert headers["dlq-error-message"] == reason
+        assert "7777" not in reason
+        assert dead.value
+
+
+async def test_the_insights_of_a_worker_are_chosen(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    pipeline.start_worker(ECG_INSIGHTS="rhythm")
+    await pipeline.ready()
+    token = await pipeline.register(CLINIC)
+    async with pipeline.client(token=token) as client:
+        [signal] = digitised(signals(regular(0.8, 10), 500, 10)[1:2])
+        body = {"sampling_rate": 500, "leads": [{"name": "II", "adc_gain": 1000, "signal": signal.tolist()}]}
+        ecg_id = (await client.post("/ecgs", json=body)).json()["id"]
+        assert await insights(client, ecg_id) == [{"name": "II"}]
+        answer = (await client.get(f"/ecgs/{ecg_id}/insights")).json()
+        assert answer["versions"].keys() == answer["ecg"].keys() == {"rhythm"}
+        assert answer["ecg"]["rhythm"]["heart_rate_bpm"] == pytest.approx(75, abs=1)
+        listed = (await client.get("/ecgs")).json()["ecgs"][0]
+        assert listed["summary"] == {"heart_rate_bpm": answer["ecg"]["rhythm"]["heart_rate_bpm"]}
+
+
+async def test_a_worker_refuses_an_insight_that_does_not_exist(new_pipeline: NewPipeline) -> None:
+    worker = new_pipeline().start_worker(ECG_INSIGHTS="rythm")
+    assert worker.running.wait(30) == 2
+    assert "'rythm' is no insight: choose from number_of_zero_crossings, quality, rhythm" in worker.log.read_text()
 
 
 async def test_the_largest_row_is_answered_and_recovered(new_pipeline: NewPipeline) -> None:

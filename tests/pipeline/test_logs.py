@@ -34,17 +34,20 @@ TELLTALES = (str(SAMPLE), "MARKMARK", "MARK\\x", "Telltale", "ecg_telltale")
 
 # A worker whose insight quotes samples when it fails.
 QUOTING = """
+import msgspec
+
 from stream_agents import insights
 from stream_agents.__main__ import main
 
 count = insights.INSIGHTS["number_of_zero_crossings"]
 
-def quoting(signals):
-    if len(signals) == 2:
-        raise ValueError(signals[0].tolist(), signals[0].tobytes())
-    return count(signals)
+def quoting(recording):
+    if len(recording.leads) == 2:
+        signal = recording.leads[0].signal
+        raise ValueError(signal.tolist(), signal.tobytes())
+    return count.compute(recording)
 
-insights.INSIGHTS["number_of_zero_crossings"] = quoting
+insights.INSIGHTS["number_of_zero_crossings"] = msgspec.structs.replace(count, compute=quoting)
 main()
 """
 

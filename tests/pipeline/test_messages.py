@@ -13,7 +13,8 @@ from aiokafka.structs import ConsumerRecord
 from shared.encoding import packed, plain
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
-from shared.messages import erasures
+from shared.messages import erasures, recomputations
+from shared.messages.recomputations import Recomputation
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
 from tests.support.conditions import DEADLINE, eventually
@@ -72,6 +73,9 @@ async def produce(pipeline: Pipeline, token: str) -> set[bytes]:
         other = (partition_for(direct["id"].encode(), 12) + 1) % 12
         await producer.send_and_wait(topic, orjson.dumps(direct), direct["id"].encode(), partition=other)
         await found(pipeline, token, direct["id"])
+        again = recomputations.encode(Recomputation(direct["id"], 0))
+        headers = [("content-type", recomputations.CONTENT_TYPE.encode())]
+        await producer.send_and_wait(topic, again, direct["id"].encode(), headers=headers)
         for key, value in POISON.items():
             await producer.send_and_wait(topic, value, key)
         unreadable = IdIssuer(SECRET).issue("contracts")
@@ -141,5 +145,5 @@ def _decoded(value: bytes | None, content_type: str | None) -> Any:
         return value and value.hex()
     if content_type == packed.CONTENT_TYPE:
         return msgspec.to_builtins(msgspec.msgpack.decode(value))
-    assert content_type in (plain.CONTENT_TYPE, erasures.CONTENT_TYPE)
+    assert content_type in (plain.CONTENT_TYPE, erasures.CONTENT_TYPE, recomputations.CONTENT_TYPE)
     return json.loads(value)

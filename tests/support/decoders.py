@@ -20,6 +20,7 @@ from shared.messages.erasures import Erasures
 from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
+from stream_agents.insights import INSIGHTS
 from stream_agents.processing.outcomes import Misplaced, Rejected, Stored
 from stream_agents.processing.processor import Processor
 from stream_agents.processing.record import Record
@@ -37,7 +38,15 @@ _HEADERS = ("content-type", "username", "forwarded-from", "x-request-id", "trace
 
 def processor(max_bytes: int) -> Processor:
     """Return a processor of records, with an empty table."""
-    return Processor(ISSUER, Erasures(SECRET), _KEYS, partitions=12, max_bytes=max_bytes, find_row=lambda *_: None)
+    return Processor(
+        ISSUER,
+        Erasures(SECRET),
+        _KEYS,
+        partitions=12,
+        max_bytes=max_bytes,
+        find_row=lambda *_: None,
+        insights=tuple(INSIGHTS.values()),
+    )
 
 
 def submission(data: bytes) -> None:

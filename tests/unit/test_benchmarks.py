@@ -114,6 +114,9 @@ def test_preloaded_messages_are_submissions(is_packed: bool, content_type: str |
     assert ecg.id == ecg_id
     assert IdIssuer(secret).belongs(ecg_id, ecg.username)
     assert [lead.name for lead in ecg.leads] == [lead.name for lead in windows(SMALL)[0]]
+    assert ecg.sampling_rate is None
+    _, message = Messages(SMALL, is_packed, secret, sampling_rate=500.0)(0)
+    assert encoding.decode(message, content_type).sampling_rate == 500
 
 
 def test_differences_are_undone_by_sums() -> None:
@@ -149,6 +152,7 @@ def test_the_report_has_every_part_and_its_plots(tmp_path: Path) -> None:
         "## Queries",
         "## Scale",
         "## Memory",
+        "## Insights",
         "## Parts",
     ]
     plots = re.findall(r"\]\((.*\.svg)\)", text)

@@ -18,10 +18,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from contracts.documents import DIRECTORY, render
 from contracts.messages import messages
-from ingest_api.queries.schemas import LeadInsights
 from shared.ecg import MAX_LEADS, Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
+from shared.messages.catalogue import catalogue
 from stream_agents.insights import INSIGHTS
 from tests.support.documented import answers, async_api, openapi, validator
 from tests.support.paths import ROOT
@@ -112,8 +112,14 @@ def test_every_request_body_has_a_valid_example() -> None:
             validator(schema, openapi()).validate(example)
 
 
-def test_every_insight_is_documented_over_http_too() -> None:
-    assert set(LeadInsights.model_fields) == {"name", *INSIGHTS}
+def test_every_insight_is_documented_over_http_and_kafka() -> None:
+    http, kafka = openapi()["components"]["schemas"], async_api()["components"]["schemas"]
+    of_leads, of_ecg = ({i.name for i in INSIGHTS.values() if i.scope == scope} for scope in ("lead", "ecg"))
+    for schemas in (http, kafka):
+        assert schemas["LeadInsights"]["properties"].keys() == {"name"} | of_leads
+    assert http["EcgInsights"]["properties"]["ecg"]["properties"].keys() == of_ecg
+    assert kafka["Insights"]["properties"]["ecg"]["properties"].keys() == of_ecg
+    assert http["EcgSummary"]["properties"]["summary"]["properties"] == catalogue().summary
 
 
 @pytest.mark.parametrize("name", messages())

@@ -60,12 +60,13 @@ WORKER_ROOMS: dict[str, set[str]] = {
     "outcome_writer": {"processing", "rerouting", "table"},
     "batch_report": {"metrics", "processing"},
     "data_keys_service": set(),
-    "agent": {"batch_report", "faust_fixes", "inbox", "metrics", "outcome_writer", "processing"},
+    "originals": {"processing"},
+    "agent": {"batch_report", "faust_fixes", "inbox", "metrics", "originals", "outcome_writer", "processing"},
     "app": {
-        *("agent", "batch_report", "data_keys_service", "faust_fixes", "inbox", "metrics_exporter", "outcome_writer"),
-        *("processing", "serving", "table"),
+        *("agent", "batch_report", "data_keys_service", "faust_fixes", "inbox", "insights", "metrics_exporter"),
+        *("originals", "outcome_writer", "processing", "serving", "table"),
     },
-    "__main__": {"app", "faust_fixes"},
+    "__main__": {"app", "faust_fixes", "insights"},
 }
 
 # Names of files in several packages, and what they mean in all of them.
@@ -83,6 +84,7 @@ SAME_NOUN = {
     "kafka": "what a package does with Kafka",
     "messages": "the messages of topics: their types, and their documentation",
     "metrics": "what a service measures",
+    "recording": "the leads of one ECG: as files hold them, and as insights need them",
     "schemas": "what goes over the wire for a feature",
     "security": "who may do what, and with which secret",
     "services": "the collaborators of a feature",

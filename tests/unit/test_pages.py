@@ -13,7 +13,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 # Without those that `make` creates.
 FOLDERS = {path.parent.name for path in ROOT.glob("[a-z]*/*") if path.parent.name not in ("build", "data")}
-# The page about adding an insight adds `peak_to_peak`.
+# The page about adding an insight adds `last_beats`.
 FILE = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w/.-]*)(?:::[\w\[\]]+)?`")
 VARIABLE = re.compile(r"\bECG_[A-Z0-9_]*[A-Z0-9]\b")
 # Variables of the command line, the local runner, the compose file and the tests.
@@ -41,7 +41,7 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_that_is_named_exists(page: Path) -> None:
     named = set(FILE.findall(page.read_text()))
-    assert not [path for path in named if not (ROOT / path).exists() and "peak_to_peak" not in path]
+    assert not [path for path in named if not (ROOT / path).exists() and "last_beats" not in path]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

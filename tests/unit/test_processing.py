@@ -1,6 +1,7 @@
 """The outcomes of processing a record, as a pure function of its bytes and of the existing row."""
 
 import math
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,12 +17,18 @@ from shared.encoding import packed
 from shared.kafka.clients import message_size, partition_for
 from shared.kafka.topics import Topics
 from shared.messages import insights as insights_message
+from shared.messages import recomputations
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
+from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
 from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
-from stream_agents import insights as computed
-from stream_agents.insights import compute, registry
+from stream_agents.insights import INSIGHTS
+from stream_agents.insights.computation import compute
+from stream_agents.insights.contract import Insight
+from stream_agents.insights.quality import LeadQuality
+from stream_agents.insights.recording import Recording
+from stream_agents.processing.batch_processor import BatchProcessor, parts
 from stream_agents.processing.dead_letter import dead_letter
 from stream_agents.processing.outcomes import Erased, Ignored, Misplaced, Outcome, Rejected, Stored, UserErased
 from stream_agents.processing.processor import Processor
@@ -32,6 +39,7 @@ ISSUER = IdIssuer(SECRET)
 ERASURES = Erasures(SECRET)
 SETTINGS = Settings.model_validate({"secret": SECRET})
 KEYS = DataKeys(SETTINGS, Topics(SETTINGS))
+ZERO_CROSSINGS = INSIGHTS["number_of_zero_crossings"]
 rows: dict[bytes, bytes] = {}
 
 
@@ -47,9 +55,18 @@ def process(
     at: int | None = None,
     offset: int = 7,
     timestamp: int = 1000,
+    insights: Sequence[Insight] = tuple(INSIGHTS.values()),
     **headers: bytes,
 ) -> Outcome:
-    processor = Processor(ISSUER, ERASURES, KEYS, partitions=12, max_bytes=1000, find_row=lambda _, key: rows.get(key))
+    processor = Processor(
+        ISSUER,
+        ERASURES,
+        KEYS,
+        partitions=12,
+        max_bytes=1000,
+        find_row=lambda _, key: rows.get(key),
+        insights=insights,
+    )
     partition = partition_for(key or b"", 12) if at is None else at
     named: Headers = [(name.replace("_", "-"), header) for name, header in headers.items()]
     return processor.process(Record("t", partition, offset, key, value, named, timestamp))
@@ -59,10 +76,10 @@ def message(ecg_id: str = "e", username: str = "u", signal: object = (1, -1)) ->
     return orjson.dumps({"id": ecg_id, "username": username, "leads": [{"name": "I", "signal": signal}]})
 
 
-def insights(outcome: Outcome) -> insights_message.Insights:
-    stored = outcome.stored if isinstance(outcome, Rejected) else outcome
-    assert isinstance(stored, Stored)
-    return insights_message.decode(stored.row)
+def row_of(outcome: Outcome) -> insights_message.Insights:
+    result = outcome.stored if isinstance(outcome, Rejected) else outcome
+    assert isinstance(result, Stored)
+    return insights_message.decode(result.row)
 
 
 def test_a_good_record_of_either_encoding_becomes_its_insights() -> None:
@@ -74,20 +91,21 @@ def test_a_good_record_of_either_encoding_becomes_its_insights() -> None:
         number_of_samples=[2],
         accepted=1000,
         offset=7,
+        versions={"number_of_zero_crossings": 1},
     )
-    assert insights(process(message())) == expected
-    assert insights(process(packed.encode(ecg), content_type=packed.CONTENT_TYPE.encode())) == expected
+    assert row_of(process(message())) == expected
+    assert row_of(process(packed.encode(ecg), content_type=packed.CONTENT_TYPE.encode())) == expected
 
 
 def test_the_label_in_a_row_is_sealed_if_the_submission_was() -> None:
     document = orjson.loads(message()) | {"label": "rest.edf"}
-    assert insights(process(orjson.dumps(document))).label == "rest.edf"
+    assert row_of(process(orjson.dumps(document))).label == "rest.edf"
     key_id, record = KEYS.new("u", datetime(2026, 1, 1, tzinfo=UTC))
     KEYS._apply(key_id, record)
     sealed = process(KEYS.seal(key_id, "e", orjson.dumps(document)), data_key=key_id.encode())
     assert isinstance(sealed, Stored)
     assert b"rest" not in sealed.row
-    row = insights(sealed)
+    row = row_of(sealed)
     assert (row.label, row.label_key) == (None, key_id)
     assert KEYS.open_label(key_id, "e", row.sealed_label) == "rest.edf"
     KEYS._apply(key_id, None)
@@ -130,32 +148,53 @@ def test_a_broken_record_tells_its_owner_why() -> None:
     outcome = process(message(signal=[7777, 0.5]))
     assert isinstance(outcome, Rejected)
     error = "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain"
-    assert insights(outcome) == insights_message.Insights("e", "u", error=error, accepted=1000, offset=7)
+    assert row_of(outcome) == insights_message.Insights("e", "u", error=error, accepted=1000, offset=7)
     assert "7777" not in outcome.reason
-
-
-def test_an_insight_that_raises_rejects_its_ecg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(signal: object) -> int:
-        raise ArithmeticError(f"cannot do {signal}")
-
-    monkeypatch.setattr(computed, "INSIGHTS", {"broken": fail})
-    outcome = process(message(signal=[7777]))
-    assert isinstance(outcome, Rejected)
-    assert outcome.error_class == "ComputationError"
-    assert outcome.reason == "leads: an insight could not be computed (ArithmeticError)"
-    assert insights(outcome).error == outcome.reason
-
-
-def test_an_ecg_without_insights_keeps_its_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(computed, "INSIGHTS", {"broken": lambda _: 1 / 0})
-    outcome = process(orjson.dumps(orjson.loads(message()) | {"label": "rest.edf"}))
-    assert isinstance(outcome, Rejected)
-    assert (insights(outcome).label, insights(outcome).leads) == ("rest.edf", [])
-    assert "rest.edf" not in outcome.reason
 
 
 class Panic(BaseException):
     """Not an Exception, like the panic of an extension in Rust."""
+
+
+def wild(compute: Callable[[Recording], Any], name: str = "wild") -> Insight:
+    return Insight(name=name, version=3, scope="lead", result=Any, compute=compute)
+
+
+def fail(error: BaseException) -> Any:
+    raise error
+
+
+@pytest.mark.parametrize("error", [ArithmeticError("cannot do 7777"), Panic("7777")])
+def test_an_ecg_without_any_insight_because_they_raise_is_rejected(error: BaseException) -> None:
+    outcome = process(message(signal=[7777]), insights=[wild(lambda _: fail(error))])
+    assert isinstance(outcome, Rejected)
+    assert outcome.error_class == "ComputationError"
+    assert outcome.reason == f"leads: an insight could not be computed ({type(error).__name__})"
+    assert row_of(outcome).error == outcome.reason
+
+
+def test_an_ecg_without_insights_keeps_its_label() -> None:
+    labelled = orjson.dumps(orjson.loads(message()) | {"label": "rest.edf"})
+    outcome = process(labelled, insights=[wild(lambda _: fail(ArithmeticError()))])
+    assert isinstance(outcome, Rejected)
+    assert (row_of(outcome).label, row_of(outcome).leads) == ("rest.edf", [])
+    assert "rest.edf" not in outcome.reason
+
+
+def test_an_insight_that_raises_leaves_the_others_alone() -> None:
+    outcome = process(message(signal=[7777, -1]), insights=[wild(lambda _: fail(Panic("7777"))), ZERO_CROSSINGS])
+    assert isinstance(outcome, Stored)
+    assert outcome.failures == {"wild": "Panic"}
+    row = row_of(outcome)
+    assert row.leads == [{"name": "I", "number_of_zero_crossings": 1}]
+    assert row.not_computed == {"wild": "failed (Panic)"}
+    assert row.versions == {"wild": 3, "number_of_zero_crossings": 1}
+    assert b"7777" not in outcome.row
+
+
+def test_an_interrupt_is_no_failure_of_an_insight() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        process(message(), insights=[wild(lambda _: fail(KeyboardInterrupt()))])
 
 
 @pytest.mark.parametrize(
@@ -166,66 +205,56 @@ class Panic(BaseException):
         ([np.array([[1, np.nan], [-np.inf, 2]])], [[1.0, None], [None, 2.0]]),
         ([np.arange(6)[::2]], [0, 2, 4]),
         ([{"at": (np.int16(7), np.bool_(True), math.inf)}], {"at": [7, True, None]}),
+        (
+            [LeadQuality(usable=True, missing_fraction=np.float64(0.5), flat_fraction=math.nan, saturated_fraction=0)],
+            {"usable": True, "missing_fraction": 0.5, "flat_fraction": None, "saturated_fraction": 0},
+        ),
     ],
 )
-def test_numpy_values_become_json(monkeypatch: pytest.MonkeyPatch, values: Any, told: object) -> None:
-    monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda _: values})
-    assert insights(process(message())).leads == [{"name": "I", "wild": told}]
+def test_numpy_values_become_json(values: Any, told: object) -> None:
+    assert row_of(process(message(), insights=[wild(lambda _: values)])).leads == [{"name": "I", "wild": told}]
 
 
 @pytest.mark.parametrize(
     "values", [None, [], [1, 2], [object()], [1j], [2**64], [b"7777"], [{7777}], [{7777: 1}], ["7777\ud800"]]
 )
-def test_an_insight_that_json_cannot_hold_rejects_its_ecg_alone(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
-    monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda _: values})
-    outcome = process(message())
-    assert isinstance(outcome, Rejected)
-    assert outcome.error_class == "ComputationError"
-    assert outcome.reason.startswith("leads: an insight could not be computed (")
-    assert "7777" not in outcome.reason
-    assert insights(outcome).error == outcome.reason
+def test_an_insight_that_json_cannot_hold_leaves_the_others_alone(values: Any) -> None:
+    outcome = process(message(), insights=[ZERO_CROSSINGS, wild(lambda _: values)])
+    row = row_of(outcome)
+    assert row.leads == [{"name": "I", "number_of_zero_crossings": 1}]
+    assert row.not_computed["wild"].startswith("failed (")
+    assert "7777" not in str(row)
 
 
-def test_an_insight_that_panics_rejects_its_ecg_and_one_that_is_interrupted_ends(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def fail(_: object) -> Any:
-        raise error("7777")
-
-    monkeypatch.setattr(computed, "INSIGHTS", {"wild": fail})
-    error: type[BaseException] = Panic
-    assert insights(process(message())).error == "leads: an insight could not be computed (Panic)"
-    error = KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt):
-        process(message())
+LARGE = [["x" * insights_message.MAX_BYTES], [np.zeros(insights_message.MAX_BYTES // 2)]]
 
 
-@pytest.mark.parametrize("values", [["x" * insights_message.MAX_BYTES], [np.zeros(insights_message.MAX_BYTES // 2)]])
-def test_a_row_too_large_for_its_topic_rejects_its_ecg(monkeypatch: pytest.MonkeyPatch, values: Any) -> None:
-    monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda _: values})
-    outcome = process(message())
+@pytest.mark.parametrize("values", LARGE)
+def test_an_insight_too_large_for_the_row_leaves_the_others_alone(values: Any) -> None:
+    row = row_of(process(message(), insights=[ZERO_CROSSINGS, wild(lambda _: values)]))
+    assert row.leads == [{"name": "I", "number_of_zero_crossings": 1}]
+    assert row.not_computed == {"wild": f"the row would be larger than {insights_message.MAX_BYTES} bytes"}
+
+
+@pytest.mark.parametrize("values", LARGE)
+def test_a_row_too_large_for_its_topic_rejects_its_ecg(values: Any) -> None:
+    outcome = process(message(), insights=[wild(lambda _: values)])
     assert isinstance(outcome, Rejected)
     assert outcome.error_class == "RowTooLarge"
-    assert insights(outcome).error == f"leads: their insights are larger than {insights_message.MAX_BYTES} bytes"
+    assert row_of(outcome).error == f"leads: their insights are larger than {insights_message.MAX_BYTES} bytes"
 
 
-def test_the_most_leads_with_the_longest_names_leave_room_for_insights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_most_leads_with_the_longest_names_leave_room_for_insights() -> None:
     """The largest key must leave room for the row in the message."""
     leads = tuple(Lead("\N{MUSICAL SYMBOL G CLEF}" * MAX_LEAD_NAME, np.array([1, -1])) for _ in range(MAX_LEADS))
     ecg = Ecg("e" * 128, "\N{MUSICAL SYMBOL G CLEF}" * MAX_USERNAME, None, leads)
-    monkeypatch.setattr(computed, "INSIGHTS", {"wild": lambda signals: ["x" * 400] * len(signals)})
+    computed = compute(ecg, [wild(lambda recording: ["x" * 400] * len(recording.leads))])
     row = insights_message.encode(
-        insights_message.Insights(ecg.id, ecg.username, compute(ecg), number_of_samples=[2**24] * MAX_LEADS)
+        insights_message.Insights(ecg.id, ecg.username, computed.leads, number_of_samples=[2**24] * MAX_LEADS)
     )
     assert message_size(ecg.id.encode(), row) <= insights_message.MAX_MESSAGE_BYTES
     assert message_size(ecg.id.encode(), b" " * insights_message.MAX_BYTES) <= insights_message.MAX_MESSAGE_BYTES
     assert int(Topics(SETTINGS).insights.config["max.message.bytes"]) == insights_message.MAX_MESSAGE_BYTES
-
-
-@pytest.mark.parametrize("name", ["name", "number_of_samples"])
-def test_no_insight_takes_the_name_of_another_field(name: str) -> None:
-    with pytest.raises(ValueError, match=f"has a field '{name}' already"):
-        registry(**{name: lambda signals: [0] * len(signals)})
 
 
 def test_a_dead_letter_holds_the_record_unless_it_is_too_large() -> None:
@@ -278,19 +307,19 @@ def test_a_repeated_ecg_keeps_its_place_and_gets_the_latest_offset(first: bytes)
     again = process(message(), offset=9, timestamp=5000)
     assert isinstance(again, Stored)
     assert again.position == stored.position
-    assert (insights(again).accepted, insights(again).offset) == (1000, 9)
+    assert (row_of(again).accepted, row_of(again).offset) == (1000, 9)
 
 
 @pytest.mark.parametrize(("timestamp", "accepted"), [(-1, 0), (2**63 - 1, insights_message.MAX_ACCEPTED)])
 def test_a_timestamp_out_of_range_is_clamped(timestamp: int, accepted: int) -> None:
-    assert insights(process(message(), timestamp=timestamp)).accepted == accepted
+    assert row_of(process(message(), timestamp=timestamp)).accepted == accepted
 
 
 def test_the_owner_learns_of_an_unreadable_message_of_a_gateway() -> None:
     key = ISSUER.issue("u").encode()
     for value in (b"?", b" " * 1001):
         outcome = process(value, key, content_type=b"application/vnd.ecg.v9", username=b"u")
-        assert insights(outcome).username == "u"
+        assert row_of(outcome).username == "u"
     assert isinstance(forged := process(b"?", key, username=b"thief"), Rejected)
     assert forged.stored is None
 
@@ -313,9 +342,137 @@ def test_the_owner_learns_of_an_unreadable_message_of_a_gateway() -> None:
 def test_processing_never_raises(
     value: bytes | None, key: bytes | None, partition: int, headers: Headers, timestamp: int
 ) -> None:
-    processor = Processor(ISSUER, ERASURES, KEYS, partitions=12, max_bytes=1000, find_row=lambda *_: None)
+    processor = Processor(
+        ISSUER,
+        ERASURES,
+        KEYS,
+        partitions=12,
+        max_bytes=1000,
+        find_row=lambda *_: None,
+        insights=tuple(INSIGHTS.values()),
+    )
     outcome = processor.process(Record("t", partition, 0, key, value, headers, timestamp))
     assert isinstance(outcome, Stored | Misplaced | Rejected)
+
+
+def recompute(value: bytes | None = None, *, offset: int = 7, **headers: bytes) -> Outcome:
+    """Return the outcome of a record that was read again to compute its insights anew."""
+    processor = Processor(
+        ISSUER,
+        ERASURES,
+        KEYS,
+        partitions=12,
+        max_bytes=1000,
+        find_row=lambda _, key: rows.get(key),
+        insights=tuple(INSIGHTS.values()),
+    )
+    named: Headers = [(name.replace("_", "-"), header) for name, header in headers.items()]
+    partition = partition_for(b"e", 12)
+    return processor.process(Record("t", partition, offset, b"e", value or message(), named, 99, recomputes=True))
+
+
+def old_row(**fields: Any) -> insights_message.Insights:
+    row = insights_message.Insights("e", "u", [{"name": "I"}], accepted=1000, offset=7)
+    rows[b"e"] = insights_message.encode(row := msgspec.structs.replace(row, **fields))
+    return row
+
+
+def test_insights_are_computed_again_in_the_same_place() -> None:
+    old_row()
+    row = row_of(recompute())
+    assert row.leads == [{"name": "I", "number_of_zero_crossings": 1}]
+    assert row.versions == {"number_of_zero_crossings": 1}
+    assert (row.accepted, row.offset, row.number_of_samples) == (1000, 7, [2])
+
+
+@pytest.mark.parametrize(
+    "instead", [{"offset": 9}, {"username": "other"}, {"erased": True, "username": "", "leads": []}], ids=str
+)
+def test_an_ecg_that_was_erased_or_submitted_again_meanwhile_stays_as_it_is(instead: dict[str, Any]) -> None:
+    old_row(**instead)
+    assert recompute() == Ignored()
+    rows.clear()
+    assert recompute() == Ignored()
+
+
+def test_a_submission_that_cannot_be_read_any_more_leaves_the_row_as_it_is() -> None:
+    old_row()
+    assert recompute(b"?") == Ignored()
+    assert recompute(b"sealed", data_key=b"0" * 32, username=b"u") == Ignored()
+    assert recompute(message(signal="broken")) == Ignored()
+
+
+CHOSEN = (ZERO_CROSSINGS, INSIGHTS["rhythm"])
+
+
+def batch(stored: dict[bytes, bytes] | None = None) -> BatchProcessor:
+    found = rows if stored is None else stored
+    return BatchProcessor(SETTINGS, Topics(SETTINGS), KEYS, lambda _, key: found.get(key), CHOSEN)
+
+
+def recomputation(value: bytes, key: bytes = b"e") -> Record:
+    return Record("t", 0, 20, key, value, [("content-type", RECOMPUTATION.encode())], 1000)
+
+
+def asked(ecg_id: str = "e", offset: int = 7) -> bytes:
+    return recomputations.encode(recomputations.Recomputation(ecg_id, offset))
+
+
+@pytest.mark.parametrize(
+    ("fields", "outdated"),
+    [
+        ({}, True),
+        ({"versions": {"number_of_zero_crossings": 1}}, False),
+        ({"versions": {"number_of_zero_crossings": 0}}, True),
+        ({"versions": {"number_of_zero_crossings": 1}, "sampling_rate": 500.0}, True),
+        ({"versions": {"number_of_zero_crossings": 1, "rhythm": 1}, "sampling_rate": 500.0}, False),
+        ({"versions": {"number_of_zero_crossings": 2, "rhythm": 9}, "sampling_rate": 500.0}, False),
+        ({"offset": 8}, False),
+        ({"erased": True, "username": "", "leads": []}, False),
+        ({"error": "leads: broken", "leads": []}, False),
+    ],
+    ids=str,
+)
+def test_only_a_row_of_older_versions_is_computed_again(fields: dict[str, Any], outdated: bool) -> None:
+    old_row(**fields)
+    assert recomputation(asked()).is_recomputation
+    assert batch().outdated_at(recomputation(asked())) == (7 if outdated else None)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [recomputation(b""), recomputation(b"{}"), recomputation(asked("f")), recomputation(asked("f"), b"f")],
+    ids=str,
+)
+def test_a_recomputation_of_nothing_changes_nothing(record: Record) -> None:
+    old_row()
+    assert batch().outdated_at(record) is None
+
+
+def test_without_insights_no_row_is_outdated() -> None:
+    assert recomputations.is_outdated({}, True, {"rhythm": (1, True)})
+    assert not recomputations.is_outdated({}, True, {})
+
+
+def test_erasures_and_recomputations_are_handled_alone() -> None:
+    partition = partition_for(b"e", 12)
+    plain = Record("t", partition, 1, b"e", message(), [], 1000)
+    again = recomputation(asked())
+    assert list(parts([plain, plain, again, again, plain])) == [[plain, plain], [again], [again], [plain]]
+
+
+def test_a_batch_sees_the_rows_of_its_earlier_records() -> None:
+    partition = partition_for(b"e", 12)
+    records = [
+        Record("t", partition, offset, b"e", message(username=name), [], 1000) for offset, name in enumerate("uvu")
+    ]
+    one = batch({})
+    outcomes = [outcome for _, outcome in one.process(records, one.stored_rows(records))]
+    assert [type(outcome) for outcome in outcomes] == [Stored, Rejected, Stored]
+    rows[b"e"] = insights_message.encode(insights_message.Insights("e", "owner"))
+    two = batch()
+    outcomes = [outcome for _, outcome in two.process(records, two.stored_rows(records))]
+    assert [type(outcome) for outcome in outcomes] == [Rejected] * 3
 
 
 def erase(username: str = "u", ecg_id: str | None = "e", *, offset: int = 8, at: int | None = None) -> Outcome:

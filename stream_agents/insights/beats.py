@@ -1,0 +1,258 @@
+"""The QRS complexes of a recording, found on all of its sound leads together.
+
+The detector is that of Elgendi (2013), with its published constants: energy between 8 and 20 Hz, a moving average as
+long as a QRS complex (97 ms) above one as long as a beat (611 ms) and 8 % of the mean. Energies of several leads are
+added weighted by their signal-to-noise ratio: a lead of noise counts for almost nothing. Instead of the mean over the
+whole recording, the mean over ten seconds is taken, so that a beat depends on its surroundings alone.
+
+Elgendi M (2013), "Fast QRS detection with an optimized knowledge-based method", PLoS ONE 8(9): e73557.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from stream_agents.insights.quality import live_leads
+from stream_agents.insights.recording import MOST_LEADS, Chunk, Recording, Samples, sums
+from stream_agents.insights.statistics import median
+
+_BAND_HZ = (8.0, 20.0)
+_ORDER = 2
+_QRS_SECONDS = 0.097
+_BEAT_SECONDS = 0.611
+_OFFSET = 0.08
+_MEAN_SECONDS = 10.0
+# Energy up to 20 Hz needs no higher rate.
+_RATE = 125.0
+# Two ventricular contractions are further apart (Pan and Tompkins 1985).
+_REFRACTORY_SECONDS = 0.2
+# A complex with a much larger one next to it is a wave of that one, P or T, unless it has the distance of a beat.
+_NEXT_SECONDS = 0.4
+_NEXT_OF_RR = 0.5
+_NEXT_ENERGY = 0.25
+# Less energy than this share of the complexes around is noise.
+_LEAST_ENERGY = 0.03
+_AROUND_SECONDS = 8.0
+# A tenth of the amplitude of the recording's complexes is noise in a pause, however it stands out of its surroundings.
+_LEAST_OF_ALL = 0.01
+_LEAST_LEVEL = 1e-4
+# Signal-to-noise ratios above this are alike; a power above 1 lets the best leads decide.
+_BEST_SNR = 1e4
+_SNR_POWER = 1.5
+_CENTROID_SECONDS = 0.06
+
+
+class Beats(NamedTuple):
+    """QRS complexes, in order of time.
+
+    Attributes:
+        positions: the centre of each complex's energy, in samples of the recording, fractional, shape (beats,).
+        energy: its energy relative to the lead's, without unit, shape (beats,).
+    """
+
+    positions: Samples
+    energy: Samples
+
+    @property
+    def samples(self) -> NDArray[np.int64]:
+        """Return the positions as sample indices, shape (beats,)."""
+        return np.rint(self.positions).astype(np.int64)
+
+
+NO_BEATS = Beats(np.empty(0), np.empty(0))
+
+
+def find_beats(recording: Recording) -> Beats:
+    """Return the beats that all sound leads of a recording show together."""
+    return detect_beats(recording, live_leads(recording))
+
+
+def detect_beats(recording: Recording, leads: NDArray[np.bool_]) -> Beats:
+    """Return the beats that the chosen leads show together, the first 16 of them, `leads` of shape (leads,).
+
+    No beats if no lead is chosen, or if the recording is shorter than a second.
+    """
+    if not leads.any() or recording.seconds < 1:
+        return NO_BEATS
+    factor = max(1, int(recording.rate // _RATE))
+    rate = recording.rate / factor
+    chosen = np.flatnonzero(leads)[:MOST_LEADS].tolist()
+    parts = [_candidates(recording, chunk, factor) for chunk in recording.chunks(chosen)]
+    position, energy, levels, shares = (np.concatenate(found, axis=-1) for found in zip(*parts, strict=True))
+    if not position.size:
+        return NO_BEATS
+    usual = np.sort(levels, axis=1)[:, int(0.75 * position.size), None]
+    loud = (shares * levels / np.where(usual > 0, usual, 1.0)).sum(axis=0) >= _LEAST_OF_ALL
+    position, energy = position[loud], energy[loud]
+    kept = _complexes(position / rate, energy)
+    scale = factor * recording.factor
+    # The middle of the samples that were averaged into one.
+    return Beats((position[kept] + 0.5) * scale - 0.5, energy[kept])
+
+
+def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Samples, Samples, Samples, Samples]:
+    """Return position (at the detector's rate, from the recording's start) and energy of candidates for complexes.
+
+    Also the level of each lead's signal there and the lead's share in the energy, both of shape (leads, candidates).
+    """
+    rate = recording.rate / factor
+    values = chunk.values
+    absent = recording.absent(chunk)
+    length = values.shape[1] // factor
+    band = _band(sums(values[:, : length * factor], factor), rate)
+    np.square(band, out=band)
+    if absent is not None:
+        gone = absent[:, : length * factor : factor]
+        band[uniform_filter1d(gone.astype(np.float64), 1 + 2 * round(0.1 * rate), axis=1) > 0] = 0.0
+    width = max(1, round(_QRS_SECONDS * rate))
+    block = max(2, recording.block // factor)
+    levels, shares = _levels(band, block, width)
+    energy = _weighted(band, levels, shares, block)
+    smooth = uniform_filter1d(energy, width, mode="constant")
+    threshold = uniform_filter1d(energy, max(1, round(_BEAT_SECONDS * rate)), mode="constant")
+    threshold += _OFFSET * uniform_filter1d(energy, max(1, round(_MEAN_SECONDS * rate)), mode="reflect")
+    above = np.zeros(length + 2, np.bool_)
+    np.greater(smooth, threshold, out=above[1:-1])
+    edges = np.flatnonzero(above[1:] != above[:-1])
+    starts, stops = edges[::2], edges[1::2]
+    wide = stops - starts >= width
+    starts, stops = starts[wide], stops[wide]
+    if not starts.size:
+        nothing = np.empty((len(values), 0))
+        return np.empty(0), np.empty(0), nothing, nothing
+    peaks = np.array([start + energy[start:stop].argmax() for start, stop in zip(starts, stops, strict=True)], np.intp)
+    strength = np.maximum.reduceat(np.append(smooth, 0.0), np.column_stack((starts, stops)).ravel())[::2]
+    inner = (peaks >= chunk.inner.start // factor) & (peaks < -(-chunk.inner.stop // factor))
+    peaks, strength = peaks[inner], strength[inner]
+    position = _centroids(energy, peaks, max(1, round(_CENTROID_SECONDS * rate))) + chunk.start / factor
+    at = np.minimum(peaks // block, levels.shape[1] - 1)
+    return position, strength, levels[:, at], shares[:, at]
+
+
+def _band(values: Samples, rate: float) -> Samples:
+    """Return the band of QRS complexes, without a shift in time.
+
+    The gain is that of a Butterworth filter that runs forwards and backwards. A second of rest on each side, at the
+    level of the signal's end, keeps apart what the Fourier transform joins.
+    """
+    rest = int(rate)
+    length = values.shape[1]
+    padded = np.empty((len(values), _fast_length(length + 2 * rest)))
+    padded[:, :rest] = 0.0
+    np.subtract(values, values[:, :1], out=padded[:, rest : rest + length])
+    padded[:, rest + length :] = padded[:, rest + length - 1, None]
+    spectrum = np.fft.rfft(padded, axis=1)
+    spectrum *= _gain(padded.shape[1], rate)
+    return np.fft.irfft(spectrum, padded.shape[1], axis=1)[:, rest : rest + length]
+
+
+@lru_cache(maxsize=32)
+def _gain(length: int, rate: float) -> Samples:
+    """Return the squared gain of a digital Butterworth filter at the frequencies of a Fourier transform."""
+    low, high = (np.tan(np.pi * hertz / rate) for hertz in _BAND_HZ)
+    at = np.tan(np.pi * np.arange(length // 2 + 1) / length)
+    inside = ((high - low) * at) ** (2 * _ORDER)
+    return np.asarray(inside / (inside + (at**2 - low * high) ** (2 * _ORDER)))
+
+
+def _fast_length(length: int) -> int:
+    """Return a length at most a sixteenth longer, whose Fourier transform is fast because its factors are small."""
+    step = 1 << max(0, length.bit_length() - 5)
+    return -(-length // step) * step
+
+
+def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples]:
+    """Return level and share of each lead by block, (leads, blocks) each, of energies of shape (leads, n).
+
+    The signal is a lead's highest energy in two seconds, the noise its median energy, which is that between complexes;
+    of both, the median over ten seconds is taken. Shares, by signal-to-noise ratio, add up to 1 over the leads.
+    """
+    leads, length = energy.shape
+    smooth = uniform_filter1d(energy, width, axis=1, mode="constant")
+    count = -(-length // block)
+    if length < count * block:
+        smooth = np.concatenate((smooth, np.repeat(smooth[:, -1:], count * block - length, axis=1)), axis=1)
+    blocks = smooth.reshape(leads, count, block)
+    around = np.clip(np.arange(count)[:, None] + np.arange(-2, 3), 0, count - 1)
+    highest = blocks.max(axis=2)[:, around]
+    # In a pause the median is that of noise.
+    signal = np.maximum(median(highest), _LEAST_LEVEL * highest.max(axis=2))
+    # Every second sample: the average is smooth.
+    noise = median(median(blocks[:, :, ::2])[:, around])
+    snr = signal / np.maximum(noise, signal / _BEST_SNR + np.finfo(float).tiny)
+    snr **= _SNR_POWER
+    return signal, snr / np.maximum(snr.sum(axis=0), np.finfo(float).tiny)
+
+
+def _weighted(energy: Samples, signal: Samples, share: Samples, block: int) -> Samples:
+    """Return the energies of all leads relative to their levels, shape (leads, n), as one by their shares, shape (n,).
+
+    Between the middles of two blocks, levels and shares change linearly from one to the other.
+    """
+    leads, length = energy.shape
+    signal = np.where(signal > 0, signal, 1.0)
+    half = block // 2
+    pairs = np.zeros((leads, signal.shape[1] + 1, block))
+    pairs.reshape(leads, -1)[:, half : half + length] = energy
+    way = (np.arange(block) + 0.5) / block
+    weight = _between_blocks(share, way)
+    weight /= _between_blocks(signal, way)
+    combined: Samples = np.einsum("lbw,lbw->bw", pairs, weight).ravel()[half : half + length]
+    return combined
+
+
+def _between_blocks(values: Samples, way: Samples) -> Samples:
+    """Return values from the middle of each block to that of the next, shape (leads, blocks + 1, block)."""
+    edged = np.concatenate((values[:, :1], values, values[:, -1:]), axis=1)[:, :, None]
+    return np.asarray(edged[:, :-1] + way * (edged[:, 1:] - edged[:, :-1]))
+
+
+def _centroids(energy: Samples, peaks: NDArray[np.intp], reach: int) -> Samples:
+    """Return the centre of the energy around each peak: finer than a sample, and the same for R and S waves."""
+    offsets = np.arange(-reach, reach + 1)
+    index = peaks[:, None] + offsets
+    inside = (index >= 0) & (index < energy.size)
+    around = energy[np.clip(index, 0, energy.size - 1)] * inside
+    total = around.sum(axis=1)
+    return np.asarray(peaks + (around @ offsets) / np.where(total > 0, total, 1.0))
+
+
+def _complexes(time: Samples, energy: Samples) -> NDArray[np.intp]:
+    """Return which candidates are QRS complexes: `time` in seconds, increasing."""
+    if not time.size:
+        return np.empty(0, np.intp)
+    first = np.searchsorted(time, time - _AROUND_SECONDS)
+    last = np.searchsorted(time, time + _AROUND_SECONDS)
+    kept: list[int] = []
+    # As lists: arrays of a few numbers are slower.
+    times, energies = time.tolist(), energy.tolist()
+    for at, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        around = sorted(energies[begin:end])
+        if energies[at] < _LEAST_ENERGY * around[len(around) // 2]:
+            continue
+        if kept and times[at] - times[kept[-1]] < _REFRACTORY_SECONDS:
+            if energies[at] > energies[kept[-1]]:
+                kept[-1] = at
+        else:
+            kept.append(at)
+    index = np.array(kept, np.intp)
+    if index.size < 4:  # noqa: PLR2004 - too few to know a usual distance
+        return index
+    distance = time[index[1:]] - time[index[:-1]]
+    usual = _running_median(distance)
+    limit = np.minimum(_NEXT_SECONDS, _NEXT_OF_RR * usual)
+    close = distance < limit
+    strength = energy[index]
+    wave = np.zeros(index.size, np.bool_)
+    wave[1:] |= close & (strength[1:] < _NEXT_ENERGY * strength[:-1])
+    wave[:-1] |= close & (strength[:-1] < _NEXT_ENERGY * strength[1:])
+    return index[~wave]
+
+
+def _running_median(values: Samples, reach: int = 5) -> Samples:
+    """Return for each value the median of those up to `reach` before and after it."""
+    padded = np.pad(values, reach, mode="reflect" if values.size > reach else "edge")
+    return median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1))

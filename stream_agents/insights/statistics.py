@@ -1,0 +1,36 @@
+"""Order statistics of short arrays: the overhead of NumPy's own functions is many times the computation."""
+
+import numpy as np
+
+from stream_agents.insights.recording import Samples
+
+
+def median(values: Samples) -> Samples:
+    """Return the median over the last axis, which must not be empty; no value may be NaN."""
+    size = values.shape[-1]
+    ordered = np.partition(values, (size // 2,) if size % 2 else (size // 2 - 1, size // 2), axis=-1)
+    if size % 2:
+        return np.asarray(ordered[..., size // 2])
+    return np.asarray(0.5 * (ordered[..., size // 2 - 1] + ordered[..., size // 2]))
+
+
+def median_over_beats(values: Samples) -> Samples:
+    """Return the median over the middle axis of values of shape (leads, beats, n)."""
+    size = values.shape[1]
+    ordered = np.partition(values, (size // 2,) if size % 2 else (size // 2 - 1, size // 2), axis=1)
+    if size % 2:
+        return np.asarray(ordered[:, size // 2])
+    return np.asarray(0.5 * (ordered[:, size // 2 - 1] + ordered[:, size // 2]))
+
+
+def quartiles(values: Samples) -> tuple[float, float, float]:
+    """Return lower quartile, median and upper quartile of an array of shape (n,), linear between values."""
+    ordered = sorted(values.tolist())
+
+    def at(share: float) -> float:
+        place = share * (len(ordered) - 1)
+        low = int(place)
+        high = min(low + 1, len(ordered) - 1)
+        return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
+
+    return at(0.25), at(0.5), at(0.75)
