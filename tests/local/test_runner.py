@@ -182,7 +182,7 @@ async def assert_it_ends_because_one_cannot_start(runner: Process, reason: str) 
 
 async def test_a_setting_that_is_refused_ends_everything_with_the_reason(runner: Process) -> None:
     runner.env["ECG_LOG_LEVEL"] = "chatty"
-    await assert_it_ends_because_one_cannot_start(runner, "log_level")
+    await assert_it_ends_because_one_cannot_start(runner, "ECG_LOG_LEVEL")
 
 
 @pytest.mark.slow

@@ -192,6 +192,7 @@ async def test_insights_are_published_for_downstream_consumers(pipeline: Pipelin
         "leads": [{"name": "I", "number_of_zero_crossings": 1}],
         "number_of_samples": [2],
         "offset": submitted.offset,
+        "versions": {"number_of_zero_crossings": 1},
     }
 
 
