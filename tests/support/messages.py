@@ -20,12 +20,12 @@ def message(username: str, ecg_id: str | None = None, **fields: Any) -> dict[str
 
 
 async def found(pipeline: Pipeline, token: str, ecg_id: str) -> list[dict[str, Any]]:
-    """Wait for the insights of an ECG with an id of the producer's own: it gets 404 until they are there."""
+    """Wait for an ECG's insights: until they are there, the answer is 202, or 404 for an id of the producer's own."""
     async with pipeline.client(token=token) as client:
 
         async def probe() -> list[dict[str, Any]] | None:
             response = await client.get(f"/ecgs/{ecg_id}/insights")
-            assert response.status_code in (200, 404), response.text
+            assert response.status_code in (200, 202, 404), response.text
             return list(response.json()["leads"]) if response.status_code == 200 else None
 
         return await eventually(probe, what=f"insights of {ecg_id}")
