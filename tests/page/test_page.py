@@ -17,9 +17,9 @@ from ecg_client.recordings import read
 from stream_agents.insights.zero_crossings import count_zero_crossings
 from tests.page.tab import APPEARANCES, Tab
 from tests.support.ecgs import insights
+from tests.support.heartbeats import NAMES, digitised, regular, signals
 from tests.support.paths import recordings
 from tests.support.pipeline import Pipeline
-from tests.unit.heartbeats import NAMES, digitised, regular, signals
 
 _users = itertools.count()
 NOTHING = "\N{EN DASH}"

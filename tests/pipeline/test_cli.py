@@ -30,10 +30,10 @@ from shared.security.ids import IdIssuer, is_issued
 from tests.support.command_line import Done, ecg
 from tests.support.conditions import DEADLINE, eventually
 from tests.support.ecgs import crossings, insights
+from tests.support.heartbeats import digitised, regular, signals
 from tests.support.lifetime import as_a_child
 from tests.support.paths import recordings
 from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
-from tests.unit.heartbeats import digitised, regular, signals
 
 ECG = Path(sys.executable).with_name("ecg")
 

@@ -15,9 +15,9 @@ from shared.kafka.topics import Topics
 from shared.messages import insights as insights_message
 from tests.support.conditions import eventually
 from tests.support.ecgs import insights, insights_through_failover
+from tests.support.heartbeats import digitised, regular, signals
 from tests.support.messages import found
 from tests.support.pipeline import NewPipeline, Pipeline
-from tests.unit.heartbeats import digitised, regular, signals
 
 # A worker with an additional insight: the first sample of the ECG chooses what it returns or raises.
 WILD = """

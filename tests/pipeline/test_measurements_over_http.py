@@ -8,8 +8,8 @@ from fhir.resources.R4B.observation import Observation
 
 from tests.support.ecgs import insights
 from tests.support.events import stream
+from tests.support.heartbeats import NAMES, digitised, regular, signals
 from tests.support.pipeline import Pipeline
-from tests.unit.heartbeats import NAMES, digitised, regular, signals
 
 FHIR = {"accept": "application/fhir+json"}
 ROWS = digitised(signals(regular(0.8, 10), 500, 10))

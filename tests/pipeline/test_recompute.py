@@ -16,8 +16,8 @@ from shared.settings import Settings
 from tests.support.command_line import ecg
 from tests.support.conditions import eventually
 from tests.support.ecgs import insights
+from tests.support.heartbeats import digitised, regular, signals
 from tests.support.pipeline import NewPipeline, Pipeline
-from tests.unit.heartbeats import digitised, regular, signals
 
 [SIGNAL] = digitised(signals(regular(0.8, 10), 500, 10)[1:2])
 ECG = {

@@ -12,7 +12,7 @@ from shared.ecg import Lead, Ranges
 from stream_agents.insights.beats import find_beats
 from stream_agents.insights.recording import Recording
 from stream_agents.insights.rhythm import rhythm
-from tests.unit.heartbeats import NAMES, digitised, recording, regular, signals
+from tests.support.heartbeats import NAMES, digitised, recording, regular, signals
 
 SECONDS = 12.0
 _rates = st.sampled_from([125.0, 180.0, 250.0, 257.0, 360.0, 500.0, 977.0, 1000.0])

@@ -16,8 +16,8 @@ from ingest_api.http.accept_header import prefers_fhir
 from ingest_api.queries import fhir
 from shared.ecg import Ecg, Lead
 from shared.messages.insights import Insights
+from tests.support.rows import row_of, twelve_leads
 from tests.unit.strategies import ecgs
-from tests.unit.test_insights import row_of, twelve_leads
 
 LOINC = {
     "heart rate": "8867-4",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shared.ecg import Lead
 from stream_agents.insights.intervals import Intervals, intervals
 from stream_agents.insights.recording import Recording
-from tests.unit.heartbeats import NAMES, Heart, digitised, recording, regular, signals
+from tests.support.heartbeats import NAMES, Heart, digitised, recording, regular, signals
 
 SECONDS = 10.0
 

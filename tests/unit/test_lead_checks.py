@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stream_agents.insights.lead_checks import lead_checks
 from stream_agents.insights.lead_names import STANDARD_LEADS, canonical
-from tests.unit.heartbeats import NAMES, Heart, recording, regular, signals
+from tests.support.heartbeats import NAMES, Heart, recording, regular, signals
 
 VALUES = signals(regular(0.9, 10), 500, 10, noise_mv=0.0)
 

@@ -11,7 +11,7 @@ from ecg_client.cli import measurements, output
 from ecg_client.results import Insights, parse_insights, parse_page
 from ingest_api.queries import answers
 from shared.messages.insights import Insights as Row
-from tests.unit.test_insights import answer, row_of, twelve_leads
+from tests.support.rows import answer, row_of, twelve_leads
 
 
 def printed(table: RenderableType) -> str:

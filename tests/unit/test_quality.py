@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shared.ecg import Lead
 from stream_agents.insights.quality import lead_quality
 from stream_agents.insights.recording import Recording
-from tests.unit.heartbeats import digitised, recording, regular, signals
+from tests.support.heartbeats import digitised, recording, regular, signals
 
 RATE, SECONDS = 500.0, 10.0
 TIME = np.arange(round(RATE * SECONDS)) / RATE

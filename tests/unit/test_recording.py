@@ -13,7 +13,7 @@ from stream_agents.insights import INSIGHTS
 from stream_agents.insights.computation import compute
 from stream_agents.insights.recording import Recording
 from stream_agents.insights.rhythm import rhythm
-from tests.unit.heartbeats import NAMES, digitised, regular, signals
+from tests.support.heartbeats import NAMES, digitised, regular, signals
 
 ALL = tuple(INSIGHTS.values())
 _gaps = st.lists(st.integers(0, 60), max_size=12, unique=True).map(sorted)

@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 from shared.ecg import Lead
 from stream_agents.insights.intervals import Intervals
-from tests.unit.heartbeats import NAMES, digitised, regular, signals
+from tests.support.heartbeats import NAMES, digitised, regular, signals
 from validation import measure, records, report
 from validation.hand_counts import HEART_RATES
 from validation.matching import Score, flutter, match

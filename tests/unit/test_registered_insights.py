@@ -14,11 +14,10 @@ from shared.ecg import Ecg, Lead
 from shared.messages import catalogue
 from shared.messages.insights import Insights, decode, encode
 from stream_agents.insights import INSIGHTS, registry, selected
-from stream_agents.insights.computation import compute
 from stream_agents.insights.contract import Insight, Needs, Scope
 from stream_agents.insights.recording import Recording
 from tests.support.documented import async_api, openapi, validator
-from tests.unit.heartbeats import NAMES, digitised, regular, signals
+from tests.support.rows import answer, row_of, twelve_leads
 from tests.unit.strategies import ecgs
 
 ALL = tuple(INSIGHTS.values())
@@ -26,38 +25,6 @@ ALL = tuple(INSIGHTS.values())
 
 def insight(name: str, scope: Scope = "ecg", result: Any = int) -> Insight:
     return Insight(name=name, version=1, scope=scope, result=result, compute=lambda _: 7)
-
-
-def twelve_leads(seconds: float = 10.0, rate: float | None = 500.0, gain: float | None = 1000.0) -> Ecg:
-    used = rate or 500.0
-    rows = digitised(signals(regular(0.8, seconds), used, seconds))
-    leads = tuple(Lead(name, row.astype("<i2"), gain) for name, row in zip(NAMES, rows, strict=True))
-    return Ecg("e", "u", None, leads, rate)
-
-
-def row_of(ecg: Ecg, insights: tuple[Insight, ...] = ALL) -> Insights:
-    """Return the row of an ECG as a gateway reads it."""
-    found = compute(ecg, insights)
-    sizes = [lead.signal.size for lead in ecg.leads]
-    return decode(
-        encode(
-            Insights(
-                ecg.id,
-                ecg.username,
-                found.leads,
-                number_of_samples=sizes,
-                sampling_rate=ecg.sampling_rate,
-                ecg=found.ecg,
-                not_computed=found.not_computed,
-                versions=found.versions,
-                summary=found.summary,
-            )
-        )
-    )
-
-
-def answer(row: Insights) -> bytes:
-    return orjson.dumps(answers.insights(row))
 
 
 def test_an_ecg_with_everything_has_every_insight() -> None:
