@@ -45,7 +45,7 @@ demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running 
 	@exec $(BIN)/python -m ecg_client demo $(if $(RECORD),"$(RECORD)")
 
 test: $(DEV_READY) ## run the tests on the embedded broker: make test [T=path: only these]
-	@echo "Running the tests on the embedded broker$(if $(T),, (about five minutes on two cores))"
+	@echo "Running the tests on the embedded broker$(if $(T),, (about ten minutes on two cores))"
 	@exec $(PYTEST) -m "not kafka and not docker and not slow" $(T)
 
 test-fast: $(DEV_READY) ## run the tests that start no process (half a minute)
@@ -62,13 +62,13 @@ test-all: ## run every test: on the embedded broker, on Apache Kafka, on a Docke
 	@$(MAKE) test-faults SHORT=1
 
 test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [ALL=1: also tests that do not depend on the broker] [SECURE=1: with TLS, passwords and permissions]
-	@echo "Running the pipeline's tests on Apache Kafka (about ten minutes on two cores; Maven downloads it the first time)"
+	@echo "Running the pipeline's tests on Apache Kafka (about fifteen minutes on two cores; Maven downloads it the first time)"
 	@$(SECURED) exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
 
 test-compose: $(DEV_READY) ## build the image, and test the cluster of docker-compose.yml and its failures on a Docker engine (fifteen minutes)
 	@exec $(BIN)/python -m pytest tests/compose tests/pipeline/test_http_contract.py --broker compose
 
-test-faults: $(DEV_READY) ## inject faults into a replicated stack under load, and write docs/reliability.md (35 minutes; SHORT=1: seven; ONLY=coordinator: tests with this name; SECURE=1: with TLS, passwords and permissions)
+test-faults: $(DEV_READY) ## inject faults into a replicated stack under load, and write docs/reliability.md (an hour; SHORT=1: ten minutes; ONLY=coordinator: tests with this name; SECURE=1: with TLS, passwords and permissions)
 	@$(SECURED) $(if $(SHORT),ECG_FAULTS_SHORT=1) exec $(BIN)/python -m pytest tests/faults/test_scenarios.py tests/faults/test_chaos.py \
 		-s --show-capture=no $(if $(ONLY),-k "$(ONLY)")
 
