@@ -150,6 +150,19 @@ class Cluster:
         own, of = f"label=com.docker.compose.project={self.project}", f"label=com.docker.compose.service={service}"
         return [Container(line) for line in docker("ps", "-aq", "--no-trunc", "--filter", own, "--filter", of).split()]
 
+    async def pause(self, *services: str) -> None:
+        """Freeze services, again where the engine fails to: it gives up too early on a container that is busy."""
+        for container in [container for service in services for container in self.containers(service)]:
+
+            async def probe(container: Container = container) -> bool | None:
+                try:
+                    await asyncio.to_thread(docker, "pause", container.id)
+                except AssertionError:
+                    return None
+                return True
+
+            await eventually(probe, timeout=10, what=f"{container.inspect()['Name']} paused")
+
     async def healthy(self, container: Container) -> None:
         """Return when a container's health check succeeds."""
 

@@ -81,7 +81,7 @@ async def test_what_crashes_is_started_again_and_nothing_is_lost(whole: Cluster,
 @pytest.mark.parametrize("kafka", ["running", "stopped", "paused"])
 async def test_a_stop_ends_by_itself(whole: Cluster, kafka: str) -> None:
     if kafka != "running":
-        await whole.compose("stop" if kafka == "stopped" else "pause", *KAFKA)
+        await (whole.compose("stop", *KAFKA) if kafka == "stopped" else whole.pause(*KAFKA))
     try:
         for service in ("gateway", "stream-agents", "proxy"):
             container = whole.containers(service)[0]
@@ -103,7 +103,7 @@ async def test_a_node_of_kafka_stops_by_itself(whole: Cluster) -> None:
 
 async def test_a_frozen_node_loses_nothing(whole: Cluster, load: Load) -> None:
     async with load:
-        await whole.compose("pause", "kafka-2")
+        await whole.pause("kafka-2")
         try:
             await asyncio.sleep(15)
         finally:
@@ -118,7 +118,7 @@ async def test_health_checks_tell_the_truth(whole: Cluster, load: Load) -> None:
     async def ill() -> bool | None:
         return gateway.health == "unhealthy" or None
 
-    await whole.compose("pause", *KAFKA)
+    await whole.pause(*KAFKA)
     try:
         await eventually(ill, interval=1, what="a gateway that is not healthy")
         await whole.compose("up", "-d", "--no-deps", "--no-recreate", "--scale", "stream-agents=4", "stream-agents")
