@@ -4,7 +4,7 @@ import inspect
 import json
 import sys
 from inspect import cleandoc
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
@@ -64,8 +64,7 @@ def _fields(result: type[msgspec.Struct]) -> list[Field]:
 
 
 def _field(name: str, annotation: Any) -> Field:
-    metas = [meta for meta in get_args(annotation) if isinstance(meta, msgspec.Meta)]
-    meta = metas[0] if get_origin(annotation) is Annotated and metas else msgspec.Meta()
+    meta = next((each for each in get_args(annotation) if isinstance(each, msgspec.Meta)), msgspec.Meta())
     if not meta.title or not meta.description:
         raise ValueError(f"{name} needs a title and a description")
     extra = meta.extra or {}
@@ -93,7 +92,7 @@ def _summary(insights: list[InsightType], schemas: dict[str, Schema]) -> dict[st
                     "x-unit": "1",
                 }
             else:
-                properties[name] = {**_present(of[name])}
+                properties[name] = _present(of[name])
     return properties
 
 

@@ -82,7 +82,8 @@ class SubmissionsAgent:
         current = [event for event in events if poll_of(event).turn == offsets.turn(event.message.tp)]
         outcomes: Outcomes = []
         for part in parts([received(record) for event in current for record in polled(event)]):
-            if any(record.is_recomputation for record in part):
+            # A recomputation is alone in its part.
+            if part[0].is_recomputation:
                 await self._until_done(partial(self._replace_recomputations, part), generation)
             if self._processor.lacks_keys(part):
                 # A key that is still unknown after this does not exist.

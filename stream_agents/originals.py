@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from mode import Service
 from typing_extensions import override
 
@@ -52,10 +52,9 @@ class Originals(Service):
         await self._close()
 
     async def _read(self, partition: int, offset: int) -> Record | None:
-        tp = self._partitions[partition]
         try:
             reader = await self._ready_reader()
-            record = await read_record(reader, TopicPartition(tp.topic, tp.partition), offset)
+            record = await read_record(reader, self._partitions[partition], offset)
         except BaseException:
             # Not kept: the next read would wait for a request that may still be under way.
             await self._close()

@@ -8,9 +8,8 @@ from rich.table import Table
 
 from ecg_client.cli.output import out, printable
 from ecg_client.results import Insights, LeadInsights
-from shared.messages.catalogue import Field, InsightType, Schema, catalogue
+from shared.messages.catalogue import NO_DIAGNOSIS, Field, InsightType, Schema, catalogue
 
-NO_DIAGNOSIS = "Measurements for people who can judge them, no diagnosis."
 # Of a result: the reasons for what is absent, which stand beside the measurements.
 _ABSENT = "absent"
 

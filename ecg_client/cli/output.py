@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ecg_client.results import Insights
 
@@ -36,6 +37,19 @@ def complain(text: str) -> None:
 def printable(text: str) -> str:
     """Return the text with its control characters escaped, because a terminal would obey them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar with one task, on standard error; nothing is shown without a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
 
 
 def insights_document(insights: Insights) -> dict[str, Any]:

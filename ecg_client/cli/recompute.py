@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ecg_client import kafka, outdated_rows
 from ecg_client.cli import options, output
@@ -38,15 +37,7 @@ def recompute(
     """
     used = kafka.settings(bootstrap_servers)
     counts = outdated_rows.Progress()
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=output.err,
-        transient=True,
-        disable=not output.err.is_terminal,
-    )
+    bar = output.progress_bar()
     task = bar.add_task("reading rows", total=None)
     told = float("-inf")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ecg_client.batch import Outcome, distinct, send_all, submitting
@@ -73,15 +72,7 @@ def run_batch(
 ) -> None:
     """Run a batch with a progress bar, print the outcome of each file, and exit with 1 if any failed."""
     outcomes: list[Outcome] = []
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=output.err,
-        transient=True,
-        disable=not output.err.is_terminal,
-    )
+    progress = output.progress_bar()
     task = progress.add_task("sending", total=len(files))
 
     def report(outcome: Outcome) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import orjson
 from starlette.responses import JSONResponse
 
+from ingest_api.http.accept_header import FHIR
+
 
 class JsonResponse(JSONResponse):
     """JSON written by orjson."""
@@ -17,4 +19,4 @@ class JsonResponse(JSONResponse):
 class FhirResponse(JsonResponse):
     """A FHIR resource as JSON."""
 
-    media_type = "application/fhir+json"
+    media_type = FHIR

@@ -71,7 +71,7 @@ def insights(row: Insights) -> Document:
     components = [
         component
         for insight in catalogue().of_scope("ecg")
-        for component in _components(insight, results.get(insight.name), row.not_computed.get(insight.name))
+        for component in _components(insight, results.get(insight.name, {}), row.not_computed.get(insight.name))
     ]
     document = _observation(row.ecg_id, row.date, "preliminary") | {
         "category": [{"coding": [{"system": _CATEGORY, "code": "procedure"}]}],
@@ -111,18 +111,18 @@ def _observation(ecg_id: str, date: str | None, status: str) -> Document:
     return document
 
 
-def _components(insight: InsightType, result: dict[str, Any] | None, reason: str | None) -> Iterator[Document]:
+def _components(insight: InsightType, result: dict[str, Any], reason: str | None) -> Iterator[Document]:
     spreads = {field.spread_of: field.name for field in insight.fields if field.spread_of}
-    absent = (result or {}).get("absent", {})
+    absent = result.get("absent", {})
     for field in insight.fields:
         if field.loinc is None:
             continue
         component: Document = {
             "code": {"coding": [{"system": _LOINC, "code": field.loinc}], "text": field.title},
         }
-        value = (result or {}).get(field.name)
+        value = result.get(field.name)
         if value is not None:
-            spread = (result or {}).get(spreads.get(field.name, ""))
+            spread = result.get(spreads.get(field.name, ""))
             yield component | {"valueQuantity": _quantity(value, field, spread)}
         elif field.name in absent:
             yield component | {"dataAbsentReason": _reason("unknown", absent[field.name])}

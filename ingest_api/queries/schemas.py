@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ingest_api.http.openapi import EXAMPLE_ID, EXAMPLE_TIME, INT64
 from ingest_api.http.prefer_header import MAX_WAIT_SECONDS
 from shared.ecg import JSON_SCHEMA
-from shared.messages.catalogue import catalogue
+from shared.messages.catalogue import NO_DIAGNOSIS, catalogue
 
 PREFER: Final[dict[str, Any]] = {
     "name": "prefer",
@@ -93,8 +93,7 @@ def _lead_summary(schema: dict[str, Any]) -> None:
     schema["properties"] |= values
 
 
-_NO_DIAGNOSIS = "Measurements for people who can judge them, no diagnosis."
-_SUMMARY = f"The main measurements of the ECG, as far as there are any. {_NO_DIAGNOSIS}"
+_SUMMARY = f"The main measurements of the ECG, as far as there are any. {NO_DIAGNOSIS}"
 
 
 class LeadInsights(BaseModel):
@@ -116,7 +115,7 @@ class EcgInsights(BaseModel):
         float | None,
         Field(description="Samples per second, to which sample indices refer; left out if unknown.", examples=[500.0]),
     ] = None
-    ecg: Annotated[dict[str, Any], Field(description=f"The insights of the whole ECG, by name. {_NO_DIAGNOSIS}")] = {}
+    ecg: Annotated[dict[str, Any], Field(description=f"The insights of the whole ECG, by name. {NO_DIAGNOSIS}")] = {}
     not_computed: Annotated[
         dict[str, str], Field(description="Why this ECG lacks an insight, by the name of the insight.")
     ] = {}

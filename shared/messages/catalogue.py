@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 FILE = Path(__file__).with_suffix(".json")
+NO_DIAGNOSIS = "Measurements for people who can judge them, no diagnosis."
 
 Schema = dict[str, Any]
 

@@ -199,7 +199,8 @@ def _no_t(beat: MedianBeat, t: Wave | None, ms: float) -> str:
     if t is None:
         return "no room for a T wave before the next beat"
     relative = t.amplitude / np.maximum(np.ptp(beat.values, axis=1), np.finfo(float).tiny)
-    if median(relative[t.amplitude >= 0.25 * t.amplitude.max()]) < _LEAST_T:
+    # Relative, because leads may differ in gain.
+    if median(relative[relative >= 0.25 * relative.max()]) < _LEAST_T:
         return "the T wave is too flat"
     return "leads disagree about the end of the T wave" if t.edge.spread * ms >= _MOST_T_SPREAD_MS else ""
 

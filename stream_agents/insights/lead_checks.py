@@ -82,7 +82,7 @@ def lead_checks(recording: Recording) -> LeadChecks:
     """Return the checks of a recording's leads."""
     names = [canonical(lead.name) or lead.name for lead in recording.leads]
     absent: dict[str, str] = {}
-    add_up = _limb_leads(recording, names)
+    add_up = _limb_leads(recording)
     if add_up is None:
         absent |= dict.fromkeys(("limb_leads_add_up", "limb_lead_error_mv"), "needs three limb leads with an ADC gain")
     score, reason = _arms(recording, names)
@@ -112,14 +112,14 @@ INSIGHT: Final = Insight(
 )
 
 
-def _limb_leads(recording: Recording, names: list[str]) -> tuple[bool, float] | None:
+def _limb_leads(recording: Recording) -> tuple[bool, float] | None:
     """Return whether limb leads add up, and by how many mV they do not, or None if too few are there."""
-    gains = {name: lead.adc_gain for name, lead in zip(names, recording.leads, strict=True)}
+    rows = recording.names
+    gains = {name: recording.leads[row].adc_gain for name, row in rows.items()}
     checked = [terms for terms in _EQUATIONS if all(gains.get(name) is not None for name in terms)]
     if not checked:
         return None
-    rows = {name: row for row, name in reversed(list(enumerate(names)))}
-    weights = np.zeros((len(checked), len(names)))
+    weights = np.zeros((len(checked), len(recording.leads)))
     for weight, terms in zip(weights, checked, strict=True):
         for name, factor in terms.items():
             weight[rows[name]] = factor / (gains[name] or 1.0)

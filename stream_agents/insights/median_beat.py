@@ -37,7 +37,6 @@ class MedianBeat(NamedTuple):
         mark: index of the centre of the QRS complex.
         rr: the median RR interval in seconds.
         alike: beats of the same shape.
-        looked_at: beats that were compared.
         spike_end: index where the last spike of a pacemaker before the mark ended, which was removed, or None.
     """
 
@@ -48,7 +47,6 @@ class MedianBeat(NamedTuple):
     mark: int
     rr: float
     alike: int
-    looked_at: int
     spike_end: int | None
 
 
@@ -98,7 +96,6 @@ def median_beat(recording: Recording, beats: Beats, leads: NDArray[np.bool_]) ->
         before,
         rr,
         int(alike.sum()),
-        int(centres.size),
         spike_end,
     )
 

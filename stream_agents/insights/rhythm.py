@@ -88,14 +88,11 @@ def rhythm(recording: Recording) -> Rhythm:
     gaps = _common([recording.missing[index] for index in np.flatnonzero(leads)])
     positions = found.positions * 1000 / recording.sampling_rate
     pause = _longest_pause(positions, recording, gaps)
-    if found.positions.size < 2:  # noqa: PLR2004 - one RR interval
-        absent = dict.fromkeys(_MEASURED[:-1], "fewer than two beats")
-        return Rhythm(
-            beats=_indices(found), number_of_beats=found.positions.size, longest_pause_ms=pause, absent=absent
-        )
     intervals, successive = _intervals(positions, recording, gaps)
     if not intervals.size:
-        absent = dict.fromkeys(_MEASURED[:-1], "no two successive beats without a gap between them")
+        few = found.positions.size < 2  # noqa: PLR2004 - one RR interval
+        reason = "fewer than two beats" if few else "no two successive beats without a gap between them"
+        absent = dict.fromkeys(_MEASURED[:-1], reason)
         return Rhythm(
             beats=_indices(found), number_of_beats=found.positions.size, longest_pause_ms=pause, absent=absent
         )

@@ -16,11 +16,7 @@ def median(values: Samples) -> Samples:
 
 def median_over_beats(values: Samples) -> Samples:
     """Return the median over the middle axis of values of shape (leads, beats, n)."""
-    size = values.shape[1]
-    ordered = np.partition(values, (size // 2,) if size % 2 else (size // 2 - 1, size // 2), axis=1)
-    if size % 2:
-        return np.asarray(ordered[:, size // 2])
-    return np.asarray(0.5 * (ordered[:, size // 2 - 1] + ordered[:, size // 2]))
+    return median(values.swapaxes(1, 2))
 
 
 def quartiles(values: Samples) -> tuple[float, float, float]:

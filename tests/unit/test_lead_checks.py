@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.ecg import Lead
 from stream_agents.insights.lead_checks import lead_checks
 from stream_agents.insights.lead_names import STANDARD_LEADS, canonical
+from stream_agents.insights.recording import Recording
 from tests.support.heartbeats import NAMES, Heart, recording, regular, signals
 
 VALUES = signals(regular(0.9, 10), 500, 10, noise_mv=0.0)
@@ -32,6 +34,14 @@ def test_limb_leads_add_up_also_when_arms_are_swapped() -> None:
         found = lead_checks(recording(values, 500))
         assert found.limb_leads_add_up is True
         assert found.limb_lead_error_mv == pytest.approx(0.001, abs=0.0011)
+
+
+def test_a_repeated_lead_of_another_gain_does_not_count() -> None:
+    leads = recording(VALUES, 500).leads
+    again = Lead("I", leads[0].signal // 2, 500.0)
+    found = lead_checks(Recording([*leads, again], 500))
+    assert found.repeated_names == ("I",)
+    assert found.limb_leads_add_up is True
 
 
 @pytest.mark.parametrize("lead", range(6))
