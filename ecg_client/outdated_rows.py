@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
@@ -15,8 +14,8 @@ from ecg_client.errors import Unavailable
 from shared.kafka.clients import new_reader, partition_for
 from shared.kafka.topics import Topics
 from shared.messages import recomputations
-from shared.messages.catalogue import catalogue
-from shared.messages.recomputations import CONTENT_TYPE, Recomputation, is_outdated
+from shared.messages.catalogue import catalogue, chosen
+from shared.messages.recomputations import CONTENT_TYPE, Recomputation, outdated_at
 from shared.settings import Settings
 
 _POLL_MS = 100
@@ -27,7 +26,6 @@ _PATIENCE = 30.0
 _AHEAD_SECONDS = 1.0
 
 _HEADERS = [("content-type", CONTENT_TYPE.encode())]
-_EVERY = "all"
 
 
 @dataclass
@@ -50,19 +48,6 @@ class Progress:
     def settled(self) -> int:
         """The rows that need no more work."""
         return self.gone + self.done + self.unchanged
-
-
-class _Row(msgspec.Struct):
-    """The fields of a row that say whether it is outdated."""
-
-    offset: int = -1
-    versions: dict[str, int] = {}
-    sampling_rate: float | None = None
-    erased: bool = False
-    error: str | None = None
-
-
-_decoder = msgspec.json.Decoder(_Row)
 
 
 async def recompute(
@@ -161,23 +146,16 @@ class _Run:
 
 
 def _current(used: Settings) -> dict[str, tuple[int, bool]]:
-    chosen = {name.strip() for name in used.insights.split(",")}
-    return {
-        insight.name: (insight.version, insight.needs_sampling_rate)
-        for insight in catalogue().insights
-        if _EVERY in chosen or insight.name in chosen
-    }
+    known = {insight.name: (insight.version, insight.needs_sampling_rate) for insight in catalogue().insights}
+    return {name: known[name] for name in chosen(used.insights, known)}
 
 
 def _outdated_at(record: ConsumerRecord, current: dict[str, tuple[int, bool]]) -> int | None:
     """Return the offset of the submission of an outdated row, or None for every other record."""
     try:
-        row = _decoder.decode(record.value or b"")
+        return outdated_at(record.value or b"", current)
     except ValueError:
         return None
-    if row.erased or row.error is not None or row.offset < 0:
-        return None
-    return row.offset if is_outdated(row.versions, row.sampling_rate is not None, current) else None
 
 
 async def _outdated(reader: AIOKafkaConsumer, current: dict[str, tuple[int, bool]]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.messages.catalogue import catalogue, chosen
 from shared.security import secret_strength, tls
 
 MIB = 1024 * 1024
@@ -285,6 +286,15 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError("ECG_TRUSTED_PROXIES must hold IP addresses or networks (10.0.0.0/8) only") from None
         return proxies
+
+    @field_validator("insights")
+    @classmethod
+    def _are_insights(cls, names: str) -> str:
+        try:
+            chosen(names, [insight.name for insight in catalogue().insights])
+        except ValueError as error:
+            raise ValueError(f"ECG_INSIGHTS: {error}") from None
+        return names
 
     @field_validator(
         *("kafka_security_protocol", "kafka_sasl_mechanism", "kafka_username", "kafka_password"),

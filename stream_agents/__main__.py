@@ -21,12 +21,10 @@ from shared.malloc import keep_freed
 from shared.settings import settings_or_exit
 from stream_agents.app import create_app
 from stream_agents.faust_fixes.worker import Worker
-from stream_agents.insights import selected
 
 logger = structlog.get_logger(__name__)
 
 _DIRECTORY_IN_USE = 2
-_WRONG_SETTING = 2
 
 
 def main() -> None:
@@ -35,11 +33,6 @@ def main() -> None:
     logging_setup.configure(settings.log_level, settings.log_format)
     stop_at_once()
     keep_freed()
-    try:
-        selected(settings.insights)
-    except ValueError as error:
-        logger.error("ECG_INSIGHTS is not valid", error=str(error))
-        sys.exit(_WRONG_SETTING)
     lock = _lock(settings.data_dir)
     topics.prepare_or_exit(settings)
     worker = _Worker(create_app(settings), quiet=True, override_logging=False, redirect_stdouts=False)

@@ -4,14 +4,16 @@ The worker's registry declares them. `make contracts` writes the declarations to
 clients need neither the worker's code nor its libraries.
 """
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 FILE = Path(__file__).with_suffix(".json")
 NO_DIAGNOSIS = "Measurements for people who can judge them, no diagnosis."
+EVERY: Final = "all"
 
 Schema = dict[str, Any]
 
@@ -69,3 +71,17 @@ _decoder = msgspec.json.Decoder(Catalogue)
 def catalogue() -> Catalogue:
     """Return the catalogue of this version."""
     return _decoder.decode(FILE.read_bytes())
+
+
+def chosen(names: str, known: Collection[str]) -> list[str]:
+    """Return the known names that a list, separated by commas, has, or all of them for `all`, in their order.
+
+    Raises:
+        ValueError: if a name is not known.
+    """
+    if names.strip() == EVERY:
+        return list(known)
+    wanted = {name.strip() for name in names.split(",")} - {""}
+    if unknown := wanted.difference(known):
+        raise ValueError(f"{min(unknown)!r} is no insight: choose from {', '.join(known)}, or {EVERY!r}")
+    return [name for name in known if name in wanted]

@@ -37,15 +37,37 @@ def decode(value: bytes | None) -> Recomputation:
     return _decoder.decode(value or b"")
 
 
-def is_outdated(versions: Mapping[str, int], has_sampling_rate: bool, current: Mapping[str, tuple[int, bool]]) -> bool:
-    """Return True if a row lacks an insight, or has an older version of it, or has no versions, as rows once had none.
+class _Row(msgspec.Struct):
+    """The fields of a row of the table that say whether its insights are outdated; its other fields are skipped."""
+
+    offset: int = -1
+    versions: dict[str, int] = {}
+    sampling_rate: float | None = None
+    erased: bool = False
+    error: str | None = None
+
+
+_row_decoder = msgspec.json.Decoder(_Row)
+
+
+def outdated_at(row: bytes, current: Mapping[str, tuple[int, bool]]) -> int | None:
+    """Return the offset of the submission of a row whose insights are outdated, or None for every other row.
+
+    They are if the row lacks an insight, or has an older version of it, or has no versions, as rows once had none.
 
     Args:
-        versions: of the row's insights.
-        has_sampling_rate: True if the row has a sampling rate.
+        row: an encoded row of the table.
         current: the version of each insight, and whether it needs a sampling rate.
+
+    Raises:
+        msgspec.DecodeError: if it is no row.
     """
-    return any(
-        not versions or (versions.get(name, 0) < version and (has_sampling_rate or not needs_rate))
+    found = _row_decoder.decode(row)
+    if found.erased or found.error is not None or found.offset < 0:
+        return None
+    has_rate, versions = found.sampling_rate is not None, found.versions
+    outdated = any(
+        not versions or (versions.get(name, 0) < version and (has_rate or not needs_rate))
         for name, (version, needs_rate) in current.items()
     )
+    return found.offset if outdated else None

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
+from shared.messages.catalogue import chosen
 from stream_agents.insights import intervals, lead_checks, quality, rhythm, zero_crossings
 from stream_agents.insights.contract import Insight
 
-EVERY: Final = "all"
 # The other fields of a lead in answers.
 _TAKEN = frozenset({"name", "number_of_samples"})
 
@@ -40,9 +40,4 @@ def selected(names: str) -> tuple[Insight, ...]:
     Raises:
         ValueError: if a name is not that of an insight.
     """
-    if names.strip() == EVERY:
-        return tuple(INSIGHTS.values())
-    chosen = {name.strip() for name in names.split(",")} - {""}
-    if unknown := chosen - INSIGHTS.keys():
-        raise ValueError(f"{min(unknown)!r} is no insight: choose from {', '.join(INSIGHTS)}, or {EVERY!r}")
-    return tuple(insight for name, insight in INSIGHTS.items() if name in chosen)
+    return tuple(INSIGHTS[name] for name in chosen(names, INSIGHTS))

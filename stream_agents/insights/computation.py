@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 
 from shared.ecg import Ecg
+from shared.messages.insights import Insights
 from stream_agents.insights.contract import Insight
 from stream_agents.insights.recording import Recording
 
@@ -52,6 +53,17 @@ class Computed:
         if not self.of_ecg:
             return msgspec.UNSET
         return msgspec.Raw(orjson.dumps({name: orjson.Fragment(result) for name, result in self.of_ecg.items()}))
+
+    def in_row(self, row: Insights) -> Insights:
+        """Return a row with these results."""
+        return msgspec.structs.replace(
+            row,
+            leads=self.leads,
+            ecg=self.ecg,
+            not_computed=self.not_computed,
+            versions=self.versions,
+            summary=self.summary,
+        )
 
     @property
     def is_failure(self) -> bool:

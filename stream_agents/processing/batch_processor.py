@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from shared.kafka.topics import Topics
-from shared.messages import insights, recomputations
+from shared.messages import recomputations
 from shared.messages.erasures import Erasures
 from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
@@ -69,11 +69,8 @@ class BatchProcessor:
         if record.key != asked.ecg_id.encode():
             return None
         stored = self._find_row(record.partition, record.key)
-        row = insights.decode(stored) if stored is not None else None
-        if row is None or row.erased or row.error is not None or row.offset != asked.offset:
-            return None
-        outdated = recomputations.is_outdated(row.versions, row.sampling_rate is not None, self._current)
-        return row.offset if outdated else None
+        offset = recomputations.outdated_at(stored, self._current) if stored is not None else None
+        return offset if offset == asked.offset else None
 
     def stored_rows(self, records: list[Record]) -> StoredRows:
         """Return the rows of the records' keys: a record that is not forwarded has its ECG's id as its key."""

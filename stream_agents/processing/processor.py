@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-import msgspec
-
 from shared.ecg import Ecg
 from shared.errors import InvalidEcg
 from shared.kafka.clients import message_size, partition_for
@@ -224,17 +222,7 @@ def _stored(row: insights.Insights, computed: Computed) -> Stored:
     """
     while True:
         try:
-            return Stored.of(
-                msgspec.structs.replace(
-                    row,
-                    leads=computed.leads,
-                    ecg=computed.ecg,
-                    not_computed=computed.not_computed,
-                    versions=computed.versions,
-                    summary=computed.summary,
-                ),
-                computed.failures,
-            )
+            return Stored.of(computed.in_row(row), computed.failures)
         except insights.RowTooLarge as error:
             if not computed.drop_largest(f"the row would be {error}"):
                 raise

@@ -23,23 +23,9 @@ def twelve_leads(seconds: float = 10.0, rate: float | None = 500.0, gain: float 
 
 def row_of(ecg: Ecg, insights: tuple[Insight, ...] = _ALL) -> Insights:
     """Return the row of an ECG as a gateway reads it."""
-    found = compute(ecg, insights)
     sizes = [lead.signal.size for lead in ecg.leads]
-    return decode(
-        encode(
-            Insights(
-                ecg.id,
-                ecg.username,
-                found.leads,
-                number_of_samples=sizes,
-                sampling_rate=ecg.sampling_rate,
-                ecg=found.ecg,
-                not_computed=found.not_computed,
-                versions=found.versions,
-                summary=found.summary,
-            )
-        )
-    )
+    row = Insights(ecg.id, ecg.username, number_of_samples=sizes, sampling_rate=ecg.sampling_rate)
+    return decode(encode(compute(ecg, insights).in_row(row)))
 
 
 def answer(row: Insights) -> bytes:

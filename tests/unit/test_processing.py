@@ -450,8 +450,9 @@ def test_a_recomputation_of_nothing_changes_nothing(record: Record) -> None:
 
 
 def test_without_insights_no_row_is_outdated() -> None:
-    assert recomputations.is_outdated({}, True, {"rhythm": (1, True)})
-    assert not recomputations.is_outdated({}, True, {})
+    row = b'{"ecg_id":"e","username":"u","offset":7,"sampling_rate":500.0}'
+    assert recomputations.outdated_at(row, {"rhythm": (1, True)}) == 7
+    assert recomputations.outdated_at(row, {}) is None
 
 
 def test_erasures_and_recomputations_are_handled_alone() -> None:
