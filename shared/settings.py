@@ -255,7 +255,12 @@ class Settings(BaseSettings):
         description="Separate port for a process's Prometheus metrics, never its public one; without it there are no "
         "metrics.",
     )
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level logged.")
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Lowest level logged. Of libraries, INFO shows warnings and errors only; DEBUG also each step of "
+        "their start and stop.",
+    )
     log_format: str = Field(
         default="logfmt",
         pattern="^(json|logfmt)$",
