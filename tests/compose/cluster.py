@@ -22,8 +22,9 @@ from tests.support.tools import missing
 
 # What `docker compose up --build` reads.
 _SOURCES = (
-    *("docker-compose.yml", "Dockerfile", ".dockerignore", "requirements-service.lock"),
-    *("contracts", "ingest_api", "shared", "stream_agents", "observability", "local_stack/haproxy.cfg"),
+    *("docker-compose.yml", "docker-compose.tls.yml", "Dockerfile", ".dockerignore", "requirements-service.lock"),
+    *("contracts", "ingest_api", "shared", "stream_agents", "observability"),
+    *("local_stack/haproxy.cfg", "local_stack/haproxy-tls.cfg"),
 )
 _IMAGE = "ecg-stream-pipeline"
 # Seconds: an image is built in one or two minutes, a cluster is up in one.
@@ -117,14 +118,16 @@ class Cluster:
         ours = {name: {"build": {"network": "host"}} for name in ("topics", "gateway", "stream-agents")}
         (directory / "docker-compose.override.yml").write_text(json.dumps({"services": ours}))
         self.project = f"ecg-test-{secrets.token_hex(4)}"
-        http, prometheus, *kafka = free_ports(5)
-        self.url, self.prometheus = f"http://127.0.0.1:{http}", f"http://127.0.0.1:{prometheus}"
+        http, https, prometheus, *kafka = free_ports(6)
+        self.url, self.https = f"http://127.0.0.1:{http}", f"https://127.0.0.1:{https}"
+        self.prometheus = f"http://127.0.0.1:{prometheus}"
         self.bootstrap_servers = f"localhost:{kafka[0]}"
         self.env = {
             "ECG_SECRET": SECRET,
             "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
             "ECG_IMAGE": f"{_IMAGE}:{self.project}",
             "ECG_HTTP_PORT": str(http),
+            "ECG_HTTPS_PORT": str(https),
             "ECG_PROMETHEUS_PORT": str(prometheus),
             **{f"ECG_KAFKA_PORT_{number}": str(port) for number, port in enumerate(kafka, 1)},
         }
