@@ -131,9 +131,13 @@ class Cluster:
             "ECG_PROMETHEUS_PORT": str(prometheus),
             **{f"ECG_KAFKA_PORT_{number}": str(port) for number, port in enumerate(kafka, 1)},
         }
-        (directory / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.env.items()))
+        self.write_env()
         (directory / "volumes").touch()
         self._end = at_our_end(_REMOVE, str(directory), self.project, self.env["ECG_IMAGE"])
+
+    def write_env(self, **more: str) -> None:
+        """Write the file `.env`, with more variables if they are given."""
+        (self.directory / ".env").write_text("".join(f"{n}={v}\n" for n, v in {**self.env, **more}.items()))
 
     async def compose(self, *arguments: str) -> str:
         """Run `docker compose` to its end; return what it printed."""
