@@ -16,8 +16,8 @@ Gateways, workers and the local runner read these environment variables. `make c
 `shared/settings.py`. *Required* means that no gateway or worker starts without the variable.
 
 `make run` chooses the addresses, generates `ECG_SECRET` and `ECG_ADMIN_TOKEN` if you do not set them, and gives every
-worker its own port and directory ([getting started](getting-started.md)). `docker-compose.yml` sets the values of the
-[local cluster](getting-started.md#a-local-cluster).
+worker its own port and directory ([getting started](getting-started.md)). `docker-compose.yml` takes these variables
+from `.env`, except for those that it [fixes](getting-started.md#a-local-cluster).
 
 Some variables are described elsewhere: `ECG_URL` and `ECG_TOKEN` of [the command line](cli.md#settings), `OTEL_*` of
 OpenTelemetry under [traces](operations.md#traces), and `ECG_KAFKA_HOME`, the directory of Apache Kafka's jars, under

@@ -18,8 +18,9 @@ from local_stack.supervision import keep_running
 
 _ROOT = Path(__file__).parents[1]
 _READY_TIMEOUT = 60.0
-# In this time a gateway answers the requests under way, and a worker stores its batch.
-_STOP_TIMEOUT = 8.0
+STOP_TIMEOUT = 8.0
+"""Seconds after which a gateway or worker that should stop is killed: it ends itself before."""
+
 # The embedded broker has nothing to save; Kafka has its own timeout.
 _EMBEDDED_STOP_TIMEOUT = 1.0
 
@@ -194,7 +195,7 @@ class Stack:
     async def _stop(self) -> None:
         _say("Stopping")
         state_file(self._config.data_dir).unlink(missing_ok=True)
-        await asyncio.gather(*(child.stop(_STOP_TIMEOUT) for child in self._services))
+        await asyncio.gather(*(child.stop(STOP_TIMEOUT) for child in self._services))
         if isinstance(self._broker, KafkaNode):
             await self._broker.stop()
         elif self._broker:

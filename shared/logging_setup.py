@@ -25,14 +25,26 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+/=-]{0,127}")
 _FIRST_KEYS = ["timestamp", "level", "logger", "event"]
-# At INFO they log every step of every service, which helps only to debug them.
+# They repeat themselves in an outage: every Kafka client of a process logs each attempt to connect, together a hundred
+# lines a second, which fill a disk.
 _TALKATIVE = ("aiokafka", "faust", "mode")
-# Seconds in which a line of theirs is written only once: in an outage, every Kafka client of a process logs each
-# attempt to connect, together a hundred lines a second, which fill a disk.
+# Seconds in which a line of theirs is written only once.
 _REPEAT_AFTER = 10.0
 _REMEMBERED_LINES = 1000
 # At DEBUG they log messages and the bytes of requests, so they never log at that level.
 _INDISCREET = ("aiokafka", "asyncio", "aiohttp", "httptools", "urllib3", "uvicorn")
+
+
+class Steps(logging.Filter):
+    """Drops lines of libraries below WARNING: each step of their start and stop, which helps only to debug them.
+
+    A logger's name does not tell whose line it is, because Faust logs the steps of a service under the name of the
+    module that defines its class, which may be ours. Our own lines come from structlog, as dictionaries.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return False if a record is to be dropped."""
+        return record.levelno >= logging.WARNING or isinstance(record.msg, dict)
 
 
 class Repetitions(logging.Filter):
@@ -76,7 +88,10 @@ def new_request_id() -> str:
 
 
 def configure(level: str, form: str) -> None:
-    """Render every log record of the process from `level` up, as `json` or `logfmt`."""
+    """Render the log records of the process from `level` up, as `json` or `logfmt`.
+
+    Libraries are heard from WARNING on, unless `level` is DEBUG.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _add_request_id,
@@ -100,15 +115,13 @@ def configure(level: str, form: str) -> None:
         )
     )
     if level != "DEBUG":
+        handler.addFilter(Steps())
         handler.addFilter(Repetitions(time.monotonic))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for library in _TALKATIVE:
-        logging.getLogger(library).setLevel("DEBUG" if level == "DEBUG" else "WARNING")
     for library in _INDISCREET:
-        logger = logging.getLogger(library)
-        logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
+        logging.getLogger(library).setLevel(max(root.level, logging.INFO))
 
 
 def tell(error: BaseException) -> str:

@@ -23,8 +23,14 @@ _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened o
 class Settings(BaseSettings):
     """Every setting of the gateway, the workers and the local stack."""
 
-    # An error names the setting, and never shows its value, which may be a secret.
-    model_config = SettingsConfigDict(env_prefix="ECG_", extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ECG_",
+        # Compose files and shells set a variable without a value to the empty string.
+        env_ignore_empty=True,
+        extra="ignore",
+        # An error names the setting, and never shows its value, which may be a secret.
+        hide_input_in_errors=True,
+    )
 
     bootstrap_servers: str = Field(
         default="127.0.0.1:9092", description="Addresses of Kafka brokers, HOST:PORT, separated by commas."
@@ -256,7 +262,12 @@ class Settings(BaseSettings):
         description="Separate port for a process's Prometheus metrics, never its public one; without it there are no "
         "metrics.",
     )
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level logged.")
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Lowest level logged. Of libraries, INFO shows warnings and errors only; DEBUG also each step of "
+        "their start and stop.",
+    )
     log_format: str = Field(
         default="logfmt",
         pattern="^(json|logfmt)$",
@@ -295,17 +306,6 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise ValueError(f"ECG_INSIGHTS: {error}") from None
         return names
-
-    @field_validator(
-        *("kafka_security_protocol", "kafka_sasl_mechanism", "kafka_username", "kafka_password"),
-        *("kafka_ca_file", "kafka_cert_file", "kafka_key_file"),
-        *("internal_ca_file", "internal_cert_file", "internal_key_file"),
-        mode="before",
-    )
-    @classmethod
-    def _set_or_not(cls, value: Any, field: ValidationInfo) -> Any:
-        # Compose files and shells set a variable without a value to the empty string.
-        return cls.model_fields[field.field_name or ""].default if value == "" else value
 
     @model_validator(mode="after")
     def _can_acknowledge(self) -> Self:

@@ -50,6 +50,7 @@ class _Worker(Worker):
     @override
     async def stop(self) -> None:
         """Stop, by the deadline and regardless of further signals."""
+        logger.info("stopping")
         end_in_time(lambda: 1 if self.app.crash_reason else 0)
         for number in (signal.SIGINT, signal.SIGTERM):
             self.loop.remove_signal_handler(number)

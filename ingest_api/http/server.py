@@ -45,6 +45,18 @@ class Server(uvicorn.Server):
         finally:
             watching.cancel()
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and log the address: uvicorn's own line is shown only at DEBUG."""
+        await super().startup(sockets)
+        # With port 0 the system chose one.
+        host, port, *_ = self.servers[0].sockets[0].getsockname()
+        log.info("listening", host=host, port=port)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Log the stop, and stop. A signal handler could not log it: the signal may interrupt another line."""
+        log.info("stopping")
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop. Before the start is complete there are no requests to wait for: exit at once."""
         if not self.started:

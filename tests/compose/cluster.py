@@ -22,8 +22,9 @@ from tests.support.tools import missing
 
 # What `docker compose up --build` reads.
 _SOURCES = (
-    *("docker-compose.yml", "Dockerfile", ".dockerignore", "requirements-service.lock"),
-    *("contracts", "ingest_api", "shared", "stream_agents", "observability", "local_stack/haproxy.cfg"),
+    *("docker-compose.yml", "docker-compose.tls.yml", "Dockerfile", ".dockerignore", "requirements-service.lock"),
+    *("contracts", "ingest_api", "shared", "stream_agents", "observability"),
+    *("local_stack/haproxy.cfg", "local_stack/haproxy-tls.cfg"),
 )
 _IMAGE = "ecg-stream-pipeline"
 # Seconds: an image is built in one or two minutes, a cluster is up in one.
@@ -117,20 +118,26 @@ class Cluster:
         ours = {name: {"build": {"network": "host"}} for name in ("topics", "gateway", "stream-agents")}
         (directory / "docker-compose.override.yml").write_text(json.dumps({"services": ours}))
         self.project = f"ecg-test-{secrets.token_hex(4)}"
-        http, prometheus, *kafka = free_ports(5)
-        self.url, self.prometheus = f"http://127.0.0.1:{http}", f"http://127.0.0.1:{prometheus}"
+        http, https, prometheus, *kafka = free_ports(6)
+        self.url, self.https = f"http://127.0.0.1:{http}", f"https://127.0.0.1:{https}"
+        self.prometheus = f"http://127.0.0.1:{prometheus}"
         self.bootstrap_servers = f"localhost:{kafka[0]}"
         self.env = {
             "ECG_SECRET": SECRET,
             "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
             "ECG_IMAGE": f"{_IMAGE}:{self.project}",
             "ECG_HTTP_PORT": str(http),
+            "ECG_HTTPS_PORT": str(https),
             "ECG_PROMETHEUS_PORT": str(prometheus),
             **{f"ECG_KAFKA_PORT_{number}": str(port) for number, port in enumerate(kafka, 1)},
         }
-        (directory / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.env.items()))
+        self.write_env()
         (directory / "volumes").touch()
         self._end = at_our_end(_REMOVE, str(directory), self.project, self.env["ECG_IMAGE"])
+
+    def write_env(self, **more: str) -> None:
+        """Write the file `.env`, with more variables if they are given."""
+        (self.directory / ".env").write_text("".join(f"{n}={v}\n" for n, v in {**self.env, **more}.items()))
 
     async def compose(self, *arguments: str) -> str:
         """Run `docker compose` to its end; return what it printed."""

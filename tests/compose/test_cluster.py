@@ -1,7 +1,9 @@
 """The cluster of docker-compose.yml while it is scaled, broken, stopped, updated and started again."""
 
 import asyncio
+import json
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -10,6 +12,7 @@ import pytest
 from shared.settings import Settings
 from tests.compose.cluster import KAFKA, Cluster, docker
 from tests.compose.load import Load
+from tests.support.compose_file import PASSED
 from tests.support.conditions import eventually
 
 pytestmark = pytest.mark.docker
@@ -95,6 +98,34 @@ async def test_a_stop_ends_by_itself(whole: Cluster, kafka: str) -> None:
             await whole.compose("unpause", *KAFKA)
 
 
+async def test_a_proxy_that_stops_lets_a_submission_end(whole: Cluster) -> None:
+    """It takes longer than a container usually has to stop."""
+    start, end = b'{"leads": [{"name": "I", "signal": [1, -1', b"]}]}"
+    pause, pieces = b" " * 4096, 12
+    began = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield start
+        for _ in range(pieces):
+            yield pause
+            began.set()
+            await asyncio.sleep(1)
+        yield end
+
+    headers = {
+        "x-user-token": await whole.pipeline().register("slow"),
+        "content-type": "application/json",
+        "content-length": str(len(start) + pieces * len(pause) + len(end)),
+    }
+    async with httpx.AsyncClient(base_url=whole.url, headers=headers, timeout=60) as client:
+        submission = asyncio.create_task(client.post("/ecgs", content=slowly()))
+        await began.wait()
+        [proxy] = whole.containers("proxy")
+        await asyncio.to_thread(docker, "stop", proxy.id)
+        assert (await submission).status_code == 201
+    assert proxy.state["ExitCode"] != _KILLED
+
+
 async def test_a_node_of_kafka_stops_by_itself(whole: Cluster) -> None:
     [node] = whole.containers("kafka-1")
     await asyncio.to_thread(docker, "stop", node.id)
@@ -177,3 +208,30 @@ async def test_a_missing_secret_is_said_by_name(cluster: Cluster, tmp_path: Path
     (tmp_path / ".env").write_text("".join(f"{other}={value}\n" for other, value in left.items()))
     with pytest.raises(AssertionError, match=f"copy .env.example to .env and fill in {name}"):
         await cluster.compose("--env-file", str(tmp_path / ".env"), "up", "-d")
+
+
+async def test_every_setting_of_the_env_file_reaches_the_containers(cluster: Cluster, tmp_path: Path) -> None:
+    given = {**cluster.env, **{name: f"the value of {name}" for name in PASSED}}
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in given.items()))
+    read = await cluster.compose("--env-file", str(tmp_path / ".env"), "config", "--format", "json")
+    for service in ("topics", "gateway", "stream-agents"):
+        environment = json.loads(read)["services"][service]["environment"]
+        assert {name: environment[name] for name in PASSED} == {name: given[name] for name in PASSED}
+        assert environment["ECG_HTTP_PORT"] == "8000"
+
+
+async def test_a_setting_of_the_env_file_takes_effect_and_without_one_the_default_does(
+    whole: Cluster, load: Load
+) -> None:
+    program = "from shared.settings import Settings; print(Settings().keep_alive, Settings().log_format)"
+    [gateway, *_] = whole.containers("gateway")
+    assert gateway.python(program).split() == ["15.0", "json"]
+    whole.write_env(ECG_KEEP_ALIVE="7", ECG_LOG_FORMAT="logfmt", ECG_QUERY_TIMEOUT="")
+    try:
+        await whole.up()
+        for gateway in whole.containers("gateway"):
+            assert gateway.python(program).split() == ["7.0", "logfmt"]
+        async with load:
+            pass
+    finally:
+        whole.write_env()

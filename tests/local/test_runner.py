@@ -97,6 +97,24 @@ async def test_the_printed_lines_and_the_command_line_work_and_a_signal_stops_ev
     await all_gone(pids)
 
 
+async def test_a_dozen_lines_tell_of_the_start(running: Process) -> None:
+    before, _, _ = running.log.read_text().partition("\nReady.\n")
+    # A busy machine may cause warnings, and change what is waited for.
+    told = [line for line in before.splitlines() if not re.search("level=(warning|error)|^Waiting for", line)]
+    assert 0 < len(told) <= 12, before
+    # Faust's and uvicorn's steps.
+    assert not [line for line in told if "[^-" in line or "uvicorn" in line]
+    for line in ("gateway .* event=listening", "worker .* event=serving partitions="):
+        assert re.search(line, before), before
+
+
+async def test_debug_shows_every_step_of_the_start(runner: Process) -> None:
+    runner.env["ECG_LOG_LEVEL"] = "DEBUG"
+    runner.start()
+    for step in ("[^-App]: Starting...", "Application startup complete."):
+        await eventually(partial(said, runner, step), what=step)
+
+
 async def test_gateways_share_the_port_and_workers_the_load(runner: Process) -> None:
     runner.argv += ["--workers", "2", "--gateways", "2"]
     [first, *_] = ports = free_ports_in_a_row(4)

@@ -18,7 +18,9 @@ FILE = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w/.-]*)(?:::[\w\[\]]+)?`")
 VARIABLE = re.compile(r"\bECG_[A-Z0-9_]*[A-Z0-9]\b")
 # Variables of the command line, the local runner, the compose file and the tests.
 OTHERS = {
-    *("ECG_URL", "ECG_TOKEN", "ECG_KAFKA_HOME", "ECG_KAFKA_PORT_1"),
+    *("ECG_URL", "ECG_TOKEN", "ECG_KAFKA_HOME", "ECG_KAFKA_PORT_1", "ECG_KAFKA_PORT_2", "ECG_KAFKA_PORT_3"),
+    *("ECG_GRAFANA_PORT", "ECG_PROMETHEUS_PORT", "ECG_KAFKA_UI_PORT"),
+    *("ECG_HTTPS_ADDRESS", "ECG_HTTPS_PORT", "ECG_TLS_DIR"),
     *("ECG_HOSTILE_EXAMPLES", "ECG_HOSTILE_TRIES"),
 }
 
