@@ -20,6 +20,7 @@ from stream_agents.data_keys_service import DataKeysService
 from stream_agents.faust_fixes.dead_client import ClientWatch
 from stream_agents.faust_fixes.poll import Poll
 from stream_agents.faust_fixes.recovery import Recovery, TableManager
+from stream_agents.faust_fixes.shares import share_evenly
 from stream_agents.faust_fixes.transport import credentials, new_transport
 from stream_agents.faust_fixes.web_server import App
 from stream_agents.inbox import Inbox
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> faust.App:
         web_metrics_enabled=False,
     )
     app.transport = app.producer_transport = new_transport(app, settings)
+    share_evenly()
     waits = Waits(settings.max_waits)
     table = InsightsTable(
         app,

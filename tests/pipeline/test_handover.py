@@ -108,3 +108,19 @@ async def test_a_worker_that_lost_a_message_ends_and_the_next_one_processes_it(
     assert "MessageLost" in lossy.log.read_text()
     pipeline.start_worker()
     await all_have_insights(pipeline, token, accepted)
+
+
+async def test_a_worker_that_joins_gets_partitions(new_pipeline: NewPipeline) -> None:
+    """Of four partitions, Faust leaves two each to the first two workers, and none to the third."""
+    pipeline = new_pipeline(ECG_PARTITIONS="4")
+    pipeline.start_gateway()
+    ports = [free_port() for _ in range(3)]
+    for count, port in enumerate(ports, 1):
+        pipeline.start_worker(ECG_METRICS_PORT=str(port))
+        await pipeline.ready(workers=count)
+
+    async def shares() -> bool | None:
+        served = [(await scrape(port))("ecg_worker_partitions", role="active") for port in ports]
+        return sorted(served) == [1, 1, 2] or None
+
+    await eventually(shares, interval=0.2, what="a share for each worker")

@@ -20,6 +20,7 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator, NoGroupCoordinator
 from aiokafka.producer.sender import Sender
 from faust import App, Worker
+from faust.assignor.copartitioned_assignor import CopartitionedAssignor
 from faust.stores.base import Store as FaustStore
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.tables.recovery import Recovery as FaustRecovery
@@ -64,6 +65,9 @@ ALLOWED: Mapping[str, Names] = {
         driver.Producer: {"_ensure_producer", "_new_producer", "_producer", "_settings_extra"},
     },
     "stream_agents/faust_fixes/recovery.py": {App: {"_fetcher"}, FaustTableManager: {"_update_channels"}},
+    "stream_agents/faust_fixes/shares.py": {
+        CopartitionedAssignor: {"_client_assignments", "_client_exhausted", "_num_clients"}
+    },
     "stream_agents/faust_fixes/worker.py": {Worker: {"_sentinel_task"}},
 }
 
