@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
@@ -19,6 +20,7 @@ from ecg_client.cli.submit import submit
 from ecg_client.cli.up import up
 from ecg_client.cli.watch import watch
 from ecg_client.errors import ClientError
+from shared import VERSION
 
 _EXIT_CODES = (
     "Exit codes: 0 all is well; 1 something failed; 2 wrong usage; 3 insights are not there yet; 130 interrupted."
@@ -29,6 +31,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     # Rich tracebacks would print local variables, which may hold tokens and signals.
     pretty_exceptions_enable=False,
+    # All commands inherit it.
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EXIT_CODES,
 )
 app.add_typer(users.app, name="users")
@@ -46,8 +50,18 @@ app.command()(up)
 app.command()(demo)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ecg {VERSION}")
+        raise typer.Exit
+
+
 @app.callback()
-def ecg() -> None:
+def ecg(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Submit electrocardiograms, and read what is in them.
 
     Start here:

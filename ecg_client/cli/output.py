@@ -34,6 +34,12 @@ def complain(text: str) -> None:
     print(f"ecg: {printable(text)}", file=sys.stderr, flush=True)
 
 
+def confirmed(question: str) -> bool:
+    """Ask on standard error, and return True if the answer is yes; no answer is no."""
+    print(f"ecg: {printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 def printable(text: str) -> str:
     """Return the text with its control characters escaped, because a terminal would obey them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

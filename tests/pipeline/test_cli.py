@@ -135,15 +135,15 @@ async def test_users_are_listed_and_deleted_by_the_administrator(cli: Cli, pipel
     assert list(listed) == sorted(listed)
     done = await cli("users", "list")
     assert re.search(r"cli-leaving/\[red\] +│ [\d: -]+ │ [\d: -]+ │ +│", done.out)
-    assert (await cli("users", "rm", "cli-leaving/[red]")).code == 0
+    assert (await cli("users", "rm", "--yes", "cli-leaving/[red]")).code == 0
     async with pipeline.client(token=token) as client:
         assert (await client.get("/ecgs/none/insights")).status_code == 401
-    done = await cli("users", "rm", "cli-leaving/[red]")
+    done = await cli("users", "rm", "--yes", "cli-leaving/[red]")
     assert (done.code, done.out, done.err) == (1, "", "ecg: User not found: cli-leaving/[red]\n")
     done = await cli("users", "add", "cli-staying", "--expires-in", "9999d")
     assert done.code == 1
     assert re.fullmatch(r"ecg: expires_in: .+\n", done.err)
-    for command in (("list",), ("rm", "cli-staying")):
+    for command in (("list",), ("rm", "--yes", "cli-staying")):
         done = await cli("users", *command, ECG_ADMIN_TOKEN="wrong-admin-token")
         assert (done.code, done.err) == (1, "ecg: Invalid admin token\n")
 

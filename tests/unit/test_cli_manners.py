@@ -1,0 +1,133 @@
+"""What the command line asks, says and refuses, with a gateway's answers prepared."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+from ecg_client.cli import app
+from shared import VERSION
+from tests.support.canned_gateway import CannedGateway, canned_gateway
+from tests.support.paths import ROOT
+
+
+@pytest.fixture
+def gateway() -> Iterator[CannedGateway]:
+    with canned_gateway() as served:
+        yield served
+
+
+@pytest.fixture
+def env(gateway: CannedGateway, tmp_path: Path) -> dict[str, str]:
+    return {
+        "ECG_URL": gateway.url,
+        "ECG_TOKEN": "token",
+        "ECG_ADMIN_TOKEN": "admin",
+        "ECG_DATA_DIR": str(tmp_path / "none"),
+        "COLUMNS": "200",
+    }
+
+
+def run(env: dict[str, str], *arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)), env=env)
+
+
+def on_a_terminal(env: dict[str, str], answer: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose standard input is a terminal on which a user has typed an answer."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, answer.encode())
+        return subprocess.run(
+            [sys.executable, "-m", "ecg_client", *arguments],
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **env},
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def ecg(number: int) -> dict[str, Any]:
+    known = {"id": f"ecg-{number}", "date": None, "accepted_at": "2026-01-01T00:00:00Z", "status": "processed"}
+    return {**known, "error": None, "leads": []}
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the names of all commands, with those of their groups."""
+    command = command or get_command(app)
+    yield path
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, (*path, name))
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_every_command_explains_itself_with_a_short_option_too(command: tuple[str, ...]) -> None:
+    done = run({}, *command, "-h")
+    assert (done.exit_code, "Usage:" in done.output) == (0, True)
+
+
+def test_the_version_is_printed() -> None:
+    done = run({}, "--version")
+    assert (done.exit_code, done.output) == (0, f"ecg {VERSION}\n")
+
+
+def test_a_list_on_a_screen_says_that_there_is_more(env: dict[str, str], gateway: CannedGateway) -> None:
+    gateway.answer("GET /ecgs", 200, {"ecgs": [ecg(i) for i in range(50)], "next": None})
+    done = run(env, "list")
+    assert (done.exit_code, done.stderr) == (0, "")
+    gateway.answer("GET /ecgs", 200, {"ecgs": [ecg(i) for i in range(51)], "next": "cursor"})
+    gateway.next("GET /ecgs")
+    done = run(env, "list")
+    assert (done.stdout.count("ecg-"), "ecg-50" in done.stdout) == (50, False)
+    assert done.stderr == "ecg: these are the latest 50, and there are more: --limit says how many to list\n"
+    assert run(env, "list", "--limit", "3").stderr == ""
+
+
+def test_a_list_for_programs_has_all_pages(env: dict[str, str], gateway: CannedGateway) -> None:
+    gateway.answer("GET /ecgs", 200, {"ecgs": [ecg(i) for i in range(200)], "next": "cursor"})
+    gateway.answer("GET /ecgs", 200, {"ecgs": [ecg(200)], "next": None})
+    done = run(env, "list", "--json")
+    assert (len(done.stdout.splitlines()), done.stderr) == (201, "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "deleted"), [("y\n", 0, True), ("YES\n", 0, True), ("n\n", 1, False), ("\n", 1, False)]
+)
+def test_the_deletion_of_a_user_is_confirmed_first(
+    env: dict[str, str], gateway: CannedGateway, answer: str, code: int, deleted: bool
+) -> None:
+    gateway.answer("DELETE /users/st-marys", 204)
+    done = on_a_terminal(env, answer, "users", "rm", "st-marys")
+    assert (done.returncode, done.stdout) == (code, "")
+    question = f"ecg: Delete st-marys at {gateway.url}, and erase all of their ECGs for good? [y/N] "
+    assert done.stderr == question + ("" if deleted else "ecg: st-marys is not deleted\n")
+    assert gateway.requests == (["DELETE /users/st-marys"] if deleted else [])
+
+
+def test_without_a_terminal_a_user_is_deleted_only_with_yes(env: dict[str, str], gateway: CannedGateway) -> None:
+    gateway.answer("DELETE /users/st-marys", 204)
+    done = subprocess.run(
+        [sys.executable, "-m", "ecg_client", "users", "rm", "st-marys"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **env},
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "ecg: there is no terminal to ask whether to delete st-marys: add --yes\n"
+    assert gateway.requests == []
+    assert run(env, "users", "rm", "--yes", "st-marys").exit_code == 0
+    assert gateway.requests == ["DELETE /users/st-marys"]
