@@ -7,7 +7,6 @@ import typer
 from rich.table import Table
 
 from ecg_client.cli import measurements, options, output
-from ecg_client.client import EcgClient
 from ecg_client.results import EcgSummary
 
 # In a table; whoever reads JSON from a pipe wants all, or stops reading.
@@ -45,7 +44,7 @@ def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
       ecg list --limit 1000
       ecg list --json | jq -r 'select(.status == "failed").id'
     """
-    with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
+    with options.client(url, token, retry_for) as client:
         found = client.ecgs(label)
         if json:
             for ecg in islice(found, limit):

@@ -7,7 +7,7 @@ import typer
 
 from ecg_client import kafka
 from ecg_client.batch import Outcome, distinct, send_all
-from ecg_client.cli import options
+from ecg_client.cli import options, output
 from ecg_client.cli.submit import run_batch
 from ecg_client.errors import ClientError, InvalidEcg
 from shared import errors
@@ -53,7 +53,7 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
 
     async def run(report: Callable[[Outcome], None]) -> ClientError | None:
         async with kafka.producer(used) as producer:
-            send = kafka.producing(producer, used, username, packed)
+            send = kafka.producing(producer, used, username, packed, output.OutageNotice())
             return await send_all(chosen, calibration, send, report, concurrency=concurrency, label=label)
 
     run_batch(run, chosen, json)

@@ -10,7 +10,6 @@ from rich.table import Table
 
 from ecg_client.batch import Outcome, distinct, send_all, submitting
 from ecg_client.cli import measurements, options, output
-from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, Unavailable
 
 _FAILED, _INTERRUPTED = 1, 130
@@ -53,7 +52,7 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
       ecg submit --baseline 1024 --scale 5 holter.csv
       ecg submit --unit mV --leads ECG,II --sampling-rate 500 rest.csv
     """
-    client = AsyncEcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for)
+    client = options.async_client(url, token, retry_for)
     send = submitting(client, timeout if wait else None)
     chosen = distinct(files)
     calibration = options.calibration(baseline, scale, sampling_rate, adc_gain, unit, leads)

@@ -368,9 +368,8 @@ async def test_errors_of_usage_and_outages_are_printed_as_one_line(bare: Cli, tm
     away = {"ECG_URL": url, "ECG_TOKEN": "a-secret-token"}
     done = await bare("submit", "--retry-for", "0.5", "--concurrency", "1", "--json", *others, **away)
     assert (done.code, len(done.lines)) == (1, 1)
-    assert done.err == (
-        f"ecg: the gateway at {url} does not answer (ConnectError); 0 of 20 files sent, the same command resumes\n"
-    )
+    away_said = f"ecg: the gateway at {url} does not answer (ConnectError); "
+    assert done.err == f"{away_said}waiting for up to 1 s\n{away_said}0 of 20 files sent, the same command resumes\n"
     done = await bare("dlq", "list", ECG_BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert (done.code, done.err) == (1, "ecg: Kafka at 127.0.0.1:1 does not answer (KafkaConnectionError)\n")
     assert (await bare("dlq", "show", "seventeen")).code == 2
@@ -503,6 +502,45 @@ async def test_dead_letters_are_listed_shown_and_replayed_as_they_were_sent(
         assert (await cli("dlq", *arguments)).code == 2
     done = await cli("dlq", "show", "0:999999")
     assert (done.code, done.err) == (1, "ecg: there is no dead letter 0:999999\n")
+
+
+async def test_dead_letters_that_are_dealt_with_are_passed_over(cli: Cli, pipeline: Pipeline) -> None:
+    await signed_in(cli, "cli-dealt-with")
+    topic, source = Topics(pipeline.settings).dlq.name, [("dlq-source-topic", b"x"), ("dlq-error-class", b"Outage")]
+    body = orjson.dumps(
+        {"id": str(uuid.uuid4()), "username": "cli-dealt-with", "leads": [{"name": "I", "signal": [1]}]}
+    )
+    async with new_producer(pipeline.settings) as producer:
+        sent = [await producer.send_and_wait(topic, body, partition=0, headers=source) for _ in range(2)]
+        # A producer's header does not pass a letter off as a mark.
+        forged = [*source, ("dlq-dealt-with", str(sent[0].offset).encode())]
+        sent.append(await producer.send_and_wait(topic, body, partition=0, headers=forged))
+    replayed, ticked, kept = letters = [f"0:{letter.offset}" for letter in sent]
+
+    async def listed(*options: str) -> dict[str, str | None]:
+        return {line["letter"]: line.get("dealt_with") for line in (await cli("dlq", "list", "--json", *options)).lines}
+
+    assert set(letters) <= set(await listed())
+    assert (await cli("dlq", "replay", replayed)).code == 0
+    done = await cli("dlq", "done", ticked, "--json")
+    assert (done.code, done.lines) == (0, [{"letter": ticked, "dealt_with": True}])
+    assert set(letters) & set(await listed()) == {kept}
+    every = await listed("--all")
+    assert datetime.fromisoformat(str(every[replayed])) <= datetime.fromisoformat(str(every[ticked]))
+    assert every[kept] is None
+    table = await cli("dlq", "list")
+    assert "more are dealt with; --all lists them too" in table.err
+    assert f"\u2502 {replayed} " not in table.out
+    again = (await cli("dlq", "replay", "--all")).out
+    assert [f"{letter} -> " in again for letter in letters] == [False, False, True]
+    assert (await cli("dlq", "done", "--all")).code == 0
+    assert (await cli("dlq", "list", "--json")).lines == []
+    assert set(await listed("--all")) == set(every)
+    # A mark is no letter.
+    assert (await cli("dlq", "show", f"0:{sent[-1].offset + 1}")).code == 1
+    assert (await cli("dlq", "show", ticked)).code == 0
+    for arguments in (["done"], ["done", ticked, "--all"]):
+        assert (await cli("dlq", *arguments)).code == 2
 
 
 async def _found(client: Any, ecg_id: str) -> bool | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
@@ -56,6 +57,19 @@ def on_a_terminal(env: dict[str, str], answer: str, *arguments: str) -> subproce
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def on_pipes(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command without a terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "ecg_client", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **env},
+        check=False,
+    )
 
 
 def ecg(number: int) -> dict[str, Any]:
@@ -117,17 +131,29 @@ def test_the_deletion_of_a_user_is_confirmed_first(
 
 def test_without_a_terminal_a_user_is_deleted_only_with_yes(env: dict[str, str], gateway: CannedGateway) -> None:
     gateway.answer("DELETE /users/st-marys", 204)
-    done = subprocess.run(
-        [sys.executable, "-m", "ecg_client", "users", "rm", "st-marys"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **env},
-        check=False,
-    )
+    done = on_pipes(env, "users", "rm", "st-marys")
     assert done.returncode == 2
     assert done.stderr == "ecg: there is no terminal to ask whether to delete st-marys: add --yes\n"
     assert gateway.requests == []
     assert run(env, "users", "rm", "--yes", "st-marys").exit_code == 0
     assert gateway.requests == ["DELETE /users/st-marys"]
+
+
+def test_an_outage_is_told_at_once_with_the_longest_wait(
+    env: dict[str, str], gateway: CannedGateway, tmp_path: Path
+) -> None:
+    page = {"ecgs": [], "next": None}
+    for status, document in ((503, {"detail": "Kafka does not answer"}), (503, {"detail": "Still not"}), (200, page)):
+        gateway.answer("GET /ecgs", status, document)
+    done = run(env, "list", "--retry-for", "20")
+    assert (done.exit_code, done.stderr) == (0, "ecg: Kafka does not answer; waiting for up to 20 s\n")
+    # Four files wait in the same outage.
+    gateway.answer("POST /ecgs", 503, {"detail": "Kafka does not answer"})
+    files = [tmp_path / f"{i}.json" for i in range(4)]
+    for file in files:
+        file.write_bytes(orjson.dumps({"leads": [{"name": "I", "signal": [1]}]}))
+    done = run(env, "submit", "--retry-for", "1", *files)
+    told, ended = done.stderr.splitlines()
+    assert told == "ecg: Kafka does not answer; waiting for up to 1 s"
+    assert ended == "ecg: Kafka does not answer; 0 of 4 files sent, the same command resumes"
+    assert run(env, "submit", "--retry-for", "0", files[0]).stderr.startswith("ecg: Kafka does not answer; 0 of 1")
