@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
+from ecg_client import read
 from ecg_client.cli import app
 from shared import VERSION
 from tests.support.canned_gateway import CannedGateway, canned_gateway
@@ -157,3 +158,42 @@ def test_an_outage_is_told_at_once_with_the_longest_wait(
     assert told == "ecg: Kafka does not answer; waiting for up to 1 s"
     assert ended == "ecg: Kafka does not answer; 0 of 4 files sent, the same command resumes"
     assert run(env, "submit", "--retry-for", "0", files[0]).stderr.startswith("ecg: Kafka does not answer; 0 of 1")
+
+
+SHOWN = {
+    "id": "ecg-1",
+    "accepted_at": "2026-01-01T00:00:00Z",
+    "date": "2025-12-31T23:59:59+01:00",
+    "sampling_rate": 360.1,
+    "leads": [
+        {"name": "I, left", "signal": [5, 0, 0, -(2**40)], "adc_gain": 200.5, "missing": [[1, 2]]},
+        {"name": "time [s]", "signal": [1, 2, 3]},
+    ],
+}
+
+
+def test_a_csv_file_is_read_back_as_the_same_ecg(env: dict[str, str], gateway: CannedGateway, tmp_path: Path) -> None:
+    gateway.answer("GET /ecgs/ecg-1", 200, SHOWN)
+    file = tmp_path / "back.csv"
+    assert run(env, "show", "--csv", file, "ecg-1").exit_code == 0
+    recording = read(file)
+    assert (recording.sampling_rate, recording.date, recording.notes) == (360.1, SHOWN["date"], ())
+    found = [(lead.name, lead.signal.tolist(), lead.adc_gain, lead.missing) for lead in recording.leads]
+    assert found == [
+        ("I, left", [5, 0, 0, -(2**40)], 200.5, ((1, 2),)),
+        ("time [s]", [1, 2, 3], None, ()),
+    ]
+    assert run(env, "show", "--csv", "-", "ecg-1").stdout == file.read_text()
+    both = run(env, "show", "--csv", "-", "--json", "ecg-1")
+    assert (both.exit_code, "both write to standard output" in both.stderr) == (2, True)
+
+
+def test_a_file_is_overwritten_only_with_force(env: dict[str, str], gateway: CannedGateway, tmp_path: Path) -> None:
+    gateway.answer("GET /ecgs/ecg-1", 200, SHOWN)
+    file = tmp_path / "mine.csv"
+    file.write_text("mine")
+    done = on_pipes(env, "show", "--csv", str(file), "ecg-1")
+    assert done.stderr == f"ecg: {file} exists: choose another name, or overwrite it with --force\n"
+    assert (done.returncode, done.stdout, file.read_text(), gateway.requests) == (1, "", "mine", [])
+    assert run(env, "show", "--csv", file, "--force", "ecg-1").exit_code == 0
+    assert read(file).sampling_rate == 360.1
