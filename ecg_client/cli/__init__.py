@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from ecg_client.cli import dead_letters, output, users
+from ecg_client import interrupts
+from ecg_client.cli import dead_letters, options, output, users
 from ecg_client.cli.audit import audit
 from ecg_client.cli.demo import demo
 from ecg_client.cli.erase import erase
 from ecg_client.cli.insights import insights
 from ecg_client.cli.list import list_ecgs
-from ecg_client.cli.options import Unconfigured
 from ecg_client.cli.produce import produce
 from ecg_client.cli.recompute import recompute
 from ecg_client.cli.show import show
@@ -76,14 +76,37 @@ def ecg(
 
 
 def main() -> None:
-    """Run a command; an error is printed as one line on standard error."""
+    """Run a command; an error, or an interrupt, is printed as one line on standard error."""
     # aiokafka logs every failed attempt; the command reports one error at the end.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    for library in ("aiokafka", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    interrupts.interrupt()
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        output.complain("interrupted")
+        code = interrupts.INTERRUPTED
+    interrupts.end_at_once()
+    if code == interrupts.INTERRUPTED:
+        interrupts.leave()
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
     try:
         app(prog_name="ecg")
-    except Unconfigured as error:
+    except SystemExit as ended:
+        if ended.code == interrupts.INTERRUPTED:
+            # Typer's answer to Ctrl-C.
+            raise KeyboardInterrupt from None
+        return ended.code
+    except options.Interrupted as error:
         output.complain(str(error))
-        sys.exit(2)
+        return interrupts.INTERRUPTED
+    except options.Unconfigured as error:
+        output.complain(str(error))
+        return 2
     except ClientError as error:
         output.complain(str(error))
-        sys.exit(1)
+        return 1
+    return 0

@@ -17,10 +17,11 @@ from shared.ecg import check_adc_gain, check_sampling_rate
 Files = Annotated[
     list[Path],
     typer.Argument(
-        metavar="FILE",
+        metavar="FILE|DIRECTORY",
         show_default=False,
         help="Recordings: WFDB records by name, .hea or .dat; .edf, .bdf, .csv, .tsv, .txt, .npy, .npz, .json, .dcm, "
-        ".xml, .scp, .ecg. WFDB, EDF, tables and JSON may be gzipped (.gz).",
+        ".xml, .scp, .ecg. WFDB, EDF, tables and JSON may be gzipped (.gz). "
+        "A directory is all recordings in it and below.",
     ),
 ]
 Url = Annotated[
@@ -123,6 +124,10 @@ def duration(text: str) -> int | None:
 
 class Unconfigured(Exception):  # noqa: N818 - named for the state
     """A setting that a command needs is missing; the message says which."""
+
+
+class Interrupted(Exception):  # noqa: N818 - named for the state
+    """The user has interrupted a command; the message says what is done."""
 
 
 def gateway(url: str | None) -> str:

@@ -13,11 +13,15 @@ import orjson
 
 @dataclass
 class CannedGateway:
-    """Answers by method and path, each a status and a document; `requests` lists the calls that came."""
+    """Answers by method and path, each a status and a document; `requests` lists the calls that came.
+
+    A status of 0 is an answer that never comes.
+    """
 
     url: str = ""
     answers: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    closing: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, call: str, status: int, document: Any = None) -> None:
         """Add the next answer to a call such as `GET /ecgs`; the last one is given again and again."""
@@ -41,6 +45,9 @@ def canned_gateway() -> Iterator[CannedGateway]:
         def respond(self) -> None:
             self.rfile.read(int(self.headers.get("content-length") or 0))
             status, document = gateway.next(f"{self.command} {urlsplit(self.path).path}")
+            if status == 0:
+                gateway.closing.wait()
+                return
             body = b"" if document is None else orjson.dumps(document)
             self.send_response(status)
             if status == 503:
@@ -61,5 +68,6 @@ def canned_gateway() -> Iterator[CannedGateway]:
         try:
             yield gateway
         finally:
+            gateway.closing.set()
             server.shutdown()
             serving.join()

@@ -143,7 +143,7 @@ def test_without_a_terminal_a_user_is_deleted_only_with_yes(env: dict[str, str],
 def test_an_outage_is_told_at_once_with_the_longest_wait(
     env: dict[str, str], gateway: CannedGateway, tmp_path: Path
 ) -> None:
-    page = {"ecgs": [], "next": None}
+    page: dict[str, Any] = {"ecgs": [], "next": None}
     for status, document in ((503, {"detail": "Kafka does not answer"}), (503, {"detail": "Still not"}), (200, page)):
         gateway.answer("GET /ecgs", status, document)
     done = run(env, "list", "--retry-for", "20")
