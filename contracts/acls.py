@@ -118,6 +118,7 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                 ),
                 *compare,
                 topic(topics.dlq.name, Operation.READ, "read dead letters"),
+                topic(topics.dlq.name, Operation.WRITE, "mark dead letters as dealt with"),
                 topic(
                     topics.submissions.name, Operation.WRITE, "replay dead letters, and have insights computed again"
                 ),

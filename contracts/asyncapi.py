@@ -100,9 +100,13 @@ def _channels(topics: Topics) -> tuple[_Channel, ...]:
         _Channel(
             "deadLetters",
             topics.dlq,
-            "Records that could not be processed, byte for byte as received, with the reason in headers.",
-            ("DeadLetter",),
-            (_Operation("rejectEcg", "send", "Workers set aside records that they cannot process.", ("DeadLetter",)),),
+            "Records that could not be processed, byte for byte as received, with the reason in headers; and marks of "
+            "operators behind those that are dealt with.",
+            ("DeadLetter", "DeadLetterDealtWith"),
+            (
+                _Operation("rejectEcg", "send", "Workers set aside records that they cannot process.", ("DeadLetter",)),
+                _Operation("markDeadLetter", "send", "An operator marks a dead letter.", ("DeadLetterDealtWith",)),
+            ),
         ),
         _Channel(
             "users",

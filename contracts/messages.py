@@ -20,6 +20,7 @@ from shared.encoding import packed, plain
 from shared.encoding.packed import PackedEcg
 from shared.logging_setup import REQUEST_ID_HEADER
 from shared.messages.audit import AuditRecord
+from shared.messages.dead_letters import DEALT_WITH_HEADER
 from shared.messages.erasures import CONTENT_TYPE as ERASURE
 from shared.messages.erasures import SealedErasure
 from shared.messages.insights import Insights
@@ -87,6 +88,7 @@ def messages() -> dict[str, Message]:
         "DataKey": _data_key(),
         "DataKeyDestroyed": Message("A key that was destroyed", None, _text("The key's id."), {"type": "null"}),
         "DeadLetter": _dead_letter(),
+        "DeadLetterDealtWith": _dead_letter_dealt_with(),
         "Audit": _audit(),
         "Worker": _worker(),
         "WorkerLeft": Message("A worker that stopped", None, _text("The worker's URL."), {"type": "null"}),
@@ -269,6 +271,18 @@ def _dead_letter() -> Message:
         {"description": "As received: any bytes or none, unless left out."},
         headers=added | {"description": f"{added['description']} The record's own headers come first."},
         example_headers=msgspec.to_builtins(example),
+    )
+
+
+def _dead_letter_dealt_with() -> Message:
+    offset = "The offset of the dead letter that is dealt with, on the partition of this record."
+    return Message(
+        "A mark that a dead letter is dealt with",
+        None,
+        {"description": "None: the record is on the partition of the letter."},
+        {"description": "Empty."},
+        headers=_object({DEALT_WITH_HEADER: _text(offset, pattern="^[0-9]+$")}) | {"required": [DEALT_WITH_HEADER]},
+        example_headers={DEALT_WITH_HEADER: "17"},
     )
 
 

@@ -1,29 +1,33 @@
 """Python clients of the pipeline, which submit recordings over HTTP and read their insights; the command line `ecg`."""
 
-from ecg_client.client import AsyncEcgClient, EcgClient
-from ecg_client.errors import (
-    ClientError,
-    Gone,
-    InvalidEcg,
-    NotFound,
-    NotProcessable,
-    StillProcessing,
-    Unauthorized,
-    Unavailable,
-    UnexpectedAnswer,
-)
-from ecg_client.events import Event
-from ecg_client.recordings import Recording, UnreadableRecording, read
-from ecg_client.results import (
-    AuditEvent,
-    EcgSummary,
-    Insights,
-    LeadInsights,
-    LeadSummary,
-    RegisteredUser,
-    StoredEcg,
-    User,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecg_client.client import AsyncEcgClient, EcgClient
+    from ecg_client.errors import (
+        ClientError,
+        Gone,
+        InvalidEcg,
+        NotFound,
+        NotProcessable,
+        StillProcessing,
+        Unauthorized,
+        Unavailable,
+        UnexpectedAnswer,
+    )
+    from ecg_client.events import Event
+    from ecg_client.recordings import Recording, UnreadableRecording, read
+    from ecg_client.results import (
+        AuditEvent,
+        EcgSummary,
+        Insights,
+        LeadInsights,
+        LeadSummary,
+        RegisteredUser,
+        StoredEcg,
+        User,
+    )
 
 __all__ = [
     "AsyncEcgClient",
@@ -50,3 +54,20 @@ __all__ = [
     "User",
     "read",
 ]
+
+# Where the names come from. They are imported when they are first used: the command handles Ctrl-C before it imports
+# them, which takes a second, and this package is imported before any line of the command runs.
+_MODULES = ("client", "errors", "events", "recordings", "results")
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in _MODULES:
+            found = import_module(f"{__name__}.{module}")
+            if name in vars(found):
+                return vars(found)[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

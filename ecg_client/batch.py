@@ -1,14 +1,16 @@
 """Batches of files: each is read, sent and reported on its own, and a broken file does not stop the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, InvalidEcg, Unauthorized, Unavailable
 from ecg_client.idempotency import idempotency_key
-from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, parts, read
+from ecg_client.recordings import Calibration, NoRecording, Recording, UnreadableRecording, find, parts, read
 from ecg_client.results import Insights
 from shared import errors
 from shared.ecg import MAX_LABEL, check_label
@@ -16,7 +18,11 @@ from shared.ecg import MAX_LABEL, check_label
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome for one file: the id of its ECG, or the error and the field that the error names, if any."""
+    """The outcome for one file: the id of its ECG, or the error and the field that the error names, if any.
+
+    `passed_over` is True for a file that was found in a directory and is no recording, `unsure` for one that was being
+    sent when the batch was interrupted: it may be stored.
+    """
 
     file: Path
     leads: int | None = None
@@ -26,9 +32,75 @@ class Outcome:
     field: str | None = None
     insights: Insights | None = None
     notes: tuple[str, ...] = ()
+    passed_over: bool = False
+    unsure: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The recordings of a command in order.
+
+    Attributes:
+        files: the files that were named, and those in the directories that were named.
+        in_directories: those of `files` that were found in directories.
+        passed_over: other files in those directories, whose names are not those of recordings.
+        problems: why directories, which are then in `files` themselves, cannot be read or hold no recordings.
+    """
+
+    files: list[Path]
+    in_directories: frozenset[Path] = frozenset()
+    passed_over: tuple[Path, ...] = ()
+    problems: Mapping[Path, str] = field(default_factory=dict)
 
 
 Send = Callable[[Outcome, str, Recording], Awaitable[Outcome]]
+Finish = Callable[[Outcome], Awaitable[Outcome]]
+
+
+def collect(paths: Iterable[Path]) -> Batch:
+    """Return the recordings at these paths: a directory stands for all that are in it and in the directories below."""
+    files: list[Path] = []
+    in_directories: set[Path] = set()
+    passed_over: list[Path] = []
+    problems: dict[Path, str] = {}
+    for path in paths:
+        # A record may have the same name as a directory beside it.
+        if not path.is_dir() or _candidate(path) is not None:
+            files.append(path)
+            continue
+        inside = [(file, _candidate(file)) for file in _files_in(path, problems)]
+        candidates = [candidate for _, candidate in inside if candidate is not None]
+        passed_over += [file for file, candidate in inside if candidate is None]
+        if not candidates and path not in problems:
+            problems[path] = "contains no recordings"
+        in_directories.update(candidates)
+        files += candidates
+    return Batch(distinct([*files, *problems]), frozenset(in_directories), tuple(passed_over), problems)
+
+
+def _files_in(directory: Path, problems: dict[Path, str]) -> Iterator[Path]:
+    """Yield the files in a directory and below in the order of their names; note directories that cannot be read.
+
+    Hidden files are left out: copies from other systems have hidden companions with the recordings' names. Links to
+    directories are not followed, because they may lead in circles.
+    """
+
+    def note(error: OSError) -> None:
+        problems[Path(error.filename)] = error.strerror or str(error)
+
+    for where, below, names in os.walk(directory, onerror=note):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        yield from (Path(where, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _candidate(path: Path) -> Path | None:
+    """Return the main file of the recording at a path, which may turn out to be broken, or None if it is none."""
+    try:
+        return find(path).path
+    except NoRecording:
+        return None
+    except UnreadableRecording:
+        return None if path.is_dir() else path
 
 
 def distinct(files: Iterable[Path]) -> list[Path]:
@@ -57,41 +129,67 @@ def label_of(name: str) -> str | None:
 
 
 async def send_all(
-    files: Iterable[Path],
+    batch: Batch,
     calibration: Calibration,
     send: Send,
     report: Callable[[Outcome], None],
     *,
     concurrency: int,
     label: bool,
+    finish: Finish | None = None,
 ) -> ClientError | None:
     """Read and send every file, up to `concurrency` at a time; report each outcome as soon as it is known.
 
+    If this is cancelled, what was sent is reported too: as stored, or as unsure.
+
     Args:
         label: the label of an ECG without one becomes its file's name, without folders.
+        finish: what follows when an ECG is stored.
 
     Returns:
         the error that stopped the batch because it concerns every file, such as an outage, or None.
     """
-    waiting = iter(files)
+    waiting = iter(batch.files)
     stopped: list[ClientError] = []
+    # Not the event loop's own threads: it would wait at an interrupt until the files are read.
+    readers = ThreadPoolExecutor(concurrency, "reader")
+    loop = asyncio.get_running_loop()
+
+    async def opened(file: Path) -> tuple[Outcome, str, Recording]:
+        if file in batch.problems:
+            raise UnreadableRecording(batch.problems[file])
+        recording = await loop.run_in_executor(readers, read, file, calibration)
+        name = find(file).path.name
+        outcome = Outcome(
+            file,
+            leads=len(recording.leads),
+            samples=max(lead.signal.size for lead in recording.leads),
+            notes=recording.notes,
+        )
+        if label and recording.label is None:
+            recording = replace(recording, label=label_of(name))
+        return outcome, name, recording
 
     async def work() -> None:
         for file in waiting:
             outcome = Outcome(file)
+            sending = False
             try:
-                recording = await asyncio.to_thread(read, file, calibration)
-                outcome = replace(
-                    outcome,
-                    leads=len(recording.leads),
-                    samples=max(lead.signal.size for lead in recording.leads),
-                    notes=recording.notes,
-                )
-                name = find(file).path.name
-                if label and recording.label is None:
-                    recording = replace(recording, label=label_of(name))
+                outcome, name, recording = await opened(file)
+                sending = True
                 outcome = await send(outcome, name, recording)
+                if finish is not None:
+                    outcome = await finish(outcome)
+            except asyncio.CancelledError:
+                if outcome.ecg_id is not None:
+                    report(replace(outcome, error="is stored; interrupted before its insights came"))
+                elif sending:
+                    report(replace(outcome, error="interrupted while it was sent: it may be stored", unsure=True))
+                raise
             except UnreadableRecording as error:
+                if isinstance(error, NoRecording) and file in batch.in_directories:
+                    report(replace(outcome, passed_over=True))
+                    continue
                 outcome = replace(outcome, error=str(error))
             except InvalidEcg as error:
                 outcome = replace(outcome, error=str(error), field=error.field)
@@ -103,22 +201,31 @@ async def send_all(
             if stopped:
                 return
 
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(concurrency):
-            tasks.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(concurrency):
+                tasks.create_task(work())
+    finally:
+        readers.shutdown(wait=False, cancel_futures=True)
     return stopped[0] if stopped else None
 
 
-def submitting(client: AsyncEcgClient, wait: float | None) -> Send:
-    """Return a function that submits a recording over HTTP and waits up to `wait` seconds for its insights, if set."""
+def submitting(client: AsyncEcgClient) -> Send:
+    """Return a function that submits a recording over HTTP."""
 
     async def send(outcome: Outcome, name: str, recording: Recording) -> Outcome:
-        outcome = replace(outcome, ecg_id=await client.submit(recording, idempotency_key(name, recording)))
-        if wait is None or outcome.ecg_id is None:
-            return outcome
+        return replace(outcome, ecg_id=await client.submit(recording, idempotency_key(name, recording)))
+
+    return send
+
+
+def waiting_for_insights(client: AsyncEcgClient, seconds: float) -> Finish:
+    """Return a function that waits up to `seconds` for the insights of an ECG that was submitted."""
+
+    async def finish(outcome: Outcome) -> Outcome:
         try:
-            return replace(outcome, insights=await client.wait_for_insights(outcome.ecg_id, wait))
+            return replace(outcome, insights=await client.wait_for_insights(outcome.ecg_id or "", seconds))
         except ClientError as error:
             return replace(outcome, error=str(error))
 
-    return send
+    return finish

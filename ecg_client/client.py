@@ -19,6 +19,7 @@ from ecg_client.events import Event, Following
 from ecg_client.recordings import Recording
 from ecg_client.requests import Call
 from ecg_client.results import AuditEvent, EcgSummary, Insights, RegisteredUser, StoredEcg, User
+from ecg_client.retries import OnOutage
 from shared.security.ids import is_issued
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -36,13 +37,14 @@ T = TypeVar("T")
 class _Client:
     """The state that both clients share: the gateway's address, the user's token, and how long to retry."""
 
-    def __init__(self, url: str, token: str | None, retry_for: float) -> None:
+    def __init__(self, url: str, token: str | None, retry_for: float, on_outage: OnOutage | None) -> None:
         self._url = url.rstrip("/")
         address = urlsplit(self._url)
         if address.scheme not in {"http", "https"} or not address.hostname or "@" in address.netloc:
             raise ClientError("the gateway's URL must be like http://127.0.0.1:8000, without a user")
         self._token = token and requests.check_token(token)
         self._retry_for = retry_for
+        self._on_outage = on_outage
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url!r})"
@@ -63,7 +65,8 @@ class EcgClient(_Client):
     """A blocking client of the gateway at `url`; threads may share it.
 
     Every call is retried for `retry_for` seconds while the gateway answers 429, 502, 503 or 504, or does not answer;
-    each time after the pause that `Retry-After` asks for, if any.
+    each time after the pause that `Retry-After` asks for, if any. Before each pause, `on_outage` is called with the
+    error and the seconds for which the call is still retried.
 
     Raises:
         Unauthorized: if the token is wrong, or missing for a call that needs one.
@@ -71,8 +74,15 @@ class EcgClient(_Client):
         UnexpectedAnswer: if the server at `url` is not a gateway.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, token: str | None = None, *, retry_for: float = _RETRY_FOR) -> None:
-        super().__init__(url, token, retry_for)
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        token: str | None = None,
+        *,
+        retry_for: float = _RETRY_FOR,
+        on_outage: OnOutage | None = None,
+    ) -> None:
+        super().__init__(url, token, retry_for, on_outage)
         self._http = httpx.Client(base_url=self._url, timeout=_TIMEOUT, trust_env=self._trust_env)
 
     def __enter__(self) -> Self:
@@ -231,7 +241,7 @@ class EcgClient(_Client):
             Unavailable: if the stream cannot be opened for `retry_for` seconds.
             InvalidEcg: if `last_id` is not the id of an event.
         """
-        following = Following(self._own_token, last_id, self._retry_for)
+        following = Following(self._own_token, last_id, self._retry_for, self._on_outage)
         while True:
             unavailable = None
             try:
@@ -250,7 +260,7 @@ class EcgClient(_Client):
             time.sleep(following.pause(unavailable))
 
     def _send(self, call: Call[T], within: float = math.inf) -> T:
-        result: T = Retrying(**retries.policy(min(self._retry_for, within)))(self._send_once, call)
+        result: T = Retrying(**retries.policy(min(self._retry_for, within), self._on_outage))(self._send_once, call)
         return result
 
     def _send_once(self, call: Call[T]) -> T:
@@ -264,8 +274,15 @@ class EcgClient(_Client):
 class AsyncEcgClient(_Client):
     """`EcgClient` for asyncio: the same calls, results and errors."""
 
-    def __init__(self, url: str = DEFAULT_URL, token: str | None = None, *, retry_for: float = _RETRY_FOR) -> None:
-        super().__init__(url, token, retry_for)
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        token: str | None = None,
+        *,
+        retry_for: float = _RETRY_FOR,
+        on_outage: OnOutage | None = None,
+    ) -> None:
+        super().__init__(url, token, retry_for, on_outage)
         self._http = httpx.AsyncClient(base_url=self._url, timeout=_TIMEOUT, trust_env=self._trust_env)
 
     async def __aenter__(self) -> Self:
@@ -363,7 +380,7 @@ class AsyncEcgClient(_Client):
         self, last_id: str | None = None, opened: Callable[[], None] | None = None
     ) -> AsyncGenerator[Event]:
         """See `EcgClient.events`; close the generator (`contextlib.aclosing`) when you stop reading."""
-        following = Following(self._own_token, last_id, self._retry_for)
+        following = Following(self._own_token, last_id, self._retry_for, self._on_outage)
         while True:
             unavailable = None
             try:
@@ -383,7 +400,9 @@ class AsyncEcgClient(_Client):
             await asyncio.sleep(following.pause(unavailable))
 
     async def _send(self, call: Call[T], within: float = math.inf) -> T:
-        return await AsyncRetrying(**retries.policy(min(self._retry_for, within)))(self._send_once, call)
+        return await AsyncRetrying(**retries.policy(min(self._retry_for, within), self._on_outage))(
+            self._send_once, call
+        )
 
     async def _send_once(self, call: Call[T]) -> T:
         try:

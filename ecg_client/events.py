@@ -12,6 +12,7 @@ import orjson
 from ecg_client.errors import Unavailable, UnexpectedAnswer
 from ecg_client.requests import Call
 from ecg_client.results import Insights, parse_insights
+from ecg_client.retries import OnOutage
 
 _LONGEST_PAUSE = 5.0
 
@@ -35,10 +36,11 @@ class Event:
 class Following:
     """The position in a stream that may be opened several times, and its failures since it was last open."""
 
-    def __init__(self, token: str, last_id: str | None, retry_for: float) -> None:
+    def __init__(self, token: str, last_id: str | None, retry_for: float, on_outage: OnOutage | None) -> None:
         self._token = token
         self._last_id = last_id
         self._retry_for = retry_for
+        self._on_outage = on_outage
         self._failing_since: float | None = None
         self._failures = 0
         self._buffer = b""
@@ -92,8 +94,11 @@ class Following:
         pause = error.retry_after
         if pause is None:
             pause = random.uniform(0, min(0.2 * 2**self._failures, _LONGEST_PAUSE))  # noqa: S311
-        if now + pause > self._failing_since + self._retry_for:
+        left = self._failing_since + self._retry_for - now
+        if pause > left:
             raise error
+        if self._on_outage is not None:
+            self._on_outage(error, left)
         return pause
 
 

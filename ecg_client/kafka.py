@@ -1,7 +1,7 @@
-"""Direct access to the pipeline's topics: produce ECGs, follow insights, list and replay dead letters."""
+"""Direct access to the pipeline's topics: produce ECGs, follow insights, list, replay and mark dead letters."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.structs import ConsumerRecord
+from aiokafka.structs import ConsumerRecord, RecordMetadata
 from pydantic import SecretStr, ValidationError
 
 from ecg_client.batch import Outcome, Send
@@ -19,17 +19,30 @@ from ecg_client.idempotency import ecg_id
 from ecg_client.local import running_stack
 from ecg_client.recordings import Recording
 from ecg_client.results import parse_insights
+from ecg_client.retries import OnOutage
 from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics
+from shared.messages.dead_letters import DEALT_WITH_HEADER
 from shared.messages.insights import Insights, decode
 from shared.settings import UNUSED_SECRET, Settings, problems
 
 _POLL_MS = 200
 _TIMEOUT = 30.0
+# After this time without an acknowledgement, which usually comes within milliseconds, the user is told.
+_SLOW = 2.0
 # Headers that the pipeline adds: the reason of a dead letter, and the mark of a message that a worker passed on.
 _PIPELINE_HEADERS = ("dlq-", "forwarded-")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A record of the topic of dead letters that says that the letter at this place is dealt with, and when (ms)."""
+
+    partition: int
+    offset: int
+    timestamp: int
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,7 @@ async def producer(used: Settings) -> AsyncIterator[AIOKafkaProducer]:
         yield made
 
 
-def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool) -> Send:
+def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool, on_outage: OnOutage) -> Send:
     """Return a function that produces a recording as an ECG of this user and waits until Kafka acknowledges it."""
     topic = Topics(used).submissions.name
     encoding = packed if pack else plain
@@ -120,11 +133,7 @@ def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool) -
         value = encoding.encode(ecg)
         if len(value) > used.max_body_bytes:
             raise InvalidEcg(f"body: must not be over {used.max_body_bytes} bytes, and is {len(value)}", "body")
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                await to.send_and_wait(topic, value, ecg.id.encode(), headers=headers)
-        except (KafkaError, TimeoutError) as error:
-            raise Unavailable(f"Kafka does not acknowledge ({type(error).__name__})") from None
+        await _send(to, topic, value, ecg.id.encode(), headers, on_outage)
         return replace(outcome, ecg_id=ecg.id)
 
     return send
@@ -148,8 +157,8 @@ async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -
                         yield _event(record, row)
 
 
-async def dead_letters(used: Settings) -> AsyncGenerator[DeadLetter]:
-    """Yield the dead letters that are on the topic now, those of each partition in order.
+async def dead_letters(used: Settings) -> AsyncGenerator[DeadLetter | Mark]:
+    """Yield the dead letters and the marks that are on the topic now, those of each partition in order.
 
     Raises:
         Unavailable: if Kafka cannot be reached.
@@ -163,7 +172,7 @@ async def dead_letters(used: Settings) -> AsyncGenerator[DeadLetter]:
 
 
 async def dead_letter(used: Settings, partition: int, offset: int) -> DeadLetter | None:
-    """Return one dead letter, or None if there is none at this place.
+    """Return one dead letter, or None if there is none at this place, or only a mark.
 
     Raises:
         Unavailable: if Kafka cannot be reached.
@@ -178,28 +187,65 @@ async def dead_letter(used: Settings, partition: int, offset: int) -> DeadLetter
             return None
         async with aclosing(_letters(reader, {where: (offset, end)})) as letters:
             letter = await anext(letters, None)
-        return letter if letter and letter.offset == offset else None
+        return letter if isinstance(letter, DeadLetter) and letter.offset == offset else None
 
 
-async def replay(to: AIOKafkaProducer, used: Settings, letter: DeadLetter) -> str:
+async def replay(to: AIOKafkaProducer, used: Settings, letter: DeadLetter, on_outage: OnOutage) -> str:
     """Produce a dead letter again as it was sent, and return its new place: topic, partition and offset.
 
     Raises:
         Unavailable: if Kafka does not acknowledge it.
     """
     topic = Topics(used).submissions.name
+    sent = await _send(to, topic, letter.value, letter.key, letter.original_headers, on_outage)
+    return f"{sent.topic}:{sent.partition}:{sent.offset}"
+
+
+async def mark_dealt_with(
+    to: AIOKafkaProducer, used: Settings, partition: int, offset: int, on_outage: OnOutage
+) -> None:
+    """Mark a dead letter as dealt with: a record behind it on its partition, which is kept as long as the letter.
+
+    Raises:
+        Unavailable: if Kafka does not acknowledge it.
+    """
+    # aiokafka sends no record with neither key nor value.
+    headers: list[tuple[str, bytes | None]] = [(DEALT_WITH_HEADER, str(offset).encode())]
+    await _send(to, Topics(used).dlq.name, b"", None, headers, on_outage, partition)
+
+
+async def _send(  # noqa: PLR0917 - a record's parts
+    to: AIOKafkaProducer,
+    topic: str,
+    value: bytes | None,
+    key: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]],
+    on_outage: OnOutage,
+    partition: int | None = None,
+) -> RecordMetadata:
+    """Send a record and wait until it is durable; `on_outage` is called if that takes long.
+
+    Raises:
+        Unavailable: if Kafka does not acknowledge it.
+    """
+
+    def tell() -> None:
+        on_outage(Unavailable("Kafka does not acknowledge"), _TIMEOUT - _SLOW)
+
+    telling = asyncio.get_running_loop().call_later(_SLOW, tell)
     try:
         async with asyncio.timeout(_TIMEOUT):
-            sent = await to.send_and_wait(topic, letter.value, letter.key, headers=letter.original_headers)
+            return await to.send_and_wait(topic, value, key, partition, headers=list(headers))
     except (KafkaError, TimeoutError) as error:
         raise Unavailable(f"Kafka does not acknowledge ({type(error).__name__})") from None
-    return f"{sent.topic}:{sent.partition}:{sent.offset}"
+    finally:
+        telling.cancel()
 
 
 async def _letters(
     reader: AIOKafkaConsumer, ranges: dict[TopicPartition, tuple[int, int]]
-) -> AsyncGenerator[DeadLetter]:
-    """Yield the dead letters in ranges of offsets, each with its begin (inclusive) and its end (exclusive)."""
+) -> AsyncGenerator[DeadLetter | Mark]:
+    """Yield the dead letters and marks in ranges of offsets, with their begins (inclusive) and ends (exclusive)."""
     unread = {partition: end for partition, (begin, end) in ranges.items() if begin < end}
     reader.pause(*(reader.assignment() - unread.keys()))
     for partition in unread:
@@ -215,10 +261,15 @@ async def _letters(
                 del unread[partition]
 
 
-def _letter(record: ConsumerRecord) -> DeadLetter:
-    return DeadLetter(
+def _letter(record: ConsumerRecord) -> DeadLetter | Mark:
+    letter = DeadLetter(
         record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
     )
+    named = letter.header(DEALT_WITH_HEADER)
+    # A worker adds the source to every letter, so a producer cannot have its own letter taken for a mark.
+    if letter.header("dlq-source-topic") or not named.isdecimal():
+        return letter
+    return Mark(record.partition, int(named), record.timestamp)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The retry policy: a call is tried again while the gateway is unavailable or does not answer."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -13,12 +14,23 @@ TRANSIENT = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolErr
 _backoff = wait_random_exponential(multiplier=0.2, max=5)
 
 
-def policy(retry_for: float) -> dict[str, Any]:
+OnOutage = Callable[[Unavailable, float], None]
+"""Called before each pause in an outage, with the error and the seconds for which calls are still retried."""
+
+
+def policy(retry_for: float, on_outage: OnOutage | None) -> dict[str, Any]:
     """Return arguments for tenacity: retry on `Unavailable` for up to `retry_for` seconds, then raise it."""
+
+    def tell(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if on_outage is not None and isinstance(error, Unavailable):
+            on_outage(error, max(0.0, retry_for - (state.seconds_since_start or 0.0)))
+
     return {
         "retry": retry_if_exception_type(Unavailable),
         "wait": _wait,
         "stop": stop_before_delay(retry_for),
+        "before_sleep": tell,
         "reraise": True,
     }
 

@@ -8,7 +8,6 @@ import typer
 from rich.table import Table
 
 from ecg_client.cli import options, output
-from ecg_client.client import EcgClient
 
 
 def _moment(text: str) -> datetime:
@@ -57,7 +56,7 @@ def audit(  # noqa: PLR0917 - a command's parameters are its options
     """
     target, token = options.admin(url, admin_token)
     table = Table("at", "action", "who", "whose", "ECG", "request")
-    with EcgClient(target) as client:
+    with options.admin_client(target) as client:
         events = client.audit(token, username=user, ecg_id=ecg, since=since, until=until)
         for event in islice(events, limit):
             if json:

@@ -35,10 +35,10 @@ def demo(
     except UnreadableRecording as error:
         output.complain(f"{record}: {error}")
         raise typer.Exit(_FAILED) from None
-    with EcgClient(target) as admin:
+    with options.admin_client(target) as admin:
         user = admin.register_user(f"demo-{secrets.token_hex(4)}", token)
     output.out.print(f"Registered {user.username}")
-    with EcgClient(target, user.token) as client:
+    with EcgClient(target, user.token, on_outage=output.OutageNotice()) as client:
         insights = client.wait_for_insights(client.submit(recording))
     measurements.show(insights, [lead.signal.size for lead in recording.leads])
 

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from ecg_client.cli import options, output
-from ecg_client.client import EcgClient
 from ecg_client.errors import ClientError, Unauthorized, Unavailable
 
 _FAILED = 1
@@ -26,7 +25,7 @@ def erase(
       ecg erase 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77
     """
     code = 0
-    with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
+    with options.client(url, token, retry_for) as client:
         for ecg_id in ids:
             try:
                 carried_out = client.erase(ecg_id)

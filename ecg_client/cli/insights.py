@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from ecg_client.cli import measurements, options, output
-from ecg_client.client import EcgClient
 from ecg_client.errors import ClientError, StillProcessing, Unauthorized, Unavailable
 
 _FAILED, _PENDING = 1, 3
@@ -36,7 +35,7 @@ def insights(  # noqa: PLR0917 - a command's parameters are its options
       ecg insights --fhir 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77 > observation.json
     """
     code = 0
-    with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
+    with options.client(url, token, retry_for) as client:
         for ecg_id in ids:
             try:
                 found = client.wait_for_insights(ecg_id, timeout) if wait else client.insights(ecg_id)

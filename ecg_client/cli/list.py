@@ -7,14 +7,24 @@ import typer
 from rich.table import Table
 
 from ecg_client.cli import measurements, options, output
-from ecg_client.client import EcgClient
 from ecg_client.results import EcgSummary
+
+# In a table; whoever reads JSON from a pipe wants all, or stops reading.
+_SCREENFUL = 50
 
 
 def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
     url: options.Url = None,
     token: options.Token = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="The largest number of ECGs.")] = 50,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            show_default=False,
+            help=f"The largest number of ECGs; by default {_SCREENFUL}, or all of them with --json.",
+        ),
+    ] = None,
     label: Annotated[
         str | None,
         typer.Option(
@@ -26,21 +36,23 @@ def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
 ) -> None:
     """List your ECGs, the latest accepted first.
 
-    ECGs are listed once they are processed or have failed.
+    ECGs are listed once they are processed or have failed. If there are more
+    than a table shows, a line on standard error says so.
 
     Examples:
-      ecg list --limit 10
-      ecg list --limit 1000000 --json | jq -r 'select(.status == "failed").id'
+      ecg list
+      ecg list --limit 1000
+      ecg list --json | jq -r 'select(.status == "failed").id'
     """
-    ecgs: list[EcgSummary] = []
-    with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
-        for ecg in islice(client.ecgs(label), limit):
-            if json:
+    with options.client(url, token, retry_for) as client:
+        found = client.ecgs(label)
+        if json:
+            for ecg in islice(found, limit):
                 output.json_line(_summary(ecg))
-            else:
-                ecgs.append(ecg)
-    if not json:
-        output.out.print(_table(ecgs))
+            return
+        output.out.print(_table(list(islice(found, limit or _SCREENFUL))))
+        if limit is None and next(found, None) is not None:
+            output.complain(f"these are the latest {_SCREENFUL}, and there are more: --limit says how many to list")
 
 
 def _table(ecgs: list[EcgSummary]) -> Table:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ecg_client.client import DEFAULT_URL
+from ecg_client.cli import output
+from ecg_client.client import DEFAULT_URL, AsyncEcgClient, EcgClient
 from ecg_client.errors import InvalidEcg
 from ecg_client.local import running_stack
 from ecg_client.recordings import Calibration, UnreadableRecording
@@ -16,10 +17,11 @@ from shared.ecg import check_adc_gain, check_sampling_rate
 Files = Annotated[
     list[Path],
     typer.Argument(
-        metavar="FILE",
+        metavar="FILE|DIRECTORY",
         show_default=False,
         help="Recordings: WFDB records by name, .hea or .dat; .edf, .bdf, .csv, .tsv, .txt, .npy, .npz, .json, .dcm, "
-        ".xml, .scp, .ecg. WFDB, EDF, tables and JSON may be gzipped (.gz).",
+        ".xml, .scp, .ecg. WFDB, EDF, tables and JSON may be gzipped (.gz). "
+        "A directory is all recordings in it and below.",
     ),
 ]
 Url = Annotated[
@@ -124,6 +126,10 @@ class Unconfigured(Exception):  # noqa: N818 - named for the state
     """A setting that a command needs is missing; the message says which."""
 
 
+class Interrupted(Exception):  # noqa: N818 - named for the state
+    """The user has interrupted a command; the message says what is done."""
+
+
 def gateway(url: str | None) -> str:
     """Return the gateway's URL."""
     if url:
@@ -158,6 +164,29 @@ def user_token(token: str | None) -> str:
     if not token:
         raise Unconfigured("your token is missing: set ECG_TOKEN to what `ecg users add` printed")
     return token
+
+
+def client(url: str | None, token: str | None, retry_for: float) -> EcgClient:
+    """Return a client with the user's token, which says so when it waits for a gateway.
+
+    Raises:
+        Unconfigured: if the token is not set.
+    """
+    return EcgClient(gateway(url), user_token(token), retry_for=retry_for, on_outage=output.OutageNotice())
+
+
+def async_client(url: str | None, token: str | None, retry_for: float) -> AsyncEcgClient:
+    """Return the same for asyncio.
+
+    Raises:
+        Unconfigured: if the token is not set.
+    """
+    return AsyncEcgClient(gateway(url), user_token(token), retry_for=retry_for, on_outage=output.OutageNotice())
+
+
+def admin_client(url: str) -> EcgClient:
+    """Return a client without a token, for the administrator's calls."""
+    return EcgClient(url, on_outage=output.OutageNotice())
 
 
 def calibration(  # noqa: PLR0917 - options

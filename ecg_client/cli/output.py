@@ -1,14 +1,19 @@
 """The output of commands: results go to standard output, everything else to standard error."""
 
+import math
 import os
 import signal
 import sys
-from typing import Any
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ecg_client.errors import Unavailable
 from ecg_client.results import Insights
 
 # Columns of a table that is written to a file or a pipe, unless COLUMNS is set.
@@ -21,8 +26,15 @@ err = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap
 def json_line(document: dict[str, Any]) -> None:
     """Print one object as a line of JSON, without the fields that are None, and flush it."""
     shown = {name: value for name, value in document.items() if value is not None}
+    with piped() as standard_output:
+        standard_output.write(orjson.dumps(shown).decode() + "\n")
+
+
+@contextmanager
+def piped() -> Iterator[TextIO]:
+    """Yield standard output, and flush it; end the process if nobody reads it."""
     try:
-        sys.stdout.write(orjson.dumps(shown).decode() + "\n")
+        yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has gone, as with `| head`: exit as SIGPIPE would have it, which Python ignores.
@@ -32,6 +44,26 @@ def json_line(document: dict[str, Any]) -> None:
 def complain(text: str) -> None:
     """Print one line on standard error."""
     print(f"ecg: {printable(text)}", file=sys.stderr, flush=True)
+
+
+class OutageNotice:
+    """Says once in an outage that the command waits, and for how long at most: calls that wait together share it."""
+
+    def __init__(self) -> None:
+        self._until = -math.inf
+
+    def __call__(self, error: Unavailable, seconds: float) -> None:
+        """Say so, unless the wait that was announced last still goes on."""
+        now = time.monotonic()
+        if now >= self._until:
+            self._until = now + seconds
+            complain(f"{error}; waiting for up to {math.ceil(seconds)} s")
+
+
+def confirmed(question: str) -> bool:
+    """Ask on standard error, and return True if the answer is yes; no answer is no."""
+    print(f"ecg: {printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def printable(text: str) -> str:

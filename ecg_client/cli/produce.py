@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ecg_client import kafka
-from ecg_client.batch import Outcome, distinct, send_all
-from ecg_client.cli import options
+from ecg_client.batch import Outcome, collect, send_all
+from ecg_client.cli import options, output
 from ecg_client.cli.submit import run_batch
 from ecg_client.errors import ClientError, InvalidEcg
 from shared import errors
@@ -37,7 +37,8 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
 
     Needs access to Kafka. An ECG's id is printed once all replicas in sync have
     the ECG (acks=all). The id is derived from user, file name and content: to
-    resume an interrupted batch, run the same command again.
+    resume an interrupted batch, run the same command again. Directories are
+    searched as `ecg submit` does.
 
     Examples:
       ecg produce --as st-marys recordings/*.hea
@@ -48,12 +49,12 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
     except errors.InvalidEcg as error:
         raise InvalidEcg(str(error), error.field) from None
     used = kafka.settings(bootstrap_servers)
-    chosen = distinct(files)
+    chosen = collect(files)
     calibration = options.calibration(baseline, scale, sampling_rate, adc_gain, unit, leads)
 
     async def run(report: Callable[[Outcome], None]) -> ClientError | None:
         async with kafka.producer(used) as producer:
-            send = kafka.producing(producer, used, username, packed)
+            send = kafka.producing(producer, used, username, packed, output.OutageNotice())
             return await send_all(chosen, calibration, send, report, concurrency=concurrency, label=label)
 
     run_batch(run, chosen, json)

@@ -10,7 +10,6 @@ import typer
 from ecg_client import kafka, outdated_rows
 from ecg_client.cli import options, output
 
-_INTERRUPTED = 130
 # Without a terminal, for a log.
 _LINE_SECONDS = 10.0
 
@@ -60,8 +59,7 @@ def recompute(
     else:
         output.out.print(_summary(counts, dry_run))
     if interrupted:
-        output.complain("interrupted; the same command goes on")
-        raise typer.Exit(_INTERRUPTED)
+        raise options.Interrupted("interrupted; the same command goes on")
 
 
 def _summary(counts: outdated_rows.Progress, dry_run: bool) -> str:

@@ -1,7 +1,5 @@
 """`ecg show`."""
 
-import csv
-from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,13 +7,13 @@ import typer
 from rich.table import Table
 
 from ecg_client.cli import options, output
-from ecg_client.client import EcgClient
 from ecg_client.errors import ClientError
 from ecg_client.recordings import Recording
+from ecg_client.recordings.exported_table import write_exported
 from ecg_client.results import StoredEcg
-from shared.ecg import Lead
 
 _PENDING = 3
+_STANDARD_OUTPUT = Path("-")
 
 
 def show(  # noqa: PLR0917 - a command's parameters are its options
@@ -23,12 +21,24 @@ def show(  # noqa: PLR0917 - a command's parameters are its options
     url: options.Url = None,
     token: options.Token = None,
     file: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", show_default=False, help="Write the signals to a CSV file.")
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE",
+            show_default=False,
+            help="Write the signals to a CSV file; - is standard output.",
+        ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite the CSV file if it exists.")] = False,
     retry_for: options.RetryFor = 30,
     json: options.Json = False,
 ) -> None:
     """Print an ECG as it was submitted, or write its signals to a file.
+
+    The CSV file has a column for each lead, in ADC units, and nan for missing
+    samples. A comment in its first line keeps sampling rate, gains and date:
+    `ecg submit` reads the same ECG from it. Other programs pass over comments,
+    as pandas does with comment="#".
 
     The exit code is 3 while it is being processed, and 1 if its signals are
     no longer kept.
@@ -36,17 +46,22 @@ def show(  # noqa: PLR0917 - a command's parameters are its options
     Examples:
       ecg show 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77
       ecg show --csv ecg.csv 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77
+      ecg show --csv - 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77 | gzip > ecg.csv.gz
     """
-    with EcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for) as client:
+    if json and file == _STANDARD_OUTPUT:
+        raise typer.BadParameter("--json and --csv - both write to standard output")
+    if file is not None and file != _STANDARD_OUTPUT and not force and file.exists():
+        raise _exists(file)
+    with options.client(url, token, retry_for) as client:
         ecg = client.ecg(ecg_id)
     if ecg is None:
         output.complain(f"{ecg_id}: is still being processed")
         raise typer.Exit(_PENDING)
     if file is not None:
-        _write(file, ecg.recording)
+        _write(file, ecg.recording, force)
     if json:
         output.json_line(_document(ecg))
-    else:
+    elif file != _STANDARD_OUTPUT:
         _print(ecg)
 
 
@@ -88,22 +103,19 @@ def _print(ecg: StoredEcg) -> None:
     output.out.print(table)
 
 
-def _write(file: Path, recording: Recording) -> None:
-    """Write a CSV file with a column for each lead, with `nan` for each missing sample.
-
-    The cells after the end of a shorter lead are empty.
-    """
+def _write(file: Path, recording: Recording, force: bool) -> None:
+    if file == _STANDARD_OUTPUT:
+        with output.piped() as out:
+            write_exported(out, recording)
+        return
     try:
-        with file.open("w", newline="", encoding="utf-8") as out:
-            writer = csv.writer(out)
-            writer.writerow(lead.name for lead in recording.leads)
-            writer.writerows(zip_longest(*(_cells(lead) for lead in recording.leads)))
+        with file.open("w" if force else "x", newline="", encoding="utf-8") as out:
+            write_exported(out, recording)
+    except FileExistsError:
+        raise _exists(file) from None
     except OSError as error:
         raise ClientError(f"{file}: {error.strerror or error}") from None
 
 
-def _cells(lead: Lead) -> list[int | str]:
-    cells: list[int | str] = lead.signal.tolist()
-    for first, count in lead.missing:
-        cells[first : first + count] = ["nan"] * count
-    return cells
+def _exists(file: Path) -> ClientError:
+    return ClientError(f"{file} exists: choose another name, or overwrite it with --force")

@@ -1,6 +1,7 @@
 """`ecg submit`, and the report of a batch, which `ecg produce` prints too."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +9,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ecg_client.batch import Outcome, distinct, send_all, submitting
+from ecg_client.batch import Batch, Outcome, collect, send_all, submitting, waiting_for_insights
 from ecg_client.cli import measurements, options, output
-from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, Unavailable
 
-_FAILED, _INTERRUPTED = 1, 130
+_FAILED = 1
+# Suffixes that the last line names.
+_MOST_KINDS = 5
 # Widths in the table: an id is never folded; the file's column gets the terminal's width without `_REST`, at least 10.
 _ID, _LEAST_FILE, _REST = 36, 10, 64
 
@@ -41,6 +43,10 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
     resume an interrupted batch, run the same command again: the same file is
     the same ECG, with the same id, and is stored once.
 
+    A directory stands for all recordings in it and in the directories below,
+    but hidden files and links to directories. Files that are no recordings are
+    passed over there, and counted in the last line.
+
     Zero becomes the isoelectric line: baselines of WFDB and EDF files are
     subtracted. CSV files have a column for each lead, NumPy arrays a row or
     a column; --unit, or --baseline and --scale, say what their numbers
@@ -49,18 +55,26 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
 
     Examples:
       ecg submit recordings/100 sleep.edf
-      ecg submit --wait --json recordings/*.hea > insights.jsonl
+      ecg submit --wait --json recordings > insights.jsonl
       ecg submit --baseline 1024 --scale 5 holter.csv
       ecg submit --unit mV --leads ECG,II --sampling-rate 500 rest.csv
     """
-    client = AsyncEcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for)
-    send = submitting(client, timeout if wait else None)
-    chosen = distinct(files)
+    client = options.async_client(url, token, retry_for)
+    finish = waiting_for_insights(client, timeout) if wait else None
+    chosen = collect(files)
     calibration = options.calibration(baseline, scale, sampling_rate, adc_gain, unit, leads)
 
     async def run(report: Callable[[Outcome], None]) -> ClientError | None:
         try:
-            return await send_all(chosen, calibration, send, report, concurrency=concurrency, label=label)
+            return await send_all(
+                chosen,
+                calibration,
+                submitting(client),
+                report,
+                concurrency=concurrency,
+                label=label,
+                finish=finish,
+            )
         finally:
             await client.close()
 
@@ -68,16 +82,20 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
 
 
 def run_batch(
-    run: Callable[[Callable[[Outcome], None]], Awaitable[ClientError | None]], files: list[Path], json: bool
+    run: Callable[[Callable[[Outcome], None]], Awaitable[ClientError | None]], batch: Batch, json: bool
 ) -> None:
     """Run a batch with a progress bar, print the outcome of each file, and exit with 1 if any failed."""
     outcomes: list[Outcome] = []
+    passed_over = list(batch.passed_over)
     progress = output.progress_bar()
-    task = progress.add_task("sending", total=len(files))
+    task = progress.add_task("sending", total=len(batch.files))
 
     def report(outcome: Outcome) -> None:
-        outcomes.append(outcome)
         progress.advance(task)
+        if outcome.passed_over:
+            passed_over.append(outcome.file)
+            return
+        outcomes.append(outcome)
         if json:
             output.json_line(_document(outcome))
         else:
@@ -95,19 +113,39 @@ def run_batch(
         except KeyboardInterrupt:
             interrupted = True
     if not json and outcomes:
-        output.out.print(_table(sorted(outcomes, key=lambda outcome: files.index(outcome.file))))
-    failed = sum(outcome.error is not None for outcome in outcomes)
-    summary = f"{len(outcomes) - failed} of {len(files)} files sent"
+        order = {file: place for place, file in enumerate(batch.files)}
+        output.out.print(_table(sorted(outcomes, key=lambda outcome: order[outcome.file])))
+    total = len(batch.files) + len(batch.passed_over) - len(passed_over)
     if interrupted:
-        output.complain(f"interrupted, {summary}; the same command resumes")
-        raise typer.Exit(_INTERRUPTED)
+        raise options.Interrupted(f"interrupted, {_stored(outcomes, total)}; the same command resumes")
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    summary = f"{len(outcomes) - failed} of {total} files sent{_counted(passed_over)}"
     if stopped is not None:
         resumes = ", the same command resumes" if isinstance(stopped, Unavailable) else ""
         output.complain(f"{stopped}; {summary}{resumes}")
         raise typer.Exit(_FAILED)
-    if failed:
+    if failed or not total:
         output.complain(summary)
         raise typer.Exit(_FAILED)
+    if batch.in_directories:
+        output.err.print(output.printable(summary))
+
+
+def _stored(outcomes: list[Outcome], total: int) -> str:
+    stored = sum(outcome.ecg_id is not None for outcome in outcomes)
+    unsure = sum(outcome.unsure for outcome in outcomes)
+    return f"{stored} of {total} files stored" + (f", and {unsure} more may be" if unsure else "")
+
+
+def _counted(passed_over: list[Path]) -> str:
+    """Return the number of files that are no recordings, by their suffix, or nothing."""
+    if not passed_over:
+        return ""
+    kinds = Counter(file.suffix.lower() or "no suffix" for file in passed_over)
+    ordered = sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0]))
+    of_each = ", ".join(f"{kind} {count:,}" for kind, count in ordered[:_MOST_KINDS])
+    more = ", ..." if len(kinds) > _MOST_KINDS else ""
+    return f"; {len(passed_over):,} that are no recordings passed over ({of_each}{more})"
 
 
 def _document(outcome: Outcome) -> dict[str, object]:

@@ -1,14 +1,16 @@
 """`ecg users`."""
 
+import sys
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from ecg_client.cli import options, output
-from ecg_client.client import EcgClient
 
 app = typer.Typer(no_args_is_help=True, help="Register, list and delete users, as the administrator.")
+
+_FAILED = 1
 
 Name = Annotated[str, typer.Argument(help="The user's name.", show_default=False)]
 
@@ -45,7 +47,7 @@ def add(
       export ECG_TOKEN=$(ecg users add st-marys --expires-in 90d)
     """
     target, token = options.admin(url, admin_token)
-    with EcgClient(target) as client:
+    with options.admin_client(target) as client:
         user = client.register_user(name, token, expires_in)
     if json:
         expires_at = user.expires_at and user.expires_at.isoformat()
@@ -64,7 +66,7 @@ def list_users(url: options.Url = None, admin_token: options.AdminToken = None, 
     """
     target, token = options.admin(url, admin_token)
     table = Table("user", "registered", "token issued", "token expires")
-    with EcgClient(target) as client:
+    with options.admin_client(target) as client:
         for user in client.users(token):
             times = (user.created_at, user.issued_at, user.expires_at)
             if json:
@@ -79,13 +81,28 @@ def list_users(url: options.Url = None, admin_token: options.AdminToken = None, 
 
 
 @app.command("rm")
-def delete(name: Name, url: options.Url = None, admin_token: options.AdminToken = None) -> None:
+def delete(
+    name: Name,
+    url: options.Url = None,
+    admin_token: options.AdminToken = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
     """Delete a user, and erase all of their ECGs for good.
+
+    Asks first, unless --yes is given; without a terminal to ask on, --yes is
+    needed.
 
     Examples:
       ecg users rm st-marys
+      ecg users rm --yes st-marys
     """
     target, token = options.admin(url, admin_token)
-    with EcgClient(target) as client:
+    if not yes:
+        if not sys.stdin.isatty():
+            raise options.Unconfigured(f"there is no terminal to ask whether to delete {name}: add --yes")
+        if not output.confirmed(f"Delete {name} at {target}, and erase all of their ECGs for good?"):
+            output.complain(f"{name} is not deleted")
+            raise typer.Exit(_FAILED)
+    with options.admin_client(target) as client:
         if not client.delete_user(name, token):
             output.complain("the token is revoked; the ECGs will be erased once the workers can be reached")

@@ -9,7 +9,6 @@ import typer
 
 from ecg_client import kafka
 from ecg_client.cli import measurements, options, output
-from ecg_client.client import AsyncEcgClient
 from ecg_client.events import Event
 
 
@@ -43,7 +42,7 @@ def watch(  # noqa: PLR0917 - a command's parameters are its options
     """
     opened = asyncio.Event()
     if username is None:
-        client = AsyncEcgClient(options.gateway(url), options.user_token(token), retry_for=retry_for)
+        client = options.async_client(url, token, retry_for)
         follow, whose = client.events(opened=opened.set), "your insights"
     else:
         follow = kafka.follow_insights(kafka.settings(bootstrap_servers), username, opened)

@@ -1,6 +1,6 @@
 """Readers of recordings in the field's formats; zero becomes the isoelectric line."""
 
 from ecg_client.recordings.formats import Format, find, parts, read
-from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording
+from ecg_client.recordings.recording import Calibration, NoRecording, Recording, UnreadableRecording
 
-__all__ = ["Calibration", "Format", "Recording", "UnreadableRecording", "find", "parts", "read"]
+__all__ = ["Calibration", "Format", "NoRecording", "Recording", "UnreadableRecording", "find", "parts", "read"]

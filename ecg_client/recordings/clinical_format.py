@@ -12,7 +12,7 @@ import numpy as np
 from ecg_client.recordings.bare_numbers import Column
 from ecg_client.recordings.calibrated import channel_of
 from ecg_client.recordings.channels import Channel, choose, delayed, recording_of
-from ecg_client.recordings.recording import Recording, UnreadableRecording
+from ecg_client.recordings.recording import NoRecording, Recording, UnreadableRecording
 from ecg_client.recordings.twelve_leads import in_order, with_derived
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def _parsed(path: Path) -> "tuple[ECGRecord, list[str]]":
     except UnreadableRecording:
         raise
     except UnsupportedFormatError:
-        raise UnreadableRecording(_UNKNOWN) from None
+        # XML may be anything; the other names are those of electrocardiographs.
+        raise (NoRecording if path.suffix.lower() == ".xml" else UnreadableRecording)(_UNKNOWN) from None
     except Exception as error:  # a broken file raises anything; the error's text may hold a patient's name
         raise UnreadableRecording(f"not a file of {_KINDS}, or broken: {type(error).__name__}") from None
     return record, [str(warning.message) for warning in caught]

@@ -13,7 +13,7 @@ import numpy as np
 from ecg_client.recordings.bare_numbers import Column
 from ecg_client.recordings.calibrated import channel_of
 from ecg_client.recordings.channels import Channel, choose, delayed, recording_of
-from ecg_client.recordings.recording import Recording, UnreadableRecording
+from ecg_client.recordings.recording import NoRecording, Recording, UnreadableRecording
 from ecg_client.recordings.twelve_leads import in_order, with_derived
 
 # Lead codes (DICOM PS3.16, CID 3001) end with SCP-ECG's number of the lead.
@@ -87,7 +87,9 @@ def _channels(dataset: Any, notes: list[str]) -> list[Channel]:
         else:
             left_out.append(f"{i + 1} ({group.NumberOfWaveformSamples} samples)")
     if not channels:
-        raise UnreadableRecording("holds no original waveforms")
+        # Images are DICOM files too.
+        kind = UnreadableRecording if dataset.get("WaveformSequence") else NoRecording
+        raise kind("holds no original waveforms")
     if left_out:
         notes.append(f"left out, because they are not part of the rhythm: its multiplex groups {', '.join(left_out)}")
     return channels

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ecg_client.recordings.bare_numbers import Column, channels_of
 from ecg_client.recordings.calibrated import channel_of
 from ecg_client.recordings.channels import Channel, choose, recording_of
-from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording
+from ecg_client.recordings.recording import Calibration, NoRecording, Recording, UnreadableRecording
 from ecg_client.recordings.twelve_leads import in_order, with_derived
 from ecg_client.recordings.units import in_a_millivolt
 
@@ -36,7 +36,7 @@ def read_fhir(document: dict[str, Any], calibration: Calibration) -> Recording:
     notes: list[str] = []
     channels = [_channel(number, part, calibration, notes) for number, part in _parts(document)]
     if not channels:
-        raise UnreadableRecording("holds no SampledData: it must be a FHIR Observation with components of that type")
+        raise NoRecording("holds no SampledData: it must be a FHIR Observation with components of that type")
     channels = in_order(with_derived(channels, notes))
     chosen = choose([c.name for c in channels], [c.unit for c in channels], calibration.leads, notes)
     return recording_of([channels[i] for i in chosen], _date(document, notes), notes)

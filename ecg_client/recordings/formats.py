@@ -10,7 +10,7 @@ from ecg_client.recordings.dicom_format import read_dicom
 from ecg_client.recordings.edf_format import read_edf
 from ecg_client.recordings.json_format import read_json
 from ecg_client.recordings.numpy_format import read_numpy
-from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording, checked
+from ecg_client.recordings.recording import Calibration, NoRecording, Recording, UnreadableRecording, checked
 from ecg_client.recordings.table_format import read_csv
 from ecg_client.recordings.wfdb_format import parts_of, read_wfdb
 
@@ -48,7 +48,8 @@ def find(path: Path) -> Format:
     """Return the recording at a path, which may be the stem or any file of a WFDB record.
 
     Raises:
-        UnreadableRecording: if there is no recording, or its format is unknown.
+        NoRecording: if its format is unknown.
+        UnreadableRecording: if there is no recording.
     """
     if path.is_dir() and not _header_beside(path):
         raise UnreadableRecording("is a directory")
@@ -62,7 +63,7 @@ def find(path: Path) -> Format:
         raise UnreadableRecording("there is no such file or WFDB record")
     if suffix == ".dat":
         raise UnreadableRecording("belongs to a WFDB record: its header (.hea) must be beside it")
-    raise UnreadableRecording(f"its format is unknown: it must be a WFDB record or end with {', '.join(_READERS)}")
+    raise NoRecording(f"its format is unknown: it must be a WFDB record or end with {', '.join(_READERS)}")
 
 
 def _suffix(path: Path) -> str:

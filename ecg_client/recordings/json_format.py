@@ -7,7 +7,7 @@ import orjson
 
 from ecg_client.recordings.content import read_bytes
 from ecg_client.recordings.fhir_format import read_fhir
-from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording
+from ecg_client.recordings.recording import Calibration, NoRecording, Recording, UnreadableRecording
 from shared.encoding import plain
 from shared.errors import InvalidEcg
 
@@ -24,7 +24,8 @@ def read_json(path: Path, calibration: Calibration) -> Recording:
     try:
         content = plain.decode_content(stored)
     except InvalidEcg as error:
-        raise UnreadableRecording(str(error)) from None
+        kind = UnreadableRecording if b'"leads"' in stored else NoRecording
+        raise kind(str(error)) from None
     return Recording(content.leads, content.date, sampling_rate=content.sampling_rate, label=content.label)
 
 
@@ -33,6 +34,9 @@ def _resource(stored: bytes) -> dict[str, Any]:
         document = orjson.loads(stored)
     except orjson.JSONDecodeError:
         document = None
-    if not isinstance(document, dict) or document.get("resourceType") != "Observation":
-        raise UnreadableRecording("is not a FHIR Observation")
-    return document
+    if isinstance(document, dict) and document.get("resourceType") == "Observation":
+        return document
+    # A bundle may hold Observations.
+    whole = isinstance(document, dict) and document.get("resourceType") != "Bundle"
+    kind = NoRecording if whole else UnreadableRecording
+    raise kind("is not a FHIR Observation")

@@ -29,6 +29,10 @@ class UnreadableRecording(Exception):  # noqa: N818 - it is what the recording i
     """The recording cannot be read, or is not an ECG that the pipeline accepts; the message says why."""
 
 
+class NoRecording(UnreadableRecording):
+    """The file is whole and holds something else, such as a text or an image: no part of an ECG is lost with it."""
+
+
 @dataclass(frozen=True)
 class Recording:
     """A recording: its leads in ADC units with zero at the isoelectric line, when it began (ISO 8601), its sampling

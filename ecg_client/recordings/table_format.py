@@ -5,6 +5,7 @@ from pathlib import Path
 from ecg_client.recordings.bare_numbers import Column, channels_of
 from ecg_client.recordings.channels import choose, recording_of
 from ecg_client.recordings.content import read_bytes, text_of
+from ecg_client.recordings.exported_table import description_of, read_exported
 from ecg_client.recordings.recording import Calibration, Recording, UnreadableRecording
 from ecg_client.recordings.table_cells import iso_date
 from ecg_client.recordings.table_clock import Clock, clock_of, rate_of, times_of
@@ -28,6 +29,8 @@ def read_csv(path: Path, calibration: Calibration) -> Recording:
     """
     text, is_latin = text_of(read_bytes(path))
     notes = ["is not UTF-8, so it is read as Latin-1"] if is_latin else []
+    if (exported := description_of(text)) is not None:
+        return read_exported(text, exported, calibration, notes)
     preamble = preamble_of(text)
     if preamble is not None:
         return _with_preamble(text, preamble, calibration, notes)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ecg_client.recordings import table_cells as cells
-from ecg_client.recordings.recording import UnreadableRecording
+from ecg_client.recordings.channels import is_lead_name
+from ecg_client.recordings.recording import NoRecording, UnreadableRecording
 from ecg_client.recordings.table_heading import Heading, heading_of, with_units
 
 # The layout is taken from the first lines of numbers; the lines before them are a header.
@@ -109,13 +110,16 @@ def _unexpected(number: int) -> UnreadableRecording:
 
 
 def _without_numbers(before: Sequence[tuple[int, str]]) -> UnreadableRecording:
+    """Return the error for a text without a line of numbers: a broken table if its first line names leads."""
     lines = [(number, line) for number, line in before if not cells.is_blank(line)]
     if len(lines) < _TWO:
         return UnreadableRecording("has no samples")
     number, line = lines[1]
     separator = next((mark for mark in _SEPARATORS if mark in line), None)
     column = next(i for i, cell in enumerate(cells.split(line, separator), 1) if not cells.is_number(cell))
-    return UnreadableRecording(f"line {number}, column {column}: must be a number")
+    names = [heading_of(cell).name for mark in _SEPARATORS for cell in cells.split(lines[0][1], mark)]
+    kind = UnreadableRecording if any(map(is_lead_name, names)) else NoRecording
+    return kind(f"line {number}, column {column}: must be a number")
 
 
 def _separator(data: Sequence[str], header: str | None, at: int, text: str) -> tuple[str | None, str]:

@@ -31,6 +31,12 @@ _GERMAN_APPLE = (
     'Name,Jemand\nGeburtsdatum,01.01.1950\nAufgezeichnet am,2020-01-01 10:00:00 +0100\nAbtastrate,"512,5 Hertz"\n\n'
     "Ableitung,Ableitung I\nEinheit,\u00b5V\n\n50,615\n-50,615\n50,5\n-7\n"
 )
+_EXPORTED = (
+    '# ECG in ADC units: {"leads":[{"name":"time [s]","number_of_samples":4,"adc_gain":200.5},'
+    '{"name":"resp, \\"x\\"","number_of_samples":3,"adc_gain":null}],"sampling_rate":360.1,'
+    '"date":"2020-01-01T10:00:00"}\n"time [s]","resp, ""x"""\n5,7\nnan,7\n-5,-7\n5,nan\n'
+)
+_EXPORTED_LEADS = (lead("time [s]", [5, 0, -5, 5], 200.5, ((1, 1),)), lead('resp, "x"', [7, 7, -7]))
 _OPEN_SIGNALS = (
     "# OpenSignals Text File Format\n"
     '# {"00:07": {"sampling rate": 1000, "resolution": [10, 10], "label": ["A1", "A2"], "sensor": ["ECG", "EDA"], '
@@ -612,4 +618,41 @@ CASES = [
     _csv("an empty file", "", refusal="has no samples"),
     _csv("a lead without a name", " ,II\n1,2\n", refusal="leads[0].name: must be 1 to 128 printable characters"),
     Case("bytes that are not text", {"x.csv": b"I\n\0\1\2"}, refusal="is not text"),
+    _csv("an export of ecg show", _EXPORTED, *_EXPORTED_LEADS, rate=360.1, date="2020-01-01T10:00:00"),
+    _csv(
+        "a lead of an export of ecg show, whatever the unit",
+        _EXPORTED.replace("\n", "\r\n"),
+        _EXPORTED_LEADS[0],
+        rate=360.1,
+        date="2020-01-01T10:00:00",
+        unit="mV",
+        wanted=("time [s]",),
+        notes=('the given unit is not used, because the file states its own: time [s], resp, "x"',),
+    ),
+    _csv(
+        "an export of ecg show with integers of 64 bits",
+        '# ECG in ADC units: {"leads":[{"name":"I","number_of_samples":2}]}\n'
+        "I\n9223372036854775807\n-9223372036854775808\n",
+        lead("I", [2**63 - 1, -(2**63)]),
+    ),
+    _csv(
+        "an export of ecg show whose end is missing",
+        _EXPORTED.removesuffix("5,nan\n"),
+        refusal="line 1: announces 4 lines of samples, and the table has 3",
+    ),
+    _csv(
+        "an export of ecg show without a column",
+        _EXPORTED.replace(",7", "").replace(",-7", "").replace("5,nan", "5"),
+        refusal="line 1: describes 2 leads, and the table has 1 of numbers",
+    ),
+    _csv(
+        "an export of ecg show with a lead that is too long",
+        _EXPORTED.replace("5,nan", "5,7"),
+        refusal='resp, "x": has more samples than the 3 that line 1 announces',
+    ),
+    _csv(
+        "an export of ecg show with a broken first line",
+        _EXPORTED.replace('"number_of_samples":4,', ""),
+        refusal="line 1: must describe the leads as `ecg show --csv` writes it",
+    ),
 ]

@@ -3,6 +3,7 @@
 import { channelsOf } from "./bare_numbers.js";
 import { choose, numberText, recordingOf } from "./channels.js";
 import { textOf } from "./content.js";
+import { descriptionOf, readExported } from "./exported_table.js";
 import { UnreadableRecording } from "./recording.js";
 import { isoDate, linesOf } from "./table_cells.js";
 import { clockOf } from "./table_clock.js";
@@ -32,6 +33,8 @@ export function readCsv(content, unit = "adc", wanted = []) {
   const [text, isLatin] = textOf(content);
   const notes = isLatin ? ["is not UTF-8, so it is read as Latin-1"] : [];
   const lines = linesOf(text);
+  const exported = descriptionOf(lines);
+  if (exported) return readExported(lines, exported, UNITS[unit].unit, wanted, notes);
   const preamble = preambleOf(lines);
   if (preamble) return withPreamble(lines, preamble, UNITS[unit].unit, wanted, notes);
   const layout = layoutOf(lines, text);

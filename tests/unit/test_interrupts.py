@@ -1,0 +1,163 @@
+"""Ctrl-C ends the command with one line and exit code 130, at any moment."""
+
+import asyncio
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.support.canned_gateway import CannedGateway, canned_gateway
+from tests.support.conditions import DEADLINE, eventually
+from tests.support.lifetime import as_a_child
+from tests.support.paths import ROOT
+
+# As the installed command does.
+ECG = [sys.executable, "-c", "import sys; from ecg_client.__main__ import main; sys.exit(main())"]
+
+
+@pytest.fixture
+def gateway() -> Iterator[CannedGateway]:
+    with canned_gateway() as served:
+        yield served
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> Path:
+    """A folder whose modules are imported before all others."""
+    (tmp_path / "modules").mkdir()
+    return tmp_path / "modules"
+
+
+class Running:
+    """A command that a test interrupts."""
+
+    def __init__(self, gateway: CannedGateway, modules: Path, arguments: tuple[str | Path, ...], stdin: int) -> None:
+        env = {**os.environ, "ECG_URL": gateway.url, "ECG_TOKEN": "token", "ECG_ADMIN_TOKEN": "admin"}
+        env["PYTHONPATH"] = os.pathsep.join((str(modules), str(ROOT)))
+        self._said = modules.parent / "stderr"
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [*ECG, *map(str, arguments)],
+                env=env,
+                cwd=modules.parent,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                preexec_fn=as_a_child(),  # noqa: PLW1509 - it takes no lock
+            )
+
+    @property
+    def said(self) -> str:
+        return self._said.read_text()
+
+    async def interrupt(self) -> tuple[int, str, str]:
+        """Interrupt the command, and return its exit code and its output."""
+        self._process.send_signal(signal.SIGINT)
+        out, _ = await asyncio.to_thread(self._process.communicate, timeout=DEADLINE)
+        return self._process.returncode, out, self.said
+
+
+@pytest.fixture
+def run(gateway: CannedGateway, modules: Path) -> "Run":
+    return Run(gateway, modules)
+
+
+class Run:
+    def __init__(self, gateway: CannedGateway, modules: Path) -> None:
+        self._gateway, self._modules = gateway, modules
+
+    def __call__(self, *arguments: str | Path, stdin: int = subprocess.DEVNULL) -> Running:
+        return Running(self._gateway, self._modules, arguments, stdin)
+
+
+def stops_at(module: Path, ready: Path, before: str = "") -> None:
+    """Write a module that stops where it is imported, and creates a file there."""
+    module.write_text(f"{before}import pathlib, time\npathlib.Path({str(ready)!r}).touch()\ntime.sleep(600)\n")
+
+
+async def there(path: Path) -> None:
+    await eventually(lambda: asyncio.sleep(0, path.exists() or None), what=path.name)
+
+
+async def test_while_it_imports(run: Run, modules: Path) -> None:
+    stops_at(modules / "typer.py", modules / "ready")
+    running = run("list")
+    await there(modules / "ready")
+    assert await running.interrupt() == (130, "", "ecg: interrupted\n")
+
+
+async def test_while_it_ends(run: Run, modules: Path) -> None:
+    leaving = f"pathlib.Path({str(modules / 'ready')!r}).touch(), time.sleep(600)"
+    (modules / "sitecustomize.py").write_text(f"import atexit, pathlib, time\natexit.register(lambda: ({leaving}))\n")
+    running = run("--version")
+    await there(modules / "ready")
+    code, out, said = await running.interrupt()
+    assert (code, out[:4], said) == (130, "ecg ", "ecg: interrupted\n")
+
+
+async def test_while_a_recording_is_read(run: Run, modules: Path, tmp_path: Path) -> None:
+    stops_at(modules / "pydicom.py", modules / "ready")
+    (tmp_path / "a.dcm").touch()
+    running = run("submit", tmp_path / "a.dcm")
+    await there(modules / "ready")
+    said = "ecg: interrupted, 0 of 1 files stored; the same command resumes\n"
+    assert await running.interrupt() == (130, "", said)
+
+
+async def test_while_it_waits_in_an_outage(run: Run, gateway: CannedGateway) -> None:
+    gateway.answer("GET /ecgs", 503, {"detail": "Kafka does not answer"})
+    running = run("list", "--retry-for", "600")
+    await eventually(lambda: asyncio.sleep(0, "waiting" in running.said or None), what="the outage's line")
+    told = "ecg: Kafka does not answer; waiting for up to 600 s\n"
+    assert await running.interrupt() == (130, "", f"{told}ecg: interrupted\n")
+
+
+async def test_while_it_waits_for_an_answer(run: Run, gateway: CannedGateway) -> None:
+    gateway.answer("GET /ecgs/ecg-1", 0)
+    running = run("show", "ecg-1")
+    await eventually(lambda: asyncio.sleep(0, bool(gateway.requests) or None), what="the request")
+    assert await running.interrupt() == (130, "", "ecg: interrupted\n")
+
+
+async def test_while_it_asks(run: Run, gateway: CannedGateway) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        running = run("users", "rm", "st-marys", stdin=theirs)
+        await eventually(lambda: asyncio.sleep(0, "[y/N]" in running.said or None), what="the question")
+        code, _, said = await running.interrupt()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (code, said.endswith("[y/N] ecg: interrupted\n"), gateway.requests) == (130, True, [])
+
+
+async def test_an_interrupted_batch_counts_what_was_stored(run: Run, gateway: CannedGateway, tmp_path: Path) -> None:
+    gateway.answer("POST /ecgs", 201, {"id": "ecg-1"})
+    gateway.answer("POST /ecgs", 0)
+    gateway.answer("GET /ecgs/ecg-1/insights", 202, {"detail": "Insights are still being processed"})
+    files = [tmp_path / f"{number}.json" for number in range(5)]
+    for number, file in enumerate(files):
+        file.write_bytes(orjson.dumps({"leads": [{"name": "I", "signal": [number]}]}))
+    running = run("submit", "--wait", "--json", "--concurrency", "3", *files)
+    calls = {"POST /ecgs": 3, "GET /ecgs/ecg-1/insights": 1}
+    await eventually(
+        lambda: asyncio.sleep(0, all(gateway.requests.count(call) >= n for call, n in calls.items()) or None),
+        what="the requests",
+    )
+    code, out, said = await running.interrupt()
+    assert code == 130
+    assert said == "ecg: interrupted, 1 of 5 files stored, and 2 more may be; the same command resumes\n"
+    lines = [orjson.loads(line) for line in out.splitlines()]
+    assert sorted((line.get("id"), line["error"]) for line in lines if "id" in line) == [
+        ("ecg-1", "is stored; interrupted before its insights came")
+    ]
+    assert [line["error"] for line in lines if "id" not in line] == [
+        "interrupted while it was sent: it may be stored"
+    ] * 2
