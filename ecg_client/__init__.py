@@ -13,7 +13,7 @@ from ecg_client.errors import (
     UnexpectedAnswer,
 )
 from ecg_client.events import Event
-from ecg_client.recordings import Recording, UnreadableRecording, read
+from ecg_client.recordings import Calibration, Recording, UnreadableRecording, read
 from ecg_client.results import (
     AuditEvent,
     EcgSummary,
@@ -24,10 +24,15 @@ from ecg_client.results import (
     StoredEcg,
     User,
 )
+from shared import VERSION
+from shared.ecg import Lead
+
+__version__ = VERSION
 
 __all__ = [
     "AsyncEcgClient",
     "AuditEvent",
+    "Calibration",
     "ClientError",
     "EcgClient",
     "EcgSummary",
@@ -35,6 +40,7 @@ __all__ = [
     "Gone",
     "Insights",
     "InvalidEcg",
+    "Lead",
     "LeadInsights",
     "LeadSummary",
     "NotFound",
@@ -48,5 +54,6 @@ __all__ = [
     "UnexpectedAnswer",
     "UnreadableRecording",
     "User",
+    "__version__",
     "read",
 ]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, InvalidEcg, Unauthorized, Unavailable
-from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, Recording, UnreadableRecording, find, parts, read
 from ecg_client.results import Insights
 from shared import errors
@@ -28,7 +27,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
-Send = Callable[[Outcome, str, Recording], Awaitable[Outcome]]
+Send = Callable[[Outcome, Recording], Awaitable[Outcome]]
 
 
 def distinct(files: Iterable[Path]) -> list[Path]:
@@ -87,10 +86,9 @@ async def send_all(
                     samples=max(lead.signal.size for lead in recording.leads),
                     notes=recording.notes,
                 )
-                name = find(file).path.name
-                if label and recording.label is None:
-                    recording = replace(recording, label=label_of(name))
-                outcome = await send(outcome, name, recording)
+                if label and recording.label is None and recording.file_name is not None:
+                    recording = replace(recording, label=label_of(recording.file_name))
+                outcome = await send(outcome, recording)
             except UnreadableRecording as error:
                 outcome = replace(outcome, error=str(error))
             except InvalidEcg as error:
@@ -112,8 +110,8 @@ async def send_all(
 def submitting(client: AsyncEcgClient, wait: float | None) -> Send:
     """Return a function that submits a recording over HTTP and waits up to `wait` seconds for its insights, if set."""
 
-    async def send(outcome: Outcome, name: str, recording: Recording) -> Outcome:
-        outcome = replace(outcome, ecg_id=await client.submit(recording, idempotency_key(name, recording)))
+    async def send(outcome: Outcome, recording: Recording) -> Outcome:
+        outcome = replace(outcome, ecg_id=await client.submit(recording))
         if wait is None or outcome.ecg_id is None:
             return outcome
         try:
