@@ -1,6 +1,22 @@
-"""Run the command line: `python -m ecg_client`."""
+"""Run the command line: `ecg`, or `python -m ecg_client`."""
 
-from ecg_client.cli import main
+import sys
+
+_USAGE = 2
+
+
+def main() -> None:
+    """Run a command, or say what to install if the command's libraries are missing: the client needs none of them."""
+    try:
+        from ecg_client import cli  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        print(
+            f"ecg: {error.name} is missing: install the command with pip install 'ecg-stream-pipeline[cli]'",
+            file=sys.stderr,
+        )
+        sys.exit(_USAGE)
+    cli.main()
+
 
 if __name__ == "__main__":
     main()
