@@ -22,6 +22,10 @@ SUPPLY := build/supply
 SUPPLY_READY := $(SUPPLY)/.ready
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade
+# Gateway and workers never send what the client sends, and `make run` reads no recordings: their environments hold neither
+# the client's HTTP library nor the readers' libraries.
+WITHOUT_CLIENT := $(addprefix --no-emit-package ,httpcore httpx)
+WITHOUT_READERS := $(addprefix --no-emit-package ,defusedxml ecgdatakit pydicom soundfile xmltodict)
 # The longest files first. Tests of HTTP, the command line, logs and computing do not depend on the broker: they run on
 # the embedded one, and here only with ALL=1. The fault suite tests on three nodes how processes stop.
 SAME_ANYWHERE := cli client http_contract limits load_generator logs traces reading waiting insights internal messages stopping worker_stops
@@ -32,7 +36,7 @@ KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py) 
 SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-slow test-all test-kafka test-compose test-faults test-chaos safeguards fuzz bench validate check contracts docs sbom audit-dependencies lock clean
+.PHONY: help run demo test test-fast test-slow test-all test-kafka test-compose test-faults test-chaos safeguards fuzz bench validate check contracts docs sbom audit-dependencies release lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -109,10 +113,13 @@ sbom: $(SUPPLY_READY) ## write build/sbom.json, the image's bill of materials (C
 audit-dependencies: $(SUPPLY_READY) ## check the image's dependencies for known vulnerabilities (asks an online service)
 	@exec $(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-service.lock
 
+release: $(DEV_READY) sbom ## build wheel, source distribution and bill of materials into build/dist, and check them in fresh environments
+	@exec .ci/release
+
 lock: $(DEV_READY) ## update the lock files to the newest versions
 	$(BIN)/pip install -q uv
-	$(COMPILE) pyproject.toml --extra otel -o requirements-service.lock
-	$(COMPILE) pyproject.toml --extra local --extra otel -o requirements.lock
+	$(COMPILE) pyproject.toml --extra service --extra otel $(WITHOUT_CLIENT) -o requirements-service.lock
+	$(COMPILE) pyproject.toml --extra local --extra otel $(WITHOUT_READERS) -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
 	$(COMPILE) --group fuzz --constraints requirements-dev.lock -o requirements-fuzz.lock
 	$(COMPILE) --group bench --constraints requirements-dev.lock -o requirements-bench.lock

@@ -13,7 +13,12 @@ _ROOT = _HERE.parent
 _DOCS = _ROOT / "docs"
 _REFERENCES = ("http-reference.md", "messages.md")
 # Files of the repository's root, and the pages that they are on the site.
-_FROM_ROOT = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "SECURITY.md": "reporting.md"}
+_FROM_ROOT = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "reporting.md",
+    "CHANGELOG.md": "changelog.md",
+}
 _MADE = (*_FROM_ROOT.values(), "decisions/index.md", *_REFERENCES)
 _ROOT_LINK = re.compile(rf"\]\(((?:\.\./)*)({'|'.join(map(re.escape, _FROM_ROOT))})")
 

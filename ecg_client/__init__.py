@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from shared import VERSION
+
 if TYPE_CHECKING:
     from ecg_client.client import AsyncEcgClient, EcgClient
     from ecg_client.errors import (
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
         UnexpectedAnswer,
     )
     from ecg_client.events import Event
-    from ecg_client.recordings import Recording, UnreadableRecording, read
+    from ecg_client.recordings import Calibration, Recording, UnreadableRecording, read
     from ecg_client.results import (
         AuditEvent,
         EcgSummary,
@@ -28,10 +30,14 @@ if TYPE_CHECKING:
         StoredEcg,
         User,
     )
+    from shared.ecg import Lead
+
+__version__ = VERSION
 
 __all__ = [
     "AsyncEcgClient",
     "AuditEvent",
+    "Calibration",
     "ClientError",
     "EcgClient",
     "EcgSummary",
@@ -39,6 +45,7 @@ __all__ = [
     "Gone",
     "Insights",
     "InvalidEcg",
+    "Lead",
     "LeadInsights",
     "LeadSummary",
     "NotFound",
@@ -52,18 +59,19 @@ __all__ = [
     "UnexpectedAnswer",
     "UnreadableRecording",
     "User",
+    "__version__",
     "read",
 ]
 
 # Where the names come from. They are imported when they are first used: the command handles Ctrl-C before it imports
 # them, which takes a second, and this package is imported before any line of the command runs.
-_MODULES = ("client", "errors", "events", "recordings", "results")
+_MODULES = (*(f"ecg_client.{name}" for name in ("client", "errors", "events", "recordings", "results")), "shared.ecg")
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
         for module in _MODULES:
-            found = import_module(f"{__name__}.{module}")
+            found = import_module(module)
             if name in vars(found):
                 return vars(found)[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

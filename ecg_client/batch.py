@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, InvalidEcg, Unauthorized, Unavailable
-from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, NoRecording, Recording, UnreadableRecording, find, parts, read
 from ecg_client.results import Insights
 from shared import errors
@@ -53,7 +52,7 @@ class Batch:
     problems: Mapping[Path, str] = field(default_factory=dict)
 
 
-Send = Callable[[Outcome, str, Recording], Awaitable[Outcome]]
+Send = Callable[[Outcome, Recording], Awaitable[Outcome]]
 Finish = Callable[[Outcome], Awaitable[Outcome]]
 
 
@@ -155,29 +154,28 @@ async def send_all(
     readers = ThreadPoolExecutor(concurrency, "reader")
     loop = asyncio.get_running_loop()
 
-    async def opened(file: Path) -> tuple[Outcome, str, Recording]:
+    async def opened(file: Path) -> tuple[Outcome, Recording]:
         if file in batch.problems:
             raise UnreadableRecording(batch.problems[file])
         recording = await loop.run_in_executor(readers, read, file, calibration)
-        name = find(file).path.name
         outcome = Outcome(
             file,
             leads=len(recording.leads),
             samples=max(lead.signal.size for lead in recording.leads),
             notes=recording.notes,
         )
-        if label and recording.label is None:
-            recording = replace(recording, label=label_of(name))
-        return outcome, name, recording
+        if label and recording.label is None and recording.file_name is not None:
+            recording = replace(recording, label=label_of(recording.file_name))
+        return outcome, recording
 
     async def work() -> None:
         for file in waiting:
             outcome = Outcome(file)
             sending = False
             try:
-                outcome, name, recording = await opened(file)
+                outcome, recording = await opened(file)
                 sending = True
-                outcome = await send(outcome, name, recording)
+                outcome = await send(outcome, recording)
                 if finish is not None:
                     outcome = await finish(outcome)
             except asyncio.CancelledError:
@@ -213,8 +211,8 @@ async def send_all(
 def submitting(client: AsyncEcgClient) -> Send:
     """Return a function that submits a recording over HTTP."""
 
-    async def send(outcome: Outcome, name: str, recording: Recording) -> Outcome:
-        return replace(outcome, ecg_id=await client.submit(recording, idempotency_key(name, recording)))
+    async def send(outcome: Outcome, recording: Recording) -> Outcome:
+        return replace(outcome, ecg_id=await client.submit(recording))
 
     return send
 

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from datetime import datetime
 from types import TracebackType
@@ -16,6 +15,7 @@ from tenacity import AsyncRetrying, Retrying
 from ecg_client import requests, retries
 from ecg_client.errors import ClientError, NotFound, StillProcessing, Unauthorized, Unavailable
 from ecg_client.events import Event, Following
+from ecg_client.idempotency import idempotency_key as key_of
 from ecg_client.recordings import Recording
 from ecg_client.requests import Call
 from ecg_client.results import AuditEvent, EcgSummary, Insights, RegisteredUser, StoredEcg, User
@@ -59,6 +59,10 @@ class _Client:
     def _trust_env(self) -> bool:
         """True if requests go through the environment's proxy, which cannot reach a gateway on this machine."""
         return urlsplit(self._url).hostname not in {"127.0.0.1", "::1", "localhost"}
+
+    def _submission(self, recording: Recording, idempotency_key: str | None) -> Call[str]:
+        given = requests.check_recording(recording)
+        return requests.submit(given, self._own_token, key_of(given) if idempotency_key is None else idempotency_key)
 
 
 class EcgClient(_Client):
@@ -152,13 +156,19 @@ class EcgClient(_Client):
     def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """Submit a recording and return its id once it is durable.
 
-        The same key and content are the same ECG, whenever they are sent. Without a key, one is made for this call, so
-        that its own retries are safe.
+        The same key and content are the same ECG, whenever they are sent. Without a key, a recording that was read from
+        a file has the key that the command `ecg submit` gives that file. Any other gets a new key for this call, so
+        that the call's own retries are safe.
+
+        Args:
+            recording: what `read` or `Recording.of` returns.
+            idempotency_key: 1 to 255 visible ASCII characters; a new one stores the same file as another ECG.
 
         Raises:
+            TypeError: if `recording` is no recording.
             InvalidEcg: if it breaks the schema or a limit.
         """
-        return self._send(requests.submit(recording, self._own_token, _key(idempotency_key)))
+        return self._send(self._submission(recording, idempotency_key))
 
     def insights(self, ecg_id: str) -> Insights | None:
         """Return an ECG's insights, or None while it is being processed.
@@ -335,7 +345,7 @@ class AsyncEcgClient(_Client):
 
     async def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """See `EcgClient.submit`."""
-        return await self._send(requests.submit(recording, self._own_token, _key(idempotency_key)))
+        return await self._send(self._submission(recording, idempotency_key))
 
     async def insights(self, ecg_id: str) -> Insights | None:
         """See `EcgClient.insights`."""
@@ -410,10 +420,6 @@ class AsyncEcgClient(_Client):
         except retries.TRANSIENT as error:
             raise retries.unanswered(self._url, error) from None
         return call.result(answer)
-
-
-def _key(chosen: str | None) -> str:
-    return str(uuid.uuid4()) if chosen is None else chosen
 
 
 class _Waiting:

@@ -10,14 +10,19 @@ from ecg_client.requests import encode
 _IDS = uuid.UUID("0f5c3c1e-6c0b-5d2c-9f1f-3f3b6a1d7e52")
 
 
-def idempotency_key(name: str, recording: Recording) -> str:
-    """Return the idempotency key of a file: with it, a gateway gives the file the same id every time."""
-    return f"file/{_digest(name, recording)}"
+def idempotency_key(recording: Recording) -> str:
+    """Return the idempotency key of a recording: with the same key, a gateway gives it the same id.
+
+    That of a file is the same every time. That of any other recording is new each time, because two may be alike.
+    """
+    if recording.file_name is None:
+        return str(uuid.uuid4())
+    return f"file/{_digest(recording.file_name, recording)}"
 
 
-def ecg_id(username: str, name: str, recording: Recording) -> str:
+def ecg_id(username: str, recording: Recording) -> str:
     """Return the id, a version-5 UUID, of a user's file that is produced straight onto Kafka."""
-    return str(uuid.uuid5(_IDS, f"{username}\n{_digest(name, recording)}"))
+    return str(uuid.uuid5(_IDS, f"{username}\n{_digest(recording.file_name or '', recording)}"))
 
 
 def _digest(name: str, recording: Recording) -> str:

@@ -118,12 +118,12 @@ def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool, o
     encoding = packed if pack else plain
     headers = [("content-type", packed.CONTENT_TYPE.encode())] if pack else []
 
-    async def send(outcome: Outcome, name: str, recording: Recording) -> Outcome:
+    async def send(outcome: Outcome, recording: Recording) -> Outcome:
         leads = tuple(
             Lead(lead.name, narrow(lead.signal.astype("<i8")), lead.adc_gain, lead.missing) for lead in recording.leads
         )
         ecg = Ecg(
-            ecg_id(username, name, recording),
+            ecg_id(username, recording),
             username,
             recording.date,
             leads,

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
+import numpy as np
 import orjson
 
 from ecg_client.errors import (
@@ -38,6 +39,7 @@ from ecg_client.results import (
     parse_users,
 )
 from shared import errors
+from shared.ecg import Lead
 from shared.encoding import plain
 
 T = TypeVar("T")
@@ -171,6 +173,24 @@ def erase(ecg_id: str, token: str) -> Call[bool]:
 def encode(recording: Recording) -> bytes:
     """Return a recording as the body of a submission, written straight from the arrays without Python integers."""
     return plain.encode_content(recording.content)
+
+
+def check_recording(value: object) -> Recording:
+    """Return the value, if it is a recording that can be encoded.
+
+    Raises:
+        TypeError: if it is not; the message says what makes a recording of it.
+    """
+    if not isinstance(value, Recording):
+        raise TypeError(
+            f"a Recording can be submitted, not {type(value).__name__}: read(path) reads one from a file, and "
+            "Recording.of({'I': [...]}) makes one of samples"
+        )
+    for i, lead in enumerate(value.leads):
+        signal: object = lead.signal if isinstance(lead, Lead) else None
+        if not isinstance(signal, np.ndarray):
+            raise TypeError(f"leads[{i}] must be a Lead whose signal is a NumPy array: Recording.of makes it of a list")
+    return value
 
 
 def check_token(token: str) -> str:

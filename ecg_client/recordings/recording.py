@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ecg_client.errors import ClientError
 from ecg_client.recordings.units import in_a_millivolt
 from shared.ecg import (
     Content,
@@ -25,7 +26,7 @@ from shared.errors import InvalidEcg
 _INT64 = np.iinfo(np.int64)
 
 
-class UnreadableRecording(Exception):  # noqa: N818 - it is what the recording is
+class UnreadableRecording(ClientError):  # noqa: N818 - it is what the recording is
     """The recording cannot be read, or is not an ECG that the pipeline accepts; the message says why."""
 
 
@@ -39,7 +40,8 @@ class Recording:
     rate in Hz, and the reader's notes.
 
     Date, sampling rate and a lead's ADC gain are None if unknown. `label` is the name in its owner's list: only JSON
-    files contain one.
+    files contain one. `file_name` is the name, without folders, of the file that it was read from, or None: sent again,
+    the same file is the same ECG.
     """
 
     leads: tuple[Lead, ...]
@@ -47,6 +49,7 @@ class Recording:
     notes: tuple[str, ...] = ()
     sampling_rate: float | None = None
     label: str | None = None
+    file_name: str | None = None
 
     @classmethod
     def of(

@@ -28,7 +28,7 @@ async def test_a_recording_is_the_same_in_the_page(modules: Tab, tmp_path: Path,
     expected = read(path, Calibration(unit=case.unit, leads=case.wanted))
     assert found.get("error") is None
     assert found["body"].encode() == encode(expected)
-    assert found["key"] == idempotency_key(path.name, expected)
+    assert found["key"] == idempotency_key(expected)
     assert tuple(found["notes"]) == expected.notes
     assert tuple(tuple(map(tuple, ranges)) for ranges in found["missing"]) == tuple(
         lead.missing for lead in expected.leads

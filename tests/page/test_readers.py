@@ -33,7 +33,7 @@ async def check_same(tab: Tab, main: Path, *others: Path) -> dict[str, Any]:
     [found] = await read_in(tab, main, *others)
     assert "error" not in found, found
     assert found["body"].encode() == encode(expected)
-    assert found["key"] == idempotency_key(main.name, expected)
+    assert found["key"] == idempotency_key(expected)
     return found
 
 

@@ -21,7 +21,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from ecg_client import read
+from ecg_client import AsyncEcgClient, read
 from ecg_client.local import RunningStack, state_file
 from local_stack.broker import free_port
 from shared.kafka.clients import new_producer, new_reader
@@ -242,6 +242,15 @@ async def test_an_interrupted_batch_is_resumed_and_each_file_is_one_ecg(
             counts[record.key] = row["leads"][0]["number_of_zero_crossings"]
     assert {key.decode() for key in counts} == set(ids.values())
     assert sorted(counts.values()) == [2 * number - 1 for number in range(1, 201)]
+
+
+async def test_a_file_is_the_same_ecg_from_the_command_and_from_a_program(cli: Cli, tmp_path: Path) -> None:
+    token = await signed_in(cli, "cli-and-program")
+    file = write(tmp_path, "rest.json", [1, 0, -1])
+    [line] = (await cli("submit", "--json", file)).lines
+    async with AsyncEcgClient(cli.env["ECG_URL"], token) as client:
+        assert [await client.submit(read(file)) for _ in range(2)] == [line["id"]] * 2
+        assert await client.submit(read(file), str(uuid.uuid4())) != line["id"]
 
 
 async def test_insights_are_printed_and_the_exit_code_reports_missing_ones(cli: Cli, tmp_path: Path) -> None:

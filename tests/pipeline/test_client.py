@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,9 @@ from ecg_client import (
     Unauthorized,
     Unavailable,
     UnexpectedAnswer,
+    read,
 )
+from ecg_client.idempotency import idempotency_key
 from ecg_client.requests import encode
 from local_stack.broker import free_port
 from shared.kafka.topics import Topics
@@ -106,9 +109,9 @@ async def test_ecgs_are_listed_and_read_back(pipeline: Pipeline, connect: Callab
         ("I", 2, 1),
         ("II", 0, 0),
     ]
-    read = await client("ecg", listed[0].id)
-    assert (read.id, read.accepted_at) == (listed[0].id, listed[0].accepted_at)
-    assert encode(read.recording) == encode(recording)
+    stored = await client("ecg", listed[0].id)
+    assert (stored.id, stored.accepted_at) == (listed[0].id, listed[0].accepted_at)
+    assert encode(stored.recording) == encode(recording)
     with pytest.raises(NotFound):
         await client("ecg", "unknown")
 
@@ -308,6 +311,24 @@ async def test_a_submission_is_retried_with_its_key_after_the_requested_pause(
     assert times[1] - times[0] >= 1
     assert times[2] - times[1] >= 2
     assert len({sent["idempotency-key"] for sent in headers}) == len(set(bodies)) == 1
+
+
+async def test_a_file_is_submitted_with_its_own_key_unless_the_caller_gives_one(
+    scripted: Scripted, connect: Callable[..., Call], tmp_path: Path
+) -> None:
+    file = tmp_path / "rest.csv"
+    file.write_text("I,II\n1,2\n0,-1\n")
+    client = connect(scripted.url, TOKEN)
+    scripted.answers = [ACCEPTED] * 5
+    for _ in range(2):
+        await client("submit", read(file))
+    await client("submit", read(file), idempotency_key="another")
+    for _ in range(2):
+        await client("submit", RECORDING)
+    one, again, other, *new = [headers["idempotency-key"] for _, headers, _ in scripted.requests]
+    assert one == again == idempotency_key(read(file))
+    assert other == "another"
+    assert len(set(new)) == 2
 
 
 async def test_the_gateway_waits_for_insights_instead_of_the_client(
