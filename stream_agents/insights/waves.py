@@ -7,6 +7,8 @@ Party 1985, "Recommendations for measurement standards in quantitative electroca
 End of T: on each lead where the trapezium below the wave's last slope is largest, which needs no threshold; the
 median over leads with a clear T wave. Onset of P: the same, mirrored. Vazquez-Seisdedos CR et al. (2011), "New
 approach for T-wave end detection on electrocardiogram: performance in noisy conditions", Biomed Eng Online 10: 77.
+
+Heights are compared between leads relative to each lead's noise, so that neither its gain nor its unit matters.
 """
 
 from typing import NamedTuple
@@ -48,11 +50,11 @@ class Edge(NamedTuple):
 
 
 class Wave(NamedTuple):
-    """A P or T wave: its outer edge, the index of its peak, and its amplitude on each lead, in the lead's unit."""
+    """A P or T wave: its outer edge, the index of its peak, and its height on each lead as a share of the beat."""
 
     edge: Edge
     peak: int
-    amplitude: Samples
+    height: Samples
 
 
 def qrs_edges(beat: MedianBeat) -> tuple[Edge, Edge]:
@@ -61,7 +63,7 @@ def qrs_edges(beat: MedianBeat) -> tuple[Edge, Edge]:
     smooth = max(1, int(_SLOPE_SECONDS * rate))
     slope = np.abs(_slope(_smooth(beat.values, smooth)))
     near = slice(max(0, mark - int(0.08 * rate)), mark + int(0.1 * rate))
-    size = np.ptp(beat.values[:, near], axis=1)
+    size = _range(beat.values[:, near])
     clear = size > _CLEAR_QRS * median(size)
     if not clear.any():
         clear[:] = True
@@ -124,7 +126,7 @@ def t_wave(beat: MedianBeat, qrs_end: float) -> Wave | None:
         end = min(length - 1, top + int(0.1 * rate))
     ends = _trapezium(values, peaks, np.sign(height), end)
     clear = np.abs(height) > _CLEAR_T * np.abs(height).max()
-    return Wave(_middle(ends[clear]), top, np.abs(height))
+    return Wave(_middle(ends[clear]), top, np.abs(height) / _range(beat.values))
 
 
 def p_wave(beat: MedianBeat, qrs_onset: float, t_end: float | None) -> Wave | None:
@@ -149,7 +151,8 @@ def p_wave(beat: MedianBeat, qrs_onset: float, t_end: float | None) -> Wave | No
     onsets = end - _trapezium(mirrored, end - (first + peaks), np.sign(height), end - start, int(0.09 * rate))
     clear = np.abs(height) > _CLEAR_P * np.abs(height).max()
     found = _middle(onsets[clear])
-    return Wave(Edge(found.at + _P_WIDENED_SECONDS * rate, found.spread), first + top, np.abs(height))
+    onset = Edge(found.at + _P_WIDENED_SECONDS * rate, found.spread)
+    return Wave(onset, first + top, np.abs(height) / _range(beat.values))
 
 
 def _peaks(values: Samples, low: int, high: int, base: Samples) -> tuple[NDArray[np.intp], Samples]:
@@ -180,6 +183,12 @@ def _middle(edges: Samples) -> Edge:
     return Edge(middle, (high - low) / 2)
 
 
+def _range(values: Samples) -> Samples:
+    """Return the range of each lead, 1 for a lead without any change."""
+    size = values.max(axis=1) - values.min(axis=1)
+    return np.asarray(np.where(size > 0, size, 1.0))
+
+
 def _slope(values: Samples) -> Samples:
     """Return the difference of each sample from the one before it, zero for the first, shape (leads, n)."""
     slope = np.zeros_like(values)
@@ -206,6 +215,9 @@ class Waves(NamedTuple):
 
 def waves(beat: MedianBeat) -> Waves:
     """Return the waves of a median beat."""
+    # Noise changes its slope at every sample, a wave seldom.
+    curvature = np.abs(np.diff(beat.values, 2, axis=1)).mean(axis=1, keepdims=True)
+    beat = beat._replace(values=beat.values / np.where(curvature > 0, curvature, 1.0))
     onset, end = qrs_edges(beat)
     t = t_wave(beat, end.at)
     return Waves(onset, end, t, p_wave(beat, onset.at, None if t is None else t.edge.at))
