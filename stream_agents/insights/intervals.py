@@ -183,7 +183,7 @@ def irregularity(positions: Samples) -> float:
 
 
 def _nothing(recording: Recording, alike: int) -> Intervals:
-    reason = f"fewer than {_LEAST_ALIKE} alike beats" if usable_leads(recording).any() else "no usable lead"
+    reason = f"fewer than {_LEAST_ALIKE} alike beats" if recording.once(usable_leads).any() else "no usable lead"
     return Intervals(alike_beats=alike, absent=dict.fromkeys(_MEASURED, reason))
 
 

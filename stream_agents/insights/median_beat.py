@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from stream_agents.insights.beats import Beats, find_beats
 from stream_agents.insights.quality import usable_leads
 from stream_agents.insights.recording import MOST_LEADS, Recording, Samples
-from stream_agents.insights.statistics import median, median_over_beats
+from stream_agents.insights.statistics import median, median_over_beats, moving_mean
 
 # More beats make it no better: noise falls with the square root of their number.
 _MOST_BEATS = 40
@@ -52,7 +51,7 @@ class MedianBeat(NamedTuple):
 
 def representative_beat(recording: Recording) -> MedianBeat | None:
     """Return the median beat on the usable leads, at most 16, or None if there is none."""
-    leads = usable_leads(recording)
+    leads = recording.once(usable_leads).copy()
     leads[np.flatnonzero(leads)[MOST_LEADS:]] = False
     return median_beat(recording, recording.once(find_beats), leads)
 
@@ -115,7 +114,7 @@ def _align(around: Samples, mark: int, shift: int, rate: float) -> tuple[NDArray
     """Return by how many samples each beat is shifted to fit the template, and which beats are alike."""
     reach = int(_ALIGN_SECONDS * rate)
     near = around[:, :, mark - reach - shift - 1 : mark + reach + shift + 1]
-    smooth = uniform_filter1d(near, max(1, round(_SMOOTH_SECONDS * rate)), axis=2)
+    smooth = moving_mean(near, max(1, round(_SMOOTH_SECONDS * rate)), "reflect")
     slope = smooth[:, :, 1:] - smooth[:, :, :-1]
     steepest = median(np.abs(slope).max(axis=2))
     slope /= np.where(steepest > 0, steepest, 1.0)[:, None, None]

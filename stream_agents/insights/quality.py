@@ -83,12 +83,18 @@ class LeadQuality(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 def lead_quality(recording: Recording) -> tuple[LeadQuality, ...]:
     """Return the quality of each lead, in the order of the leads."""
-    missing = [int(np.diff(ranges).sum()) / max(1, recording.length) for ranges in recording.missing]
+    missing = [
+        int((ranges[:, 1] - ranges[:, 0]).sum()) / recording.length if ranges.size else 0.0
+        for ranges in recording.missing
+    ]
     # The others are not even read: there may be a thousand of them.
     there = [index for index, fraction in enumerate(missing) if fraction <= _MOST_MISSING]
     found = dict(zip(there, _summaries(recording, there), strict=True))
+    saturated = _saturated(recording, there)
     return tuple(
-        _judge(recording, index, fraction, found[index]) if index in found else _missing(fraction)
+        _judge(recording.leads[index], fraction, saturated.get(index, 0.0), found[index])
+        if index in found
+        else _missing(fraction)
         for index, fraction in enumerate(missing)
     )
 
@@ -135,7 +141,8 @@ def _summaries(recording: Recording, leads: Sequence[int]) -> Iterator[Mapping[s
     for start in range(0, len(leads), MOST_LEADS):
         group = leads[start : start + MOST_LEADS]
         found = _summary(recording, group)
-        yield from ({name: float(values[row]) for name, values in found.items()} for row in range(len(group)))
+        rows = zip(*(values.tolist() for values in found.values()), strict=True)
+        yield from (dict(zip(found, row, strict=True)) for row in rows)
 
 
 def _summary(recording: Recording, leads: Sequence[int]) -> Mapping[str, Samples]:
@@ -204,9 +211,7 @@ def _missing(fraction: float) -> LeadQuality:
     )
 
 
-def _judge(recording: Recording, index: int, missing: float, found: Mapping[str, float]) -> LeadQuality:
-    lead = recording.leads[index]
-    saturated = _saturated(recording, index)
+def _judge(lead: Lead, missing: float, saturated: float, found: Mapping[str, float]) -> LeadQuality:
     amplitude, hum, muscle = found["amplitude"], found["hum"], found["muscle"]
     # Missing samples hold their last value.
     flat = max(0.0, found["flat"] - missing)
@@ -237,13 +242,22 @@ def _judge(recording: Recording, index: int, missing: float, found: Mapping[str,
     )
 
 
-def _saturated(recording: Recording, index: int) -> float:
-    """Return the share of samples that stay at the lowest or highest value for longer than the tip of a wave."""
+def _saturated(recording: Recording, leads: Sequence[int]) -> Mapping[int, float]:
+    """Return the share of samples at the lowest or highest value for longer than the tip of a wave, by lead, if any."""
+    shortest = max(3, round(_SATURATED_SECONDS * recording.sampling_rate))
+    if recording.stacked is not None:
+        # A run has one of these samples.
+        some, limits = recording.stacked[:, ::shortest], np.array(recording.extremes)
+        at_limit = ((some == limits[:, :1]) | (some == limits[:, 1:])).any(axis=1)
+        leads = [lead for lead in leads if at_limit[lead]]
+    return {lead: _saturated_share(recording, lead, shortest) for lead in leads}
+
+
+def _saturated_share(recording: Recording, index: int, shortest: int) -> float:
     low, high = recording.extremes[index]
     if low == high:
         return 0.0
     signal, present = recording.leads[index].signal, recording.present(index)
-    shortest = max(3, round(_SATURATED_SECONDS * recording.sampling_rate))
     count = 0
     for limit in (low, high):
         there = signal == limit

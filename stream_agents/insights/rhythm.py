@@ -7,6 +7,7 @@ and clinical use", Circulation 93: 1043-1065.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Final
 
 import msgspec
@@ -80,7 +81,7 @@ class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def rhythm(recording: Recording) -> Rhythm:
     """Return beats and rhythm. RR intervals across a time without signal on any lead do not count."""
-    leads = live_leads(recording)
+    leads = recording.once(live_leads)
     if not leads.any():
         reason = "no usable lead"
         return Rhythm(number_of_beats=0, absent=dict.fromkeys(_MEASURED, reason))
@@ -136,6 +137,8 @@ def _milliseconds(value: "np.floating | float") -> float:
 
 def _common(missing: Sequence[Ranges]) -> Ranges:
     """Return the ranges that are missing on all leads."""
+    if not all(ranges.size for ranges in missing):
+        return np.empty((0, 2), np.int64)
     edges, place = np.unique(np.concatenate([ranges.ravel() for ranges in missing]), return_inverse=True)
     # The change in the number of leads that miss a sample: +1 at each start, -1 at each stop.
     change = np.zeros(edges.size, np.int64)
@@ -147,6 +150,8 @@ def _common(missing: Sequence[Ranges]) -> Ranges:
 def _intervals(positions: Samples, recording: Recording, gaps: Ranges) -> tuple[Samples, Samples]:
     """Return RR intervals, and the differences of successive ones, in ms."""
     intervals = positions[1:] - positions[:-1]
+    if not gaps.size:
+        return intervals, intervals[1:] - intervals[:-1]
     sound = ~_crosses(positions, recording, gaps)
     return intervals[sound], np.diff(intervals)[sound[1:] & sound[:-1]]
 
@@ -158,6 +163,9 @@ def _crosses(positions: Samples, recording: Recording, gaps: Ranges) -> NDArray[
 
 def _longest_pause(positions: Samples, recording: Recording, gaps: Ranges) -> float:
     """Return the longest time with signal and without a beat, in ms."""
+    if not gaps.size:
+        times = [0.0, *positions.tolist(), recording.seconds * 1000]
+        return _milliseconds(max(stop - start for start, stop in pairwise(times)))
     edges = gaps.ravel() * 1000 / recording.sampling_rate
     points = np.concatenate(([0.0], positions, edges, [recording.seconds * 1000]))
     is_gap_start = np.concatenate((np.zeros(1 + positions.size), np.arange(edges.size) % 2 == 0, [False]))

@@ -1,6 +1,9 @@
-"""Order statistics of short arrays: the overhead of NumPy's own functions is many times the computation."""
+"""Statistics of short arrays: the overhead of NumPy's and SciPy's own functions is many times the computation."""
+
+from typing import Literal
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from stream_agents.insights.recording import Samples
 
@@ -8,7 +11,8 @@ from stream_agents.insights.recording import Samples
 def median(values: Samples) -> Samples:
     """Return the median over the last axis, which must not be empty; no value may be NaN."""
     size = values.shape[-1]
-    ordered = np.partition(values, (size // 2,) if size % 2 else (size // 2 - 1, size // 2), axis=-1)
+    ordered = values.copy()
+    ordered.partition((size // 2,) if size % 2 else (size // 2 - 1, size // 2), axis=-1)
     if size % 2:
         return np.asarray(ordered[..., size // 2])
     return np.asarray(0.5 * (ordered[..., size // 2 - 1] + ordered[..., size // 2]))
@@ -17,6 +21,14 @@ def median(values: Samples) -> Samples:
 def median_over_beats(values: Samples) -> Samples:
     """Return the median over the middle axis of values of shape (leads, beats, n)."""
     return median(values.swapaxes(1, 2))
+
+
+def moving_mean(values: Samples, width: int, beyond: Literal["constant", "nearest", "reflect"] = "constant") -> Samples:
+    """Return the moving average over the last axis; `beyond` is what the ends continue with, zeros by default."""
+    found = np.empty_like(values)
+    # With a name instead of an array, SciPy takes longer to find the type than to compute.
+    uniform_filter1d(values, width, axis=-1, output=found, mode=beyond)
+    return found
 
 
 def quartiles(values: Samples) -> tuple[float, float, float]:

@@ -15,11 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from stream_agents.insights.median_beat import MedianBeat
 from stream_agents.insights.recording import Samples
-from stream_agents.insights.statistics import median, quartiles
+from stream_agents.insights.statistics import median, moving_mean, quartiles
 
 _SLOPE_SECONDS = 0.012
 _EDGE = 0.06
@@ -197,7 +196,7 @@ def _slope(values: Samples) -> Samples:
 
 
 def _smooth(values: Samples, width: float) -> Samples:
-    return np.asarray(uniform_filter1d(values, max(1, int(width)), axis=-1, mode="nearest"))
+    return moving_mean(values, max(1, int(width)), "nearest")
 
 
 def _twice(values: Samples, width: float) -> Samples:
