@@ -216,7 +216,7 @@ def _p_likeness(beat: MedianBeat, p: Wave, onset: Edge) -> float:
     each = beat.beats[:, :, window]
     each = each - each.mean(axis=2, keepdims=True)
     typical = beat.values[:, window] - beat.values[:, window].mean(axis=1, keepdims=True)
-    scale = each.std(axis=(1, 2))
+    scale = np.sqrt(np.einsum("lbw,lbw->l", each, each))
     scale[scale == 0] = 1.0
     leads, beats, width = each.shape
     rows = (each / scale[:, None, None]).transpose(1, 0, 2).reshape(beats, leads * width)

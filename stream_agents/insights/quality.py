@@ -172,29 +172,34 @@ def _statistics(recording: Recording, chunk: Chunk) -> tuple[Samples, Samples, S
     if length < 3 or not count:  # noqa: PLR2004 - a second difference
         nothing = np.zeros((leads, 1))
         return nothing, nothing, np.zeros((leads, 1, len(_MAINS_HZ))), nothing
-    mean = blocks.mean(axis=2)
-    waves = blocks @ _mains(size, recording.rate)
-    hum = np.hypot(waves[..., ::2], waves[..., 1::2])
-    curvature = values[:, 2:] + values[:, :-2]
-    curvature -= values[:, 1:-1]
-    curvature -= values[:, 1:-1]
+    # Products with weights: faster than means over short axes.
+    waves = blocks @ _weights(size, recording.rate)
+    mean, hum = waves[..., 0], np.hypot(waves[..., 1::2], waves[..., 2::2])
+    slope = values[:, 1:] - values[:, :-1]
+    curvature = slope[:, 1:] - slope[:, :-1]
     np.abs(curvature, out=curvature)
     short = max(1, size // 10)
     pieces = curvature.shape[1] // short
-    noise = curvature[:, : pieces * short].reshape(leads, pieces, short).mean(axis=2) if pieces else curvature
+    noise = curvature[:, : pieces * short].reshape(leads, pieces, short) @ _equal(short) if pieces else curvature
     return blocks.max(axis=2) - blocks.min(axis=2), mean, hum, noise * _PER_SECOND_DIFFERENCE
 
 
 @lru_cache(maxsize=32)
-def _mains(size: int, rate: float) -> Samples:
-    """Return the weights that give the amplitudes at the mains' frequencies, shape (size, 2 for each)."""
+def _equal(size: int) -> Samples:
+    """Return the weights that give the mean, shape (size,)."""
+    return np.full(size, 1 / size)
+
+
+@lru_cache(maxsize=32)
+def _weights(size: int, rate: float) -> Samples:
+    """Return the weights that give the mean, and amplitudes at the mains' frequencies, shape (size, 1 + 2 for each)."""
     phase = np.outer(_MAINS_HZ, np.arange(size)) * (2 * np.pi / rate)
     # Above half the sampling rate they cannot be told from other frequencies.
     seen = np.repeat(np.array(_MAINS_HZ) < rate / 2, 2)
     waves = np.stack((np.cos(phase), np.sin(phase)), axis=1).reshape(-1, size)
     window = np.hanning(size + 2)[1:-1]
     window /= window.sum()
-    return np.ascontiguousarray(2 * (waves * window * seen[:, None]).T)
+    return np.ascontiguousarray(np.vstack((_equal(size), 2 * waves * window * seen[:, None])).T)
 
 
 def _flat_below(lead: Lead) -> float:

@@ -1,5 +1,6 @@
 """Statistics of short arrays: the overhead of NumPy's and SciPy's own functions is many times the computation."""
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -19,8 +20,45 @@ def median(values: Samples) -> Samples:
 
 
 def median_over_beats(values: Samples) -> Samples:
-    """Return the median over the middle axis of values of shape (leads, beats, n)."""
-    return median(values.swapaxes(1, 2))
+    """Return the median over the middle axis of values of shape (leads, beats, n).
+
+    Beats are sorted by exchanges of whole rows: several times as fast as each sample's few values one by one.
+    """
+    size = values.shape[1]
+    rows = [values[:, index] for index in range(size)]
+    for low, high, keep_low, keep_high in _exchanges(size):
+        one, other = rows[low], rows[high]
+        if keep_low:
+            rows[low] = np.minimum(one, other)
+        if keep_high:
+            rows[high] = np.maximum(one, other)
+    return np.asarray(0.5 * (rows[(size - 1) // 2] + rows[size // 2]))
+
+
+@lru_cache(maxsize=64)
+def _exchanges(size: int) -> tuple[tuple[int, int, bool, bool], ...]:
+    """Return the exchanges of Batcher's odd-even merge sort, and which of both results the median depends on.
+
+    Batcher KE (1968), "Sorting networks and their applications", AFIPS Spring Joint Computer Conference 32: 307-314.
+    """
+    pairs = []
+    merged = 1
+    while merged < size:
+        step = merged
+        while step:
+            for first in range(step % merged, size - step, 2 * step):
+                for low in range(first, min(first + step, size - step)):
+                    if low // (2 * merged) == (low + step) // (2 * merged):
+                        pairs.append((low, low + step))
+            step //= 2
+        merged *= 2
+    needed = {(size - 1) // 2, size // 2}
+    found = []
+    for low, high in reversed(pairs):
+        if low in needed or high in needed:
+            found.append((low, high, low in needed, high in needed))
+            needed |= {low, high}
+    return tuple(reversed(found))
 
 
 def moving_mean(values: Samples, width: int, beyond: Literal["constant", "nearest", "reflect"] = "constant") -> Samples:

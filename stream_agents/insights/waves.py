@@ -67,7 +67,7 @@ def qrs_edges(beat: MedianBeat) -> tuple[Edge, Edge]:
     if not clear.any():
         clear[:] = True
     steepest = slope[clear, near].max(axis=1)
-    mean = (slope[clear] / np.where(steepest > 0, steepest, 1.0)[:, None]).mean(axis=0)
+    mean = (slope[clear] / np.where(steepest > 0, steepest, 1.0)[:, None]).sum(axis=0)
     mean = _smooth(mean, smooth)
     peak = float(mean[near].max())
     reach = [int(seconds * rate) for seconds in _LONGEST_QRS_SECONDS]
@@ -111,7 +111,8 @@ def t_wave(beat: MedianBeat, qrs_end: float) -> Wave | None:
     if last - first < 0.1 * rate:
         return None
     base = median(values[:, max(first, last - int(0.06 * rate)) : last + 1])
-    size = np.sqrt(np.mean((values[:, first : last + 1] - base[:, None]) ** 2, axis=0))
+    part = values[:, first : last + 1] - base[:, None]
+    size = np.einsum("ln,ln->n", part, part)
     top = int(size.argmax())
     if top == 0:
         # The end of the ST segment is no peak.
@@ -138,9 +139,9 @@ def p_wave(beat: MedianBeat, qrs_onset: float, t_end: float | None) -> Wave | No
     if last - first < 0.08 * rate:
         return None
     part = values[:, first : last + 1]
-    line = np.linspace(0.0, 1.0, part.shape[1])
+    line = np.arange(part.shape[1]) / (part.shape[1] - 1)
     part = part - (part[:, :1] * (1 - line) + part[:, -1:] * line)
-    top = int(np.sqrt(np.mean(part * part, axis=0)).argmax())
+    top = int(np.einsum("ln,ln->n", part, part).argmax())
     reach = int(0.03 * rate)
     peaks, height = _peaks(part, max(0, top - reach), min(part.shape[1] - 1, top + reach), np.zeros(len(part)))
     start = max(first, int(first + top - _P_REACH_SECONDS * rate))
@@ -165,15 +166,16 @@ def _trapezium(
     values: Samples, peaks: NDArray[np.intp], sign: Samples, end: int, steepest_within: int | None = None
 ) -> Samples:
     """Return each lead's end of the wave after its peak: where the trapezium from the steepest point is largest."""
-    time = np.arange(values.shape[1])
-    slope = _slope(values) * -sign[:, None]
+    first = max(1, int(peaks.min()))
+    time = np.arange(first, end + 1)
+    part = values[:, first : end + 1]
+    slope = (part - values[:, first - 1 : end]) * -sign[:, None]
     limit = end if steepest_within is None else np.minimum(end, peaks + steepest_within)[:, None]
-    steepest = np.where((time >= peaks[:, None]) & (time <= limit), slope, -np.inf).argmax(axis=1)
-    height = np.abs(values[np.arange(len(values)), steepest][:, None] - values)
-    area = height * (2 * end - time - steepest[:, None])
-    area[(time < steepest[:, None]) | (time > end)] = -1.0
-    ends: Samples = area.argmax(axis=1).astype(np.float64)
-    return ends
+    steepest = np.where((time >= peaks[:, None]) & (time <= limit), slope, -np.inf).argmax(axis=1)[:, None]
+    area = np.abs(np.take_along_axis(part, steepest, axis=1) - part)
+    area *= 2 * end - first - time - steepest
+    area[time - first < steepest] = -1.0
+    return np.asarray(first + area.argmax(axis=1).astype(np.float64))
 
 
 def _middle(edges: Samples) -> Edge:
@@ -215,7 +217,8 @@ class Waves(NamedTuple):
 def waves(beat: MedianBeat) -> Waves:
     """Return the waves of a median beat."""
     # Noise changes its slope at every sample, a wave seldom.
-    curvature = np.abs(np.diff(beat.values, 2, axis=1)).mean(axis=1, keepdims=True)
+    slope = beat.values[:, 1:] - beat.values[:, :-1]
+    curvature = np.abs(slope[:, 1:] - slope[:, :-1]).sum(axis=1, keepdims=True)
     beat = beat._replace(values=beat.values / np.where(curvature > 0, curvature, 1.0))
     onset, end = qrs_edges(beat)
     t = t_wave(beat, end.at)
