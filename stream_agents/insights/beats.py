@@ -119,14 +119,14 @@ def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Sample
     above = np.zeros(length + 2, np.bool_)
     np.greater(smooth, threshold, out=above[1:-1])
     edges = np.flatnonzero(above[1:] != above[:-1])
-    starts, stops = edges[::2], edges[1::2]
-    wide = stops - starts >= width
-    starts, stops = starts[wide], stops[wide]
-    if not starts.size:
+    wide = edges[1::2] - edges[::2] >= width
+    starts, stops = edges[::2][wide].tolist(), edges[1::2][wide].tolist()
+    if not starts:
         nothing = np.empty((len(values), 0))
         return np.empty(0), np.empty(0), nothing, nothing
     peaks = np.array([start + energy[start:stop].argmax() for start, stop in zip(starts, stops, strict=True)], np.intp)
-    strength = np.maximum.reduceat(np.append(smooth, 0.0), np.column_stack((starts, stops)).ravel())[::2]
+    # The last stop may be the end.
+    strength = np.maximum.reduceat(np.concatenate((smooth, [0.0])), edges)[::2][wide]
     inner = (peaks >= chunk.inner.start // factor) & (peaks < -(-chunk.inner.stop // factor))
     peaks, strength = peaks[inner], strength[inner]
     position = _centroids(energy, peaks, max(1, round(_CENTROID_SECONDS * rate))) + chunk.start / factor
@@ -178,7 +178,7 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples]:
     if length < count * block:
         smooth = np.concatenate((smooth, np.repeat(smooth[:, -1:], count * block - length, axis=1)), axis=1)
     blocks = smooth.reshape(leads, count, block)
-    around = np.clip(np.arange(count)[:, None] + np.arange(-2, 3), 0, count - 1)
+    around = _neighbours(count)
     highest = blocks.max(axis=2)[:, around]
     # In a pause the median is that of noise.
     signal = np.maximum(median(highest), _LEAST_LEVEL * highest.max(axis=2))
@@ -187,6 +187,12 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples]:
     snr = signal / np.maximum(noise, signal / _BEST_SNR + np.finfo(float).tiny)
     snr **= _SNR_POWER
     return signal, snr / np.maximum(snr.sum(axis=0), np.finfo(float).tiny)
+
+
+@lru_cache(maxsize=32)
+def _neighbours(count: int) -> NDArray[np.intp]:
+    """Return for each block the indices of the five blocks around it, shape (count, 5)."""
+    return np.clip(np.arange(count)[:, None] + np.arange(-2, 3), 0, count - 1)
 
 
 def _weighted(energy: Samples, signal: Samples, share: Samples, block: int) -> Samples:
@@ -223,12 +229,12 @@ def _ways(block: int) -> Samples:
 
 def _centroids(energy: Samples, peaks: NDArray[np.intp], reach: int) -> Samples:
     """Return the centre of the energy around each peak: finer than a sample, and the same for R and S waves."""
-    offsets = np.arange(-reach, reach + 1)
-    index = peaks[:, None] + offsets
-    inside = (index >= 0) & (index < energy.size)
-    around = energy[np.clip(index, 0, energy.size - 1)] * inside
+    padded = np.zeros(energy.size + 2 * reach)
+    padded[reach : reach + energy.size] = energy
+    offsets = np.arange(2 * reach + 1)
+    around = padded[peaks[:, None] + offsets]
     total = around.sum(axis=1)
-    return np.asarray(peaks + (around @ offsets) / np.where(total > 0, total, 1.0))
+    return np.asarray(peaks + (around @ (offsets - reach)) / np.where(total > 0, total, 1.0))
 
 
 def _complexes(time: Samples, energy: Samples) -> NDArray[np.intp]:
