@@ -137,10 +137,10 @@ def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Sample
 def _band(values: Samples, rate: float) -> Samples:
     """Return the band of QRS complexes, without a shift in time.
 
-    The gain is that of a Butterworth filter that runs forwards and backwards. A second of rest on each side, at the
-    level of the signal's end, keeps apart what the Fourier transform joins.
+    The gain is that of a Butterworth filter that runs forwards and backwards. Half a second of rest on each side, at
+    the level of the signal's end, keeps apart what the Fourier transform joins.
     """
-    rest = int(rate)
+    rest = int(rate / 2)
     length = values.shape[1]
     padded = np.empty((len(values), _fast_length(length + 2 * rest)))
     padded[:, :rest] = 0.0
@@ -192,7 +192,7 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples]:
 @lru_cache(maxsize=32)
 def _neighbours(count: int) -> NDArray[np.intp]:
     """Return for each block the indices of the five blocks around it, shape (count, 5)."""
-    return np.clip(np.arange(count)[:, None] + np.arange(-2, 3), 0, count - 1)
+    return np.asarray(np.clip(np.arange(count)[:, None] + np.arange(-2, 3), 0, count - 1))
 
 
 def _weighted(energy: Samples, signal: Samples, share: Samples, block: int) -> Samples:

@@ -149,17 +149,23 @@ def _summary(recording: Recording, leads: Sequence[int]) -> Mapping[str, Samples
     parts = [_statistics(recording, chunk) for chunk in recording.chunks(leads)]
     extent, mean, hum, noise = (np.concatenate(found, axis=1) for found in zip(*parts, strict=True))
     mains = median(hum.transpose(0, 2, 1))
-    # The mains' share of the second difference is no noise of muscles.
-    curvature = 2 - 2 * np.cos(2 * np.pi * np.array(_MAINS_HZ) / recording.rate)
-    of_mains = ((_OF_SINE * _PER_SECOND_DIFFERENCE * curvature * mains) ** 2).sum(axis=1)
+    of_mains = ((mains * _noise_of_mains(recording.rate)) ** 2).sum(axis=1)
+    mean -= mean.mean(axis=1, keepdims=True)
     floor = np.array([_flat_below(recording.leads[index]) for index in leads])[:, None]
     return {
         "amplitude": median(extent),
-        "flat": np.mean(extent <= floor, axis=1),
-        "wander": np.std(mean, axis=1),
+        "flat": (extent <= floor).sum(axis=1) / extent.shape[1],
+        "wander": np.sqrt(np.einsum("lb,lb->l", mean, mean) / mean.shape[1]),
         "hum": mains.max(axis=1),
         "muscle": np.sqrt(np.maximum(0.0, median(noise) ** 2 - of_mains)),
     }
+
+
+@lru_cache(maxsize=32)
+def _noise_of_mains(rate: float) -> Samples:
+    """Return by mains frequency the wideband noise that hum of amplitude 1 adds, which is not that of muscles."""
+    curvature = 2 - 2 * np.cos(2 * np.pi * np.array(_MAINS_HZ) / rate)
+    return np.asarray(_OF_SINE * _PER_SECOND_DIFFERENCE * curvature)
 
 
 def _statistics(recording: Recording, chunk: Chunk) -> tuple[Samples, Samples, Samples, Samples]:

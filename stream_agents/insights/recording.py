@@ -138,7 +138,7 @@ class Recording:
         if self.stacked is None:
             return self.read(0, length, range(len(self.leads)))
         centres = np.array([(low + high) // 2 for low, high in self.extremes], np.float64)
-        values = sums(self.stacked[:, : length * self.factor], self.factor)
+        values = sums(self.stacked[:, : length * self.factor].astype(np.float64), self.factor)
         values -= self.factor * centres[:, None]
         values /= self.factor
         return values
@@ -205,14 +205,14 @@ class Recording:
         return found
 
 
-def sums(values: Samples | Signal, factor: int) -> Samples:
+def sums(values: Samples, factor: int) -> Samples:
     """Return the sums of every `factor` samples, of arrays of shape (leads, n) with n a multiple of it.
 
     Slices are added, because NumPy's own sum along a short axis takes many times as long.
     """
     if factor == 1:
-        return values.astype(np.float64, copy=False)
-    total: Samples = np.add(values[:, ::factor], values[:, 1::factor], dtype=np.float64)
+        return values
+    total: Samples = values[:, ::factor] + values[:, 1::factor]
     for offset in range(2, factor):
         total += values[:, offset::factor]
     return total

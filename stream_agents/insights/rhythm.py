@@ -6,6 +6,7 @@ Task Force of the ESC and NASPE (1996), "Heart rate variability: standards of me
 and clinical use", Circulation 93: 1043-1065.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Final
@@ -98,15 +99,17 @@ def rhythm(recording: Recording) -> Rhythm:
             beats=_indices(found), number_of_beats=found.positions.size, longest_pause_ms=pause, absent=absent
         )
     enough = successive.size >= _LEAST_INTERVALS - 1
+    mean = float(intervals.mean())
+    deviation = intervals - mean
     return Rhythm(
         beats=_indices(found),
         number_of_beats=found.positions.size,
-        heart_rate_bpm=round(60_000 / float(intervals.mean()), 2),
+        heart_rate_bpm=round(60_000 / mean, 2),
         rr_median_ms=_milliseconds(float(median(intervals))),
         rr_shortest_ms=_milliseconds(intervals.min()),
         rr_longest_ms=_milliseconds(intervals.max()),
-        sdnn_ms=_milliseconds(np.std(intervals, ddof=1)) if enough else None,
-        rmssd_ms=_milliseconds(np.sqrt(np.mean(successive**2))) if enough else None,
+        sdnn_ms=_milliseconds(math.sqrt(deviation @ deviation / (deviation.size - 1))) if enough else None,
+        rmssd_ms=_milliseconds(math.sqrt(successive @ successive / successive.size)) if enough else None,
         longest_pause_ms=pause,
         absent={} if enough else dict.fromkeys(("sdnn_ms", "rmssd_ms"), f"fewer than {_LEAST_INTERVALS} RR intervals"),
     )

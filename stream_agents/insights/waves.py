@@ -171,8 +171,9 @@ def _trapezium(
     part = values[:, first : end + 1]
     slope = (part - values[:, first - 1 : end]) * -sign[:, None]
     limit = end if steepest_within is None else np.minimum(end, peaks + steepest_within)[:, None]
-    steepest = np.where((time >= peaks[:, None]) & (time <= limit), slope, -np.inf).argmax(axis=1)[:, None]
-    area = np.abs(np.take_along_axis(part, steepest, axis=1) - part)
+    steepest = np.where((time >= peaks[:, None]) & (time <= limit), slope, -np.inf).argmax(axis=1)
+    area = np.abs(part[np.arange(len(part)), steepest][:, None] - part)
+    steepest = steepest[:, None]
     area *= 2 * end - first - time - steepest
     area[time - first < steepest] = -1.0
     return np.asarray(first + area.argmax(axis=1).astype(np.float64))
