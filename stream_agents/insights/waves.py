@@ -11,6 +11,7 @@ approach for T-wave end detection on electrocardiogram: performance in noisy con
 Heights are compared between leads relative to each lead's noise, so that neither its gain nor its unit matters.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,8 @@ _EDGE = 0.06
 # The edges at half and at one and a half times the threshold tell how sharp they are.
 _EDGES = (0.5, 1.5)
 _LONGEST_QRS_SECONDS = (0.16, 0.2)
-_STILL_SECONDS = 0.012
+# Rounded up: between two waves of a wide complex, the slope can be low for as long as that.
+_STILL_SECONDS = 0.0125
 _CLEAR_QRS = 0.2
 
 _T_SMOOTH_SECONDS = 0.03
@@ -80,7 +82,7 @@ def _edge(slope: Samples, mark: int, reach: int, peak: float, rate: float) -> Ed
     """Return where the slope stays below the threshold, at most `reach` samples from the mark; before it if < 0."""
     step = 1 if reach > 0 else -1
     outward = slope[mark : mark + reach + 1] if reach > 0 else slope[max(0, mark + reach) : mark + 1][::-1]
-    still = max(1, int(_STILL_SECONDS * rate))
+    still = math.ceil(_STILL_SECONDS * rate)
     values = outward.tolist()
     floor = min(values)
     at, narrow, wide = (
