@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from stream_agents.insights.quality import live_leads
 from stream_agents.insights.recording import MOST_LEADS, Chunk, Recording, Samples, sums
-from stream_agents.insights.statistics import median
+from stream_agents.insights.statistics import median, moving_mean
 
 _BAND_HZ = (8.0, 20.0)
 _ORDER = 2
@@ -33,6 +32,9 @@ _REFRACTORY_SECONDS = 0.2
 _NEXT_SECONDS = 0.4
 _NEXT_OF_RR = 0.5
 _NEXT_ENERGY = 0.25
+# So is a weak one between two that are a usual RR interval apart: interpolated beats are about as strong as others.
+_SPLIT_OF_RR = 1.2
+_SPLIT_ENERGY = 1 / 3
 # Less energy than this share of the complexes around is noise.
 _LEAST_ENERGY = 0.03
 _AROUND_SECONDS = 8.0
@@ -67,7 +69,7 @@ NO_BEATS = Beats(np.empty(0), np.empty(0))
 
 def find_beats(recording: Recording) -> Beats:
     """Return the beats that all sound leads of a recording show together."""
-    return detect_beats(recording, live_leads(recording))
+    return detect_beats(recording, recording.once(live_leads))
 
 
 def detect_beats(recording: Recording, leads: NDArray[np.bool_]) -> Beats:
@@ -106,25 +108,25 @@ def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Sample
     np.square(band, out=band)
     if absent is not None:
         gone = absent[:, : length * factor : factor]
-        band[uniform_filter1d(gone.astype(np.float64), 1 + 2 * round(0.1 * rate), axis=1) > 0] = 0.0
+        band[moving_mean(gone.astype(np.float64), 1 + 2 * round(0.1 * rate), "reflect") > 0] = 0.0
     width = max(1, round(_QRS_SECONDS * rate))
     block = max(2, recording.block // factor)
     levels, shares = _levels(band, block, width)
     energy = _weighted(band, levels, shares, block)
-    smooth = uniform_filter1d(energy, width, mode="constant")
-    threshold = uniform_filter1d(energy, max(1, round(_BEAT_SECONDS * rate)), mode="constant")
-    threshold += _OFFSET * uniform_filter1d(energy, max(1, round(_MEAN_SECONDS * rate)), mode="reflect")
+    smooth = moving_mean(energy, width)
+    threshold = moving_mean(energy, max(1, round(_BEAT_SECONDS * rate)))
+    threshold += _OFFSET * moving_mean(energy, max(1, round(_MEAN_SECONDS * rate)), "reflect")
     above = np.zeros(length + 2, np.bool_)
     np.greater(smooth, threshold, out=above[1:-1])
     edges = np.flatnonzero(above[1:] != above[:-1])
-    starts, stops = edges[::2], edges[1::2]
-    wide = stops - starts >= width
-    starts, stops = starts[wide], stops[wide]
-    if not starts.size:
+    wide = edges[1::2] - edges[::2] >= width
+    starts, stops = edges[::2][wide].tolist(), edges[1::2][wide].tolist()
+    if not starts:
         nothing = np.empty((len(values), 0))
         return np.empty(0), np.empty(0), nothing, nothing
     peaks = np.array([start + energy[start:stop].argmax() for start, stop in zip(starts, stops, strict=True)], np.intp)
-    strength = np.maximum.reduceat(np.append(smooth, 0.0), np.column_stack((starts, stops)).ravel())[::2]
+    # The last stop may be the end.
+    strength = np.maximum.reduceat(np.concatenate((smooth, [0.0])), edges)[::2][wide]
     inner = (peaks >= chunk.inner.start // factor) & (peaks < -(-chunk.inner.stop // factor))
     peaks, strength = peaks[inner], strength[inner]
     position = _centroids(energy, peaks, max(1, round(_CENTROID_SECONDS * rate))) + chunk.start / factor
@@ -135,10 +137,10 @@ def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Sample
 def _band(values: Samples, rate: float) -> Samples:
     """Return the band of QRS complexes, without a shift in time.
 
-    The gain is that of a Butterworth filter that runs forwards and backwards. A second of rest on each side, at the
-    level of the signal's end, keeps apart what the Fourier transform joins.
+    The gain is that of a Butterworth filter that runs forwards and backwards. Half a second of rest on each side, at
+    the level of the signal's end, keeps apart what the Fourier transform joins.
     """
-    rest = int(rate)
+    rest = int(rate / 2)
     length = values.shape[1]
     padded = np.empty((len(values), _fast_length(length + 2 * rest)))
     padded[:, :rest] = 0.0
@@ -171,12 +173,12 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples]:
     of both, the median over ten seconds is taken. Shares, by signal-to-noise ratio, add up to 1 over the leads.
     """
     leads, length = energy.shape
-    smooth = uniform_filter1d(energy, width, axis=1, mode="constant")
+    smooth = moving_mean(energy, width)
     count = -(-length // block)
     if length < count * block:
         smooth = np.concatenate((smooth, np.repeat(smooth[:, -1:], count * block - length, axis=1)), axis=1)
     blocks = smooth.reshape(leads, count, block)
-    around = np.clip(np.arange(count)[:, None] + np.arange(-2, 3), 0, count - 1)
+    around = _neighbours(count)
     highest = blocks.max(axis=2)[:, around]
     # In a pause the median is that of noise.
     signal = np.maximum(median(highest), _LEAST_LEVEL * highest.max(axis=2))
@@ -185,6 +187,12 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples]:
     snr = signal / np.maximum(noise, signal / _BEST_SNR + np.finfo(float).tiny)
     snr **= _SNR_POWER
     return signal, snr / np.maximum(snr.sum(axis=0), np.finfo(float).tiny)
+
+
+@lru_cache(maxsize=32)
+def _neighbours(count: int) -> NDArray[np.intp]:
+    """Return for each block the indices of the five blocks around it, shape (count, 5)."""
+    return np.asarray(np.clip(np.arange(count)[:, None] + np.arange(-2, 3), 0, count - 1))
 
 
 def _weighted(energy: Samples, signal: Samples, share: Samples, block: int) -> Samples:
@@ -197,27 +205,36 @@ def _weighted(energy: Samples, signal: Samples, share: Samples, block: int) -> S
     half = block // 2
     pairs = np.zeros((leads, signal.shape[1] + 1, block))
     pairs.reshape(leads, -1)[:, half : half + length] = energy
-    way = (np.arange(block) + 0.5) / block
-    weight = _between_blocks(share, way)
-    weight /= _between_blocks(signal, way)
+    weight = _between_blocks(share, block)
+    weight /= _between_blocks(signal, block)
     combined: Samples = np.einsum("lbw,lbw->bw", pairs, weight).ravel()[half : half + length]
     return combined
 
 
-def _between_blocks(values: Samples, way: Samples) -> Samples:
+def _between_blocks(values: Samples, block: int) -> Samples:
     """Return values from the middle of each block to that of the next, shape (leads, blocks + 1, block)."""
-    edged = np.concatenate((values[:, :1], values, values[:, -1:]), axis=1)[:, :, None]
-    return np.asarray(edged[:, :-1] + way * (edged[:, 1:] - edged[:, :-1]))
+    leads, count = values.shape
+    pairs = np.empty((leads, count + 1, 2))
+    pairs[:, 1:, 0] = pairs[:, :-1, 1] = values
+    pairs[:, 0, 0], pairs[:, -1, 1] = values[:, 0], values[:, -1]
+    return np.asarray(pairs.reshape(-1, 2) @ _ways(block)).reshape(leads, count + 1, block)
+
+
+@lru_cache(maxsize=32)
+def _ways(block: int) -> Samples:
+    """Return the shares of two blocks in each sample between their middles, shape (2, block)."""
+    way = (np.arange(block) + 0.5) / block
+    return np.stack((1 - way, way))
 
 
 def _centroids(energy: Samples, peaks: NDArray[np.intp], reach: int) -> Samples:
     """Return the centre of the energy around each peak: finer than a sample, and the same for R and S waves."""
-    offsets = np.arange(-reach, reach + 1)
-    index = peaks[:, None] + offsets
-    inside = (index >= 0) & (index < energy.size)
-    around = energy[np.clip(index, 0, energy.size - 1)] * inside
+    padded = np.zeros(energy.size + 2 * reach)
+    padded[reach : reach + energy.size] = energy
+    offsets = np.arange(2 * reach + 1)
+    around = padded[peaks[:, None] + offsets]
     total = around.sum(axis=1)
-    return np.asarray(peaks + (around @ offsets) / np.where(total > 0, total, 1.0))
+    return np.asarray(peaks + (around @ (offsets - reach)) / np.where(total > 0, total, 1.0))
 
 
 def _complexes(time: Samples, energy: Samples) -> NDArray[np.intp]:
@@ -249,10 +266,15 @@ def _complexes(time: Samples, energy: Samples) -> NDArray[np.intp]:
     wave = np.zeros(index.size, np.bool_)
     wave[1:] |= close & (strength[1:] < _NEXT_ENERGY * strength[:-1])
     wave[:-1] |= close & (strength[:-1] < _NEXT_ENERGY * strength[1:])
+    split = distance[1:] + distance[:-1] < _SPLIT_OF_RR * np.minimum(usual[1:], usual[:-1])
+    wave[1:-1] |= split & (strength[1:-1] < _SPLIT_ENERGY * np.minimum(strength[:-2], strength[2:]))
     return index[~wave]
 
 
 def _running_median(values: Samples, reach: int = 5) -> Samples:
     """Return for each value the median of those up to `reach` before and after it."""
-    padded = np.pad(values, reach, mode="reflect" if values.size > reach else "edge")
-    return median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1))
+    last = values.size - 1
+    index = np.arange(values.size)[:, None] + np.arange(-reach, reach + 1)
+    # Reflected at both ends, or the ends themselves if there are too few.
+    index = last - np.abs(last - np.abs(index)) if last >= reach else np.clip(index, 0, last)
+    return median(values[index])

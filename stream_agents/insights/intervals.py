@@ -119,7 +119,7 @@ def intervals(recording: Recording) -> Intervals:
     absent: dict[str, str] = {}
     ms = 1000 / beat.rate
     found |= _between("qrs", onset, end, ms)
-    reason = _no_t(beat, t, ms)
+    reason = _no_t(t, ms)
     if t is None or reason:
         absent |= dict.fromkeys(("qt_ms", "qtc_bazett_ms", "qtc_fridericia_ms"), reason)
     else:
@@ -183,7 +183,7 @@ def irregularity(positions: Samples) -> float:
 
 
 def _nothing(recording: Recording, alike: int) -> Intervals:
-    reason = f"fewer than {_LEAST_ALIKE} alike beats" if usable_leads(recording).any() else "no usable lead"
+    reason = f"fewer than {_LEAST_ALIKE} alike beats" if recording.once(usable_leads).any() else "no usable lead"
     return Intervals(alike_beats=alike, absent=dict.fromkeys(_MEASURED, reason))
 
 
@@ -194,13 +194,11 @@ def _between(name: str, first: Edge, last: Edge, ms: float) -> dict[str, float |
     }
 
 
-def _no_t(beat: MedianBeat, t: Wave | None, ms: float) -> str:
+def _no_t(t: Wave | None, ms: float) -> str:
     """Return why the end of the T wave cannot be told, or an empty string."""
     if t is None:
         return "no room for a T wave before the next beat"
-    relative = t.amplitude / np.maximum(np.ptp(beat.values, axis=1), np.finfo(float).tiny)
-    # Relative, because leads may differ in gain.
-    if median(relative[relative >= 0.25 * relative.max()]) < _LEAST_T:
+    if median(t.height[t.height >= 0.25 * t.height.max()]) < _LEAST_T:
         return "the T wave is too flat"
     return "leads disagree about the end of the T wave" if t.edge.spread * ms >= _MOST_T_SPREAD_MS else ""
 
@@ -218,7 +216,7 @@ def _p_likeness(beat: MedianBeat, p: Wave, onset: Edge) -> float:
     each = beat.beats[:, :, window]
     each = each - each.mean(axis=2, keepdims=True)
     typical = beat.values[:, window] - beat.values[:, window].mean(axis=1, keepdims=True)
-    scale = each.std(axis=(1, 2))
+    scale = np.sqrt(np.einsum("lbw,lbw->l", each, each))
     scale[scale == 0] = 1.0
     leads, beats, width = each.shape
     rows = (each / scale[:, None, None]).transpose(1, 0, 2).reshape(beats, leads * width)

@@ -158,15 +158,15 @@ def _arms(recording: Recording, names: list[str]) -> tuple[float | None, str]:
     window = slice(int(onset.at), int(end.at) + 1)
     qrs = _correlation(beat.values[rows["I"], window], beat.values[rows["V6"], window])
     if p is None or not recording.once(has_p_wave):
-        return float(np.clip(qrs - _SWAPPED_WITHOUT_P, -1, 1)), ""
+        return max(-1.0, min(1.0, qrs - _SWAPPED_WITHOUT_P)), ""
     likeness = [_p_correlation(beat, rows["I"], rows[name], p, onset) for name in ("V5", "V6") if name in rows]
-    return float(np.clip((qrs + np.mean(likeness)) / 2 - _SWAPPED, -1, 1)), ""
+    return max(-1.0, min(1.0, (qrs + sum(likeness) / len(likeness)) / 2 - _SWAPPED)), ""
 
 
 def _p_correlation(beat: MedianBeat, first: int, second: int, p: Wave, onset: Edge) -> float:
     start = int(p.edge.at)
     stop = max(start + 2, min(int(onset.at), start + int(0.14 * beat.rate)))
-    line = np.linspace(0.0, 1.0, stop - start)
+    line = np.arange(stop - start) / (stop - start - 1)
     a, b = (
         part - (part[0] * (1 - line) + part[-1] * line)
         for part in (beat.values[first, start:stop], beat.values[second, start:stop])

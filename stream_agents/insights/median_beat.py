@@ -1,15 +1,15 @@
 """The median beat: the median of the beats of one shape, with less noise than any of them."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from stream_agents.insights.beats import Beats, find_beats
 from stream_agents.insights.quality import usable_leads
 from stream_agents.insights.recording import MOST_LEADS, Recording, Samples
-from stream_agents.insights.statistics import median, median_over_beats
+from stream_agents.insights.statistics import median, median_over_beats, moving_mean
 
 # More beats make it no better: noise falls with the square root of their number.
 _MOST_BEATS = 40
@@ -52,7 +52,7 @@ class MedianBeat(NamedTuple):
 
 def representative_beat(recording: Recording) -> MedianBeat | None:
     """Return the median beat on the usable leads, at most 16, or None if there is none."""
-    leads = usable_leads(recording)
+    leads = recording.once(usable_leads).copy()
     leads[np.flatnonzero(leads)[MOST_LEADS:]] = False
     return median_beat(recording, recording.once(find_beats), leads)
 
@@ -115,7 +115,7 @@ def _align(around: Samples, mark: int, shift: int, rate: float) -> tuple[NDArray
     """Return by how many samples each beat is shifted to fit the template, and which beats are alike."""
     reach = int(_ALIGN_SECONDS * rate)
     near = around[:, :, mark - reach - shift - 1 : mark + reach + shift + 1]
-    smooth = uniform_filter1d(near, max(1, round(_SMOOTH_SECONDS * rate)), axis=2)
+    smooth = moving_mean(near, max(1, round(_SMOOTH_SECONDS * rate)), "reflect")
     slope = smooth[:, :, 1:] - smooth[:, :, :-1]
     steepest = median(np.abs(slope).max(axis=2))
     slope /= np.where(steepest > 0, steepest, 1.0)[:, None, None]
@@ -124,10 +124,7 @@ def _align(around: Samples, mark: int, shift: int, rate: float) -> tuple[NDArray
     width = length - 2 * shift
     beats = np.ascontiguousarray(slope.transpose(1, 0, 2))
     # A window for each shift, as a view.
-    beat_step, lead_step, sample_step = beats.strides
-    windows = np.lib.stride_tricks.as_strided(
-        beats, (count, leads, shifts, width), (beat_step, lead_step, sample_step, sample_step)
-    )
+    windows = np.ndarray((count, leads, shifts, width), beats.dtype, beats, 0, (*beats.strides, beats.itemsize))
     power = np.zeros((count, length + 1))
     np.cumsum(np.einsum("blw,blw->bw", beats, beats), axis=1, out=power[:, 1:])
     norm = np.sqrt(power[:, width:] - power[:, :-width])
@@ -138,9 +135,8 @@ def _align(around: Samples, mark: int, shift: int, rate: float) -> tuple[NDArray
     # The template at every shift, so that one product gives the fit of each beat at each shift.
     shifted = np.zeros((leads, length, shifts))
     lead_step, sample_step, shift_step = shifted.strides
-    places = np.lib.stride_tricks.as_strided(
-        shifted, (leads, shifts, width), (lead_step, sample_step + shift_step, sample_step)
-    )
+    steps = (lead_step, sample_step + shift_step, sample_step)
+    places = np.ndarray((leads, shifts, width), shifted.dtype, shifted, 0, steps)
     best = np.zeros(count)
     moved = np.zeros(count, np.int64)
     for _ in range(2):
@@ -149,8 +145,8 @@ def _align(around: Samples, mark: int, shift: int, rate: float) -> tuple[NDArray
         moved = fit.argmax(axis=1)
         best = fit[each, moved]
         alike = best >= min(_ALIKE, float(best.max()))
-        template = windows[each, :, moved][alike].mean(axis=0).ravel()
-        template /= np.linalg.norm(template) or 1.0
+        template = alike.astype(np.float64) @ windows[each, :, moved].reshape(count, -1)
+        template /= math.sqrt(template @ template) or 1.0
     return moved - shift, alike
 
 
@@ -166,11 +162,16 @@ def _without_spikes(values: Samples, mark: int, rate: float) -> int | None:
     centre, left, right = part[:, quiet:-width], part[:, quiet - width : -2 * width], part[:, quiet + width :]
     up, down = centre - left, centre - right
     height = np.minimum(np.abs(up), np.abs(down))
-    size = np.ptp(values[:, max(0, mark - int(0.1 * rate)) : mark + int(0.1 * rate)], axis=1)
+    near = values[:, max(0, mark - int(0.1 * rate)) : mark + int(0.1 * rate)]
+    size = near.max(axis=1) - near.min(axis=1)
     spike = (up * down > 0) & (height > _LEAST_SPIKE * size[:, None]) & (np.abs(left - right) < 0.4 * height)
+    least = max(1, len(values) // 4)
+    # Seldom are there any.
+    if np.count_nonzero(spike) < least or not (spike.sum(axis=0) >= least).any():
+        return None
     for lead, at in zip(*np.nonzero(spike), strict=True):
         spike[lead, at] = np.ptp(part[lead, at : at + quiet - width + 1]) < 0.4 * height[lead, at]
-    found = np.flatnonzero(spike.sum(axis=0) >= max(1, len(values) // 4)) + quiet
+    found = np.flatnonzero(spike.sum(axis=0) >= least) + quiet
     for at in found:
         first, last = at - width, at + width
         line = np.linspace(0.0, 1.0, last - first + 1)

@@ -83,12 +83,18 @@ class LeadQuality(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 def lead_quality(recording: Recording) -> tuple[LeadQuality, ...]:
     """Return the quality of each lead, in the order of the leads."""
-    missing = [int(np.diff(ranges).sum()) / max(1, recording.length) for ranges in recording.missing]
+    missing = [
+        int((ranges[:, 1] - ranges[:, 0]).sum()) / recording.length if ranges.size else 0.0
+        for ranges in recording.missing
+    ]
     # The others are not even read: there may be a thousand of them.
     there = [index for index, fraction in enumerate(missing) if fraction <= _MOST_MISSING]
     found = dict(zip(there, _summaries(recording, there), strict=True))
+    saturated = _saturated(recording, there)
     return tuple(
-        _judge(recording, index, fraction, found[index]) if index in found else _missing(fraction)
+        _judge(recording.leads[index], fraction, saturated.get(index, 0.0), found[index])
+        if index in found
+        else _missing(fraction)
         for index, fraction in enumerate(missing)
     )
 
@@ -135,24 +141,31 @@ def _summaries(recording: Recording, leads: Sequence[int]) -> Iterator[Mapping[s
     for start in range(0, len(leads), MOST_LEADS):
         group = leads[start : start + MOST_LEADS]
         found = _summary(recording, group)
-        yield from ({name: float(values[row]) for name, values in found.items()} for row in range(len(group)))
+        rows = zip(*(values.tolist() for values in found.values()), strict=True)
+        yield from (dict(zip(found, row, strict=True)) for row in rows)
 
 
 def _summary(recording: Recording, leads: Sequence[int]) -> Mapping[str, Samples]:
     parts = [_statistics(recording, chunk) for chunk in recording.chunks(leads)]
     extent, mean, hum, noise = (np.concatenate(found, axis=1) for found in zip(*parts, strict=True))
     mains = median(hum.transpose(0, 2, 1))
-    # The mains' share of the second difference is no noise of muscles.
-    curvature = 2 - 2 * np.cos(2 * np.pi * np.array(_MAINS_HZ) / recording.rate)
-    of_mains = ((_OF_SINE * _PER_SECOND_DIFFERENCE * curvature * mains) ** 2).sum(axis=1)
+    of_mains = ((mains * _noise_of_mains(recording.rate)) ** 2).sum(axis=1)
+    mean -= mean.mean(axis=1, keepdims=True)
     floor = np.array([_flat_below(recording.leads[index]) for index in leads])[:, None]
     return {
         "amplitude": median(extent),
-        "flat": np.mean(extent <= floor, axis=1),
-        "wander": np.std(mean, axis=1),
+        "flat": (extent <= floor).sum(axis=1) / extent.shape[1],
+        "wander": np.sqrt(np.einsum("lb,lb->l", mean, mean) / mean.shape[1]),
         "hum": mains.max(axis=1),
         "muscle": np.sqrt(np.maximum(0.0, median(noise) ** 2 - of_mains)),
     }
+
+
+@lru_cache(maxsize=32)
+def _noise_of_mains(rate: float) -> Samples:
+    """Return by mains frequency the wideband noise that hum of amplitude 1 adds, which is not that of muscles."""
+    curvature = 2 - 2 * np.cos(2 * np.pi * np.array(_MAINS_HZ) / rate)
+    return np.asarray(_OF_SINE * _PER_SECOND_DIFFERENCE * curvature)
 
 
 def _statistics(recording: Recording, chunk: Chunk) -> tuple[Samples, Samples, Samples, Samples]:
@@ -165,29 +178,34 @@ def _statistics(recording: Recording, chunk: Chunk) -> tuple[Samples, Samples, S
     if length < 3 or not count:  # noqa: PLR2004 - a second difference
         nothing = np.zeros((leads, 1))
         return nothing, nothing, np.zeros((leads, 1, len(_MAINS_HZ))), nothing
-    mean = blocks.mean(axis=2)
-    waves = blocks @ _mains(size, recording.rate)
-    hum = np.hypot(waves[..., ::2], waves[..., 1::2])
-    curvature = values[:, 2:] + values[:, :-2]
-    curvature -= values[:, 1:-1]
-    curvature -= values[:, 1:-1]
+    # Products with weights: faster than means over short axes.
+    waves = blocks @ _weights(size, recording.rate)
+    mean, hum = waves[..., 0], np.hypot(waves[..., 1::2], waves[..., 2::2])
+    slope = values[:, 1:] - values[:, :-1]
+    curvature = slope[:, 1:] - slope[:, :-1]
     np.abs(curvature, out=curvature)
     short = max(1, size // 10)
     pieces = curvature.shape[1] // short
-    noise = curvature[:, : pieces * short].reshape(leads, pieces, short).mean(axis=2) if pieces else curvature
+    noise = curvature[:, : pieces * short].reshape(leads, pieces, short) @ _equal(short) if pieces else curvature
     return blocks.max(axis=2) - blocks.min(axis=2), mean, hum, noise * _PER_SECOND_DIFFERENCE
 
 
 @lru_cache(maxsize=32)
-def _mains(size: int, rate: float) -> Samples:
-    """Return the weights that give the amplitudes at the mains' frequencies, shape (size, 2 for each)."""
+def _equal(size: int) -> Samples:
+    """Return the weights that give the mean, shape (size,)."""
+    return np.full(size, 1 / size)
+
+
+@lru_cache(maxsize=32)
+def _weights(size: int, rate: float) -> Samples:
+    """Return the weights that give the mean, and amplitudes at the mains' frequencies, shape (size, 1 + 2 for each)."""
     phase = np.outer(_MAINS_HZ, np.arange(size)) * (2 * np.pi / rate)
     # Above half the sampling rate they cannot be told from other frequencies.
     seen = np.repeat(np.array(_MAINS_HZ) < rate / 2, 2)
     waves = np.stack((np.cos(phase), np.sin(phase)), axis=1).reshape(-1, size)
     window = np.hanning(size + 2)[1:-1]
     window /= window.sum()
-    return np.ascontiguousarray(2 * (waves * window * seen[:, None]).T)
+    return np.ascontiguousarray(np.vstack((_equal(size), 2 * waves * window * seen[:, None])).T)
 
 
 def _flat_below(lead: Lead) -> float:
@@ -204,9 +222,7 @@ def _missing(fraction: float) -> LeadQuality:
     )
 
 
-def _judge(recording: Recording, index: int, missing: float, found: Mapping[str, float]) -> LeadQuality:
-    lead = recording.leads[index]
-    saturated = _saturated(recording, index)
+def _judge(lead: Lead, missing: float, saturated: float, found: Mapping[str, float]) -> LeadQuality:
     amplitude, hum, muscle = found["amplitude"], found["hum"], found["muscle"]
     # Missing samples hold their last value.
     flat = max(0.0, found["flat"] - missing)
@@ -237,13 +253,22 @@ def _judge(recording: Recording, index: int, missing: float, found: Mapping[str,
     )
 
 
-def _saturated(recording: Recording, index: int) -> float:
-    """Return the share of samples that stay at the lowest or highest value for longer than the tip of a wave."""
+def _saturated(recording: Recording, leads: Sequence[int]) -> Mapping[int, float]:
+    """Return the share of samples at the lowest or highest value for longer than the tip of a wave, by lead, if any."""
+    shortest = max(3, round(_SATURATED_SECONDS * recording.sampling_rate))
+    if recording.stacked is not None:
+        # A run has one of these samples.
+        some, limits = recording.stacked[:, ::shortest], np.array(recording.extremes)
+        at_limit = ((some == limits[:, :1]) | (some == limits[:, 1:])).any(axis=1)
+        leads = [lead for lead in leads if at_limit[lead]]
+    return {lead: _saturated_share(recording, lead, shortest) for lead in leads}
+
+
+def _saturated_share(recording: Recording, index: int, shortest: int) -> float:
     low, high = recording.extremes[index]
     if low == high:
         return 0.0
     signal, present = recording.leads[index].signal, recording.present(index)
-    shortest = max(3, round(_SATURATED_SECONDS * recording.sampling_rate))
     count = 0
     for limit in (low, high):
         there = signal == limit

@@ -25,6 +25,7 @@ MOST_LEADS = 16
 # As many samples are held at once before they are averaged, 32 MiB; a single lead that has more is read as a whole.
 _MOST_SAMPLES = 1 << 22
 BLOCK_SECONDS = 2.0
+_NO_RANGES: Ranges = np.empty((0, 2), np.int64)
 # Wide enough for the QRS complex (IEC 60601-2-25: 150 Hz is for amplitudes), half as much to compute.
 _RATE = 250.0
 
@@ -102,8 +103,24 @@ class Recording:
         return tuple(_missing(lead, self.length) for lead in self.leads)
 
     @cached_property
+    def stacked(self) -> Signal | None:
+        """The samples of all leads, shape (leads, n), if one chunk holds them and none is missing, or None.
+
+        None also for int64, whose differences may overflow.
+        """
+        if self.length == 0 or self.seconds > self._chunk_seconds or len(self.leads) > MOST_LEADS:
+            return None
+        if any(lead.missing or lead.signal.size < self.length for lead in self.leads):
+            return None
+        joined = np.concatenate([lead.signal for lead in self.leads])
+        return None if joined.dtype == np.int64 else joined.reshape(len(self.leads), -1)
+
+    @cached_property
     def extremes(self) -> tuple[tuple[int, int], ...]:
         """The lowest and the highest sample of each lead; (0, 0) for a lead without samples."""
+        if self.stacked is not None:
+            lowest, highest = self.stacked.min(axis=1), self.stacked.max(axis=1)
+            return tuple(zip(lowest.tolist(), highest.tolist(), strict=True))
         return tuple(_extremes(lead.signal, self.present(index)) for index, lead in enumerate(self.leads))
 
     def present(self, index: int) -> NDArray[np.bool_] | None:
@@ -117,7 +134,14 @@ class Recording:
         """All samples at the working rate if one chunk holds them, shape (leads, n), or None."""
         if self.seconds > self._chunk_seconds or len(self.leads) > MOST_LEADS:
             return None
-        return self.read(0, self.length // self.factor, range(len(self.leads)))
+        length = self.length // self.factor
+        if self.stacked is None:
+            return self.read(0, length, range(len(self.leads)))
+        centres = np.array([(low + high) // 2 for low, high in self.extremes], np.float64)
+        values = sums(self.stacked[:, : length * self.factor].astype(np.float64), self.factor)
+        values -= self.factor * centres[:, None]
+        values /= self.factor
+        return values
 
     def read(self, start: int, stop: int, leads: Sequence[int]) -> Samples:
         """Return samples `[start, stop)` of leads at the working rate, shape (leads, n).
@@ -195,6 +219,8 @@ def sums(values: Samples, factor: int) -> Samples:
 
 
 def _missing(lead: Lead, length: int) -> Ranges:
+    if not lead.missing and lead.signal.size == length:
+        return _NO_RANGES
     found = [(first, first + count) for first, count in lead.missing]
     if lead.signal.size < length:
         found.append((lead.signal.size, length))
@@ -208,6 +234,8 @@ def _missing(lead: Lead, length: int) -> Ranges:
 
 def _overlapping(ranges: Ranges, first: int, last: int) -> Ranges:
     """Return the ranges that share samples with `[first, last)`."""
+    if not ranges.size:
+        return ranges
     return ranges[np.searchsorted(ranges[:, 1], first, "right") : np.searchsorted(ranges[:, 0], last)]
 
 

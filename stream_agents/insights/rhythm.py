@@ -6,7 +6,9 @@ Task Force of the ESC and NASPE (1996), "Heart rate variability: standards of me
 and clinical use", Circulation 93: 1043-1065.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Final
 
 import msgspec
@@ -80,7 +82,7 @@ class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def rhythm(recording: Recording) -> Rhythm:
     """Return beats and rhythm. RR intervals across a time without signal on any lead do not count."""
-    leads = live_leads(recording)
+    leads = recording.once(live_leads)
     if not leads.any():
         reason = "no usable lead"
         return Rhythm(number_of_beats=0, absent=dict.fromkeys(_MEASURED, reason))
@@ -97,15 +99,17 @@ def rhythm(recording: Recording) -> Rhythm:
             beats=_indices(found), number_of_beats=found.positions.size, longest_pause_ms=pause, absent=absent
         )
     enough = successive.size >= _LEAST_INTERVALS - 1
+    mean = float(intervals.mean())
+    deviation = intervals - mean
     return Rhythm(
         beats=_indices(found),
         number_of_beats=found.positions.size,
-        heart_rate_bpm=round(60_000 / float(intervals.mean()), 2),
+        heart_rate_bpm=round(60_000 / mean, 2),
         rr_median_ms=_milliseconds(float(median(intervals))),
         rr_shortest_ms=_milliseconds(intervals.min()),
         rr_longest_ms=_milliseconds(intervals.max()),
-        sdnn_ms=_milliseconds(np.std(intervals, ddof=1)) if enough else None,
-        rmssd_ms=_milliseconds(np.sqrt(np.mean(successive**2))) if enough else None,
+        sdnn_ms=_milliseconds(math.sqrt(deviation @ deviation / (deviation.size - 1))) if enough else None,
+        rmssd_ms=_milliseconds(math.sqrt(successive @ successive / successive.size)) if enough else None,
         longest_pause_ms=pause,
         absent={} if enough else dict.fromkeys(("sdnn_ms", "rmssd_ms"), f"fewer than {_LEAST_INTERVALS} RR intervals"),
     )
@@ -136,6 +140,8 @@ def _milliseconds(value: "np.floating | float") -> float:
 
 def _common(missing: Sequence[Ranges]) -> Ranges:
     """Return the ranges that are missing on all leads."""
+    if not all(ranges.size for ranges in missing):
+        return np.empty((0, 2), np.int64)
     edges, place = np.unique(np.concatenate([ranges.ravel() for ranges in missing]), return_inverse=True)
     # The change in the number of leads that miss a sample: +1 at each start, -1 at each stop.
     change = np.zeros(edges.size, np.int64)
@@ -147,6 +153,8 @@ def _common(missing: Sequence[Ranges]) -> Ranges:
 def _intervals(positions: Samples, recording: Recording, gaps: Ranges) -> tuple[Samples, Samples]:
     """Return RR intervals, and the differences of successive ones, in ms."""
     intervals = positions[1:] - positions[:-1]
+    if not gaps.size:
+        return intervals, intervals[1:] - intervals[:-1]
     sound = ~_crosses(positions, recording, gaps)
     return intervals[sound], np.diff(intervals)[sound[1:] & sound[:-1]]
 
@@ -158,6 +166,9 @@ def _crosses(positions: Samples, recording: Recording, gaps: Ranges) -> NDArray[
 
 def _longest_pause(positions: Samples, recording: Recording, gaps: Ranges) -> float:
     """Return the longest time with signal and without a beat, in ms."""
+    if not gaps.size:
+        times = [0.0, *positions.tolist(), recording.seconds * 1000]
+        return _milliseconds(max(stop - start for start, stop in pairwise(times)))
     edges = gaps.ravel() * 1000 / recording.sampling_rate
     points = np.concatenate(([0.0], positions, edges, [recording.seconds * 1000]))
     is_gap_start = np.concatenate((np.zeros(1 + positions.size), np.arange(edges.size) % 2 == 0, [False]))

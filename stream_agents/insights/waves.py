@@ -7,24 +7,27 @@ Party 1985, "Recommendations for measurement standards in quantitative electroca
 End of T: on each lead where the trapezium below the wave's last slope is largest, which needs no threshold; the
 median over leads with a clear T wave. Onset of P: the same, mirrored. Vazquez-Seisdedos CR et al. (2011), "New
 approach for T-wave end detection on electrocardiogram: performance in noisy conditions", Biomed Eng Online 10: 77.
+
+Heights are compared between leads relative to each lead's noise, so that neither its gain nor its unit matters.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from stream_agents.insights.median_beat import MedianBeat
 from stream_agents.insights.recording import Samples
-from stream_agents.insights.statistics import median, quartiles
+from stream_agents.insights.statistics import median, moving_mean, quartiles
 
 _SLOPE_SECONDS = 0.012
 _EDGE = 0.06
 # The edges at half and at one and a half times the threshold tell how sharp they are.
 _EDGES = (0.5, 1.5)
 _LONGEST_QRS_SECONDS = (0.16, 0.2)
-_STILL_SECONDS = 0.012
+# Rounded up: between two waves of a wide complex, the slope can be low for as long as that.
+_STILL_SECONDS = 0.0125
 _CLEAR_QRS = 0.2
 
 _T_SMOOTH_SECONDS = 0.03
@@ -48,11 +51,11 @@ class Edge(NamedTuple):
 
 
 class Wave(NamedTuple):
-    """A P or T wave: its outer edge, the index of its peak, and its amplitude on each lead, in the lead's unit."""
+    """A P or T wave: its outer edge, the index of its peak, and its height on each lead as a share of the beat."""
 
     edge: Edge
     peak: int
-    amplitude: Samples
+    height: Samples
 
 
 def qrs_edges(beat: MedianBeat) -> tuple[Edge, Edge]:
@@ -61,12 +64,12 @@ def qrs_edges(beat: MedianBeat) -> tuple[Edge, Edge]:
     smooth = max(1, int(_SLOPE_SECONDS * rate))
     slope = np.abs(_slope(_smooth(beat.values, smooth)))
     near = slice(max(0, mark - int(0.08 * rate)), mark + int(0.1 * rate))
-    size = np.ptp(beat.values[:, near], axis=1)
+    size = _range(beat.values[:, near])
     clear = size > _CLEAR_QRS * median(size)
     if not clear.any():
         clear[:] = True
     steepest = slope[clear, near].max(axis=1)
-    mean = (slope[clear] / np.where(steepest > 0, steepest, 1.0)[:, None]).mean(axis=0)
+    mean = (slope[clear] / np.where(steepest > 0, steepest, 1.0)[:, None]).sum(axis=0)
     mean = _smooth(mean, smooth)
     peak = float(mean[near].max())
     reach = [int(seconds * rate) for seconds in _LONGEST_QRS_SECONDS]
@@ -79,7 +82,7 @@ def _edge(slope: Samples, mark: int, reach: int, peak: float, rate: float) -> Ed
     """Return where the slope stays below the threshold, at most `reach` samples from the mark; before it if < 0."""
     step = 1 if reach > 0 else -1
     outward = slope[mark : mark + reach + 1] if reach > 0 else slope[max(0, mark + reach) : mark + 1][::-1]
-    still = max(1, int(_STILL_SECONDS * rate))
+    still = math.ceil(_STILL_SECONDS * rate)
     values = outward.tolist()
     floor = min(values)
     at, narrow, wide = (
@@ -110,7 +113,8 @@ def t_wave(beat: MedianBeat, qrs_end: float) -> Wave | None:
     if last - first < 0.1 * rate:
         return None
     base = median(values[:, max(first, last - int(0.06 * rate)) : last + 1])
-    size = np.sqrt(np.mean((values[:, first : last + 1] - base[:, None]) ** 2, axis=0))
+    part = values[:, first : last + 1] - base[:, None]
+    size = np.einsum("ln,ln->n", part, part)
     top = int(size.argmax())
     if top == 0:
         # The end of the ST segment is no peak.
@@ -124,7 +128,7 @@ def t_wave(beat: MedianBeat, qrs_end: float) -> Wave | None:
         end = min(length - 1, top + int(0.1 * rate))
     ends = _trapezium(values, peaks, np.sign(height), end)
     clear = np.abs(height) > _CLEAR_T * np.abs(height).max()
-    return Wave(_middle(ends[clear]), top, np.abs(height))
+    return Wave(_middle(ends[clear]), top, np.abs(height) / _range(beat.values))
 
 
 def p_wave(beat: MedianBeat, qrs_onset: float, t_end: float | None) -> Wave | None:
@@ -137,9 +141,9 @@ def p_wave(beat: MedianBeat, qrs_onset: float, t_end: float | None) -> Wave | No
     if last - first < 0.08 * rate:
         return None
     part = values[:, first : last + 1]
-    line = np.linspace(0.0, 1.0, part.shape[1])
+    line = np.arange(part.shape[1]) / (part.shape[1] - 1)
     part = part - (part[:, :1] * (1 - line) + part[:, -1:] * line)
-    top = int(np.sqrt(np.mean(part * part, axis=0)).argmax())
+    top = int(np.einsum("ln,ln->n", part, part).argmax())
     reach = int(0.03 * rate)
     peaks, height = _peaks(part, max(0, top - reach), min(part.shape[1] - 1, top + reach), np.zeros(len(part)))
     start = max(first, int(first + top - _P_REACH_SECONDS * rate))
@@ -149,7 +153,8 @@ def p_wave(beat: MedianBeat, qrs_onset: float, t_end: float | None) -> Wave | No
     onsets = end - _trapezium(mirrored, end - (first + peaks), np.sign(height), end - start, int(0.09 * rate))
     clear = np.abs(height) > _CLEAR_P * np.abs(height).max()
     found = _middle(onsets[clear])
-    return Wave(Edge(found.at + _P_WIDENED_SECONDS * rate, found.spread), first + top, np.abs(height))
+    onset = Edge(found.at + _P_WIDENED_SECONDS * rate, found.spread)
+    return Wave(onset, first + top, np.abs(height) / _range(beat.values))
 
 
 def _peaks(values: Samples, low: int, high: int, base: Samples) -> tuple[NDArray[np.intp], Samples]:
@@ -163,21 +168,29 @@ def _trapezium(
     values: Samples, peaks: NDArray[np.intp], sign: Samples, end: int, steepest_within: int | None = None
 ) -> Samples:
     """Return each lead's end of the wave after its peak: where the trapezium from the steepest point is largest."""
-    time = np.arange(values.shape[1])
-    slope = _slope(values) * -sign[:, None]
+    first = max(1, int(peaks.min()))
+    time = np.arange(first, end + 1)
+    part = values[:, first : end + 1]
+    slope = (part - values[:, first - 1 : end]) * -sign[:, None]
     limit = end if steepest_within is None else np.minimum(end, peaks + steepest_within)[:, None]
     steepest = np.where((time >= peaks[:, None]) & (time <= limit), slope, -np.inf).argmax(axis=1)
-    height = np.abs(values[np.arange(len(values)), steepest][:, None] - values)
-    area = height * (2 * end - time - steepest[:, None])
-    area[(time < steepest[:, None]) | (time > end)] = -1.0
-    ends: Samples = area.argmax(axis=1).astype(np.float64)
-    return ends
+    area = np.abs(part[np.arange(len(part)), steepest][:, None] - part)
+    steepest = steepest[:, None]
+    area *= 2 * end - first - time - steepest
+    area[time - first < steepest] = -1.0
+    return np.asarray(first + area.argmax(axis=1).astype(np.float64))
 
 
 def _middle(edges: Samples) -> Edge:
     """Return the median of the leads' edges, and their spread: half of the range that the middle half of them takes."""
     low, middle, high = quartiles(edges)
     return Edge(middle, (high - low) / 2)
+
+
+def _range(values: Samples) -> Samples:
+    """Return the range of each lead, 1 for a lead without any change."""
+    size = values.max(axis=1) - values.min(axis=1)
+    return np.asarray(np.where(size > 0, size, 1.0))
 
 
 def _slope(values: Samples) -> Samples:
@@ -188,7 +201,7 @@ def _slope(values: Samples) -> Samples:
 
 
 def _smooth(values: Samples, width: float) -> Samples:
-    return np.asarray(uniform_filter1d(values, max(1, int(width)), axis=-1, mode="nearest"))
+    return moving_mean(values, max(1, int(width)), "nearest")
 
 
 def _twice(values: Samples, width: float) -> Samples:
@@ -206,6 +219,10 @@ class Waves(NamedTuple):
 
 def waves(beat: MedianBeat) -> Waves:
     """Return the waves of a median beat."""
+    # Noise changes its slope at every sample, a wave seldom.
+    slope = beat.values[:, 1:] - beat.values[:, :-1]
+    curvature = np.abs(slope[:, 1:] - slope[:, :-1]).sum(axis=1, keepdims=True)
+    beat = beat._replace(values=beat.values / np.where(curvature > 0, curvature, 1.0))
     onset, end = qrs_edges(beat)
     t = t_wave(beat, end.at)
     return Waves(onset, end, t, p_wave(beat, onset.at, None if t is None else t.edge.at))

@@ -12,7 +12,7 @@ from shared.ecg import Lead, Ranges
 from stream_agents.insights.beats import find_beats
 from stream_agents.insights.recording import Recording
 from stream_agents.insights.rhythm import rhythm
-from tests.support.heartbeats import NAMES, digitised, recording, regular, signals
+from tests.support.heartbeats import NAMES, Heart, digitised, recording, regular, signals
 
 SECONDS = 12.0
 _rates = st.sampled_from([125.0, 180.0, 250.0, 257.0, 360.0, 500.0, 977.0, 1000.0])
@@ -100,6 +100,15 @@ def test_a_pulse_wave_is_no_ecg() -> None:
     pulse = np.exp(-(((time - onsets[:, None] - 0.3) / 0.03) ** 2)).sum(axis=0)
     values = np.vstack((signals(onsets, rate, SECONDS, noise_mv=0.05)[1], 100 * pulse))
     assert _are(recording(values, rate, ("II", "Pleth")), onsets)
+
+
+@pytest.mark.parametrize(("strength", "is_beat"), [(0.35, False), (0.9, True)])
+def test_only_a_strong_complex_divides_a_usual_interval(strength: float, *, is_beat: bool) -> None:
+    rate, onsets = 250.0, regular(1.0, 20)
+    between = float(onsets[9]) + 0.5
+    extra = strength * signals([between], rate, 20, Heart(p=0, t=0), noise_mv=0.0)
+    found = recording(signals(onsets, rate, 20) + extra, rate)
+    assert _are(found, np.sort(np.append(onsets, between)) if is_beat else onsets)
 
 
 def test_missing_samples_hold_no_beats_and_no_interval_spans_them() -> None:

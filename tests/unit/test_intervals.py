@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.ecg import Lead
@@ -24,6 +24,8 @@ def _measured(heart: Heart, rr: float = 0.9, rate: float = 500.0, noise_mv: floa
     rr=st.floats(0.75, 1.2),
     rate=st.sampled_from([250.0, 360.0, 500.0, 1000.0]),
 )
+@example(pr=0.13, qrs=0.14, qt=0.36, rr=1.0, rate=360.0)
+@example(pr=0.18, qrs=0.14, qt=0.4, rr=0.75, rate=250.0)
 @settings(max_examples=12, deadline=None)
 def test_known_intervals_are_measured(pr: float, qrs: float, qt: float, rr: float, rate: float) -> None:
     found = _measured(Heart(pr, qrs, qt), rr, rate)

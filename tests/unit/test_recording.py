@@ -56,6 +56,23 @@ def test_a_sample_is_absent_where_it_is_missing(gaps: list[list[int]]) -> None:
         assert np.array_equal(absent, missing)
 
 
+@given(
+    st.sampled_from([np.int8, np.int16, np.int32, np.int64]),
+    st.sampled_from([100.0, 500.0, 1000.0]),
+    st.integers(0, 99),
+)
+def test_leads_without_gaps_are_read_at_once_as_they_are_one_by_one(
+    dtype: type[np.signedinteger], rate: float, seed: int
+) -> None:
+    limits = np.iinfo(dtype)
+    samples = np.random.default_rng(seed).integers(limits.min, limits.max, (3, 201), dtype, endpoint=True)
+    recording = Recording([Lead(name, row) for name, row in zip(NAMES, samples, strict=False)], rate)
+    assert recording.extremes == tuple((row.min(), row.max()) for row in samples)
+    assert recording.whole is not None
+    one_by_one = [recording.read(0, 201 // recording.factor, [lead])[0] for lead in range(3)]
+    assert np.array_equal(recording.whole, one_by_one)
+
+
 def test_a_pause_ends_where_all_leads_are_missing() -> None:
     rows = digitised(signals(regular(0.8, 10), 250, 30)[:2])
     ranges = (((2500, 1000), (4000, 1000)), ((3000, 1500),))
