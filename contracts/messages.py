@@ -99,6 +99,10 @@ def _ecg() -> Message:
     payload = Submission.model_json_schema(ref_template=COMPONENTS + "{model}")
     # The example is that of a submission over HTTP, without an id.
     del payload["examples"]
+    schemas = payload.pop("$defs")
+    # Workers ignore fields that they do not know, so that newer producers work with older workers.
+    for schema in (payload, *schemas.values()):
+        del schema["additionalProperties"]
     media_type = _text("The value is JSON, which is also the default without this header.", pattern=_media_type(plain))
     leads = [{"name": "I", "signal": [1, 0, -1, 0, 1, 0, 0, 1]}, {"name": "II", "signal": [1, 0, -1]}]
     return Message(
@@ -106,7 +110,7 @@ def _ecg() -> Message:
         plain.CONTENT_TYPE,
         _ecg_id(),
         payload,
-        payload.pop("$defs"),
+        schemas,
         _submission_headers(media_type),
         {"id": "holter-7:0001", "username": _USERNAME, "date": _DATE, "leads": leads},
         {CONTENT_TYPE_HEADER: plain.CONTENT_TYPE},

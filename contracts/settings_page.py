@@ -33,7 +33,10 @@ class _Group:
 
 _GROUPS = (
     _Group("Secrets and tokens", ("secret", "admin_token", "token_staleness", "encrypt_submissions")),
-    _Group("Gateway: addresses", ("http_host", "http_port", "http_shared", "trusted_proxies")),
+    _Group(
+        "Gateway: addresses",
+        ("http_host", "http_port", "http_path_prefix", "http_shared", "trusted_proxies", "cors_origins"),
+    ),
     _Group(
         "Gateway: limits",
         (

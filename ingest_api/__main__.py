@@ -11,12 +11,10 @@ from typing import NoReturn
 
 import uvicorn
 
-from ingest_api.app import create_app, routes
-from ingest_api.http.instrumentation import Calls, Observed
+from ingest_api.app import create_app, with_layers
 from ingest_api.http.protocol import Connection
 from ingest_api.http.server import CLIENT_DIED, REQUEST_SECONDS, Server
 from ingest_api.http.slow_clients import Clients
-from ingest_api.users.direct_route import DirectRoutes
 from shared import logging_setup
 from shared.deadline import ignore_signals, stop_at_once
 from shared.kafka import topics
@@ -31,18 +29,18 @@ _START_FAILED = 3
 def main() -> None:
     """Run a gateway until SIGINT or SIGTERM, and answer the requests under way before it exits."""
     settings = settings_or_exit()
-    if settings.admin_token is None:
-        sys.exit("ECG_ADMIN_TOKEN must be set")
     logging_setup.configure(settings.log_level, settings.log_format)
     keep_freed()
     _allow_connections()
     stop_at_once()
     tracing = from_environment("gateway")
     stopping = asyncio.Event()
-    app = create_app(settings, stopping, tracing)
-    calls = routes(app)
+    try:
+        app = create_app(settings, stopping, tracing)
+    except ValueError as error:
+        sys.exit(str(error))
     config = uvicorn.Config(
-        Observed(DirectRoutes(app, calls), Calls(calls), settings.access_log, tracing),
+        with_layers(app, settings, tracing),
         host=settings.http_host,
         port=settings.http_port,
         loop="none",  # asyncio's own event loop: see docs/decisions/0023-event-loop.md

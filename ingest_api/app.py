@@ -6,17 +6,20 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from ingest_api import health, services
 from ingest_api.audit import endpoints as audit
 from ingest_api.erasures import endpoints as erasures
 from ingest_api.events import endpoints as events
-from ingest_api.http import errors, openapi
+from ingest_api.http import cors, errors, openapi, path_prefix
+from ingest_api.http.instrumentation import Calls, Observed
 from ingest_api.http.static_files import add_page
 from ingest_api.queries import endpoints as queries
 from ingest_api.submissions import endpoints as submissions
 from ingest_api.submissions.schemas import LeadIn
 from ingest_api.users import endpoints as users
+from ingest_api.users.direct_route import DirectRoutes
 from ingest_api.users.schemas import ADMIN_ERRORS
 from ingest_api.users.services import Admin
 from shared import VERSION
@@ -30,6 +33,8 @@ Submit electrocardiograms, and read their insights moments later.
 2. The user submits an ECG (`POST /ecgs`, header `x-user-token`).
 3. The user reads its insights (`GET /ecgs/{id}/insights`): 202 until they are computed, then 200.
 4. `GET /ecgs` lists the user's ECGs, `GET /ecgs/{id}` reads one as it was submitted.
+
+Either token may be sent as `Authorization: Bearer` instead. A field that the body of a request does not have gets 422.
 
 Every call may also be answered with 400 for malformed HTTP, 408 for a request that arrives more slowly than
 `ECG_CLIENT_TIMEOUT` allows, or 431 for a request line and headers over 64 KiB. The gateway closes the connection then.
@@ -62,7 +67,7 @@ def create_app(settings: Settings, stopping: asyncio.Event | None = None, tracin
         tracing: traces the publishing of submissions, or None without traces.
 
     Raises:
-        ValueError: if there is no admin token.
+        ValueError: if there is no admin token, or the path prefix is one of the gateway's own paths.
     """
     if settings.admin_token is None:
         raise ValueError("ECG_ADMIN_TOKEN must be set")
@@ -84,6 +89,9 @@ def create_app(settings: Settings, stopping: asyncio.Event | None = None, tracin
         # Behind a proxy that terminates TLS, a redirect would point to plain HTTP, and the client would send its token
         # there.
         redirect_slashes=False,
+        servers=[{"url": settings.http_path_prefix}] if settings.http_path_prefix else None,
+        # Clients are generated from these names, so they are those of the handlers, without path and method.
+        generate_unique_id_function=lambda route: route.name,
     )
     for router in _ROUTERS:
         # The package `audit` does not import `users`, so the access to it is restricted here.
@@ -91,11 +99,24 @@ def create_app(settings: Settings, stopping: asyncio.Event | None = None, tracin
             app.include_router(router, dependencies=[Admin], responses=ADMIN_ERRORS)
         else:
             app.include_router(router)
-    add_page(app)
+    add_page(app, settings.http_path_prefix)
+    path_prefix.check(settings.http_path_prefix, routes(app))
     errors.add_handlers(app, routes(app))
     # These paths accept any text as username or id, so their DELETE never answers 422.
     openapi.correct(app, LeadIn, any_text=("/users/{username}", "/ecgs/{ecg_id}"))
     return app
+
+
+def with_layers(app: FastAPI, settings: Settings, tracing: Tracing | None = None) -> ASGIApp:
+    """Return the gateway's app behind the layers that come before FastAPI."""
+    calls = routes(app)
+    layered: ASGIApp = Observed(DirectRoutes(app, calls), Calls(calls), settings.access_log, tracing)
+    if settings.cors_origins:
+        # Outside of `Observed`, so that pages can read its errors too.
+        layered = cors.allowing(layered, settings.cors_origins)
+    if settings.http_path_prefix:
+        layered = path_prefix.PathPrefix(layered, settings.http_path_prefix)
+    return layered
 
 
 def routes(app: FastAPI) -> Sequence[BaseRoute]:

@@ -40,7 +40,8 @@ for _missing in ("memory", "broker", "users", "worker", "other"):
 
 failed_authentications = Counter(
     "ecg_gateway_failed_authentications_total",
-    "Wrong tokens, by header and outcome: `wrong` (checked) or `refused` (not checked, because there were too many).",
+    "Wrong tokens, by kind, which `header` names also if it came as a bearer token, and outcome: `wrong` (checked) or "
+    "`refused` (not checked, because there were too many).",
     ("header", "outcome"),
 )
 for _header in ("x-user-token", "x-admin-token"):

@@ -1,5 +1,6 @@
 """Settings: one class, read from environment variables with the prefix `ECG_`."""
 
+import re
 import socket
 import sys
 from ipaddress import ip_network
@@ -17,6 +18,8 @@ MIB = 1024 * 1024
 UNUSED_SECRET: Final = "0" * 32
 """The secret of commands that neither sign nor seal anything: the setting is required."""
 
+# As browsers send it: in lower case, and without a path.
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
@@ -201,6 +204,17 @@ class Settings(BaseSettings):
         description="Addresses and networks of the proxies in front of the gateway, separated by commas. Only their "
         "`X-Forwarded-For` headers are trusted for a client's address.",
     )
+    http_path_prefix: str = Field(
+        default="",
+        pattern="^(/[A-Za-z0-9][A-Za-z0-9._~-]*)*$",
+        description="Path under which a reverse proxy serves the gateway, such as `/cardio`, whether or not the proxy "
+        "removes it from the requests. The page, `/docs`, `Location` headers and the OpenAPI document begin with it.",
+    )
+    cors_origins: str = Field(
+        default="",
+        description="Origins whose pages may call the gateway (CORS), such as `https://viewer.example`, separated by "
+        "commas. By default, browsers let only the gateway's own page call it.",
+    )
     http_shared: bool = Field(
         default=False,
         description="Several gateways listen on the same port, and the kernel (Linux) spreads connections over them.",
@@ -297,6 +311,17 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError("ECG_TRUSTED_PROXIES must hold IP addresses or networks (10.0.0.0/8) only") from None
         return proxies
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: str) -> str:
+        for origin in filter(None, origins.split(",")):
+            if not _ORIGIN.fullmatch(origin.strip()):
+                raise ValueError(
+                    "ECG_CORS_ORIGINS must hold origins (https://viewer.example, http://localhost:3000) only: no path, "
+                    "no slash at the end, no wildcard"
+                )
+        return origins
 
     @field_validator("insights")
     @classmethod

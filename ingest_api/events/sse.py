@@ -20,6 +20,8 @@ from ingest_api.kafka.offset_cursor import OffsetCursors
 from ingest_api.queries import answers
 from ingest_api.queries.labels import Labels
 from ingest_api.queries.worker_client import WorkerClient
+from ingest_api.users.credentials import USER_HEADER
+from ingest_api.users.credentials import token as token_of
 from ingest_api.users.registry import UserRegistry
 from shared.kafka.topics import Topics
 from shared.messages.insights import decode
@@ -161,7 +163,7 @@ class EventStream(Response):
 
     async def _is_allowed(self) -> bool:
         """Return True if the token is still the user's, because it may be revoked at any time."""
-        token = self._request.headers["x-user-token"]
+        token = token_of(self._request.headers, USER_HEADER)
         users = self._streams.users
         return (users.recognise(token) or await users.look_up(token)) == self._username
 

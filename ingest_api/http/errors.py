@@ -33,6 +33,7 @@ class Unauthorized(ApiError):  # noqa: N818 - named for the status
     """401: the token is missing, unknown or expired."""
 
     status = HTTPStatus.UNAUTHORIZED
+    headers = MappingProxyType({"www-authenticate": "Bearer"})
 
 
 class NotFound(ApiError):  # noqa: N818

@@ -51,6 +51,18 @@ def problem(description: str, detail: str, field: str | None = None) -> dict[str
     return {"model": Problem} | success(description, example)
 
 
+def unauthorized(detail: str, description: str) -> dict[str, Any]:
+    """Return the documentation of a 401."""
+    challenge = {"schema": {"type": "string"}, "description": "`Bearer`.", "required": True}
+    return problem(description, detail) | {"headers": {"WWW-Authenticate": challenge}}
+
+
+def created(description: str, example: Any, location: str) -> dict[str, Any]:
+    """Return the documentation of a 201, with the form of its `Location`."""
+    header = {"schema": {"type": "string"}, "description": f"`{location}`.", "required": True}
+    return success(description, example) | {"headers": {"Location": header}}
+
+
 def unavailable(detail: str) -> dict[str, Any]:
     """Return the documentation of a 503."""
     return problem("Not possible now. Try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}

@@ -1,11 +1,12 @@
 """The page at `/` and the documentation at `/docs`: static files of the gateway, with headers that isolate them."""
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 from fastapi import FastAPI, Request
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
 _DIRECTORY = Path(__file__).parents[1] / "page"
@@ -33,15 +34,26 @@ class _Page(StaticFiles):
         return response
 
 
-def add_page(app: FastAPI) -> None:
-    """Serve the page at `/`, the documentation at `/docs`, and the files of both under `/page`; none needs a token."""
+def add_page(app: FastAPI, prefix: str) -> None:
+    """Serve the page at `/`, the documentation at `/docs`, and the files of both under `/page`; none needs a token.
+
+    The links of both pages lead to paths under `prefix`. Relative ones would lead elsewhere from `/cardio` than from
+    `/cardio/`, and a proxy that removes the prefix may serve both.
+    """
     page = _Page(directory=_DIRECTORY)
     app.mount("/page", page, name="page")
 
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    async def index(request: Request) -> Response:
-        return await page.get_response("index.html", request.scope)
+    def add(path: str, name: str) -> None:
+        content = (_DIRECTORY / name).read_text().replace('="/', f'="{prefix}/').encode()
+        tag = f'"{sha256(content).hexdigest()[:32]}"'
 
-    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
-    async def docs(request: Request) -> Response:
-        return await page.get_response("docs.html", request.scope)
+        async def answer(request: Request) -> Response:
+            response = HTMLResponse(content, headers={**_HEADERS, "etag": tag})
+            if page.is_not_modified(response.headers, request.headers):
+                return NotModifiedResponse(response.headers)
+            return response
+
+        app.add_api_route(path, answer, methods=["GET", "HEAD"], include_in_schema=False)
+
+    add("/", "index.html")
+    add("/docs", "docs.html")

@@ -1,5 +1,6 @@
 /** The API's documentation, rendered from its OpenAPI document. */
 
+import { PREFIX } from "./address.js";
 import { element, find } from "./dom.js";
 
 const json = (value) => element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
@@ -75,12 +76,17 @@ function fields(schema, caption) {
   );
 }
 
+/** Return the headers that can carry the token of a call, each of which is enough. */
+function tokens(operation, schemes) {
+  const accepted = (operation.security ?? []).flatMap(Object.keys).map((name) => schemes[name]);
+  return accepted.map(({ type, name }) => (type === "apiKey" ? `${name}: $TOKEN` : "authorization: Bearer $TOKEN"));
+}
+
 /** Return a curl command that makes the call. */
-function command(method, path, parameters, body) {
-  const needed = parameters.filter(({ name }) => name.endsWith("-token"));
-  const headers = needed.map(({ name }) => ` \\\n  -H "${name}: $TOKEN"`);
+function command(method, path, header, body) {
+  const headers = header ? [` \\\n  -H "${header}"`] : [];
   const data = body ? ` \\\n  -H "content-type: application/json" -d '${JSON.stringify(body)}'` : "";
-  return `curl -X ${method} "${location.origin}${path}"${headers.join("")}${data}`;
+  return `curl -X ${method} "${location.origin}${PREFIX}${path}"${headers.join("")}${data}`;
 }
 
 function answer(status, { description, content = {} }) {
@@ -90,18 +96,20 @@ function answer(status, { description, content = {} }) {
   return element("li", {}, element("p", {}, element("strong", {}, status), " ", ...prose(description)), ...examples);
 }
 
-function call(method, path, operation) {
+function call(method, path, operation, schemes) {
   const { parameters = [], requestBody, responses } = operation;
   const body = requestBody?.content["application/json"].schema;
   const name = `${method.toUpperCase()} ${path}`;
   const id = operation.operationId;
+  const needed = tokens(operation, schemes);
   find("#contents").append(element("li", {}, element("a", { href: `#${id}` }, element("code", {}, name))));
   return element(
     "section",
     { id, class: "call", "aria-labelledby": `${id}-title` },
     element("h2", { id: `${id}-title` }, element("code", {}, name), ` ${operation.summary}`),
     ...paragraphs(operation.description ?? ""),
-    element("pre", { tabindex: "0" }, command(method.toUpperCase(), path, parameters, body?.examples?.[0])),
+    element("pre", { tabindex: "0" }, command(method.toUpperCase(), path, needed[0], body?.examples?.[0])),
+    needed.length ? element("p", {}, "Token: ", ...prose(needed.map((header) => `\`${header}\``).join(" or "))) : null,
     parameters.length
       ? table(
           `Parameters of ${name}`,
@@ -119,7 +127,7 @@ function show(api) {
   find("#introduction").append(...paragraphs(api.info.description));
   for (const [path, operations] of Object.entries(api.paths)) {
     for (const [method, operation] of Object.entries(operations)) {
-      find("#calls").append(call(method, path, operation));
+      find("#calls").append(call(method, path, operation, api.components.securitySchemes));
     }
   }
   for (const [name, schema] of Object.entries(api.components.schemas)) {
@@ -137,7 +145,7 @@ function show(api) {
 }
 
 try {
-  const response = await fetch("/openapi.json");
+  const response = await fetch(`${PREFIX}/openapi.json`);
   if (!response.ok) throw new Error(`status ${response.status}`);
   show(await response.json());
 } catch (error) {

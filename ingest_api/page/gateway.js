@@ -1,5 +1,6 @@
 /** The gateway's calls, which are retried while it is unavailable. */
 
+import { PREFIX } from "./address.js";
 import { EventParser } from "./events.js";
 
 const NOT_NOW = new Set([502, 503, 504]);
@@ -103,7 +104,7 @@ export class Gateway {
   }
 
   async #fetch(path, { headers = {}, ...options } = {}) {
-    const response = await fetch(path, {
+    const response = await fetch(`${PREFIX}${path}`, {
       ...options,
       headers: { ...headers, "x-user-token": this.#token },
       cache: "no-store",

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 
-from ingest_api.http.openapi import BODY_ERRORS, EXAMPLE_ID, body, problem, success, too_many, unavailable
+from ingest_api.http.openapi import BODY_ERRORS, EXAMPLE_ID, body, created, problem, too_many, unavailable
 from ingest_api.http.responses import JsonResponse
 from ingest_api.http.services import services_of
 from ingest_api.submissions import schemas
@@ -23,7 +23,7 @@ router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
     response_model=schemas.EcgId,
     openapi_extra=body(schemas.EcgIn) | {"parameters": [schemas.IDEMPOTENCY_KEY]},
     responses={
-        201: success("The ECG is accepted and durable.", {"id": EXAMPLE_ID}),
+        201: created("The ECG is accepted and durable.", {"id": EXAMPLE_ID}, "/ecgs/{id}"),
         **USER_ERRORS,
         **BODY_ERRORS,
         429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
@@ -38,4 +38,4 @@ router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
 async def submit_ecg(request: Request, user: User) -> JsonResponse:
     """Return the ECG's id once the broker has acknowledged it: from then on, the ECG is not lost."""
     ecg_id = await services_of(request, SubmissionServices).submissions.accept(request, user)
-    return JsonResponse({"id": ecg_id}, HTTPStatus.CREATED)
+    return JsonResponse({"id": ecg_id}, HTTPStatus.CREATED, {"location": f"/ecgs/{ecg_id}"})

@@ -13,13 +13,16 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     "description": "Makes it safe to send a submission again: the same key with the same content is the same ECG, on "
-    "every gateway and at any time. The same key with different content is another ECG.",
+    "every gateway and at any time. The same key with different content is another ECG, and no error: gateways "
+    "remember no keys, and derive the ECG's id from key and content.",
     "example": "recorder-7/2026-11-24/0001",
 }
 
 
 class LeadIn(BaseModel):
     """A lead of a submission."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[
         str,
@@ -53,6 +56,7 @@ class EcgIn(BaseModel):
     """A submission."""
 
     model_config = ConfigDict(
+        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -64,7 +68,7 @@ class EcgIn(BaseModel):
                     ],
                 }
             ]
-        }
+        },
     )
 
     date: Annotated[

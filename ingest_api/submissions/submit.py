@@ -83,7 +83,7 @@ class Submissions:
 
     async def _publish(self, body: bytes, username: str, key: str | None) -> str:
         try:
-            content = plain.decode_content(body)
+            content = plain.decode_content(body, only_known=True)
         except InvalidEcg as error:
             raise Unprocessable(str(error), field=error.field) from None
         ecg = Ecg.of(self._issue(username, key, content), username, content)

@@ -8,12 +8,12 @@ from fastapi import Request
 from ingest_api import metrics
 from ingest_api.http.errors import TooManyRequests, Unauthorized, Unavailable
 from ingest_api.users import tokens
+from ingest_api.users.credentials import ADMIN_HEADER, USER_HEADER
+from ingest_api.users.credentials import token as token_of
 from ingest_api.users.rate_limiter import RateLimiter, network
 from ingest_api.users.registry import UserRegistry
 from shared.settings import Settings
 
-USER_HEADER = "x-user-token"
-ADMIN_HEADER = "x-admin-token"
 TOO_MANY_FAILURES = "Too many wrong tokens from your address, try again later"
 
 # About 2 MB. A client with more addresses than this escapes the limit, because the oldest ones are forgotten.
@@ -38,27 +38,29 @@ class Authenticator:
         self._admin_token = settings.admin_token.get_secret_value().encode()
         self._failures = _Failures(settings.auth_failures_per_minute)
 
-    async def user(self, request: Request, token: str | None) -> str:
+    async def user(self, request: Request) -> str:
         """Return the name of the user whose token came with a request.
 
         Raises:
-            Unauthorized: if there is no token, or no user has it.
+            Unauthorized: if there is no token, or no user has it, or there are different ones.
             TooManyRequests: if too many wrong tokens came from the same address.
             Unavailable: if the token is unknown here, and the broker cannot be asked for new users.
         """
+        token = token_of(request.headers, USER_HEADER)
         if not token:
             raise Unauthorized("Invalid user token")
         # Known tokens come first, without a limit: other clients behind the same address may send wrong ones.
         username = self._users.recognise(token)
         return username if username is not None else await self._look_up(request, token)
 
-    def require_admin(self, request: Request, token: str | None) -> None:
-        """Check that the token is the administrator's.
+    def require_admin(self, request: Request) -> None:
+        """Check that the administrator's token came with a request.
 
         Raises:
             Unauthorized: if it is not.
             TooManyRequests: if too many wrong tokens came from the same address.
         """
+        token = token_of(request.headers, ADMIN_HEADER)
         if not token:
             raise Unauthorized("Invalid admin token")
         if not hmac.compare_digest(token.encode(), self._admin_token):

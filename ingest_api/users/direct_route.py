@@ -11,7 +11,6 @@ from starlette.types import Receive, Scope, Send
 
 from ingest_api.http import errors
 from ingest_api.http.services import services_of
-from ingest_api.users.authentication import USER_HEADER
 from ingest_api.users.services import UserServices
 
 
@@ -30,7 +29,7 @@ class DirectRoute(APIRoute):
         """Authenticate the user and call the handler."""
         try:
             authenticator = services_of(request, UserServices).authenticator
-            user = await authenticator.user(request, request.headers.get(USER_HEADER))
+            user = await authenticator.user(request)
             response: Response = await self.endpoint(request, user=user, **request.path_params)
         except errors.ApiError as error:
             return await errors.answer(request, error)

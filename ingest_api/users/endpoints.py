@@ -2,17 +2,18 @@
 
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
 from ingest_api.http.body import announced_length, check_media_type, read_body
 from ingest_api.http.errors import Unprocessable
-from ingest_api.http.openapi import BODY_ERRORS, body, problem, success, unavailable
+from ingest_api.http.openapi import BODY_ERRORS, body, created, problem, success, unavailable
 from ingest_api.users import schemas
 from ingest_api.users.services import Admin, Services
 from shared.ecg import check_username
-from shared.errors import InvalidEcg
+from shared.errors import InvalidEcg, UnknownField
 
 _MAX_BODY = 4096
 _MAX_USERS = 1000
@@ -28,9 +29,10 @@ router = APIRouter(tags=["users"], dependencies=[Admin])
     response_model_exclude_none=True,
     openapi_extra=body(schemas.UserIn),
     responses={
-        201: success(
+        201: created(
             "The user and the new token.",
             {"username": "st-marys", "token": schemas.EXAMPLE_TOKEN, "expires_at": "2027-02-22T10:00:00Z"},
+            "/users/{username}",
         ),
         **schemas.ADMIN_ERRORS,
         **BODY_ERRORS,
@@ -38,10 +40,11 @@ router = APIRouter(tags=["users"], dependencies=[Admin])
         503: unavailable("The user was not acknowledged by the broker, try again"),
     },
 )
-async def register_user(services: Services, request: Request) -> schemas.UserToken:
+async def register_user(services: Services, request: Request, response: Response) -> schemas.UserToken:
     """Return the user's new token, which is shown only once. It revokes any earlier token."""
     user = await _user(request)
     token, expires_at = await services.administration.register(user.username, user.expires_in)
+    response.headers["location"] = f"/users/{quote(user.username, safe='')}"
     return schemas.UserToken(username=user.username, token=token, expires_at=expires_at)
 
 
@@ -80,9 +83,18 @@ async def _user(request: Request) -> schemas.UserIn:
         user = schemas.UserIn.model_validate_json(content)
         check_username(user.username)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "body"
-        raise Unprocessable(f"{field}: {first['msg']}", field=field) from None
+        raise _refusal(error) from None
     except InvalidEcg as error:
         raise Unprocessable(str(error), field=error.field) from None
     return user
+
+
+def _refusal(error: ValidationError) -> Unprocessable:
+    """Return the answer to an invalid body: a misspelt field comes before the one that is missing therefore."""
+    problems = error.errors(include_input=False, include_url=False)
+    unknown = next((problem for problem in problems if problem["type"] == "extra_forbidden"), None)
+    if unknown is not None:
+        refused = UnknownField("body", str(unknown["loc"][0]), "a user", schemas.UserIn.model_fields)
+        return Unprocessable(str(refused), field=refused.field)
+    field = ".".join(map(str, problems[0]["loc"])) or "body"
+    return Unprocessable(f"{field}: {problems[0]['msg']}", field=field)

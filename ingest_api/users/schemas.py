@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingest_api.http.openapi import EXAMPLE_TIME, Responses, problem, too_many
+from ingest_api.http.openapi import EXAMPLE_TIME, Responses, too_many, unauthorized
 from ingest_api.users.authentication import TOO_MANY_FAILURES
 from shared.ecg import JSON_SCHEMA, MAX_USERNAME
 
@@ -23,11 +23,11 @@ _TOO_MANY_FAILURES = too_many(
     TOO_MANY_FAILURES, "The token is wrong, and too many wrong tokens came from the same address"
 )
 USER_ERRORS: Final[Responses] = {
-    401: problem("The token is missing, unknown or expired.", "Invalid user token"),
+    401: unauthorized("Invalid user token", "The token is missing, unknown or expired, or there are different ones."),
     429: _TOO_MANY_FAILURES,
 }
 ADMIN_ERRORS: Final[Responses] = {
-    401: problem("The admin token is missing or wrong.", "Invalid admin token"),
+    401: unauthorized("Invalid admin token", "The admin token is missing or wrong, or there are different ones."),
     429: _TOO_MANY_FAILURES,
 }
 
@@ -35,7 +35,9 @@ ADMIN_ERRORS: Final[Responses] = {
 class UserIn(BaseModel):
     """A user to register."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"username": "st-marys", "expires_in": 7_776_000}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"username": "st-marys", "expires_in": 7_776_000}]}
+    )
 
     username: Annotated[
         str,

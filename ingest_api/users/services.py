@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request, Security
 
 from ingest_api.http.services import GatewayServices, provided
 from ingest_api.users.administration import Administration
-from ingest_api.users.authentication import ADMIN_HEADER, USER_HEADER, Authenticator
+from ingest_api.users.authentication import Authenticator
+from ingest_api.users.credentials import ADMIN_SCHEMES, USER_SCHEMES
 from ingest_api.users.registry import UserRegistry
 
 
@@ -26,19 +27,21 @@ Services: TypeAlias = Annotated[UserServices, Depends(provided(UserServices))]
 async def authenticated_user(
     services: Services,
     request: Request,
-    token: Annotated[str | None, Header(alias=USER_HEADER, description="A user's token.")] = None,
+    _header: Annotated[object, Security(USER_SCHEMES[0])],
+    _bearer: Annotated[object, Security(USER_SCHEMES[1])],
 ) -> str:
     """Return the name of the user whose token came with the request."""
-    return await services.authenticator.user(request, token)
+    return await services.authenticator.user(request)
 
 
 async def require_admin(
     services: Services,
     request: Request,
-    token: Annotated[str | None, Header(alias=ADMIN_HEADER, description="The administrator's token.")] = None,
+    _header: Annotated[object, Security(ADMIN_SCHEMES[0])],
+    _bearer: Annotated[object, Security(ADMIN_SCHEMES[1])],
 ) -> None:
     """Check that the request carries the administrator's token."""
-    services.authenticator.require_admin(request, token)
+    services.authenticator.require_admin(request)
 
 
 User: TypeAlias = Annotated[str, Depends(authenticated_user)]

@@ -30,18 +30,19 @@ from shared.ecg import (
     check_username,
     narrow,
 )
-from shared.errors import InvalidEcg
+from shared.errors import InvalidEcg, UnknownField, place_of
 
 CONTENT_TYPE = "application/json"
 
 # simdjson's own limit: it refuses deeper documents.
 MAX_DEPTH = 1024
-# For each object that is read. Unknown fields count too, but are otherwise ignored.
+# For each object that is read, unknown fields included.
 MAX_FIELDS = 1024
+CONTENT_FIELDS = frozenset(Content.__struct_fields__)
+LEAD_FIELDS = frozenset((*Lead.__struct_fields__, "number_of_samples"))
 # An integer that may not fit into 64 bits. A match within a string does no harm.
 _LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
 _MOST_DIGITS = 20
-_LONGEST_SHOWN = 64
 NOT_INTEGERS = "must hold integers only: multiply fractions, and send adc_gain"
 _NOT_A_NUMBER = re.compile(rb"[\[,:]\s*-?(?:NaN|Infinity)\b")
 
@@ -68,13 +69,16 @@ def decode(value: bytes) -> Ecg:
     return Ecg.of(ecg_id, username, content)
 
 
-def decode_content(value: bytes) -> Content:
+def decode_content(value: bytes, *, only_known: bool = False) -> Content:
     """Decode a JSON submission, whose id and owner are not part of the message.
+
+    With `only_known`, every field must be one of a submission, so that nobody's misspelt field is lost in silence.
+    Otherwise unknown fields are ignored, so that older readers understand newer documents.
 
     Raises:
         InvalidEcg: if it is not JSON or breaks the schema.
     """
-    return _content(_parse(value), value)
+    return _content(_parse(value, only_known), value, only_known)
 
 
 def encode(ecg: Ecg) -> bytes:
@@ -110,17 +114,17 @@ def _lead_document(lead: Lead) -> dict[str, Any]:
     return {"name": lead.name, "number_of_samples": lead.signal.size, **gain, **missing, "signal": samples(lead)}
 
 
-def _parse(value: bytes) -> Any:
+def _parse(value: bytes, only_known: bool = False) -> Any:
     try:
         document = simdjson.Parser().parse(value)
     except (ValueError, RuntimeError) as error:
-        raise _explain(value, str(error)) from None
+        raise _explain(value, str(error), only_known) from None
     if not isinstance(document, simdjson.Object):
         raise InvalidEcg("body", "must be a JSON object")
     return document
 
 
-def _explain(value: bytes, complaint: str) -> InvalidEcg:
+def _explain(value: bytes, complaint: str, only_known: bool) -> InvalidEcg:
     """Find what is wrong with a document that simdjson refuses: its errors name neither the place nor the field.
 
     This creates no objects from the document, because a malicious one may hold millions.
@@ -140,16 +144,16 @@ def _explain(value: bytes, complaint: str) -> InvalidEcg:
         return InvalidEcg("body", f"malformed JSON: {error}")
     except RecursionError:
         return too_deep
-    return _explain_integer(value)
+    return _explain_integer(value, only_known)
 
 
-def _explain_integer(value: bytes) -> InvalidEcg:
+def _explain_integer(value: bytes, only_known: bool) -> InvalidEcg:
     """Find the field of an integer beyond 64 bits: the document can be read with `true` in its place."""
     readable = _LONG_INTEGER.sub(lambda match: match[0] if _has_64_bits(match[0]) else b"true", value)
     try:
         document = simdjson.Parser().parse(readable)
         if isinstance(document, simdjson.Object):
-            _content(document, readable)
+            _content(document, readable, only_known)
     except InvalidEcg as error:
         is_signal = error.field.endswith(".signal")
         return InvalidEcg(error.field, "must hold integers of 64 bits") if is_signal else error
@@ -162,7 +166,7 @@ def _has_64_bits(integer: bytes) -> bool:
     return len(integer) <= _MOST_DIGITS and -(2**63) <= int(integer) < 2**64
 
 
-def _fields(document: Any, name: str = "body") -> list[str]:
+def _fields(document: Any, name: str = "body") -> set[str]:
     """Return an object's fields.
 
     Raises:
@@ -171,15 +175,18 @@ def _fields(document: Any, name: str = "body") -> list[str]:
     if len(document) > MAX_FIELDS:
         raise InvalidEcg(name, f"must not have more than {MAX_FIELDS} fields")
     fields = list(document)
-    if len(set(fields)) < len(fields):
+    given = set(fields)
+    if len(given) < len(fields):
         twice = next(field for i, field in enumerate(fields) if field in fields[:i])
-        raise InvalidEcg(f"{name}.{twice[:_LONGEST_SHOWN]}".removeprefix("body."), "must not be there twice")
-    return fields
+        raise InvalidEcg(place_of(name, twice), "must not be there twice")
+    return given
 
 
-def _content(document: Any, value: bytes) -> Content:
+def _content(document: Any, value: bytes, only_known: bool = False) -> Content:
     # Looked up first, because `get` of a missing field is slow: it raises and catches an exception.
     given = _fields(document)
+    if only_known and not given <= CONTENT_FIELDS:
+        raise _unknown(document, "body", "a submission", CONTENT_FIELDS)
     date = check_date(document["date"]) if "date" in given else None
     rate = check_sampling_rate(document["sampling_rate"]) if "sampling_rate" in given else None
     leads = document.get("leads")
@@ -190,13 +197,16 @@ def _content(document: Any, value: bytes) -> Content:
     brackets = int(np.count_nonzero(np.frombuffer(value, np.uint8) == ord("[")))
     flat = brackets == 1 + len(leads)
     label = check_label(document["label"]) if "label" in given else None
-    return Content(date, tuple(_lead(lead, f"leads[{i}]", flat) for i, lead in enumerate(leads)), rate, label)
+    decoded = tuple(_lead(lead, f"leads[{i}]", flat, only_known) for i, lead in enumerate(leads))
+    return Content(date, decoded, rate, label)
 
 
-def _lead(lead: Any, field: str, flat: bool) -> Lead:
+def _lead(lead: Any, field: str, flat: bool, only_known: bool) -> Lead:
     if not isinstance(lead, simdjson.Object):
         raise InvalidEcg(field, "must be an object with name and signal")
     given = _fields(lead, field)
+    if only_known and not given <= LEAD_FIELDS:
+        raise _unknown(lead, field, "a lead", LEAD_FIELDS)
     name = check_lead_name(lead.get("name"), f"{field}.name")
     samples: Any = lead.get("signal")
     if not isinstance(samples, simdjson.Array):
@@ -225,3 +235,8 @@ def _missing(value: Any, field: str, signal: Signal) -> Ranges:
             raise InvalidEcg(field, "must be ascending ranges of the signal's samples that do not overlap")
         value = value.as_list()
     return check_missing(value, field, signal)
+
+
+def _unknown(document: Any, name: str, kind: str, known: frozenset[str]) -> UnknownField:
+    # The first in the document's order, because that of a set changes from process to process.
+    return UnknownField(name, next(field for field in document if field not in known), kind, known)

@@ -26,7 +26,7 @@ async def test_the_documentation_shows_every_call_and_every_answer(tab: Tab) -> 
     assert {url.removeprefix(tab.url) for url in tab.requests} == {
         "/docs",
         "/openapi.json",
-        *(f"/page/{name}" for name in ("docs.css", "docs.js", "dom.js", "icon.svg", "page.css")),
+        *(f"/page/{name}" for name in ("address.js", "docs.css", "docs.js", "dom.js", "icon.svg", "page.css")),
     }
 
 

@@ -34,6 +34,14 @@ async def producer(pipeline: Pipeline) -> AsyncIterator[AIOKafkaProducer]:
     await producer.stop()
 
 
+async def test_a_field_of_a_newer_producer_is_ignored(pipeline: Pipeline, producer: AIOKafkaProducer) -> None:
+    token, topic = await pipeline.register("newer"), Topics(pipeline.settings).submissions.name
+    ecg = message("newer", patient={"name": "?"})
+    ecg["leads"][0]["unit"] = "mV"
+    await producer.send_and_wait(topic, orjson.dumps(ecg), ecg["id"].encode())
+    assert await found(pipeline, token, ecg["id"]) == [{"name": "I", "number_of_zero_crossings": 1}]
+
+
 @pytest.mark.parametrize("encoding", [plain, packed], ids=["JSON", "packed"])
 async def test_every_example_is_counted_in_both_encodings(
     pipeline: Pipeline, producer: AIOKafkaProducer, encoding: Any

@@ -92,6 +92,69 @@ async def test_a_missing_token_is_refused(pipeline: Pipeline) -> None:
     async with pipeline.client() as client:
         response = await client.post("/ecgs", json=ECG)
     assert (response.status_code, response.json()) == (401, {"detail": "Invalid user token"})
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+async def test_either_token_may_be_a_bearer_token(pipeline: Pipeline) -> None:
+    user = {"authorization": f"Bearer {await pipeline.register('bearer')}"}
+    admin = {"authorization": f"bearer {ADMIN_TOKEN}"}
+    async with pipeline.client() as client:
+        submitted = await client.post("/ecgs", json=ECG, headers=user)
+        assert submitted.status_code == 201
+        assert (await client.get("/ecgs", headers=user)).status_code == 200
+        assert (await client.get(submitted.headers["location"], headers=user)).status_code in (200, 202)
+        async with client.stream("GET", "/events", headers=user) as events:
+            # The token is checked again before each event.
+            assert await anext(events.aiter_lines()) == "retry: 1000"
+        assert (await client.get("/users", headers=admin)).status_code == 200
+        for headers in (admin, {"authorization": "Basic dXNlcjpwYXNz"}):
+            refused = await client.get("/ecgs", headers=headers)
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        assert (await client.get("/users", headers=user)).status_code == 401
+
+
+async def test_different_tokens_in_a_request_are_refused(pipeline: Pipeline) -> None:
+    mine, other = await pipeline.register("two-tokens"), await pipeline.register("two-tokens-other")
+    async with pipeline.client(token=mine) as client:
+        for method, path in (("POST", "/ecgs"), ("GET", "/ecgs")):
+            same = await client.request(method, path, json=ECG, headers={"authorization": f"Bearer {mine}"})
+            assert same.status_code in (200, 201)
+            refused = await client.request(method, path, json=ECG, headers={"authorization": f"Bearer {other}"})
+            assert refused.status_code == 401
+            assert refused.json() == {"detail": "x-user-token and authorization carry different tokens: send one"}
+        admin = {"x-admin-token": ADMIN_TOKEN, "authorization": f"Bearer {other}"}
+        assert (await client.get("/users", headers=admin)).status_code == 401
+
+
+async def test_what_was_created_has_a_location(client: httpx.AsyncClient) -> None:
+    submitted = await client.post("/ecgs", json=ECG)
+    assert submitted.headers["location"] == f"/ecgs/{submitted.json()['id']}"
+    assert (await client.get(submitted.headers["location"])).status_code in (200, 202)
+    admin = {"x-admin-token": ADMIN_TOKEN}
+    registered = await client.post("/users", json={"username": "ward 7/é"}, headers=admin)
+    assert registered.headers["location"] == "/users/ward%207%2F%C3%A9"
+    assert (await client.delete(registered.headers["location"], headers=admin)).status_code in (202, 204)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field", "hint"),
+    [
+        ("/ecgs", {**ECG, "sampling_frequency": 500}, "sampling_frequency", "did you mean sampling_rate?"),
+        ("/ecgs", {**ECG, "patient": "7777"}, "patient", "known are date, label, leads, sampling_rate"),
+        ("/ecgs", {"leads": [{**ECG["leads"][0], "gain": 7777}]}, "leads[0].gain", "did you mean adc_gain?"),
+        ("/users", {"username": "misspelt", "expires": 7777}, "expires", "did you mean expires_in?"),
+        ("/users", {"user": "7777"}, "user", "did you mean username?"),
+        ("/users", {"username": "misspelt", "role": "7777"}, "role", "known are expires_in, username"),
+    ],
+)
+async def test_an_unknown_field_is_named_with_the_nearest_known_one(
+    client: httpx.AsyncClient, path: str, body: dict[str, object], field: str, hint: str
+) -> None:
+    response = await client.post(path, json=body, headers={"x-admin-token": ADMIN_TOKEN})
+    assert (response.status_code, response.json()["field"]) == (422, field)
+    assert response.json()["detail"].startswith(f"{field}: is not a field of a ")
+    assert response.json()["detail"].endswith(f": {hint}")
+    assert "7777" not in response.text
 
 
 async def test_an_accepted_ecg_is_being_processed_and_then_has_insights(client: httpx.AsyncClient) -> None:

@@ -51,7 +51,7 @@ def processor(max_bytes: int) -> Processor:
 
 def submission(data: bytes) -> None:
     """Decode the JSON body of a submission."""
-    _refused_in_one_way(lambda: plain.decode_content(data))
+    _refused_in_one_way(lambda: plain.decode_content(data, only_known=True))
 
 
 def message(data: bytes) -> None:

@@ -112,6 +112,60 @@ def test_every_request_body_has_a_valid_example() -> None:
             validator(schema, openapi()).validate(example)
 
 
+def test_every_call_has_a_short_name_that_does_not_change() -> None:
+    """Clients are generated from these names."""
+    named = {
+        f"{method.upper()} {path}": operation["operationId"]
+        for path, operations in openapi()["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert named == {
+        "GET /health/ping": "ping",
+        "GET /health/ready": "ready",
+        "POST /users": "register_user",
+        "GET /users": "list_users",
+        "DELETE /users/{username}": "delete_user",
+        "GET /audit": "read_audit",
+        "POST /ecgs": "submit_ecg",
+        "GET /ecgs": "list_ecgs",
+        "GET /ecgs/{ecg_id}": "read_ecg",
+        "DELETE /ecgs/{ecg_id}": "erase_ecg",
+        "GET /ecgs/{ecg_id}/insights": "read_insights",
+        "GET /events": "follow_events",
+    }
+
+
+def test_every_call_but_health_checks_names_how_its_token_is_sent() -> None:
+    schemes = openapi()["components"]["securitySchemes"]
+    for path, operations in openapi()["paths"].items():
+        for operation in operations.values():
+            sent = [schemes[name] for each in operation.get("security", []) for name in each]
+            if path.startswith("/health/"):
+                assert sent == []
+                continue
+            assert [scheme["type"] for scheme in sent] == ["apiKey", "http"]
+            kind = "admin" if path.startswith(("/users", "/audit")) else "user"
+            assert (sent[0]["in"], sent[0]["name"]) == ("header", f"x-{kind}-token")
+            assert sent[1]["scheme"] == "bearer"
+            assert operation["responses"]["401"]["headers"]["WWW-Authenticate"]["required"]
+
+
+def test_a_body_over_http_has_no_other_fields_and_a_message_on_kafka_may() -> None:
+    http, kafka = openapi(), async_api()["components"]["schemas"]
+    for path in ("/ecgs", "/users"):
+        body = http["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert body["additionalProperties"] is False
+    assert http["components"]["schemas"]["LeadIn"]["additionalProperties"] is False
+    for name in ("Ecg", "LeadIn", "PackedEcg", "PackedLead"):
+        assert "additionalProperties" not in kafka[name]
+
+
+def test_the_idempotency_key_says_what_another_content_is() -> None:
+    [header] = openapi()["paths"]["/ecgs"]["post"]["parameters"]
+    assert header["name"] == "idempotency-key"
+    assert "another ECG, and no error" in header["description"]
+
+
 def test_every_insight_is_documented_over_http_and_kafka() -> None:
     http, kafka = openapi()["components"]["schemas"], async_api()["components"]["schemas"]
     of_leads, of_ecg = ({i.name for i in INSIGHTS.values() if i.scope == scope} for scope in ("lead", "ecg"))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest_api.submissions.schemas import EcgIn, LeadIn
 from shared.ecg import _is_lead_name, check_lead_name
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
@@ -23,6 +24,7 @@ from tests.unit.strategies import ecgs
 EXAMPLES = int(os.environ.get("ECG_HOSTILE_EXAMPLES", "150"))
 thorough = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
+LEAD = {"name": "I", "signal": [1]}
 _FIELDS = ["id", "username", "date", "sampling_rate", "leads", "name", "signal", "adc_gain", "number_of_samples"]
 
 
@@ -124,6 +126,54 @@ def test_a_duplicate_field_is_refused(document: bytes, field: str) -> None:
 def test_fields_that_are_not_read_may_be_duplicated() -> None:
     document = b'{"id":"e","username":"u","leads":[{"name":"I","signal":[1]}],"note":{"a":1,"a":2}}'
     assert plain.decode(document).id == "e"
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "hint"),
+    [
+        ({"sampling_frequency": 500}, "sampling_frequency", "did you mean sampling_rate?"),
+        ({"samplingRate": 500}, "samplingRate", "did you mean sampling_rate?"),
+        ({"patient": {"name": "?"}}, "patient", "known are date, label, leads, sampling_rate"),
+        ({"patient": 2**70}, "patient", "known are date, label, leads, sampling_rate"),
+        ({"lead": [], "leads": []}, "lead", "did you mean leads?"),
+        # Over HTTP the gateway gives an ECG its id and its owner.
+        ({"username": "u"}, "username", "known are date, label, leads, sampling_rate"),
+        ({"": 1}, '""', "known are date, label, leads, sampling_rate"),
+        ({"x" * 5000: 1}, "x" * 64, "known are date, label, leads, sampling_rate"),
+        ({"leads": [LEAD, {**LEAD, "gain": 200}]}, "leads[1].gain", "did you mean adc_gain?"),
+        (
+            {"leads": [{**LEAD, "unit": "mV"}]},
+            "leads[0].unit",
+            "known are adc_gain, missing, name, number_of_samples, signal",
+        ),
+    ],
+)
+def test_an_unknown_field_of_a_submission_is_refused_with_its_place_and_the_nearest_known_one(
+    document: dict[str, Any], field: str, hint: str
+) -> None:
+    value = msgspec.json.encode({"leads": [LEAD], **document})
+    with pytest.raises(InvalidEcg) as caught:
+        plain.decode_content(value, only_known=True)
+    assert caught.value.field == field
+    assert str(caught.value).startswith(f"{field}: is not a field of a ")
+    assert str(caught.value).endswith(f": {hint}")
+
+
+def test_every_documented_field_of_a_submission_is_known() -> None:
+    assert EcgIn.model_fields.keys() == plain.CONTENT_FIELDS
+    assert LeadIn.model_fields.keys() == plain.LEAD_FIELDS
+    lead = {**LEAD, "number_of_samples": 1, "adc_gain": 200, "missing": None}
+    document = {"date": None, "label": None, "sampling_rate": 500, "leads": [lead]}
+    assert plain.decode_content(orjson.dumps(document), only_known=True).sampling_rate == 500
+
+
+def test_an_unknown_field_of_a_message_is_ignored() -> None:
+    """Newer producers work with older workers."""
+    lead = {**LEAD, "unit": "mV"}
+    message = {"id": "e", "username": "u", "patient": {"name": "?"}, "leads": [lead]}
+    assert plain.decode(orjson.dumps(message)).leads[0].signal.tolist() == [1]
+    packed_lead = {"name": "I", "dtype": "int8", "signal": b"\1", "unit": "mV"}
+    assert packed.decode(msgspec.msgpack.encode({**message, "leads": [packed_lead]})).leads[0].signal.tolist() == [1]
 
 
 @pytest.mark.parametrize(

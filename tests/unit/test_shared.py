@@ -152,6 +152,24 @@ def test_insights_are_those_that_exist() -> None:
         Settings(secret=SecretStr("x" * 32), insights="rythm,quality")
 
 
+def test_origins_have_no_path_and_no_wildcard() -> None:
+    secret = SecretStr("x" * 32)
+    for origins in ("", "https://viewer.example", "http://localhost:3000, https://a-b.example,http://[::1]:80"):
+        assert Settings(secret=secret, cors_origins=origins).cors_origins == origins
+    for origins in ("*", "null", "viewer.example", "https://viewer.example/", "https://*.example", "HTTPS://a.example"):
+        with pytest.raises(ValidationError, match="ECG_CORS_ORIGINS must hold origins"):
+            Settings(secret=secret, cors_origins=origins)
+
+
+def test_a_path_prefix_begins_with_a_slash_and_does_not_end_with_one() -> None:
+    secret = SecretStr("x" * 32)
+    for prefix in ("", "/cardio", "/clinic/cardio-2"):
+        assert Settings(secret=secret, http_path_prefix=prefix).http_path_prefix == prefix
+    for prefix in ("/", "cardio", "/cardio/", "/../x", '/"x', "/a b", "https://x"):
+        with pytest.raises(ValidationError, match="http_path_prefix"):
+            Settings(secret=secret, http_path_prefix=prefix)
+
+
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - nothing listens
 
 
