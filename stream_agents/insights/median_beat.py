@@ -1,7 +1,7 @@
 """The median beat: the median of the beats of one shape, with less noise than any of them."""
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ _QUIET_SECONDS = 0.03
 _LEAST_SPIKE = 0.1
 
 
-class MedianBeat(NamedTuple):
+@dataclass(frozen=True)
+class MedianBeat:
     """The median of alike beats, aligned, from half a second before to three quarters after the QRS complex.
 
     Attributes:

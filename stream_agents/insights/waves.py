@@ -12,6 +12,7 @@ Heights are compared between leads relative to each lead's noise, so that neithe
 """
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -222,7 +223,7 @@ def waves(beat: MedianBeat) -> Waves:
     # Noise changes its slope at every sample, a wave seldom.
     slope = beat.values[:, 1:] - beat.values[:, :-1]
     curvature = np.abs(slope[:, 1:] - slope[:, :-1]).sum(axis=1, keepdims=True)
-    beat = beat._replace(values=beat.values / np.where(curvature > 0, curvature, 1.0))
+    beat = replace(beat, values=beat.values / np.where(curvature > 0, curvature, 1.0))
     onset, end = qrs_edges(beat)
     t = t_wave(beat, end.at)
     return Waves(onset, end, t, p_wave(beat, onset.at, None if t is None else t.edge.at))

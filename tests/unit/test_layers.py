@@ -74,6 +74,7 @@ SAME_NOUN = {
     "__main__": "what `python -m` runs",
     "app": "the application of a service: FastAPI's, Faust's",
     "audit": "who submitted, read or erased what, and when",
+    "dead_letters": "messages that could not be processed: the marks of those that are dealt with, the command",
     "endpoints": "the calls of a feature",
     "erase": "erasing an ECG: the command, and the work",
     "erasures": "what is to be erased: the feature, and its messages",
