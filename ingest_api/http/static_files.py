@@ -48,9 +48,10 @@ def add_page(app: FastAPI, prefix: str) -> None:
         tag = f'"{sha256(content).hexdigest()[:32]}"'
 
         async def answer(request: Request) -> Response:
-            response = HTMLResponse(content, headers={**_HEADERS, "etag": tag})
+            response: Response = HTMLResponse(content, headers={"etag": tag})
             if page.is_not_modified(response.headers, request.headers):
-                return NotModifiedResponse(response.headers)
+                response = NotModifiedResponse(response.headers)
+            response.headers.update(_HEADERS)
             return response
 
         app.add_api_route(path, answer, methods=["GET", "HEAD"], include_in_schema=False)
