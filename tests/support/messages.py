@@ -43,7 +43,10 @@ async def reading_dead_letters(pipeline: Pipeline) -> AsyncIterator[AsyncIterato
 
     async def letters() -> AsyncIterator[tuple[Any, dict[str, str]]]:
         async for record in consumer:
-            yield record, {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+            headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+            # A mark is no letter.
+            if "dlq-source-offset" in headers:
+                yield record, headers
 
     async with consumer:
         yield letters()
