@@ -10,6 +10,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from ecg_client.kafka import mark_dealt_with
 from shared.encoding import packed, plain
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
@@ -64,7 +65,7 @@ async def test_every_record_is_as_documented(new_pipeline: Callable[..., Pipelin
 
 
 async def produce(pipeline: Pipeline, token: str) -> set[bytes]:
-    """Produce a record in the wrong partition and several broken records; return the keys of the broken ones."""
+    """Produce a record in the wrong partition, broken ones, and a dead letter's mark; return the broken ones' keys."""
     topic = Topics(pipeline.settings).submissions.name
     producer = AIOKafkaProducer(**pipeline.kafka)
     await producer.start()
@@ -81,6 +82,7 @@ async def produce(pipeline: Pipeline, token: str) -> set[bytes]:
         unreadable = IdIssuer(SECRET).issue("contracts")
         headers = [("content-type", b"application/vnd.ecg.v9"), ("username", b"contracts")]
         await producer.send_and_wait(topic, b"?", unreadable.encode(), headers=headers)
+        await mark_dealt_with(producer, pipeline.settings, partition=0, offset=0, on_outage=lambda *_: None)
     finally:
         await producer.stop()
     async with pipeline.client(token=token) as client:
