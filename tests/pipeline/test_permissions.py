@@ -279,8 +279,9 @@ async def run(env: dict[str, str], *arguments: str, code: int = 0) -> str:
 
 
 def settings_of(env: dict[str, str]) -> Settings:
-    values = {name.removeprefix("ECG_").lower(): value for name, value in env.items() if name.startswith("ECG_")}
-    return Settings.model_validate(values)
+    # As from the environment, where an empty variable is not set.
+    set_ones = {name: value for name, value in env.items() if name.startswith("ECG_") and value}
+    return Settings.model_validate({name.removeprefix("ECG_").lower(): value for name, value in set_ones.items()})
 
 
 async def test_a_missing_permission_is_not_mistaken_for_no_dead_letters(permitted: Permitted) -> None:
