@@ -142,7 +142,7 @@ async def send_all(
     If this is cancelled, what was sent is reported too: as stored, or as unsure.
 
     Args:
-        label: the label of an ECG without one becomes its file's name, without folders.
+        label: False to send no labels; otherwise that of an ECG without one is its file's name, without folders.
         finish: what follows when an ECG is stored.
 
     Returns:
@@ -164,7 +164,9 @@ async def send_all(
             samples=max(lead.signal.size for lead in recording.leads),
             notes=recording.notes,
         )
-        if label and recording.label is None and recording.file_name is not None:
+        if not label:
+            recording = replace(recording, label=None)
+        elif recording.label is None and recording.file_name is not None:
             recording = replace(recording, label=label_of(recording.file_name))
         return outcome, recording
 

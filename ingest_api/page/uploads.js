@@ -55,7 +55,7 @@ export class Uploads {
     this.#change(upload, "reading");
     const recording = await read(chosen, given);
     upload.notes = recording.notes;
-    const label = recording.label ?? (given.label ? labelOf(chosen.name) : null);
+    const label = given.label ? recording.label ?? labelOf(chosen.name) : null;
     const body = encode(recording, label);
     this.#change(upload, "sending");
     upload.ecgId = await this.#gateway.submit(body, await idempotencyKey(chosen.name, encode(recording)), this.#signal);

@@ -338,7 +338,8 @@ async def test_a_files_name_is_its_label_unless_the_user_says_not_to(cli: Cli, t
     await signed_in(cli, f"cli-labels-{uuid.uuid4()}")
     (tmp_path / "secret folder").mkdir()
     night = write(tmp_path / "secret folder", "night 1.json", [1, -1])
-    rest = write(tmp_path, "rest.json", [1, -1, 1])
+    rest = tmp_path / "rest.json"
+    rest.write_text('{"label": "Ann", "leads": [{"name": "I", "signal": [1, -1, 1]}]}')
     [named] = (await cli("submit", "--wait", "--json", night)).lines
     [unnamed] = (await cli("submit", "--wait", "--json", "--no-label", rest)).lines
     listed = await cli("list", "--json")
