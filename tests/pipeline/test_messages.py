@@ -144,7 +144,7 @@ def _fits(document: dict[str, Any], name: str, record: ConsumerRecord) -> bool:
 
 def _decoded(value: bytes | None, content_type: str | None) -> Any:
     if value is None or content_type is None:
-        return value and value.hex()
+        return None if value is None else value.hex()
     if content_type == packed.CONTENT_TYPE:
         return msgspec.to_builtins(msgspec.msgpack.decode(value))
     assert content_type in (plain.CONTENT_TYPE, erasures.CONTENT_TYPE, recomputations.CONTENT_TYPE)
