@@ -112,27 +112,7 @@ def replay(
       ecg dlq replay 3:17 5:2
       ecg dlq replay --all
     """
-    places = _chosen(letters, every)
-    used = kafka.settings(bootstrap_servers)
-    on_outage = output.OutageNotice()
-
-    async def run() -> None:
-        async with kafka.producer(used) as producer:
-            async for letter in _each(used, places):
-                if not letter.is_whole:
-                    if every:
-                        continue
-                    raise ClientError(
-                        f"{letter.reference} was too large to be kept; it may still be at {letter.source}"
-                    )
-                target = await kafka.replay(producer, used, letter, on_outage)
-                await kafka.mark_dealt_with(producer, used, letter.partition, letter.offset, on_outage)
-                if json:
-                    output.json_line({"letter": letter.reference, "replayed": target})
-                else:
-                    output.out.print(f"{letter.reference} -> {target}")
-
-    asyncio.run(run())
+    _deal_with(letters, every, bootstrap_servers, json, replayed=True)
 
 
 @app.command()
@@ -152,20 +132,38 @@ def done(
       ecg dlq done 3:17 5:2
       ecg dlq done --all
     """
+    _deal_with(letters, every, bootstrap_servers, json, replayed=False)
+
+
+def _deal_with(letters: list[str] | None, every: bool, servers: str | None, json: bool, *, replayed: bool) -> None:
+    """Mark letters as dealt with, once each was replayed if it is to be; print what was done with each."""
     places = _chosen(letters, every)
-    used = kafka.settings(bootstrap_servers)
+    used = kafka.settings(servers)
     on_outage = output.OutageNotice()
 
     async def run() -> None:
         async with kafka.producer(used) as producer:
             async for letter in _each(used, places):
+                result: dict[str, Any] = {"dealt_with": True}
+                said = "is dealt with"
+                if replayed:
+                    if not letter.is_whole and every:
+                        continue
+                    target = await kafka.replay(producer, used, _whole(letter), on_outage)
+                    result, said = {"replayed": target}, f"-> {target}"
                 await kafka.mark_dealt_with(producer, used, letter.partition, letter.offset, on_outage)
                 if json:
-                    output.json_line({"letter": letter.reference, "dealt_with": True})
+                    output.json_line({"letter": letter.reference, **result})
                 else:
-                    output.out.print(f"{letter.reference} is dealt with")
+                    output.out.print(f"{letter.reference} {said}")
 
     asyncio.run(run())
+
+
+def _whole(letter: DeadLetter) -> DeadLetter:
+    if not letter.is_whole:
+        raise ClientError(f"{letter.reference} was too large to be kept; it may still be at {letter.source}")
+    return letter
 
 
 def _chosen(letters: list[str] | None, every: bool) -> list[tuple[int, int]]:
