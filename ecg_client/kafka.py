@@ -118,7 +118,7 @@ def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool, o
     encoding = packed if pack else plain
     headers = [("content-type", packed.CONTENT_TYPE.encode())] if pack else []
 
-    async def send(outcome: Outcome, recording: Recording) -> Outcome:
+    async def produce(outcome: Outcome, recording: Recording) -> Outcome:
         leads = tuple(
             Lead(lead.name, narrow(lead.signal.astype("<i8")), lead.adc_gain, lead.missing) for lead in recording.leads
         )
@@ -133,10 +133,10 @@ def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool, o
         value = encoding.encode(ecg)
         if len(value) > used.max_body_bytes:
             raise InvalidEcg(f"body: must not be over {used.max_body_bytes} bytes, and is {len(value)}", "body")
-        await _send(to, topic, value, ecg.id.encode(), headers, on_outage)
+        await send(to, topic, value, ecg.id.encode(), headers, on_outage)
         return replace(outcome, ecg_id=ecg.id)
 
-    return send
+    return produce
 
 
 async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -> AsyncGenerator[Event]:
@@ -197,7 +197,7 @@ async def replay(to: AIOKafkaProducer, used: Settings, letter: DeadLetter, on_ou
         Unavailable: if Kafka does not acknowledge it.
     """
     topic = Topics(used).submissions.name
-    sent = await _send(to, topic, letter.value, letter.key, letter.original_headers, on_outage)
+    sent = await send(to, topic, letter.value, letter.key, letter.original_headers, on_outage)
     return f"{sent.topic}:{sent.partition}:{sent.offset}"
 
 
@@ -211,10 +211,10 @@ async def mark_dealt_with(
     """
     # aiokafka sends no record with neither key nor value.
     headers: list[tuple[str, bytes | None]] = [(DEALT_WITH_HEADER, str(offset).encode())]
-    await _send(to, Topics(used).dlq.name, b"", None, headers, on_outage, partition)
+    await send(to, Topics(used).dlq.name, b"", None, headers, on_outage, partition)
 
 
-async def _send(  # noqa: PLR0917 - a record's parts
+async def send(  # noqa: PLR0917 - a record's parts
     to: AIOKafkaProducer,
     topic: str,
     value: bytes | None,

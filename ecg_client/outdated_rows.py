@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from ecg_client import kafka
-from ecg_client.errors import Unavailable
+from ecg_client.retries import OnOutage
 from shared.kafka.clients import new_reader, partition_for
 from shared.kafka.topics import Topics
 from shared.messages import recomputations
@@ -19,13 +18,12 @@ from shared.messages.recomputations import CONTENT_TYPE, Recomputation, outdated
 from shared.settings import Settings
 
 _POLL_MS = 100
-_TIMEOUT = 30.0
 # A row that has not come by then stays as it is: the ECG was erased meanwhile, or its insights fail.
 _PATIENCE = 30.0
 # Recomputations that workers have not answered yet, in seconds of the pace: as many as that may wait before fresh ECGs.
 _AHEAD_SECONDS = 1.0
 
-_HEADERS = [("content-type", CONTENT_TYPE.encode())]
+_HEADERS: list[tuple[str, bytes | None]] = [("content-type", CONTENT_TYPE.encode())]
 
 
 @dataclass
@@ -51,7 +49,7 @@ class Progress:
 
 
 async def recompute(
-    used: Settings, rate: float, report: Callable[[Progress], None], *, only_count: bool = False
+    used: Settings, rate: float, report: Callable[[Progress], None], on_outage: OnOutage, *, only_count: bool = False
 ) -> None:
     """Have the insights of all outdated rows computed again, at most `rate` a second.
 
@@ -59,6 +57,7 @@ async def recompute(
         used: the settings of the pipeline; `insights` are those that its workers compute.
         rate: recomputations a second.
         report: is called with the progress so far.
+        on_outage: is called when Kafka takes long to acknowledge.
         only_count: True to change nothing.
 
     Raises:
@@ -74,7 +73,7 @@ async def recompute(
         if only_count or not kept:
             return
         async with kafka.producer(used) as producer:
-            run = _Run(used, reader, producer, rate, progress, report)
+            run = _Run(used, reader, producer, rate, progress, report, on_outage)
             # In the order of the submissions, which the broker reads best.
             order = sorted(kept.items(), key=lambda row: (_partition(row[0], len(begins)), row[1]))
             await run.all(Recomputation(ecg_id, offset) for ecg_id, offset in order)
@@ -89,6 +88,7 @@ class _Run:
         rate: float,
         progress: Progress,
         report: Callable[[Progress], None],
+        on_outage: OnOutage,
     ) -> None:
         self._topic = Topics(used).submissions.name
         self._current = _current(used)
@@ -97,6 +97,7 @@ class _Run:
         self._rate = rate
         self._progress = progress
         self._report = report
+        self._on_outage = on_outage
         self._pending: dict[str, float] = {}
 
     async def all(self, wanted: Iterable[Recomputation]) -> None:
@@ -134,15 +135,9 @@ class _Run:
         self._progress.done += 1
 
     async def _send(self, recomputation: Recomputation) -> None:
-        value = recomputations.encode(recomputation)
+        key, value = recomputation.ecg_id.encode(), recomputations.encode(recomputation)
         self._pending[recomputation.ecg_id] = asyncio.get_running_loop().time() + _PATIENCE
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                await self._producer.send_and_wait(
-                    self._topic, value, recomputation.ecg_id.encode(), headers=list(_HEADERS)
-                )
-        except (KafkaError, TimeoutError) as error:
-            raise Unavailable(f"Kafka does not acknowledge ({type(error).__name__})") from None
+        await kafka.send(self._producer, self._topic, value, key, _HEADERS, self._on_outage)
 
 
 def _current(used: Settings) -> dict[str, tuple[int, bool]]:

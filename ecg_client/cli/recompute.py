@@ -51,7 +51,7 @@ def recompute(
     interrupted = False
     with bar:
         try:
-            asyncio.run(outdated_rows.recompute(used, rate, report, only_count=dry_run))
+            asyncio.run(outdated_rows.recompute(used, rate, report, output.OutageNotice(), only_count=dry_run))
         except KeyboardInterrupt:
             interrupted = True
     if json:

@@ -46,7 +46,7 @@ async def recompute(used: Settings, **options: Any) -> Progress:
         nonlocal last
         last = progress
 
-    await outdated_rows.recompute(used, 100, report, **options)
+    await outdated_rows.recompute(used, 100, report, lambda *_: None, **options)
     return last
 
 
