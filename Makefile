@@ -52,8 +52,8 @@ test: $(DEV_READY) ## run the tests on the embedded broker: make test [T=path: o
 	@echo "Running the tests on the embedded broker$(if $(T),, (about ten minutes on two cores))"
 	@exec $(PYTEST) -m "not kafka and not docker and not slow" $(T)
 
-test-fast: $(DEV_READY) ## run the tests that start no process (half a minute)
-	@exec $(PYTEST) -q -m "not slow" tests/unit
+test-fast: $(DEV_READY) ## run the tests that start no process, on fewer random examples (half a minute)
+	@ECG_HOSTILE_EXAMPLES=20 exec $(PYTEST) -q --hypothesis-profile=fast -m "not slow" tests/unit
 
 test-slow: $(DEV_READY) ## run the tests that `make test` leaves out, as long runs or repeats: make test-slow [T=path: only these]
 	@exec $(PYTEST) -m "slow and not kafka and not docker" $(T)

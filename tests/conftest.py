@@ -17,6 +17,7 @@ from tests.support.pipeline import Pipeline
 
 # No example may fail for its time: that would be a test of how busy the machine is.
 settings.register_profile("any machine", deadline=None)
+settings.register_profile("fast", deadline=None, max_examples=20)
 settings.load_profile("any machine")
 _prefixes = itertools.count()
 

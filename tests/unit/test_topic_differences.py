@@ -28,7 +28,7 @@ def compare(topic: Topic, **config: str) -> list[Difference]:
     return differences(topic, replace(found, config={**found.config, **changed}), "kafka:9092")
 
 
-@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+@pytest.mark.parametrize("topic", list(TOPICS), ids=lambda topic: topic.name)
 def test_a_topic_as_the_settings_want_it_does_not_differ(topic: Topic) -> None:
     assert compare(topic) == []
 
