@@ -13,7 +13,7 @@ from hypothesis import settings
 from local_stack.kafka import Distribution, ToolMissingError, install
 from tests.compose.cluster import Cluster, find_engine
 from tests.support.brokers import Broker, StartBroker, starter
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import PARTITIONS, Pipeline
 
 # No example may fail for its time: that would be a test of how busy the machine is.
 settings.register_profile("any machine", deadline=None)
@@ -85,7 +85,7 @@ def _pipelines(broker: Broker, directories: pytest.TempPathFactory) -> Iterator[
     def make(on: Broker = broker, **overrides: str) -> Pipeline:
         # Unique, because a broker that outlives the run has the topics of earlier runs too.
         prefix = f"t{next(_prefixes)}-{uuid.uuid4().hex[:8]}"
-        made.append(Pipeline(on, directories.mktemp(prefix), prefix, overrides))
+        made.append(Pipeline(on, directories.mktemp(prefix), prefix, {"ECG_PARTITIONS": str(PARTITIONS)} | overrides))
         return made[-1]
 
     yield make

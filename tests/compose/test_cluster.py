@@ -144,22 +144,22 @@ async def test_a_frozen_node_loses_nothing(whole: Cluster, load: Load) -> None:
 
 
 async def test_health_checks_tell_the_truth(whole: Cluster, load: Load) -> None:
-    """A gateway without a broker, and a worker that has not recovered, are not healthy; afterwards they are."""
-    [gateway, *_] = whole.containers("gateway")
+    """Processes without a broker, and a worker that has not recovered, are not healthy; afterwards they are."""
+    running = [whole.containers(service)[0] for service in ("gateway", "stream-agents")]
 
     async def ill() -> bool | None:
-        return gateway.health == "unhealthy" or None
+        return {container.health for container in running} == {"unhealthy"} or None
 
     await whole.pause(*KAFKA)
     try:
-        await eventually(ill, interval=1, what="a gateway that is not healthy")
+        await eventually(ill, timeout=120, interval=1, what="a gateway and a worker that are not healthy")
         await whole.compose("up", "-d", "--no-deps", "--no-recreate", "--scale", "stream-agents=4", "stream-agents")
         new = whole.containers("stream-agents")[0]
         await asyncio.sleep(10)
         assert new.health != "healthy"
     finally:
         await whole.compose("unpause", *KAFKA)
-    for container in (gateway, *whole.containers("stream-agents")):
+    for container in (*whole.containers("gateway"), *whole.containers("stream-agents")):
         await whole.healthy(container)
     async with load:
         pass

@@ -14,7 +14,7 @@ from shared.kafka.topics import Topics
 from tests.support.brokers import KafkaBroker, security
 from tests.support.conditions import eventually
 from tests.support.messages import PARTITION, found, messages
-from tests.support.pipeline import Pipeline, Worker
+from tests.support.pipeline import PARTITIONS, Pipeline, Worker
 
 pytestmark = pytest.mark.kafka
 
@@ -63,7 +63,8 @@ async def test_a_worker_killed_while_its_rows_cannot_be_written_has_committed_no
     kafka: Distribution, tmp_path: Path
 ) -> None:
     async with KafkaCluster(kafka, tmp_path / "kafka", nodes=3, security=security(tmp_path / "security")) as cluster:
-        pipeline = Pipeline(KafkaBroker(cluster), tmp_path, "commit", {"ECG_SESSION_TIMEOUT": "3"})
+        overrides = {"ECG_PARTITIONS": str(PARTITIONS), "ECG_SESSION_TIMEOUT": "3"}
+        pipeline = Pipeline(KafkaBroker(cluster), tmp_path, "commit", overrides)
         lonely = cluster.nodes[await create_topics(cluster, pipeline) - 1]
         topic = Topics(pipeline.settings).submissions.name
         try:

@@ -21,7 +21,7 @@ from tests.hostile.memory import Memory
 from tests.support.bombs import PACKED_BOMBS, TWICE
 from tests.support.ecgs import crossings, insights
 from tests.support.hostile import dead_letters, found
-from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
+from tests.support.pipeline import ADMIN_TOKEN, PARTITIONS, SECRET, Pipeline
 
 JSON = {"content-type": "application/json"}
 BODY = 16 * MIB
@@ -135,13 +135,13 @@ async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(targ
     token = await target.register("device")
     worker = target.workers[0]
     largest = {"id": "large", "username": "device", "leads": GOOD}
-    home = partition_for(b"large", 12)
+    home = partition_for(b"large", PARTITIONS)
     packed_type = ("content-type", packed.CONTENT_TYPE.encode())
     sent: list[tuple[bytes, list[tuple[str, Any]], int]] = [
         *((bomb, [packed_type], 0) for bomb in PACKED_BOMBS.values()),
         *((body, [], 0) for body, _, _ in BOMBS.values()),
         # As large as the topic allows, and in the wrong partition.
-        (orjson.dumps(largest).ljust(BODY), [("x", b"x" * (MIB - 4096))], (home + 1) % 12),
+        (orjson.dumps(largest).ljust(BODY), [("x", b"x" * (MIB - 4096))], (home + 1) % PARTITIONS),
     ]
     producer = AIOKafkaProducer(**target.kafka, max_request_size=1 << 25)
     await producer.start()
@@ -154,8 +154,10 @@ async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(targ
             )
             places.add((str(place.partition), str(place.offset)))
         ids = []
-        for partition in range(12):
-            ecg_id = next(i for i in map(str, iter(uuid.uuid4, None)) if partition_for(i.encode(), 12) == partition)
+        for partition in range(PARTITIONS):
+            ecg_id = next(
+                i for i in map(str, iter(uuid.uuid4, None)) if partition_for(i.encode(), PARTITIONS) == partition
+            )
             good = {"id": ecg_id, "username": "device", "leads": GOOD}
             null_headers: list[tuple[str, Any]] = [("content-type", None), ("x-request-id", None), ("username", None)]
             value = orjson.dumps(good)

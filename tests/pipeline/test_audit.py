@@ -23,7 +23,7 @@ from tests.support.brokers import Broker
 from tests.support.conditions import DEADLINE, eventually
 from tests.support.ecgs import insights, through_failover
 from tests.support.messages import found, message
-from tests.support.pipeline import ADMIN_TOKEN, NewPipeline, Pipeline
+from tests.support.pipeline import ADMIN_TOKEN, PARTITIONS, NewPipeline, Pipeline
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 REFUSED = "The request cannot be put on record now, try again"
@@ -334,7 +334,7 @@ async def test_nothing_is_answered_or_done_while_only_the_audit_cannot_be_writte
     async with admin_client(pipeline.settings) as admin:
         # Created before the gateways would do it, with a limit into which no record fits.
         config = {**topics.audit.config, "max.message.bytes": "10"}
-        await admin.create_topics([NewTopic(topics.audit.name, 12, 1, topic_configs=config)])
+        await admin.create_topics([NewTopic(topics.audit.name, PARTITIONS, 1, topic_configs=config)])
     pipeline.start_gateway(ECG_AUDIT="false")
     pipeline.start_gateway()
     pipeline.start_worker()

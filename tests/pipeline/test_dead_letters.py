@@ -14,7 +14,7 @@ from shared.kafka.clients import message_size, partition_for
 from shared.kafka.topics import Topics
 from shared.settings import MIB
 from tests.support.messages import dead_letter, found, message
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import PARTITIONS, Pipeline
 
 Headers = list[tuple[str, bytes]]
 
@@ -80,12 +80,12 @@ async def test_a_message_with_neither_key_nor_value_is_a_dead_letter(small: Pipe
     offsets: list[int | None] = []
     sender = Producer(small.librdkafka)
     topic = Topics(small.settings).submissions.name
-    sender.produce(topic, partition=5, on_delivery=lambda _, record: offsets.append(record.offset()))
+    sender.produce(topic, partition=1, on_delivery=lambda _, record: offsets.append(record.offset()))
     assert await asyncio.to_thread(sender.flush, 20) == 0
     (offset,) = offsets
     assert offset is not None
-    await goes_on(small, token, 5)
-    letter, said = await dead_letter(small, offset, 5)
+    await goes_on(small, token, 1)
+    letter, said = await dead_letter(small, offset, 1)
     assert (letter.key, letter.value) == (None, b"")
     assert said["dlq-error-message"] == "value: is empty"
 
@@ -98,7 +98,7 @@ async def test_the_largest_message_with_the_most_headers_fits_into_a_dead_letter
     ecg = message("lab")
     value = orjson.dumps(ecg).ljust(LARGEST_BODY) if misplaced else b" " * LARGEST_BODY
     key = ecg["id"].encode()
-    partition = (partition_for(key, 12) + misplaced) % 12
+    partition = (partition_for(key, PARTITIONS) + misplaced) % PARTITIONS
     topics = Topics(small.settings)
     room = int(topics.submissions.config["max.message.bytes"]) - message_size(key, value)
     headers: Headers = [("a", b"")] * (

@@ -21,7 +21,7 @@ from shared.security.ids import IdIssuer
 from tests.support.conditions import DEADLINE, eventually
 from tests.support.ecgs import EXAMPLES
 from tests.support.messages import dead_letter, found, message
-from tests.support.pipeline import SECRET, Pipeline
+from tests.support.pipeline import PARTITIONS, SECRET, Pipeline
 
 Headers = list[tuple[str, bytes]]
 
@@ -124,11 +124,11 @@ async def test_poison_becomes_a_dead_letter_and_the_partition_moves_on(
     topics = Topics(pipeline.settings)
     token = await pipeline.register("poison")
     good = message("poison")
-    partition = partition_for(good["id"].encode(), 12)
+    partition = partition_for(good["id"].encode(), PARTITIONS)
     key = next(
         (k for k in (b"poison-1", b"poison-2", b"poison-3", ISSUED_TO_SOMEBODY.encode()) if value and k in value), b"k"
     )
-    target = partition_for(key, 12) if key != b"k" else partition
+    target = partition_for(key, PARTITIONS) if key != b"k" else partition
     sent = [("trace", b"\x01\x02"), *headers]
     poison = await producer.send_and_wait(topics.submissions.name, value, key, partition=target, headers=sent)
     await producer.send_and_wait(topics.submissions.name, orjson.dumps(good), good["id"].encode())

@@ -25,7 +25,7 @@ from tests.support.ecgs import insights
 from tests.support.events import stream
 from tests.support.messages import dead_letter
 from tests.support.metrics import scrape
-from tests.support.pipeline import ADMIN_TOKEN, SECRET, NewPipeline, Pipeline
+from tests.support.pipeline import ADMIN_TOKEN, PARTITIONS, SECRET, NewPipeline, Pipeline
 from tests.support.reading import submit
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
@@ -207,7 +207,7 @@ async def test_a_retry_after_the_erasure_is_a_new_submission(owner: httpx.AsyncC
 
 async def test_a_producer_cannot_forge_an_erasure(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:
     [ecg_id] = await submit(owner)
-    partition = partition_for(ecg_id.encode(), 12)
+    partition = partition_for(ecg_id.encode(), PARTITIONS)
     forged = Erasures("another secret of thirty-two letters").seal(Erasure("eraser", ecg_id))
     foreign = Erasures(SECRET).seal(Erasure("somebody-else", ecg_id))
     tampered = Erasures(SECRET).seal(Erasure("somebody-else")).replace(b"somebody-else", b"eraser")
@@ -303,7 +303,7 @@ async def test_nobody_can_open_a_sealed_submission_of_a_deleted_user(new_pipelin
     pipeline.start_worker()
     await pipeline.ready()
     async with successor:
-        _, reason = await dead_letter(pipeline, 0, partition_for(ecg_id.encode(), 12))
+        _, reason = await dead_letter(pipeline, 0, partition_for(ecg_id.encode(), PARTITIONS))
         assert reason["dlq-error-class"] == "KeyDestroyed"
         assert await statuses(successor, ecg_id) == [404, 404]
         # A new user with the same name gets a new key.

@@ -14,7 +14,7 @@ from shared.settings import Settings
 from tests.support.conditions import eventually
 from tests.support.ecgs import EXPECTED, LEADS, insights, submit
 from tests.support.events import Stream, stream
-from tests.support.pipeline import NewPipeline, Pipeline
+from tests.support.pipeline import PARTITIONS, NewPipeline, Pipeline
 
 
 async def test_a_stream_has_all_ecgs_of_its_user_and_no_others(pipeline: Pipeline) -> None:
@@ -195,7 +195,7 @@ async def test_a_position_beyond_the_end_of_the_topic_starts_at_its_beginning(pi
     from ingest_api.kafka.offset_cursor import OffsetCursors  # noqa: PLC0415
 
     settings: Settings = pipeline.settings
-    position = OffsetCursors(settings, Topics(settings).insights, 12).encode([1_000_000] * 12)
+    position = OffsetCursors(settings, Topics(settings).insights, PARTITIONS).encode([1_000_000] * PARTITIONS)
     async with pipeline.client(token=await pipeline.register("events-anew")) as client:
         ids = await submit(client, 20)
         for ecg_id in ids:

@@ -17,7 +17,7 @@ from tests.support.conditions import eventually
 from tests.support.ecgs import insights, insights_through_failover
 from tests.support.heartbeats import digitised, regular, signals
 from tests.support.messages import found
-from tests.support.pipeline import NewPipeline, Pipeline
+from tests.support.pipeline import PARTITIONS, NewPipeline, Pipeline
 
 # A worker with an additional insight: the first sample of the ECG chooses what it returns or raises.
 WILD = """
@@ -163,7 +163,9 @@ async def letter(pipeline: Pipeline, key: str) -> tuple[Any, dict[str, str]]:
 
 async def goes_on(pipeline: Pipeline, producer: AIOKafkaProducer, token: str, partition: int) -> None:
     """Check that the partition moves on: a later ECG in it must get its insights from the same worker."""
-    later = next(name for i in range(1000) if partition_for((name := f"{uuid.uuid4()}-{i}").encode(), 12) == partition)
+    later = next(
+        name for i in range(1000) if partition_for((name := f"{uuid.uuid4()}-{i}").encode(), PARTITIONS) == partition
+    )
     await produce(pipeline, producer, later, leads())
     assert [lead["name"] for lead in await found(pipeline, token, later)] == ["I", "II"]
     assert pipeline.workers[0].running.poll() is None
@@ -205,7 +207,7 @@ async def test_an_invalid_insight_leaves_the_others_and_its_partition_alone(
         assert reason == f"the row would be larger than {insights_message.MAX_BYTES} bytes"
     else:
         assert reason.startswith("failed (")
-    await goes_on(wild, producer, token, partition_for(ecg_id.encode(), 12))
+    await goes_on(wild, producer, token, partition_for(ecg_id.encode(), PARTITIONS))
     assert "7777" not in str(answer)
     assert "7777" not in wild.workers[0].log.read_text()
 

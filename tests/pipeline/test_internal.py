@@ -26,7 +26,7 @@ from shared.worker_protocol.auth import InternalAuth
 from shared.worker_protocol.listing import Query, encode_query
 from tests.support.ecgs import insights
 from tests.support.messages import found, message
-from tests.support.pipeline import SECRET, NewPipeline, Pipeline, Worker
+from tests.support.pipeline import PARTITIONS, SECRET, NewPipeline, Pipeline, Worker
 
 PROBES = ("/health", "/health/ready")
 OURS = InternalAuth(SECRET)
@@ -82,7 +82,7 @@ async def test_a_worker_answers_gateways_only(pipeline: Pipeline) -> None:
     async with httpx.AsyncClient() as client:
         answers = [(await client.get(f"{each.url}/health/ready")).json() for each in pipeline.workers]
     assert {answer["status"] for answer in answers} == {"ready"}
-    assert sorted(itertools.chain.from_iterable(answer["partitions"] for answer in answers)) == list(range(12))
+    assert sorted(itertools.chain.from_iterable(answer["partitions"] for answer in answers)) == list(range(PARTITIONS))
     assert await statuses(worker, ("/rows/0/x",), **{OURS.header: OURS.token}) <= {404, 421}
     # Faust's own pages are disabled, even for gateways.
     assert await statuses(worker, ("/table/insights/", "/router/", "/graph/"), **{OURS.header: OURS.token}) == {404}
@@ -100,7 +100,7 @@ async def test_a_worker_gives_a_row_to_its_owner_alone_and_hides_that_it_exists(
     headers, nothing = {OURS.header: OURS.token}, str(uuid.uuid4())
 
     async def ask(asked: str, **question: str) -> tuple[int, Any]:
-        path = f"/rows/{partition_for(asked.encode(), 12)}/{asked}"
+        path = f"/rows/{partition_for(asked.encode(), PARTITIONS)}/{asked}"
         for worker in pipeline.workers:
             async with httpx.AsyncClient(base_url=worker.url, headers=headers) as client:
                 answer = await client.get(path, params=question)
@@ -138,7 +138,7 @@ async def test_a_gateway_checks_the_owner_of_a_row_itself(new_pipeline: NewPipel
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     async with new_producer(pipeline.settings) as producer:
-        value = announcements.encode(Announcement(url, list(range(12)), []))
+        value = announcements.encode(Announcement(url, list(range(PARTITIONS)), []))
         await producer.send_and_wait(Topics(pipeline.settings).workers.name, value, url.encode())
     owner, stranger = await pipeline.register("owner"), await pipeline.register("stranger")
     assert await found(pipeline, owner, "old") == [{"name": "I", "number_of_zero_crossings": 1}]
@@ -195,7 +195,7 @@ async def eavesdropping(pipeline: Pipeline) -> AsyncIterator[list[bytes]]:
 
     async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        value = announcements.encode(Announcement(url, list(range(12)), []))
+        value = announcements.encode(Announcement(url, list(range(PARTITIONS)), []))
         async with new_producer(pipeline.settings) as producer:
             await producer.send_and_wait(Topics(pipeline.settings).workers.name, value, url.encode())
         yield heard

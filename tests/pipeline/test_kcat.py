@@ -26,7 +26,7 @@ from shared.security.ids import IdIssuer
 from tests.support.conditions import eventually
 from tests.support.ecgs import crossings, insights
 from tests.support.messages import found, message
-from tests.support.pipeline import SECRET, Pipeline
+from tests.support.pipeline import PARTITIONS, SECRET, Pipeline
 from tests.support.tools import missing
 
 pytestmark = pytest.mark.kafka
@@ -201,7 +201,7 @@ async def test_poison_becomes_a_dead_letter_byte_for_byte_and_the_partition_move
     # With the hash of Java's clients, so that no worker has to forward the message.
     kcat.produce(topics.submissions, value, "-k", key, *options, "-X", "partitioner=murmur2_random")
     source = await kcat.message(topics.submissions, key.encode())
-    assert source.partition == partition_for(key.encode(), 12)
+    assert source.partition == partition_for(key.encode(), PARTITIONS)
     token, good = await pipeline.register("poison"), message("poison")
     kcat.produce(topics.submissions, orjson.dumps(good), "-k", good["id"], "-p", str(source.partition))
     assert await found(pipeline, token, good["id"]) == ONE_CROSSING
@@ -251,11 +251,11 @@ async def test_the_topics_are_listed_with_their_partitions(kcat: Kcat, topics: T
     listed = json.loads(kcat("-L", "-J"))["topics"]
     partitions = {topic["topic"]: len(topic["partitions"]) for topic in listed}
     assert {topic.name: partitions.get(topic.name) for topic in topics} == {
-        topics.submissions.name: 12,
-        topics.insights.name: 12,
-        topics.dlq.name: 12,
+        topics.submissions.name: PARTITIONS,
+        topics.insights.name: PARTITIONS,
+        topics.dlq.name: PARTITIONS,
         topics.users.name: 1,
         topics.keys.name: 1,
         topics.workers.name: 1,
-        topics.audit.name: 12,
+        topics.audit.name: PARTITIONS,
     }

@@ -22,7 +22,7 @@ from tests.support.conditions import DEADLINE, eventually
 from tests.support.documented import async_api, validator
 from tests.support.ecgs import insights
 from tests.support.messages import found, message
-from tests.support.pipeline import ADMIN_TOKEN, SECRET, Pipeline
+from tests.support.pipeline import ADMIN_TOKEN, PARTITIONS, SECRET, Pipeline
 
 # The smallest limit, so that the signal that is larger packed than as JSON can be small too.
 MAX_BODY = 65_536
@@ -71,7 +71,7 @@ async def produce(pipeline: Pipeline, token: str) -> set[bytes]:
     await producer.start()
     try:
         direct = message("contracts")
-        other = (partition_for(direct["id"].encode(), 12) + 1) % 12
+        other = (partition_for(direct["id"].encode(), PARTITIONS) + 1) % PARTITIONS
         await producer.send_and_wait(topic, orjson.dumps(direct), direct["id"].encode(), partition=other)
         await found(pipeline, token, direct["id"])
         again = recomputations.encode(Recomputation(direct["id"], 0))
@@ -102,7 +102,7 @@ async def consume(pipeline: Pipeline) -> dict[str, list[ConsumerRecord]]:
     try:
         for name, channel in async_api()["channels"].items():
             topic = channel["address"].replace(Settings.model_fields["topic_prefix"].default, pipeline.prefix, 1)
-            tps = [TopicPartition(topic, n) for n in range(channel["bindings"]["kafka"]["partitions"])]
+            tps = [TopicPartition(topic, n) for n in range(min(PARTITIONS, channel["bindings"]["kafka"]["partitions"]))]
             consumer.assign(tps)
             ends = await consumer.end_offsets(tps)
             records[name] = []

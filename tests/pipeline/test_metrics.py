@@ -19,7 +19,7 @@ from tests.support.brokers import Broker
 from tests.support.conditions import eventually
 from tests.support.ecgs import LEADS, insights_through_failover, submit
 from tests.support.metrics import scrape
-from tests.support.pipeline import SECRET, NewPipeline, Pipeline
+from tests.support.pipeline import PARTITIONS, SECRET, NewPipeline, Pipeline
 
 # A worker that stores nothing while a file exists.
 HELD = """
@@ -185,14 +185,14 @@ async def test_a_worker_reports_its_disk_partitions_and_rows(measured: Measured,
     worker = await scrape(measured.worker)
     assert worker("ecg_worker_ready") == (await scrape(measured.gateway))("ecg_gateway_ready") == 1
     assert 0 < worker("ecg_worker_disk_free_bytes") <= worker("ecg_worker_disk_bytes")
-    assert worker("ecg_worker_partitions", role="active") == 12
+    assert worker("ecg_worker_partitions", role="active") == PARTITIONS
     assert worker("ecg_worker_partitions", role="standby") == 0
     assert worker("ecg_worker_rebalances_total") >= 1
     assert worker("ecg_worker_recovery_duration_seconds_count") >= 1
-    assert worker.by("partition", "ecg_worker_table_rows").keys() == {str(n) for n in range(12)}
+    assert worker.by("partition", "ecg_worker_table_rows").keys() == {str(n) for n in range(PARTITIONS)}
     stored = worker("ecg_worker_ecgs_total", outcome="stored")
     # RocksDB's estimate includes overwritten rows and the position of each partition.
-    assert stored <= sum(worker.by("partition", "ecg_worker_table_rows").values()) <= 3 * stored + 12
+    assert stored <= sum(worker.by("partition", "ecg_worker_table_rows").values()) <= 3 * stored + PARTITIONS
     assert sum(worker.by("partition", "ecg_worker_table_bytes").values()) > 0
     for port, component in ((measured.gateway, "gateway"), (measured.worker, "worker")):
         assert (await scrape(port)).by("component", "ecg_build_info") == {component: 1}
@@ -210,7 +210,7 @@ async def lags(measured: Measured, *, worker: bool = True) -> list[dict[str, flo
 async def test_the_lag_agrees_with_the_brokers_offsets(measured: Measured, client: httpx.AsyncClient) -> None:
     await submit(client, 30)
     await measured.caught_up()
-    assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(12)}]
+    assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(PARTITIONS)}]
 
     measured.hold.touch()
     await submit(client, 200)
@@ -219,7 +219,7 @@ async def test_the_lag_agrees_with_the_brokers_offsets(measured: Measured, clien
     assert gateway == worker == broker
     measured.hold.unlink()
     await measured.caught_up()
-    assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(12)}]
+    assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(PARTITIONS)}]
 
     # A frozen worker serves no metrics, but the gateway still reports the lag.
     measured.pipeline.workers[0].pause()
@@ -230,7 +230,7 @@ async def test_the_lag_agrees_with_the_brokers_offsets(measured: Measured, clien
     assert gateway == broker
     await measured.caught_up()
     await measured.pipeline.ready()
-    assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(12)}]
+    assert await lags(measured) == 3 * [{str(n): 0.0 for n in range(PARTITIONS)}]
 
 
 async def test_transaction_markers_do_not_count_as_lag_of_the_worker(measured: Measured, broker: Broker) -> None:
@@ -244,7 +244,7 @@ async def test_transaction_markers_do_not_count_as_lag_of_the_worker(measured: M
 
     async def probe() -> bool | None:
         worker = (await scrape(measured.worker)).by("partition", "ecg_worker_lag_records")
-        return True if len(worker) == 12 and not any(worker.values()) else None
+        return True if len(worker) == PARTITIONS and not any(worker.values()) else None
 
     await eventually(probe, what="a lag of zero")
 
@@ -276,7 +276,7 @@ async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
             broker.resume()
 
     async def lag_known() -> bool | None:
-        return True if len((await scrape(port)).by("partition", "ecg_group_lag_records")) == 12 else None
+        return True if len((await scrape(port)).by("partition", "ecg_group_lag_records")) == PARTITIONS else None
 
     await eventually(lag_known, what="the lag known again")
     assert found("ecg_gateway_ready") == 0

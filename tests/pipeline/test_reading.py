@@ -16,7 +16,7 @@ from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
 from tests.support.conditions import eventually
 from tests.support.ecgs import insights
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import PARTITIONS, Pipeline
 from tests.support.reading import ECG, pages, row, submit
 
 UNKNOWN = "00000000-0000-8000-8000-000000000000"
@@ -267,7 +267,7 @@ async def test_producers_cannot_choose_the_time_of_acceptance(pipeline: Pipeline
         for number, (ecg_id, timestamp) in enumerate(zip(ids, times, strict=True)):
             message = orjson.dumps({"id": ecg_id, "username": "timed", "sampling_rate": 250, **ECG})
             # In the partition of its id, or in another one, from which a worker forwards it.
-            partition = (partition_for(ecg_id.encode(), 12) + number // 2) % 12
+            partition = (partition_for(ecg_id.encode(), PARTITIONS) + number // 2) % PARTITIONS
             forged = [("forwarded-timestamp", str(timestamp).encode())]
             await produce(
                 pipeline, message, ecg_id.encode(), partition=partition, timestamp_ms=timestamp, headers=forged
@@ -292,7 +292,7 @@ async def test_every_ecg_of_a_batch_is_read(pipeline: Pipeline, compression: str
     """The gateway must pick its record from a fetched batch."""
     username = f"batched-{compression}"
     names = (f"{username}-{number}" for number in range(1000))
-    ids = [name for name in names if partition_for(name.encode(), 12) == 5][:20]
+    ids = [name for name in names if partition_for(name.encode(), PARTITIONS) == 1][:20]
     topic = Topics(pipeline.settings).submissions.name
     async with AIOKafkaProducer(**pipeline.kafka, compression_type=compression, linger_ms=200) as producer:
         sent = []

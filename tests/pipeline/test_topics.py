@@ -18,7 +18,7 @@ from shared.kafka.topic import Topic
 from shared.kafka.topics import Topics
 from tests.support.brokers import Broker
 from tests.support.conditions import eventually
-from tests.support.pipeline import NewPipeline, Pipeline
+from tests.support.pipeline import PARTITIONS, NewPipeline, Pipeline
 from tests.support.process import Process
 
 
@@ -94,7 +94,7 @@ async def test_nothing_starts_on_topics_with_another_number_of_partitions(
     for process in (pipeline.start_gateway(), pipeline.start_worker()):
         log = await ended(process)
         for topic in (other.submissions, other.insights, other.dlq, other.audit):
-            assert f"topic {topic.name} has partitions={partitions}, but ECG_PARTITIONS says 12" in log
+            assert f"topic {topic.name} has partitions={partitions}, but ECG_PARTITIONS says {PARTITIONS}" in log
 
 
 async def test_nothing_starts_if_only_the_table_has_another_number_of_partitions(new_pipeline: NewPipeline) -> None:
@@ -102,7 +102,9 @@ async def test_nothing_starts_if_only_the_table_has_another_number_of_partitions
     topics = Topics(pipeline.settings)
     await create(pipeline, replace(topics.insights, partitions=6))
     for process in (pipeline.start_gateway(), pipeline.start_worker()):
-        assert f"topic {topics.insights.name} has partitions=6, but ECG_PARTITIONS says 12" in await ended(process)
+        assert f"topic {topics.insights.name} has partitions=6, but ECG_PARTITIONS says {PARTITIONS}" in await ended(
+            process
+        )
 
 
 async def test_every_process_reports_every_difference(new_pipeline: NewPipeline) -> None:
@@ -139,7 +141,7 @@ async def test_a_topic_with_the_brokers_defaults_is_refused(broker: Broker, new_
         pytest.skip("the embedded broker does not tell its defaults")
     pipeline = new_pipeline()
     topics = Topics(pipeline.settings)
-    await create(pipeline, Topic(topics.submissions.name, 12), Topic(topics.keys.name, 1))
+    await create(pipeline, Topic(topics.submissions.name, PARTITIONS), Topic(topics.keys.name, 1))
     log = await ended(pipeline.start_worker())
     for told in ("max.message.bytes=", "message.timestamp.type=CreateTime"):
         assert f"topic {topics.submissions.name} has {told}" in log

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
 from tests.support.conditions import DEADLINE, eventually
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import PARTITIONS, Pipeline
 
 
 def message(username: str, ecg_id: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -62,7 +62,7 @@ async def dead_letter(pipeline: Pipeline, offset: int, partition: int) -> tuple[
     raise AssertionError("no dead letter")
 
 
-PARTITION = 5
+PARTITION = 1
 
 
 def messages(username: str, count: int) -> list[dict[str, object]]:
@@ -70,6 +70,6 @@ def messages(username: str, count: int) -> list[dict[str, object]]:
     made: list[dict[str, object]] = []
     while len(made) < count:
         body = message(username)
-        if partition_for(body["id"].encode(), 12) == PARTITION:
+        if partition_for(body["id"].encode(), PARTITIONS) == PARTITION:
             made.append(body)
     return made

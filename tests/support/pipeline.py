@@ -28,6 +28,9 @@ from tests.support.process import Process
 if TYPE_CHECKING:
     from tests.support.brokers import Broker
 
+PARTITIONS = 4
+"""Of a topic in the tests of `make test`: topics and tables of the usual twelve take a quarter of the tests' time."""
+
 ADMIN_TOKEN = secrets.token_hex(32)
 SECRET = "test-secret-0123456789-0123456789"
 # A context without authorities, for clients that use plain HTTP: httpx would load all of them for each client, which
