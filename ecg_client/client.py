@@ -13,7 +13,7 @@ import httpx
 from tenacity import AsyncRetrying, Retrying
 
 from ecg_client import requests, retries
-from ecg_client.errors import ClientError, NotFound, StillProcessing, Unauthorized, Unavailable
+from ecg_client.errors import ClientError, InvalidEcg, NotFound, StillProcessing, Unauthorized, Unavailable
 from ecg_client.events import Event, Following
 from ecg_client.idempotency import idempotency_key as key_of
 from ecg_client.recordings import Recording
@@ -45,6 +45,8 @@ class _Client:
         self._token = token and requests.check_token(token)
         self._retry_for = retry_for
         self._on_outage = on_outage
+        # Until a gateway proves to be older than the packed encoding.
+        self._packs = True
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url!r})"
@@ -60,9 +62,18 @@ class _Client:
         """True if requests go through the environment's proxy, which cannot reach a gateway on this machine."""
         return urlsplit(self._url).hostname not in {"127.0.0.1", "::1", "localhost"}
 
-    def _submission(self, recording: Recording, idempotency_key: str | None) -> Call[str]:
-        given = requests.check_recording(recording)
-        return requests.submit(given, self._own_token, key_of(given) if idempotency_key is None else idempotency_key)
+    def _submission(self, recording: Recording, idempotency_key: str | None) -> Callable[[], Call[str]]:
+        """Return a function that returns the submission in the encoding that the gateway is thought to know."""
+        given, token = requests.check_recording(recording), self._own_token
+        # One key for all encodings, because a gateway may take the ECG and the next one not know the encoding.
+        key = key_of(given) if idempotency_key is None else idempotency_key
+        return lambda: requests.submit(given, token, key, pack=self._packs)
+
+    def _falls_back(self, call: Call[str], error: InvalidEcg) -> bool:
+        """Return True if the gateway refused the packed encoding of a call; from now on, JSON is sent."""
+        too_new = requests.is_too_new(call, error)
+        self._packs = self._packs and not too_new
+        return too_new
 
 
 class EcgClient(_Client):
@@ -168,7 +179,14 @@ class EcgClient(_Client):
             TypeError: if `recording` is no recording.
             InvalidEcg: if it breaks the schema or a limit.
         """
-        return self._send(self._submission(recording, idempotency_key))
+        submission = self._submission(recording, idempotency_key)
+        call = submission()
+        try:
+            return self._send(call)
+        except InvalidEcg as error:
+            if not self._falls_back(call, error):
+                raise
+        return self._send(submission())
 
     def insights(self, ecg_id: str) -> Insights | None:
         """Return an ECG's insights, or None while it is being processed.
@@ -345,7 +363,14 @@ class AsyncEcgClient(_Client):
 
     async def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """See `EcgClient.submit`."""
-        return await self._send(self._submission(recording, idempotency_key))
+        submission = self._submission(recording, idempotency_key)
+        call = submission()
+        try:
+            return await self._send(call)
+        except InvalidEcg as error:
+            if not self._falls_back(call, error):
+                raise
+        return await self._send(submission())
 
     async def insights(self, ecg_id: str) -> Insights | None:
         """See `EcgClient.insights`."""

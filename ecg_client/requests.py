@@ -34,13 +34,14 @@ from ecg_client.results import (
     parse_audit,
     parse_ecg,
     parse_insights,
+    parse_packed_ecg,
     parse_page,
     parse_user,
     parse_users,
 )
 from shared import errors
-from shared.ecg import Lead
-from shared.encoding import plain
+from shared.ecg import Lead, narrowed
+from shared.encoding import media_type_of, packed, plain
 
 T = TypeVar("T")
 
@@ -65,17 +66,19 @@ _KINDS: dict[int, type[ClientError]] = {
     HTTPStatus.GONE: Gone,
     HTTPStatus.UNPROCESSABLE_ENTITY: NotProcessable,
 }
-_ERASED: dict[int, Callable[[bytes], bool]] = {204: lambda _: True, 202: lambda _: False}
+# JSON is a comma and a digit for most samples at least, so that it can be smaller only if samples are packed wider.
+_NO_WIDER_THAN_JSON = 2
+_ERASED: dict[int, Callable[[httpx.Response], bool]] = {204: lambda _: True, 202: lambda _: False}
 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """A request that is safe to send again, and a parser of the body for each successful status."""
+    """A request that is safe to send again, and a parser of the answer for each successful status."""
 
     method: str
     path: str
     headers: dict[str, str] = field(repr=False)
-    meaning: dict[int, Callable[[bytes], T]] = field(repr=False)
+    meaning: dict[int, Callable[[httpx.Response], T]] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
 
     def result(self, answer: httpx.Response) -> T:
@@ -87,7 +90,7 @@ class Call(Generic[T]):
         document = None
         try:
             if answer.status_code in self.meaning:
-                return self.meaning[answer.status_code](answer.content)
+                return self.meaning[answer.status_code](answer)
             document = orjson.loads(answer.content) if answer.content else None
         except (ValueError, KeyError, TypeError, errors.InvalidEcg):
             pass
@@ -120,8 +123,10 @@ def audit(admin_token: str, wanted: dict[str, Any], cursor: str | None) -> Call[
     return Call("GET", f"/audit?{urlencode(query)}", _admin(admin_token), {200: _json(parse_audit)})
 
 
-def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:
-    """Submit a recording; sent again with the same key, it is the same ECG and is stored once.
+def submit(recording: Recording, token: str, idempotency_key: str, *, pack: bool) -> Call[str]:
+    """Submit a recording; sent again with the same key, it is the same ECG and is stored once, also as JSON.
+
+    With `pack`, it is sent in the packed encoding, unless JSON is smaller.
 
     Raises:
         InvalidEcg: if the key is not 1 to 255 visible ASCII characters.
@@ -129,8 +134,14 @@ def submit(recording: Recording, token: str, idempotency_key: str) -> Call[str]:
     if len(idempotency_key) > _LONGEST_KEY or not _VISIBLE_ASCII.fullmatch(idempotency_key):
         problem = f"must be 1 to {_LONGEST_KEY} visible ASCII characters"
         raise InvalidEcg(f"idempotency-key: {problem}", "idempotency-key")
-    headers = {**_JSON, "x-user-token": token, "idempotency-key": idempotency_key}
-    return Call("POST", "/ecgs", headers, {201: _json(lambda accepted: str(accepted["id"]))}, encode(recording))
+    body, media_type = _packed(recording) if pack else (encode(recording), plain.CONTENT_TYPE)
+    headers = {"content-type": media_type, "x-user-token": token, "idempotency-key": idempotency_key}
+    return Call("POST", "/ecgs", headers, {201: _json(lambda accepted: str(accepted["id"]))}, body)
+
+
+def is_too_new(call: Call[str], error: InvalidEcg) -> bool:
+    """Return True if a gateway refused a packed submission because it is older than the packed encoding over HTTP."""
+    return call.headers["content-type"] == packed.CONTENT_TYPE and error.field == "content-type"
 
 
 def insights(ecg_id: str, token: str, wait: int = 0) -> Call[Insights | None]:
@@ -149,7 +160,7 @@ def insights_as_fhir(ecg_id: str, token: str) -> Call[dict[str, Any] | None]:
         f"/ecgs/{quote(ecg_id, safe='')}/insights",
         {"x-user-token": token, "accept": "application/fhir+json"},
     )
-    return Call("GET", path, headers, {200: orjson.loads, 202: lambda _: None})
+    return Call("GET", path, headers, {200: _json(dict), 202: lambda _: None})
 
 
 def ecgs(token: str, limit: int, cursor: str | None, label: str | None = None) -> Call[Page]:
@@ -162,7 +173,9 @@ def ecgs(token: str, limit: int, cursor: str | None, label: str | None = None) -
 def ecg(ecg_id: str, token: str) -> Call[StoredEcg | None]:
     """Ask for an ECG as it was submitted: None while it is being processed."""
     path = f"/ecgs/{quote(ecg_id, safe='')}"
-    return Call("GET", path, {"x-user-token": token}, {200: parse_ecg, 202: lambda _: None})
+    # Older gateways answer in JSON.
+    headers = {"x-user-token": token, "accept": f"{packed.CONTENT_TYPE}, {plain.CONTENT_TYPE};q=0.9"}
+    return Call("GET", path, headers, {200: _stored_ecg, 202: lambda _: None})
 
 
 def erase(ecg_id: str, token: str) -> Call[bool]:
@@ -173,6 +186,21 @@ def erase(ecg_id: str, token: str) -> Call[bool]:
 def encode(recording: Recording) -> bytes:
     """Return a recording as the body of a submission, written straight from the arrays without Python integers."""
     return plain.encode_content(recording.content)
+
+
+def _packed(recording: Recording) -> tuple[bytes, str]:
+    """Return a recording as the body of a submission, and the body's media type."""
+    content = recording.content
+    # The gateway names what is wrong with signals of another kind.
+    if not all(lead.signal.dtype.kind == "i" and lead.signal.ndim == 1 for lead in content.leads):
+        return encode(recording), plain.CONTENT_TYPE
+    content = narrowed(content)
+    body = packed.encode_content(content)
+    if any(lead.signal.itemsize > _NO_WIDER_THAN_JSON for lead in content.leads):
+        as_json = encode(recording)
+        if len(as_json) < len(body):
+            return as_json, plain.CONTENT_TYPE
+    return body, packed.CONTENT_TYPE
 
 
 def check_recording(value: object) -> Recording:
@@ -208,8 +236,13 @@ def _admin(token: str) -> dict[str, str]:
     return {"x-admin-token": check_token(token)}
 
 
-def _json(meaning: Callable[[Any], T]) -> Callable[[bytes], T]:
-    return lambda body: meaning(orjson.loads(body))
+def _json(meaning: Callable[[Any], T]) -> Callable[[httpx.Response], T]:
+    return lambda answer: meaning(orjson.loads(answer.content))
+
+
+def _stored_ecg(answer: httpx.Response) -> StoredEcg:
+    is_packed = media_type_of(answer.headers.get("content-type")) == packed.CONTENT_TYPE
+    return (parse_packed_ecg if is_packed else parse_ecg)(answer.content)
 
 
 def _error(answer: httpx.Response, document: dict[str, Any]) -> ClientError:

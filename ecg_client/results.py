@@ -7,7 +7,8 @@ from typing import Any, Literal
 import msgspec
 
 from ecg_client.recordings import Recording
-from shared.encoding import plain
+from shared.ecg import Content
+from shared.encoding import packed, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ class _Head(msgspec.Struct):
 
 
 _head = msgspec.json.Decoder(_Head)
+_packed_head = msgspec.msgpack.Decoder(_Head)
 
 
 def parse_user(document: dict[str, Any]) -> User:
@@ -210,7 +212,22 @@ def parse_ecg(answer: bytes) -> StoredEcg:
     Raises:
         ValueError, InvalidEcg: if the answer does not hold an ECG.
     """
-    head, content = _head.decode(answer), plain.decode_content(answer)
+    return _stored_ecg(_head.decode(answer), plain.decode_content(answer))
+
+
+def parse_packed_ecg(answer: bytes) -> StoredEcg:
+    """Parse an ECG in the packed encoding.
+
+    Raises:
+        ValueError, InvalidEcg: if the answer does not hold an ECG.
+    """
+    content = packed.decode_content(answer)
+    # Copied, because views of the answer are read-only, and hold all of it in memory.
+    leads = tuple(msgspec.structs.replace(lead, signal=lead.signal.copy()) for lead in content.leads)
+    return _stored_ecg(_packed_head.decode(answer), msgspec.structs.replace(content, leads=leads))
+
+
+def _stored_ecg(head: _Head, content: Content) -> StoredEcg:
     recording = Recording(content.leads, content.date, sampling_rate=content.sampling_rate, label=content.label)
     return StoredEcg(head.id, head.accepted_at, recording)
 

@@ -2,6 +2,7 @@
 
 import { PREFIX } from "./address.js";
 import { EventParser } from "./events.js";
+import { PACKED, unpack } from "./packed.js";
 
 const NOT_NOW = new Set([502, 503, 504]);
 const RETRY_FOR_MS = 60_000;
@@ -22,6 +23,8 @@ export class Unavailable extends Error {}
 export class Gateway {
   #token;
   #onUnauthorized;
+  // Until a gateway proves to be older than the packed encoding, as may happen while they are upgraded.
+  #packs = true;
 
   /**
    * @param {string} token the user's token, which is sent in a header only
@@ -32,9 +35,25 @@ export class Gateway {
     this.#onUnauthorized = onUnauthorized;
   }
 
-  /** Submit a body and return the ECG's id; sent again with the same key, it is the same ECG and is stored once. */
-  async submit(body, key, signal) {
-    const headers = { "content-type": "application/json", "idempotency-key": key };
+  /**
+   * Submit an ECG and return its id; sent again with the same key, it is the same ECG and is stored once.
+   * @param {Uint8Array|null} packed the body in the packed encoding, or null to send JSON
+   * @param {() => Uint8Array} json returns the body as JSON
+   */
+  async submit(packed, json, key, signal) {
+    if (packed !== null && this.#packs) {
+      try {
+        return await this.#submit(packed, PACKED, key, signal);
+      } catch (error) {
+        if (!(error instanceof Refused && error.field === "content-type")) throw error;
+        this.#packs = false;
+      }
+    }
+    return this.#submit(json(), "application/json", key, signal);
+  }
+
+  async #submit(body, type, key, signal) {
+    const headers = { "content-type": type, "idempotency-key": key };
     const { document } = await this.#call("/ecgs", { method: "POST", headers, body, signal });
     return document.id;
   }
@@ -47,7 +66,8 @@ export class Gateway {
 
   /** Return an ECG with its signals. */
   async ecg(id, signal) {
-    const { status, document } = await this.#call(`/ecgs/${encodeURIComponent(id)}`, { signal });
+    const headers = { accept: `${PACKED}, application/json;q=0.9` };
+    const { status, document } = await this.#call(`/ecgs/${encodeURIComponent(id)}`, { headers, signal });
     if (status === 202) throw new Refused(status, document.detail);
     return document;
   }
@@ -88,7 +108,7 @@ export class Gateway {
       let [problem, pause] = ["the gateway cannot be reached", null];
       try {
         const response = await this.#fetch(path, options);
-        if (response.ok) return { status: response.status, document: await response.json() };
+        if (response.ok) return { status: response.status, document: await documentOf(response) };
         const refusal = await this.#refusal(response);
         if (!NOT_NOW.has(response.status)) throw refusal;
         [problem, pause] = [refusal.message, retryAfter(response)];
@@ -141,6 +161,11 @@ export function sleep(milliseconds, signal = undefined) {
     }, milliseconds);
     signal?.addEventListener("abort", abort, { once: true });
   });
+}
+
+async function documentOf(response) {
+  const packed = response.headers.get("content-type") === PACKED;
+  return packed ? unpack(await response.arrayBuffer()) : response.json();
 }
 
 function retryAfter(response) {

@@ -1,4 +1,4 @@
-/** Submissions, encoded byte for byte as ecg_client encodes them, so that a file sent by both is one ECG. */
+/** Submissions as JSON, byte for byte as ecg_client encodes them, so that a file sent by both has the same key. */
 
 const MAX_LABEL = 200;
 

@@ -1,6 +1,7 @@
 /** Submission of files, several at a time; a broken file does not stop the others. */
 
 import { Refused, Unavailable } from "./gateway.js";
+import { pack } from "./packed.js";
 import { group, read } from "./recordings/files.js";
 import { UnreadableRecording } from "./recordings/recording.js";
 import { encode, idempotencyKey, labelOf } from "./submission.js";
@@ -56,9 +57,12 @@ export class Uploads {
     const recording = await read(chosen, given);
     upload.notes = recording.notes;
     const label = given.label ? recording.label ?? labelOf(chosen.name) : null;
-    const body = encode(recording, label);
+    const [unlabelled, packed] = [encode(recording), pack(recording, label)];
+    const key = await idempotencyKey(chosen.name, unlabelled);
     this.#change(upload, "sending");
-    upload.ecgId = await this.#gateway.submit(body, await idempotencyKey(chosen.name, encode(recording)), this.#signal);
+    // One large sample widens all samples of its lead.
+    const smaller = packed.length <= unlabelled.length ? packed : null;
+    upload.ecgId = await this.#gateway.submit(smaller, () => encode(recording, label), key, this.#signal);
     this.#change(upload, "accepted");
   }
 

@@ -15,6 +15,7 @@ _REFUSAL = re.compile(r"Failed to load resource: the server responded with a sta
 READ = """async ({files, csv}) => {
     const {group, read} = await import("/page/recordings/files.js");
     const {encode, idempotencyKey} = await import("/page/submission.js");
+    const {pack} = await import("/page/packed.js");
     const file = ({name, content}) => new File([Uint8Array.from(atob(content), c => c.charCodeAt(0))], name);
     const results = [];
     for (const chosen of await group(files.map(file))) {
@@ -24,6 +25,7 @@ READ = """async ({files, csv}) => {
             results.push({
                 name: chosen.name,
                 body: new TextDecoder().decode(body),
+                packed: btoa(Array.from(pack(recording), byte => String.fromCharCode(byte)).join("")),
                 key: await idempotencyKey(chosen.name, body),
                 notes: recording.notes,
                 missing: recording.leads.map(lead => lead.missing),

@@ -9,6 +9,7 @@ import pytest
 from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, read
 from ecg_client.requests import encode
+from tests.page.packed_bodies import is_packed_alike
 from tests.page.tab import READ, Tab
 from tests.recordings.case import Case
 from tests.recordings.corpus import CORPUS, name_of, write
@@ -28,6 +29,7 @@ async def test_a_recording_is_the_same_in_the_page(modules: Tab, tmp_path: Path,
     expected = read(path, Calibration(unit=case.unit, leads=case.wanted))
     assert found.get("error") is None
     assert found["body"].encode() == encode(expected)
+    assert is_packed_alike(found["packed"], expected)
     assert found["key"] == idempotency_key(expected)
     assert tuple(found["notes"]) == expected.notes
     assert tuple(tuple(map(tuple, ranges)) for ranges in found["missing"]) == tuple(

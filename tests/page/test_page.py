@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import orjson
@@ -14,6 +16,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FileChooser, Route, expect
 
 from ecg_client.recordings import read
+from shared.encoding import packed
 from stream_agents.insights.zero_crossings import count_zero_crossings
 from tests.page.tab import APPEARANCES, Tab
 from tests.support.ecgs import insights
@@ -200,7 +203,7 @@ async def test_a_bad_file_is_reported_and_does_not_stop_the_others(desk: Tab, tm
 
 
 async def test_a_recording_over_the_limit_is_reported(desk: Tab, tmp_path: Path) -> None:
-    await desk.submit(write_json(tmp_path / "x.json", {"I": [-12345] * 3_000_000}))
+    await desk.submit(write_json(tmp_path / "x.json", {"I": [99999] * 4_200_000}))
     await expect(desk.upload("x.json")).to_contain_text("body: must not be over", timeout=30_000)
 
 
@@ -588,3 +591,35 @@ async def test_the_page_is_accessible(tab: Tab, token: str, tmp_path: Path, sche
     await tab.submit(write_json(tmp_path / "x.json", dict.fromkeys(names, [10, -10] * 100)), tmp_path / "bad.csv")
     await tab.show("x.json")
     await check("the desk")
+
+
+async def test_ecgs_travel_packed_in_both_directions(desk: Tab, tmp_path: Path) -> None:
+    sent, answered = [], []
+    desk.page.on("request", lambda request: sent.append((request.method, request.headers.get("content-type"))))
+    desk.page.on("response", lambda response: answered.append((urlsplit(response.url).path, response.headers)))
+    await desk.submit(write_json(tmp_path / "x.json", {"I": [1, -1, 300], "II": [2**40, 0, -1], "III": [1, 0, 1]}))
+    await desk.show("x.json")
+    assert ("POST", packed.CONTENT_TYPE) in sent
+    assert packed.CONTENT_TYPE in [
+        headers.get("content-type") for path, headers in answered if re.fullmatch("/ecgs/[^/]+", path)
+    ]
+    await expect(desk.page.locator("#leads tr")).to_have_count(3)
+
+
+async def test_an_older_gateway_gets_json(desk: Tab, tmp_path: Path) -> None:
+    types: list[str] = []
+
+    async def older(route: Route) -> None:
+        if route.request.method == "POST":
+            types.append(route.request.headers["content-type"])
+        if types[-1:] == [packed.CONTENT_TYPE]:
+            problem = {"detail": "content-type: must be application/json", "field": "content-type"}
+            await route.fulfill(status=415, json=problem)
+        else:
+            await route.continue_()
+
+    await desk.page.route("**/ecgs", older)
+    for name in ("x.json", "y.json"):
+        await desk.submit(write_json(tmp_path / name, {"I": [1, -1]}))
+        await desk.done(name)
+    assert types == [packed.CONTENT_TYPE, "application/json", "application/json"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ecg_client.idempotency import idempotency_key
 from ecg_client.recordings import Calibration, UnreadableRecording, read
 from ecg_client.requests import encode
+from tests.page.packed_bodies import is_packed_alike
 from tests.page.tab import READ, Tab
 from tests.support.paths import recordings
 
@@ -33,6 +34,7 @@ async def check_same(tab: Tab, main: Path, *others: Path) -> dict[str, Any]:
     [found] = await read_in(tab, main, *others)
     assert "error" not in found, found
     assert found["body"].encode() == encode(expected)
+    assert is_packed_alike(found["packed"], expected)
     assert found["key"] == idempotency_key(expected)
     return found
 

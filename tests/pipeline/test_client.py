@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import pytest_asyncio
@@ -24,6 +25,7 @@ from ecg_client import (
     EcgClient,
     Event,
     InvalidEcg,
+    Lead,
     NotFound,
     NotProcessable,
     Recording,
@@ -36,6 +38,7 @@ from ecg_client import (
 from ecg_client.idempotency import idempotency_key
 from ecg_client.requests import encode
 from local_stack.broker import free_port
+from shared.encoding import packed
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
 from tests.support.brokers import Broker
@@ -217,7 +220,7 @@ async def test_every_refusal_has_its_error_and_names_the_field(
             await client("submit", RECORDING, key)
         assert error.value.field == "idempotency-key"
     with pytest.raises(InvalidEcg, match=r"body: must not be over 16777216 bytes") as error:
-        await client("submit", Recording.of({"I": np.zeros(9_000_000, np.int8)}))
+        await client("submit", Recording.of({"I": np.zeros(17_000_000, np.int8)}))
     assert error.value.field == "body"
     unknown = IdIssuer(SECRET).issue("somebody else")
     for call in ("insights", "wait_for_insights"):
@@ -261,13 +264,14 @@ class Scripted(ThreadingHTTPServer):
     """A server that gives scripted answers, and records the requests."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), Handler)
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
+        self.decide: Callable[[Handler], tuple[int, dict[str, str], bytes]] = lambda _: self.answers.pop(0)
         self.requests: list[tuple[float, dict[str, str], bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     server: Scripted
 
     def do_GET(self) -> None:
@@ -277,7 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.requests.append((time.monotonic(), headers, body))
-        status, answered, content = self.server.answers.pop(0)
+        status, answered, content = self.server.decide(self)
         if not status:
             return  # closes the connection without an answer
         self.send_response(status)
@@ -329,6 +333,103 @@ async def test_a_file_is_submitted_with_its_own_key_unless_the_caller_gives_one(
     assert one == again == idempotency_key(read(file))
     assert other == "another"
     assert len(set(new)) == 2
+
+
+OLDER: tuple[int, dict[str, str], bytes] = (
+    415,
+    {},
+    b'{"detail": "content-type: must be application/json", "field": "content-type"}',
+)
+
+
+def encodings(scripted: Scripted) -> list[str]:
+    return [headers["content-type"] for _, headers, _ in scripted.requests]
+
+
+async def test_recordings_are_sent_packed_with_the_narrowest_samples(
+    scripted: Scripted, connect: Callable[..., Call]
+) -> None:
+    scripted.answers = [ACCEPTED]
+    await connect(scripted.url, TOKEN)("submit", RECORDING)
+    [(_, _, body)] = scripted.requests
+    assert encodings(scripted) == [packed.CONTENT_TYPE]
+    first, second = packed.decode_content(body, only_known=True).leads
+    assert (first.signal.dtype, first.signal.tolist()) == (np.int8, [1, 0, -1, 0, 1, 0, 0, 1])
+    assert (second.signal.dtype, second.signal.tolist()) == (np.int8, [1, 0, -1])
+
+
+async def test_an_older_gateway_gets_json_with_the_same_key_from_then_on(
+    scripted: Scripted, connect: Callable[..., Call]
+) -> None:
+    # The first gateway may have taken the ECG before it failed.
+    scripted.answers = [(502, {}, b""), OLDER, ACCEPTED, ACCEPTED]
+    client = connect(scripted.url, TOKEN)
+    assert await client("submit", RECORDING) == "abc"
+    assert encodings(scripted) == [packed.CONTENT_TYPE] * 2 + ["application/json"]
+    assert len({headers["idempotency-key"] for _, headers, _ in scripted.requests}) == 1
+    assert scripted.requests[2][2] == encode(RECORDING)
+    await client("submit", RECORDING)
+    assert encodings(scripted)[3:] == ["application/json"]
+
+
+async def test_every_submission_at_once_falls_back_to_json(scripted: Scripted, connect: Callable[..., Call]) -> None:
+    client = connect(scripted.url, TOKEN)
+    together = threading.Barrier(3)
+
+    def held(request: Handler) -> tuple[int, dict[str, str], bytes]:
+        """Answer all three only when all three were sent."""
+        if request.headers["content-type"] == "application/json":
+            return ACCEPTED
+        together.wait(10)
+        return OLDER
+
+    scripted.decide = held
+    assert await asyncio.gather(*(client("submit", RECORDING) for _ in range(3))) == ["abc"] * 3
+    assert sorted(encodings(scripted)) == ["application/json"] * 3 + [packed.CONTENT_TYPE] * 3
+
+
+async def test_a_refusal_of_json_is_an_error(scripted: Scripted, connect: Callable[..., Call]) -> None:
+    scripted.answers = [OLDER, OLDER]
+    with pytest.raises(InvalidEcg, match="content-type: must be"):
+        await connect(scripted.url, TOKEN)("submit", RECORDING)
+
+
+@pytest.mark.parametrize(
+    ("signal", "encoding"),
+    [
+        # One large sample widens the whole lead.
+        (np.array([0] * 100 + [2**40]), "application/json"),
+        (np.array([2**40] * 100), packed.CONTENT_TYPE),
+        (np.array([1, 2, 3], np.uint64), "application/json"),
+        (np.array([0.5]), "application/json"),
+    ],
+)
+async def test_json_is_sent_where_it_is_smaller_or_packing_is_impossible(
+    scripted: Scripted, connect: Callable[..., Call], signal: Any, encoding: str
+) -> None:
+    scripted.answers = [ACCEPTED]
+    await connect(scripted.url, TOKEN)("submit", Recording((Lead("I", signal),)))
+    assert encodings(scripted) == [encoding]
+
+
+@pytest.mark.parametrize("answers_packed", [True, False], ids=["a newer gateway", "an older gateway"])
+async def test_an_ecg_is_read_in_the_encoding_that_the_gateway_gives(
+    scripted: Scripted, connect: Callable[..., Call], answers_packed: bool
+) -> None:
+    document = {"id": "abc", "accepted_at": "2026-11-24T10:00:00.123Z", "date": None, "sampling_rate": 500.0}
+    if answers_packed:
+        body = msgspec.msgpack.encode(
+            document | {"leads": [{"name": "I", "dtype": "int16", "signal": b"\x01\x00\xff\xff"}]}
+        )
+    else:
+        body = json.dumps(document | {"leads": [{"name": "I", "signal": [1, -1]}]}).encode()
+    scripted.answers = [(200, {"content-type": packed.CONTENT_TYPE if answers_packed else "application/json"}, body)]
+    ecg = await connect(scripted.url, TOKEN)("ecg", "abc")
+    assert scripted.requests[0][1]["accept"] == f"{packed.CONTENT_TYPE}, application/json;q=0.9"
+    assert (ecg.id, ecg.accepted_at.year, ecg.recording.sampling_rate) == ("abc", 2026, 500.0)
+    signal = ecg.recording.leads[0].signal
+    assert signal.tolist() == [1, -1]
+    signal[0] = 2  # the caller's own
 
 
 async def test_the_gateway_waits_for_insights_instead_of_the_client(
