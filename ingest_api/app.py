@@ -14,6 +14,7 @@ from ingest_api.erasures import endpoints as erasures
 from ingest_api.events import endpoints as events
 from ingest_api.http import cors, errors, openapi, path_prefix
 from ingest_api.http.instrumentation import Calls, Observed
+from ingest_api.http.openapi import PackedLead
 from ingest_api.http.static_files import add_page
 from ingest_api.queries import endpoints as queries
 from ingest_api.submissions import endpoints as submissions
@@ -103,7 +104,7 @@ def create_app(settings: Settings, stopping: asyncio.Event | None = None, tracin
     path_prefix.check(settings.http_path_prefix, routes(app))
     errors.add_handlers(app, routes(app))
     # These paths accept any text as username or id, so their DELETE never answers 422.
-    openapi.correct(app, LeadIn, any_text=("/users/{username}", "/ecgs/{ecg_id}"))
+    openapi.correct(app, (LeadIn, PackedLead), any_text=("/users/{username}", "/ecgs/{ecg_id}"))
     return app
 
 

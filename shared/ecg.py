@@ -55,6 +55,8 @@ JSON_SCHEMA: Final[Mapping[str, dict[str, Any]]] = {
 _WIDTHS = tuple((np.dtype(t), np.iinfo(t).min, np.iinfo(t).max) for t in ("<i1", "<i2", "<i4"))
 
 
+_NO_RANGES = "must be ascending ranges of the signal's samples that do not overlap"
+
 Ranges = tuple[tuple[int, int], ...]
 
 
@@ -99,7 +101,7 @@ class Ecg(msgspec.Struct, frozen=True):
         return cls(ecg_id, username, content.date, content.leads, content.sampling_rate, content.label)
 
 
-def narrow(signal: NDArray[np.int64]) -> Signal:
+def narrow(signal: Signal) -> Signal:
     """Return the same samples in the smallest little-endian signed dtype that holds them all."""
     if not signal.size:
         return signal.astype("<i1")
@@ -107,8 +109,14 @@ def narrow(signal: NDArray[np.int64]) -> Signal:
     low, high = np.minimum.reduce(signal), np.maximum.reduce(signal)
     for dtype, least, most in _WIDTHS:
         if least <= low and high <= most:
-            return signal.astype(dtype)
+            return signal.astype(dtype, copy=False)
     return signal
+
+
+def narrowed(content: Content) -> Content:
+    """Return a submission with all of its signals narrowed."""
+    leads = tuple(msgspec.structs.replace(lead, signal=narrow(lead.signal)) for lead in content.leads)
+    return msgspec.structs.replace(content, leads=leads)
 
 
 def check_id(value: object) -> str:
@@ -191,6 +199,16 @@ def check_adc_gain(value: object, field: str) -> float | None:
     raise InvalidEcg(field, "must be a finite number of ADC units per millivolt above 0, or null")
 
 
+def check_range_count(count: int, field: str, signal: Signal) -> None:
+    """Check the number of ranges of a lead's missing samples before they are decoded.
+
+    Raises:
+        InvalidEcg: if there are more ranges than samples.
+    """
+    if count > signal.size:
+        raise InvalidEcg(field, _NO_RANGES)
+
+
 def check_missing(value: object, field: str, signal: Signal) -> Ranges:
     """Return the valid ranges of a lead's missing samples, ascending and without overlap; null means none.
 
@@ -205,7 +223,7 @@ def check_missing(value: object, field: str, signal: Signal) -> Ranges:
     end = 0
     for first, count in ranges:
         if first < end or not 1 <= count <= signal.size - first:
-            raise InvalidEcg(field, "must be ascending ranges of the signal's samples that do not overlap")
+            raise InvalidEcg(field, _NO_RANGES)
         end = first + count
         if signal[first:end].any():
             raise InvalidEcg(field, "must be ranges whose samples are 0")

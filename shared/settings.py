@@ -147,9 +147,9 @@ class Settings(BaseSettings):
         description="ECGs per minute that a user may submit through one gateway process, possibly in one burst; more "
         "get 429. 0: no limit.",
     )
-    quota_bytes_per_minute: int = Field(default=0, ge=0, description="The same limit in bytes of ECGs as JSON.")
+    quota_bytes_per_minute: int = Field(default=0, ge=0, description="The same limit in bytes of bodies.")
     max_body_bytes: int = Field(
-        default=16 * MIB, ge=1024, description="Largest accepted ECG as JSON; larger ones get 413."
+        default=16 * MIB, ge=1024, description="Largest accepted body of an ECG, JSON or packed; larger ones get 413."
     )
     max_inflight_bytes: int = Field(
         default=256 * MIB,

@@ -1,21 +1,27 @@
-"""The `Accept` header (RFC 9110): whether a client prefers FHIR to plain JSON."""
+"""The `Accept` header (RFC 9110): the media type that a client prefers to plain JSON."""
 
 import re
 from collections.abc import Iterable
 
+from shared.encoding import plain
+
 FHIR = "application/fhir+json"
-_JSON = "application/json"
 _LONGEST_HEADER = 4096
 _WEIGHT = re.compile(r"q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
-def prefers_fhir(headers: Iterable[str]) -> bool:
-    """Return True if the header names FHIR, and plain JSON with no higher weight; wildcards mean plain JSON."""
+def preferred(headers: Iterable[str], *others: str) -> str | None:
+    """Return which of `others` the header names with the highest weight; None if that of plain JSON is higher.
+
+    Wildcards mean plain JSON.
+    """
     header = ",".join(headers)
-    if FHIR not in header.lower() or len(header) > _LONGEST_HEADER:
-        return False
+    if len(header) > _LONGEST_HEADER or not any(other in header.lower() for other in others):
+        return None
     weights = dict(map(_range, header.split(",")))
-    return weights[FHIR] > 0 and weights[FHIR] >= weights.get(_JSON, 0.0) if FHIR in weights else False
+    best = max(others, key=lambda other: weights.get(other, 0.0))
+    weight = weights.get(best, 0.0)
+    return best if weight > 0 and weight >= weights.get(plain.CONTENT_TYPE, 0.0) else None
 
 
 def _range(text: str) -> tuple[str, float]:

@@ -1,26 +1,27 @@
 """Reading the body of a request within a limit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from ingest_api.http.errors import TooLarge, Unprocessable, UnsupportedMediaType
-from shared.encoding import plain
+from shared.encoding import media_type_of, plain
 from shared.settings import MIB
 
 
-def check_media_type(request: Request) -> None:
-    """Check that the headers declare plain JSON, or no type at all.
+def check_media_type(request: Request, accepted: Sequence[str] = (plain.CONTENT_TYPE,)) -> str:
+    """Return the media type that the headers declare, which is plain JSON if they declare none.
 
     Raises:
-        UnsupportedMediaType: if they declare another type or an encoding.
+        UnsupportedMediaType: if they declare a type that is not accepted, or an encoding.
     """
-    media_type = request.headers.get("content-type", plain.CONTENT_TYPE).partition(";")[0].strip().lower()
-    if media_type != plain.CONTENT_TYPE:
-        raise UnsupportedMediaType(f"content-type: must be {plain.CONTENT_TYPE}", field="content-type")
+    media_type = media_type_of(request.headers.get("content-type"))
+    if media_type not in accepted:
+        raise UnsupportedMediaType(f"content-type: must be {' or '.join(accepted)}", field="content-type")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("content-encoding: must be identity", field="content-encoding")
+    return media_type
 
 
 def announced_length(request: Request, limit: int) -> int | None:
@@ -33,7 +34,7 @@ def announced_length(request: Request, limit: int) -> int | None:
     if length is None:
         return None
     if int(length) > limit:
-        raise TooLarge(_over(limit))
+        raise TooLarge(over(limit))
     return int(length)
 
 
@@ -49,7 +50,7 @@ async def read_body(request: Request, limit: int, hold: Callable[[int], None] | 
         async for chunk in request.stream():
             size = len(first) + len(body) + len(chunk)
             if size > limit:
-                raise TooLarge(_over(limit))
+                raise TooLarge(over(limit))
             if hold is not None:
                 hold(len(chunk))
             if not first:
@@ -62,5 +63,6 @@ async def read_body(request: Request, limit: int, hold: Callable[[int], None] | 
     return first + body if body else first
 
 
-def _over(limit: int) -> str:
+def over(limit: int) -> str:
+    """Return the reason why a body over the limit is refused."""
     return f"body: must not be over {limit} bytes ({limit / MIB:.1f} MiB): send a long recording in parts"

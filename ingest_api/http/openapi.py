@@ -3,9 +3,11 @@
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import FastAPI
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ingest_api.http.accept_header import FHIR
+from shared.ecg import JSON_SCHEMA
+from shared.encoding import packed, plain
 from shared.messages.catalogue import catalogue
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -34,6 +36,46 @@ class Problem(BaseModel):
     field: Annotated[str | None, Field(description="The field that caused it, if there is one.")] = None
 
 
+class LeadFields(BaseModel):
+    """The fields of a lead in both encodings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[
+        str,
+        Field(
+            description="The lead's name. Several leads may have the same one, as on rhythm strips.",
+            json_schema_extra=JSON_SCHEMA["lead name"],
+        ),
+    ]
+    adc_gain: Annotated[
+        float | None,
+        Field(description="ADC units per millivolt, if known.", json_schema_extra=JSON_SCHEMA["adc gain"]),
+    ] = None
+    missing: Annotated[
+        list[list[int]] | None,
+        Field(
+            description="Ranges of samples that were not recorded, `[first, count]` each, ascending and without "
+            "overlap. The samples there must be 0, and zero crossings count them as 0.",
+            json_schema_extra=JSON_SCHEMA["missing"],
+        ),
+    ] = None
+
+
+class PackedLead(LeadFields):
+    """A lead in the packed encoding."""
+
+    dtype: Annotated[packed.Width, Field(description="The integers in `signal`.")]
+    signal: Annotated[
+        str,
+        Field(
+            description="Samples in ADC units, with the isoelectric line at zero: little-endian integers one after "
+            "the other, as raw bytes in MessagePack (bin); here as base64 for JSON.",
+            json_schema_extra={"contentEncoding": "base64"},
+        ),
+    ]
+
+
 def success(description: str, example: Any) -> dict[str, Any]:
     """Return the documentation of an answer, with an example."""
     return {"description": description, "content": {"application/json": {"example": example}}}
@@ -42,6 +84,12 @@ def success(description: str, example: Any) -> dict[str, Any]:
 def in_fhir(answer: dict[str, Any], example: Any) -> dict[str, Any]:
     """Return the documentation of an answer that is also given as a FHIR Observation."""
     answer["content"][FHIR] = {"schema": _OBSERVATION, "example": example}
+    return answer
+
+
+def in_packed(answer: dict[str, Any], model: type[BaseModel], example: Any) -> dict[str, Any]:
+    """Return the documentation of an answer that is also given in the packed encoding."""
+    answer["content"][packed.CONTENT_TYPE] = {"schema": _schema(model), "example": example}
     return answer
 
 
@@ -73,35 +121,49 @@ def too_many(detail: str, description: str) -> dict[str, Any]:
     return problem(f"{description}. Try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}
 
 
-BODY_ERRORS: Final[Responses] = {
-    413: problem(
-        "The body is over the limit.",
-        "body: must not be over 16777216 bytes (16.0 MiB): send a long recording in parts",
-    ),
-    415: problem("The body is not plain JSON.", "content-type: must be application/json", "content-type"),
-}
+def body_errors(*media_types: str) -> Responses:
+    """Return the documentation of the refusals of a body that may have these media types."""
+    allowed = " or ".join(media_types)
+    return {
+        413: problem(
+            "The body is over the limit.",
+            "body: must not be over 16777216 bytes (16.0 MiB): send a long recording in parts",
+        ),
+        415: problem(
+            f"The body is not {allowed}, or has a `content-encoding`.",
+            f"content-type: must be {allowed}",
+            "content-type",
+        ),
+    }
 
 
-def body(model: type[BaseModel]) -> dict[str, Any]:
+def body(model: type[BaseModel], packed_model: type[BaseModel] | None = None) -> dict[str, Any]:
     """Return the documentation of a body that the handler reads itself, after authentication."""
+    content = {plain.CONTENT_TYPE: {"schema": _schema(model)}}
+    if packed_model is not None:
+        content[packed.CONTENT_TYPE] = {"schema": _schema(packed_model)}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return schema
 
 
-def correct(app: FastAPI, parts: type[BaseModel], any_text: tuple[str, ...]) -> None:
+def correct(app: FastAPI, parts: tuple[type[BaseModel], ...], any_text: tuple[str, ...]) -> None:
     """Correct an app's OpenAPI document where FastAPI lacks information.
 
     Args:
         app: the app.
-        parts: a model that a documented body refers to, and that FastAPI leaves out.
+        parts: models that documented bodies and answers refer to, and that FastAPI leaves out.
         any_text: paths whose DELETE accepts any text as its parameter, so that it never answers FastAPI's 422.
     """
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = generate()
-        document["components"]["schemas"][parts.__name__] = parts.model_json_schema()
+        document["components"]["schemas"] |= {part.__name__: part.model_json_schema() for part in parts}
         document["components"]["schemas"] |= catalogue().schemas
         for path in any_text:
             document["paths"][path]["delete"]["responses"].pop("422", None)

@@ -8,7 +8,7 @@ import msgspec
 import orjson
 
 from shared.ecg import Ecg
-from shared.encoding import plain
+from shared.encoding import packed, plain
 from shared.messages.insights import Insights
 
 
@@ -56,11 +56,7 @@ def summary(row: Insights, label: str | None) -> dict[str, Any]:
 def stored_ecg(row: Insights, ecg: Ecg) -> dict[str, Any]:
     """Return an ECG as it was submitted; its signals are NumPy arrays."""
     return {
-        "id": ecg.id,
-        **_named(ecg.label),
-        "date": ecg.date,
-        "accepted_at": instant(row.accepted),
-        "sampling_rate": ecg.sampling_rate,
+        **_stored(row, ecg),
         "leads": [
             {
                 "name": lead.name,
@@ -71,6 +67,21 @@ def stored_ecg(row: Insights, ecg: Ecg) -> dict[str, Any]:
             }
             for lead in ecg.leads
         ],
+    }
+
+
+def packed_ecg(row: Insights, ecg: Ecg) -> bytes:
+    """Return the same in the packed encoding."""
+    return packed.dumps({**_stored(row, ecg), "leads": packed.pack(ecg.leads)})
+
+
+def _stored(row: Insights, ecg: Ecg) -> dict[str, Any]:
+    return {
+        "id": ecg.id,
+        **_named(ecg.label),
+        "date": ecg.date,
+        "accepted_at": instant(row.accepted),
+        "sampling_rate": ecg.sampling_rate,
     }
 
 

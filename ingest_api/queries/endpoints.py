@@ -4,11 +4,11 @@ import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
-from ingest_api.http.accept_header import prefers_fhir
+from ingest_api.http.accept_header import FHIR, preferred
 from ingest_api.http.errors import NotAcceptable, Unprocessable
-from ingest_api.http.openapi import EXAMPLE_ID, in_fhir, problem, success, unavailable
+from ingest_api.http.openapi import EXAMPLE_ID, in_fhir, in_packed, problem, success, unavailable
 from ingest_api.http.prefer_header import wait_seconds
 from ingest_api.http.responses import FhirResponse, JsonResponse
 from ingest_api.http.services import services_of
@@ -19,6 +19,7 @@ from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
 from ingest_api.users.services import User
 from shared.ecg import MAX_LABEL
+from shared.encoding import packed
 
 _MAX_PAGE = 200
 _PENDING = "Insights are still being processed"
@@ -54,7 +55,7 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
     await queries.audit.record("insights_read", user, ecg_id)
     if found.error is not None:
         raise Unprocessable(found.error)
-    if prefers_fhir(request.headers.getlist("accept")):
+    if preferred(request.headers.getlist("accept"), FHIR):
         return FhirResponse(fhir.insights(found), headers=applied)
     return JsonResponse(answers.insights(found), headers=applied)
 
@@ -104,7 +105,11 @@ async def list_ecgs(
     summary="Read an ECG as it was submitted",
     response_model=schemas.StoredEcg,
     responses={
-        200: in_fhir(success("The ECG.", schemas.EXAMPLE_ECG), fhir.EXAMPLE_ECG),
+        200: in_packed(
+            in_fhir(success("The ECG.", schemas.EXAMPLE_ECG), fhir.EXAMPLE_ECG),
+            schemas.PackedStoredEcg,
+            schemas.EXAMPLE_PACKED_ECG,
+        ),
         202: problem("The ECG is accepted, but not yet processed.", _PENDING),
         **USER_ERRORS,
         404: problem("There is no such ECG of this user.", f"ECG not found for id {EXAMPLE_ID}"),
@@ -117,18 +122,20 @@ async def list_ecgs(
         503: unavailable("The signals cannot be read now, try again"),
     },
 )
-async def read_ecg(services: Services, request: Request, ecg_id: str, user: User) -> JsonResponse:
+async def read_ecg(services: Services, request: Request, ecg_id: str, user: User) -> Response:
     """Return the caller's ECG with its signals, for as long as submissions are kept."""
     row = await services.lookup.find(request, ecg_id, user)
     if row is None:
         return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED)
     async with services.stored_ecgs.reading(row) as ecg:
-        in_plain_json = not prefers_fhir(request.headers.getlist("accept"))
+        media_type = preferred(request.headers.getlist("accept"), FHIR, packed.CONTENT_TYPE)
         rate = ecg.sampling_rate
-        if rate is None and not in_plain_json:
+        if rate is None and media_type == FHIR:
             raise NotAcceptable("the ECG has no sampling rate, which FHIR's SampledData needs")
         await services.audit.record("signals_read", user, ecg_id)
-        if rate is None or in_plain_json:
+        if media_type == packed.CONTENT_TYPE:
+            return Response(answers.packed_ecg(row, ecg), media_type=packed.CONTENT_TYPE)
+        if rate is None or media_type is None:
             return JsonResponse(answers.stored_ecg(row, ecg))
         # Some million samples as text take a while.
         return await asyncio.to_thread(lambda: FhirResponse(fhir.ecg(ecg, rate)))

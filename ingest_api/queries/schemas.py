@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingest_api.http.openapi import EXAMPLE_ID, EXAMPLE_TIME, INT64
+from ingest_api.http.openapi import EXAMPLE_ID, EXAMPLE_TIME, INT64, PackedLead
 from ingest_api.http.prefer_header import MAX_WAIT_SECONDS
 from shared.ecg import JSON_SCHEMA
 from shared.messages.catalogue import NO_DIAGNOSIS, catalogue
@@ -66,6 +66,9 @@ EXAMPLE_ECG: Final = {
     "accepted_at": _EXAMPLE_ACCEPTED,
     "sampling_rate": 500.0,
     "leads": [{"name": "II", "number_of_samples": 3, "adc_gain": 1000.0, "signal": [1, 0, -1]}],
+}
+EXAMPLE_PACKED_ECG: Final = EXAMPLE_ECG | {
+    "leads": [{"name": "II", "dtype": "int8", "signal": "AQD/", "adc_gain": 1000.0}]
 }
 
 _ACCEPTED_AT = "When the ECG was first accepted, by the broker's clock. Clients cannot choose it."
@@ -172,8 +175,8 @@ class StoredLead(BaseModel):
     signal: list[Annotated[int, Field(json_schema_extra=INT64)]]
 
 
-class StoredEcg(BaseModel):
-    """An ECG as it was submitted."""
+class _StoredEcg(BaseModel):
+    """The fields of an ECG as it was submitted, without its leads."""
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
     label: Annotated[
@@ -182,4 +185,15 @@ class StoredEcg(BaseModel):
     date: Annotated[str | None, Field(description="When the ECG was recorded, if known.")]
     accepted_at: Annotated[str, Field(description=_ACCEPTED_AT, examples=["2026-11-24T10:00:00.123Z"])]
     sampling_rate: Annotated[float | None, Field(description="Samples per second, if known.")]
+
+
+class StoredEcg(_StoredEcg):
+    """An ECG as it was submitted."""
+
     leads: list[StoredLead]
+
+
+class PackedStoredEcg(_StoredEcg):
+    """An ECG as it was submitted, in the packed encoding."""
+
+    leads: list[PackedLead]

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 
-from ingest_api.http.openapi import BODY_ERRORS, EXAMPLE_ID, body, created, problem, too_many, unavailable
+from ingest_api.http.openapi import EXAMPLE_ID, body, body_errors, created, problem, too_many, unavailable
 from ingest_api.http.responses import JsonResponse
 from ingest_api.http.services import services_of
 from ingest_api.submissions import schemas
@@ -12,6 +12,7 @@ from ingest_api.submissions.services import SubmissionServices
 from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
 from ingest_api.users.services import User
+from shared.encoding import MEDIA_TYPES
 
 router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
 
@@ -21,11 +22,11 @@ router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
     summary="Submit an ECG",
     status_code=HTTPStatus.CREATED,
     response_model=schemas.EcgId,
-    openapi_extra=body(schemas.EcgIn) | {"parameters": [schemas.IDEMPOTENCY_KEY]},
+    openapi_extra=body(schemas.EcgIn, schemas.PackedEcgIn) | {"parameters": [schemas.IDEMPOTENCY_KEY]},
     responses={
         201: created("The ECG is accepted and durable.", {"id": EXAMPLE_ID}, "/ecgs/{id}"),
         **USER_ERRORS,
-        **BODY_ERRORS,
+        **body_errors(*MEDIA_TYPES),
         429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
         422: problem(
             "The ECG breaks the schema.",

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingest_api.http.openapi import EXAMPLE_ID, INT64
+from ingest_api.http.openapi import EXAMPLE_ID, INT64, LeadFields, PackedLead
 from shared.ecg import JSON_SCHEMA
 
 IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
@@ -19,32 +19,11 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
 }
 
 
-class LeadIn(BaseModel):
+class LeadIn(LeadFields):
     """A lead of a submission."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    name: Annotated[
-        str,
-        Field(
-            description="The lead's name. Several leads may have the same one, as on rhythm strips.",
-            json_schema_extra=JSON_SCHEMA["lead name"],
-        ),
-    ]
     number_of_samples: Annotated[
         int | None, Field(description="The signal's length, which is checked if it is given.")
-    ] = None
-    adc_gain: Annotated[
-        float | None,
-        Field(description="ADC units per millivolt, if known.", json_schema_extra=JSON_SCHEMA["adc gain"]),
-    ] = None
-    missing: Annotated[
-        list[list[int]] | None,
-        Field(
-            description="Ranges of samples that were not recorded, `[first, count]` each, ascending and without "
-            "overlap. The samples there must be 0, and zero crossings count them as 0.",
-            json_schema_extra=JSON_SCHEMA["missing"],
-        ),
     ] = None
     signal: Annotated[
         list[Annotated[int, Field(json_schema_extra=INT64)]],
@@ -52,24 +31,10 @@ class LeadIn(BaseModel):
     ]
 
 
-class EcgIn(BaseModel):
-    """A submission."""
+class _EcgFields(BaseModel):
+    """The fields of a submission in both encodings, without its leads."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "date": "2026-11-24T10:00:00Z",
-                    "sampling_rate": 500,
-                    "leads": [
-                        {"name": "I", "number_of_samples": 8, "adc_gain": 200, "signal": [1, 0, -1, 0, 1, 0, 0, 1]},
-                        {"name": "II", "signal": [1, 0, -1]},
-                    ],
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="forbid")
 
     date: Annotated[
         str | None, Field(description="When the ECG was recorded, in ISO 8601.", json_schema_extra=JSON_SCHEMA["date"])
@@ -86,7 +51,49 @@ class EcgIn(BaseModel):
         float | None,
         Field(description="Samples per second, if known.", json_schema_extra=JSON_SCHEMA["sampling rate"]),
     ] = None
+
+
+_EXAMPLE: Final[dict[str, Any]] = {"date": "2026-11-24T10:00:00Z", "sampling_rate": 500}
+
+
+class EcgIn(_EcgFields):
+    """A submission."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    **_EXAMPLE,
+                    "leads": [
+                        {"name": "I", "number_of_samples": 8, "adc_gain": 200, "signal": [1, 0, -1, 0, 1, 0, 0, 1]},
+                        {"name": "II", "signal": [1, 0, -1]},
+                    ],
+                }
+            ]
+        },
+    )
+
     leads: Annotated[list[LeadIn], Field(json_schema_extra=JSON_SCHEMA["leads"])]
+
+
+class PackedEcgIn(_EcgFields):
+    """A submission in the packed encoding: a map in MessagePack."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    **_EXAMPLE,
+                    "leads": [
+                        {"name": "I", "dtype": "int8", "adc_gain": 200, "signal": "AQD/AAEAAAE="},
+                        {"name": "II", "dtype": "int16", "signal": "AQAAAP//"},
+                    ],
+                }
+            ]
+        },
+    )
+
+    leads: Annotated[list[PackedLead], Field(json_schema_extra=JSON_SCHEMA["leads"])]
 
 
 class EcgId(BaseModel):

@@ -11,15 +11,15 @@ from fastapi import Request
 
 from ingest_api import metrics
 from ingest_api.audit.writer import AuditWriter
-from ingest_api.http.body import announced_length, check_media_type, read_body
-from ingest_api.http.errors import Unauthorized, Unavailable, Unprocessable
+from ingest_api.http.body import announced_length, check_media_type, over, read_body
+from ingest_api.http.errors import TooLarge, Unauthorized, Unavailable, Unprocessable
 from ingest_api.kafka.publisher import Headers, Publisher, headers_of
 from ingest_api.submissions.memory_budget import MemoryBudget
 from ingest_api.submissions.quotas import Quotas
 from ingest_api.users.registry import UserRegistry
 from ingest_api.users.user_keys import UserKeys
-from shared.ecg import Content, Ecg
-from shared.encoding import packed, plain
+from shared.ecg import Content, Ecg, narrowed
+from shared.encoding import MEDIA_TYPES, decode_submission, packed, plain
 from shared.errors import InvalidEcg
 from shared.kafka.topics import Topics
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
@@ -67,7 +67,7 @@ class Submissions:
         Raises:
             ApiError: if the body is refused, or the broker does not acknowledge it in time.
         """
-        check_media_type(request)
+        media_type = check_media_type(request, MEDIA_TYPES)
         key = idempotency_key(request)
         announced = announced_length(request, self._max_body)
         with self._budget.submission() as held:
@@ -79,16 +79,22 @@ class Submissions:
                 body = await read_body(request, self._max_body, held.add)
             if announced is None:
                 self._quotas.correct(username, len(body) - expected)
-            return await self._publish(body, username, key)
+            return await self._publish(body, media_type, username, key)
 
-    async def _publish(self, body: bytes, username: str, key: str | None) -> str:
+    async def _publish(self, body: bytes, media_type: str, username: str, key: str | None) -> str:
         try:
-            content = plain.decode_content(body, only_known=True)
+            content = decode_submission(body, media_type)
         except InvalidEcg as error:
             raise Unprocessable(str(error), field=error.field) from None
+        is_packed = media_type == packed.CONTENT_TYPE
+        if is_packed and key is not None:
+            content = narrowed(content)
         ecg = Ecg.of(self._issue(username, key, content), username, content)
         value, content_type = packed.encode(ecg), packed.CONTENT_TYPE
         if len(value) > self._max_body:
+            if is_packed:
+                # The id and the owner do not fit in any more, and as JSON most ECGs are larger.
+                raise TooLarge(over(self._max_body))
             # One huge sample can make a packed lead eight times as large. As JSON, the ECG is as small as the body was.
             value, content_type = plain.encode(ecg), plain.CONTENT_TYPE
         headers = [*headers_of(content_type), ("username", username.encode())]
@@ -124,7 +130,8 @@ class Submissions:
     def _issue(self, username: str, key: str | None, content: Content) -> str:
         if key is None:
             return self._issuer.issue(username)
-        # The packed form is the same, however the JSON was formatted. A label does not make another ECG.
+        # The packed form is the same, however the body was written, because its samples are as narrow as they can be. A
+        # label does not make another ECG.
         unlabelled = msgspec.structs.replace(content, label=None)
         return self._issuer.issue_once(username, key, packed.encode(Ecg.of("", username, unlabelled)))
 

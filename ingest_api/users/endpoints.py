@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from ingest_api.http.body import announced_length, check_media_type, read_body
 from ingest_api.http.errors import Unprocessable
-from ingest_api.http.openapi import BODY_ERRORS, body, created, problem, success, unavailable
+from ingest_api.http.openapi import body, body_errors, created, problem, success, unavailable
 from ingest_api.users import schemas
 from ingest_api.users.services import Admin, Services
 from shared.ecg import check_username
+from shared.encoding import plain
 from shared.errors import InvalidEcg, UnknownField
 
 _MAX_BODY = 4096
@@ -35,7 +36,7 @@ router = APIRouter(tags=["users"], dependencies=[Admin])
             "/users/{username}",
         ),
         **schemas.ADMIN_ERRORS,
-        **BODY_ERRORS,
+        **body_errors(plain.CONTENT_TYPE),
         422: problem("The username is missing or not allowed.", "username: Field required", "username"),
         503: unavailable("The user was not acknowledged by the broker, try again"),
     },

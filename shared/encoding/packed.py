@@ -2,18 +2,23 @@
 
 A map `{"id": str, "username": str, "leads": [{"name": str, "dtype": str, "signal": bin, "adc_gain"?: number,
 "missing"?: [[int, int]]}], "date": str | nil, "sampling_rate"?: number, "label"?: str}`, where `dtype` is one of int8,
-int16, int32 and int64. Decoded signals are views of the message.
-See docs/decisions/0003-packed-encoding.md.
+int16, int32 and int64. Over HTTP it has neither id nor username. Decoded signals are views of the message.
+See docs/decisions/0003-packed-encoding.md and docs/decisions/0034-packed-over-http.md.
 """
 
-from typing import Any, Final, Literal, get_args
+import re
+from collections.abc import Iterable
+from typing import Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 import numpy as np
 
 from shared.ecg import (
+    Content,
     Ecg,
     Lead,
+    Ranges,
+    Signal,
     check_adc_gain,
     check_date,
     check_id,
@@ -21,17 +26,20 @@ from shared.ecg import (
     check_lead_count,
     check_lead_name,
     check_missing,
+    check_range_count,
     check_sampling_rate,
     check_username,
 )
-from shared.errors import InvalidEcg
+from shared.errors import InvalidEcg, UnknownField, place_of
 
 CONTENT_TYPE = "application/vnd.ecg.v1+msgpack"
 
-_Width = Literal["int8", "int16", "int32", "int64"]
-_DTYPES: Final[dict[_Width, np.dtype[Any]]] = {width: np.dtype(width).newbyteorder("<") for width in get_args(_Width)}
+T = TypeVar("T")
+
+Width = Literal["int8", "int16", "int32", "int64"]
+_DTYPES: Final[dict[Width, np.dtype[Any]]] = {width: np.dtype(width).newbyteorder("<") for width in get_args(Width)}
 # By dtype in either byte order.
-_NAMES: Final[dict[np.dtype[Any], _Width]] = {
+_NAMES: Final[dict[np.dtype[Any], Width]] = {
     order_dtype: width for width, dtype in _DTYPES.items() for order_dtype in (dtype, dtype.newbyteorder(">"))
 }
 
@@ -40,7 +48,7 @@ class PackedLead(msgspec.Struct):
     """A lead in the packed encoding: `signal` holds its samples as little-endian integers of the type `dtype`."""
 
     name: str
-    dtype: _Width
+    dtype: Width
     signal: memoryview
     # Omitted when unknown, so that ids derived from the bytes of older messages do not change.
     adc_gain: float | msgspec.UnsetType | None = msgspec.UNSET
@@ -58,18 +66,76 @@ class PackedEcg(msgspec.Struct):
     label: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class PackedContent(msgspec.Struct):
+    """A submission in the packed encoding: an ECG without its id and its owner."""
+
+    leads: list[PackedLead]
+    date: str | None = None
+    sampling_rate: float | msgspec.UnsetType | None = msgspec.UNSET
+    label: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class _OwnLead(msgspec.Struct, forbid_unknown_fields=True):
+    """A lead of a submission with none but known fields; ranges stay encoded until they are counted."""
+
+    name: str
+    dtype: Width
+    signal: memoryview
+    adc_gain: float | msgspec.UnsetType | None = msgspec.UNSET
+    missing: msgspec.Raw = msgspec.Raw()
+
+
+class _OwnContent(msgspec.Struct, forbid_unknown_fields=True):
+    """A submission with none but known fields; leads stay encoded until they are counted."""
+
+    leads: msgspec.Raw
+    date: str | msgspec.UnsetType | None = msgspec.UNSET
+    sampling_rate: float | msgspec.UnsetType | None = msgspec.UNSET
+    label: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+CONTENT_FIELDS = frozenset(PackedContent.__struct_fields__)
+LEAD_FIELDS = frozenset(PackedLead.__struct_fields__)
 _LONGEST_PROBLEM = 200
+# The first byte of a short map or list without its length, and that of one whose length takes two bytes. The one after
+# it announces four.
+_MAP, _LIST = (0x80, 0xDE), (0x90, 0xDC)
+_MAX_FIELDS = 1024  # as in JSON
+# msgspec's words for a field that is not known, and for one that is missing or has a wrong type.
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_WRONG = re.compile(r"Object missing required field `(\w+)`|.* - at `\$\.(\w+)`", re.DOTALL)
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(PackedEcg)
+_ecg_decoder = msgspec.msgpack.Decoder(PackedEcg)
+_content_decoder = msgspec.msgpack.Decoder(PackedContent)
+_own_content_decoder = msgspec.msgpack.Decoder(_OwnContent)
+_own_lead_decoder = msgspec.msgpack.Decoder(_OwnLead)
+_list_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_ranges_decoder = msgspec.msgpack.Decoder(list[tuple[int, int]] | None)
 
 
 def encode(ecg: Ecg) -> bytes:
     """Encode an ECG; each signal is copied once, into the message."""
-    leads = [_packed(lead) for lead in ecg.leads]
+    leads = pack(ecg.leads)
     return _encoder.encode(
         PackedEcg(ecg.id, ecg.username, leads, ecg.date, _known(ecg.sampling_rate), _given(ecg.label))
     )
+
+
+def encode_content(content: Content) -> bytes:
+    """Encode a submission, without an id and an owner."""
+    leads = pack(content.leads)
+    return _encoder.encode(PackedContent(leads, content.date, _known(content.sampling_rate), _given(content.label)))
+
+
+def pack(leads: tuple[Lead, ...]) -> list[PackedLead]:
+    """Return leads as `dumps` takes them, with the width that their arrays have."""
+    return [_packed(lead) for lead in leads]
+
+
+def dumps(document: dict[str, Any]) -> bytes:
+    """Encode a document that holds leads."""
+    return _encoder.encode(document)
 
 
 def decode(value: bytes) -> Ecg:
@@ -79,29 +145,167 @@ def decode(value: bytes) -> Ecg:
         InvalidEcg: if it is not MessagePack or breaks the schema; it carries id and username if it
             could be decoded and both are valid.
     """
+    message = _decoded(_ecg_decoder, value)
+    ecg_id, username = check_id(message.id), check_username(message.username)
     try:
-        message = _decoder.decode(value)
+        return Ecg.of(ecg_id, username, _content(message))
+    except InvalidEcg as error:
+        raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
+
+
+def decode_content(value: bytes, *, only_known: bool = False) -> Content:
+    """Decode a packed submission, whose id and owner are not part of the message; the signals are views of it.
+
+    With `only_known`, every field must be one of a submission and be there once, as in JSON. Otherwise unknown fields
+    are ignored, so that older readers understand newer documents.
+
+    Raises:
+        InvalidEcg: if it is not MessagePack or breaks the schema.
+    """
+    return _own_content(value) if only_known else _content(_decoded(_content_decoder, value))
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[T], value: bytes) -> T:
+    try:
+        return _well_formed(decoder, value)
     except msgspec.ValidationError as error:
         # The problem may quote values from the message, at any length.
         problem, found, path = str(error).rpartition(" - at `$.")
         problem, field = (problem, path.rstrip("`")) if found else (path, "body")
         raise InvalidEcg(field, problem[:_LONGEST_PROBLEM]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+
+
+def _well_formed(decoder: msgspec.msgpack.Decoder[T], value: bytes) -> T:
+    """Decode what is well-formed.
+
+    Raises:
+        InvalidEcg: if it is not MessagePack.
+        msgspec.ValidationError: if it has other types than the decoder's.
+    """
+    try:
+        return decoder.decode(value)
+    except msgspec.ValidationError:
+        raise
+    except UnicodeDecodeError:
+        raise InvalidEcg("body", "malformed MessagePack: texts must be UTF-8") from None
+    except msgspec.DecodeError as error:
         raise InvalidEcg("body", f"malformed MessagePack: {error}") from None
     except RecursionError:
         raise InvalidEcg("body", "must not be nested more than some hundred levels deep") from None
     except MemoryError:
         # msgspec reserves memory for an announced length before it has read that much.
         raise InvalidEcg("body", "malformed MessagePack: a length is far beyond its end") from None
-    ecg_id, username = check_id(message.id), check_username(message.username)
+
+
+def _content(message: PackedContent | PackedEcg) -> Content:
+    check_lead_count(len(message.leads))
+    return _content_of(message, (_lead(lead, f"leads[{i}]") for i, lead in enumerate(message.leads)))
+
+
+def _own_content(value: bytes) -> Content:
+    """Decode a submission that must have every field once, and no other."""
     try:
-        check_lead_count(len(message.leads))
-        leads = tuple(_lead(lead, f"leads[{i}]") for i, lead in enumerate(message.leads))
-        rate = None if message.sampling_rate is msgspec.UNSET else check_sampling_rate(message.sampling_rate)
-        label = None if message.label is msgspec.UNSET else check_label(message.label)
-        return Ecg(ecg_id, username, check_date(message.date), leads, rate, label)
-    except InvalidEcg as error:
-        raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
+        message = _well_formed(_own_content_decoder, value)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error), "body", "a submission", CONTENT_FIELDS) from None
+    _check_fields(value, "body", 1, message.date, message.sampling_rate, message.label)
+    # Counted first, because a body of the largest size holds millions of leads of one byte.
+    if (count := _announced(message.leads, _LIST)) is None:
+        raise InvalidEcg("leads", "must be a list of leads")
+    check_lead_count(count)
+    leads = _well_formed(_list_decoder, message.leads)
+    return _content_of(message, (_own_lead(lead, f"leads[{i}]") for i, lead in enumerate(leads)))
+
+
+def _content_of(message: PackedContent | PackedEcg | _OwnContent, leads: Iterable[Lead]) -> Content:
+    return Content(
+        check_date(_value(message.date)),
+        tuple(leads),
+        check_sampling_rate(_value(message.sampling_rate)),
+        check_label(_value(message.label)),
+    )
+
+
+def _own_lead(value: msgspec.Raw, field: str) -> Lead:
+    try:
+        lead = _well_formed(_own_lead_decoder, value)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error), field, "a lead", LEAD_FIELDS) from None
+    # Name, dtype and signal are certain to be there.
+    _check_fields(value, field, 3, lead.adc_gain, lead.missing or msgspec.UNSET)
+    return _lead(lead, field)
+
+
+def _refusal(problem: str, place: str, kind: str, known: frozenset[str]) -> InvalidEcg:
+    """Return the error for what msgspec refuses, in the words that JSON's decoder has for it."""
+    if unknown := _UNKNOWN.match(problem):
+        return UnknownField(place, unknown[1], kind, known)
+    if wrong := _WRONG.match(problem):
+        name = wrong[1] or wrong[2]
+        try:
+            _check_type(name, place_of(place, name), ...)
+        except InvalidEcg as error:
+            return error
+    return InvalidEcg(place, f"must be a map whose fields are among {', '.join(sorted(known))}")
+
+
+def _check_type(name: str, field: str, value: object) -> None:
+    """Raise the error for a field whose value is missing or has a wrong type."""
+    match name:
+        case "date":
+            check_date(value)
+        case "sampling_rate":
+            check_sampling_rate(value)
+        case "label":
+            check_label(value)
+        case "name":
+            check_lead_name(value, field)
+        case "adc_gain":
+            check_adc_gain(value, field)
+        case "dtype":
+            raise InvalidEcg(field, f"must be one of {', '.join(_DTYPES)}")
+        case "signal":
+            raise InvalidEcg(field, "must hold the samples as bytes (bin) of the width that dtype names")
+        case "leads":
+            raise InvalidEcg(field, "must be a list of leads")
+
+
+def _check_fields(value: bytes, place: str, required: int, *optional: object) -> None:
+    """Check that a map has no field twice, because readers disagree on which one counts.
+
+    Args:
+        value: the map, encoded; all of its fields are known.
+        place: its place.
+        required: the number of fields that are certain to be there.
+        optional: the values of all other fields; those that are not there are unset.
+    """
+    count = _announced(value, _MAP) or 0
+    if count == required + sum(given is not msgspec.UNSET for given in optional):
+        return
+    if count > _MAX_FIELDS:
+        raise InvalidEcg(place, f"must not have more than {_MAX_FIELDS} fields")
+    # A list of twice the length has the same bytes, and keeps every name.
+    encoded, long = bytes(value), _MAP[1]
+    header = {long: 3, long + 1: 5}.get(encoded[0], 1)
+    entries = _list_decoder.decode(b"\xdd" + (2 * count).to_bytes(4) + encoded[header:])
+    names = [msgspec.msgpack.decode(name, type=str) for name in entries[::2]]
+    twice = next(name for i, name in enumerate(names) if name in names[:i])
+    raise InvalidEcg(place_of(place, twice), "must not be there twice")
+
+
+def _announced(value: bytes, kind: tuple[int, int]) -> int | None:
+    """Return the announced number of entries of an encoded map or list, or None if it is no such."""
+    short, long = kind
+    head = bytes(memoryview(value)[:5])
+    if head[0] & 0xF0 == short:
+        return head[0] & 0x0F
+    if head[0] == long:
+        return int.from_bytes(head[1:3])
+    return int.from_bytes(head[1:5]) if head[0] == long + 1 else None
+
+
+def _value(given: T | msgspec.UnsetType) -> T | None:
+    return None if given is msgspec.UNSET else given
 
 
 def _packed(lead: Lead) -> PackedLead:
@@ -118,14 +322,27 @@ def _given(value: str | None) -> str | msgspec.UnsetType:
     return msgspec.UNSET if value is None else value
 
 
-def _lead(lead: PackedLead, field: str) -> Lead:
+def _lead(lead: PackedLead | _OwnLead, field: str) -> Lead:
     name, dtype = check_lead_name(lead.name, f"{field}.name"), _DTYPES[lead.dtype]
     if lead.signal.nbytes % dtype.itemsize:
         raise InvalidEcg(
             f"{field}.signal",
             f"must hold whole samples of {dtype.itemsize} bytes, not {lead.signal.nbytes} bytes",
         )
-    gain = None if lead.adc_gain is msgspec.UNSET else check_adc_gain(lead.adc_gain, f"{field}.adc_gain")
+    gain = check_adc_gain(_value(lead.adc_gain), f"{field}.adc_gain")
     signal = np.frombuffer(lead.signal, dtype)
-    missing = () if lead.missing is msgspec.UNSET else check_missing(lead.missing, f"{field}.missing", signal)
+    if isinstance(lead.missing, msgspec.Raw):
+        missing = _own_ranges(lead.missing, f"{field}.missing", signal)
+    else:
+        missing = check_missing(_value(lead.missing), f"{field}.missing", signal)
     return Lead(name, signal, gain, missing)
+
+
+def _own_ranges(value: msgspec.Raw, field: str, signal: Signal) -> Ranges:
+    if not value:
+        return ()
+    check_range_count(_announced(value, _LIST) or 0, field, signal)
+    try:
+        return check_missing(_well_formed(_ranges_decoder, value), field, signal)
+    except msgspec.ValidationError:
+        return check_missing(..., field, signal)  # raises the error for a wrong type

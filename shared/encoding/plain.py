@@ -26,6 +26,7 @@ from shared.ecg import (
     check_lead_count,
     check_lead_name,
     check_missing,
+    check_range_count,
     check_sampling_rate,
     check_username,
     narrow,
@@ -230,9 +231,7 @@ def _lead(lead: Any, field: str, flat: bool, only_known: bool) -> Lead:
 
 def _missing(value: Any, field: str, signal: Signal) -> Ranges:
     if isinstance(value, simdjson.Array):
-        # More ranges than samples cannot be valid, and are not worth unpacking.
-        if len(value) > signal.size:
-            raise InvalidEcg(field, "must be ascending ranges of the signal's samples that do not overlap")
+        check_range_count(len(value), field, signal)
         value = value.as_list()
     return check_missing(value, field, signal)
 

@@ -27,3 +27,25 @@ PACKED_BOMBS = {
         {"id": "e", "username": "u", "leads": [{"name": "I", "dtype": "x - at `$.y`", "signal": b""}]}
     ),
 }
+
+
+def _lead(*fields: bytes) -> bytes:
+    return b"\x81\xa5leads\x91" + _map(b"\xa4name\xa1I", b"\xa5dtype\xa4int8", b"\xa6signal\xc4\x01\x01", *fields)
+
+
+def _map(*fields: bytes) -> bytes:
+    return bytes([0x80 + len(fields)]) + b"".join(fields)
+
+
+_LEADS = b"\xa5leads\x90"
+_LABEL = b"\xa5label\xa1x"
+# Bodies, and the field that is there twice.
+PACKED_TWICE = {
+    "leads": (_map(_LEADS, _LEADS), "leads"),
+    "a date, first null": (_map(_LEADS, b"\xa4date\xc0", b"\xa4date\xaa2026-11-24"), "date"),
+    "a label, spelt in two ways": (_map(_LABEL, _LEADS, b"\xd9\x05label\xa1y"), "label"),
+    "in a map with a long length": (b"\xde\x00\x03" + _LABEL + _LABEL + _LEADS, "label"),
+    "in a map with a longer length": (b"\xdf\x00\x00\x00\x03" + _LABEL + _LABEL + _LEADS, "label"),
+    "the signal of a lead": (_lead(b"\xa6signal\xc4\x01\x02"), "leads[0].signal"),
+    "the ranges of a lead": (_lead(b"\xa7missing\xc0", b"\xa7missing\x90"), "leads[0].missing"),
+}

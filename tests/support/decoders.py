@@ -68,6 +68,17 @@ def packed_message(data: bytes) -> None:
     _refused_in_one_way(lambda: packed.decode(data))
 
 
+def packed_submission(data: bytes) -> None:
+    """Decode the packed body of a submission; an accepted one must be the same after packing and unpacking."""
+
+    def decode() -> None:
+        content = packed.decode_content(data, only_known=True)
+        again = packed.decode_content(packed.encode_content(content), only_known=True)
+        assert plain.encode_content(again) == plain.encode_content(content)
+
+    _refused_in_one_way(decode)
+
+
 def content_type(data: bytes) -> None:
     """Decode a message by its content type: the data is the type, a zero byte and the message."""
     name, _, value = data.partition(b"\0")
@@ -116,7 +127,10 @@ def header(data: bytes) -> None:
 
 DECODERS: dict[str, Callable[[bytes], None]] = {
     decoder.__name__: decoder
-    for decoder in (submission, message, packed_message, content_type, record, cursor, event_id, ecg_id, header)
+    for decoder in (
+        *(submission, packed_submission, message, packed_message, content_type, record, cursor, event_id, ecg_id),
+        header,
+    )
 }
 
 

@@ -19,7 +19,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from contracts.documents import DIRECTORY, render
 from contracts.messages import messages
 from shared.ecg import MAX_LEADS, Ecg
-from shared.encoding import packed, plain
+from shared.encoding import MEDIA_TYPES, packed, plain
 from shared.errors import InvalidEcg
 from shared.messages.catalogue import catalogue
 from stream_agents.insights import INSIGHTS
@@ -93,7 +93,7 @@ def test_every_answer_has_a_valid_example(answer: dict[str, Any], schema_of: str
     for media_type, content in answer["content"].items():
         examples = [content["example"]] if "example" in content else [e["value"] for e in content["examples"].values()]
         assert examples, f"{schema_of} as {media_type} has no example"
-        if media_type == "application/json":
+        if media_type in MEDIA_TYPES:
             for example in examples:
                 validator(content["schema"], openapi()).validate(example)
 
@@ -107,9 +107,9 @@ def test_every_request_body_has_a_valid_example() -> None:
     ]
     assert bodies
     for body in bodies:
-        schema = body["content"]["application/json"]["schema"]
-        for example in schema["examples"]:
-            validator(schema, openapi()).validate(example)
+        for content in body["content"].values():
+            for example in content["schema"]["examples"]:
+                validator(content["schema"], openapi()).validate(example)
 
 
 def test_every_call_has_a_short_name_that_does_not_change() -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest_api.submissions.schemas import EcgIn, LeadIn
-from shared.ecg import _is_lead_name, check_lead_name
+from shared.ecg import Content, _is_lead_name, check_lead_name
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.worker_protocol.listing import Position
@@ -67,6 +67,10 @@ RIGHT: dict[str, st.SearchStrategy[bytes]] = {
     "submission": ecgs.map(plain.encode),
     "message": ecgs.map(plain.encode) | documents(st.integers(-(2**70), 2**70)).map(msgspec.json.encode),
     "packed_message": ecgs.map(packed.encode) | documents(st.integers(-(2**63), 2**64 - 1)).map(msgspec.msgpack.encode),
+    "packed_submission": ecgs.map(
+        lambda ecg: packed.encode_content(Content(ecg.date, ecg.leads, ecg.sampling_rate, ecg.label))
+    )
+    | documents(st.integers(-(2**63), 2**64 - 1)).map(msgspec.msgpack.encode),
     "content_type": st.builds(
         lambda name, ecg: name.encode() + b"\0" + packed.encode(ecg),
         st.sampled_from([packed.CONTENT_TYPE, plain.CONTENT_TYPE, "", ";", "text/plain"]),

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 
 from ecg_client.recordings import Calibration
 from ecg_client.recordings.fhir_format import read_fhir
-from ingest_api.http.accept_header import prefers_fhir
+from ingest_api.http.accept_header import FHIR, preferred
 from ingest_api.queries import fhir
 from shared.ecg import Ecg, Lead
+from shared.encoding import packed
 from shared.messages.insights import Insights
 from tests.support.rows import row_of, twelve_leads
 from tests.unit.strategies import ecgs
@@ -170,4 +171,18 @@ def test_the_documented_examples_are_valid(example: dict[str, Any]) -> None:
     ],
 )
 def test_the_accept_header_chooses(headers: list[str], expected: bool) -> None:
-    assert prefers_fhir(headers) is expected
+    assert preferred(headers, FHIR) == (FHIR if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (f"{packed.CONTENT_TYPE}, application/json;q=0.9", packed.CONTENT_TYPE),
+        (f"application/fhir+json;q=0.5, {packed.CONTENT_TYPE};q=0.6", packed.CONTENT_TYPE),
+        (f"application/fhir+json;q=0.7, {packed.CONTENT_TYPE};q=0.6", FHIR),
+        (f"application/fhir+json;q=0.7, {packed.CONTENT_TYPE};q=0.6, application/json", None),
+        (f"{packed.CONTENT_TYPE};q=0, */*", None),
+    ],
+)
+def test_the_accept_header_chooses_among_several(header: str, expected: str | None) -> None:
+    assert preferred([header], FHIR, packed.CONTENT_TYPE) == expected
