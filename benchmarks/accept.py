@@ -2,32 +2,38 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from benchmarks.contenders import NAIVE_TOPIC, naive_gateway, plain_service
 from benchmarks.load import Result, Spec, build_post
 from benchmarks.machine import cpu_seconds
 from benchmarks.markdown import bullets, figure, ratio, table
 from benchmarks.plots import bars
-from benchmarks.recordings import LARGE, SMALL, USERNAME, Size, bodies
+from benchmarks.recordings import LARGE, SMALL, USERNAME, Size, bodies, packed_bodies
 from benchmarks.run import Figures, Run, generate
 from benchmarks.services import SHORT_LIVED, Pipeline, Service, kafka
 from benchmarks.stats import percentile
 from benchmarks.topics import Broker
+from shared.encoding import packed
 
 CONNECTIONS = 16
 RATES = {SMALL: (200, 1000), LARGE: (40, 200)}
 _OPEN_CONNECTIONS = 256
 _PERCENTS = (50, 99)
 _SETTLED, _SETTLE_TIMEOUT = 0.2, 15.0
-_CREATED = 201
+_CREATED, _UNSUPPORTED = 201, 415
 
-OURS, TWO, NAIVE, PLAIN = "ours", "ours, two gateways", "naive gateway", "plain service"
-_ALONE = (OURS, NAIVE, PLAIN)
+OURS, PACKED, TWO = "ours", "ours, packed", "ours, two gateways"
+NAIVE, PLAIN = "naive gateway", "plain service"
+_ALONE = (OURS, PACKED, NAIVE, PLAIN)
 _WHAT = {
     OURS: "authenticates, validates every field, and has the broker's acknowledgement (acks=all) before the 201.",
+    PACKED: f"the same gateway, with bodies of the type `{packed.CONTENT_TYPE}`. All others get JSON.",
     NAIVE: "pydantic, json, aiokafka with acks=all. No authentication, no limits.",
     PLAIN: "pydantic, insights by a background task in pure Python, results in a dict. No authentication, no limits; "
     "its 201 is **not durable**, a restart loses everything. It also computes the insights, in the same process.",
@@ -35,11 +41,35 @@ _WHAT = {
 
 
 @dataclass(frozen=True)
+class Form:
+    """A form of submissions: the type and the content of their bodies."""
+
+    content_type: str
+    bodies: Callable[[Size], list[bytes]]
+
+
+FORMS = {"JSON": Form("application/json", bodies), "packed": Form(packed.CONTENT_TYPE, packed_bodies)}
+
+
+@dataclass(frozen=True)
 class Contender:
-    """One or more gateways, and the token that they accept."""
+    """One or more gateways, the token that they accept, and the form in which they get submissions."""
 
     services: list[Service]
     token: str = "none"  # noqa: S105 - the peers need no token
+    form: Form = FORMS["JSON"]
+
+    async def knows_form(self) -> bool:
+        """Return False if the gateway, such as one of an older revision, does not know the form."""
+        headers = {"x-user-token": self.token, "content-type": self.form.content_type}
+        url, body = f"http://127.0.0.1:{self.services[0].port}/ecgs", self.form.bodies(SMALL)[0]
+        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+            answer = await client.post(url, content=body, headers=headers)
+        return answer.status_code != _UNSUPPORTED
+
+    def posts(self, size: Size) -> list[bytes]:
+        """Return requests that submit ECGs."""
+        return [build_post("/ecgs", self.token, body, self.form.content_type) for body in self.form.bodies(size)]
 
     def cpu(self) -> float:
         """Return the CPU seconds used so far."""
@@ -59,17 +89,27 @@ async def run(run: Run) -> Figures:
     """Measure every contender in turn, round by round."""
     figures = Figures()
     directory = run.directory / "accept"
-    async with kafka(run.distribution, directory / "kafka", **SHORT_LIVED) as cluster:
+    async with kafka(run.distribution, directory / "kafka", settings=SHORT_LIVED) as cluster:
         with ExitStack() as stack:
             pipeline = stack.enter_context(Pipeline(cluster.bootstrap_servers, directory))
             contenders = await _start(stack, pipeline, cluster.bootstrap_servers, directory)
-            for contender in contenders.values():
-                # Warm up: the first requests meet cold caches, connections and code.
-                await load(run, contender, SMALL)
+            contenders = await warm(run, contenders)
             for i in range(run.pick(3, 1)):
                 run.say(f"accept: round {i + 1}")
                 await _round(run, contenders, figures)
     return figures
+
+
+async def warm(run: Run, contenders: Mapping[str, Contender]) -> dict[str, Contender]:
+    """Return the contenders that know their form, warmed up: the first requests meet cold caches and code."""
+    warmed = {}
+    for name, contender in contenders.items():
+        if await contender.knows_form():
+            await load(run, contender, SMALL)
+            warmed[name] = contender
+        else:
+            run.say(f"{name} is not measured: this gateway answers {contender.form.content_type} with 415")
+    return warmed
 
 
 def section(figures: Figures, plots: Path) -> str:
@@ -81,36 +121,37 @@ answered; **p99** is the 99th percentile of the time to the answer. Broker and l
 **CPU** is that of the gateway's process.
 
 """
+    names = [name for name in (OURS, PACKED, TWO, NAIVE, PLAIN) if f"accept/{SMALL}/{name}/rate" in figures]
     for size in RATES:
         key = f"accept/{size}"
         text += f"**{size}**\n\n" + table(
-            ["", "201s/s", "ours to it", "p99 ms", "CPU ms per ECG"],
+            ["", "201s/s", "to the plain service", "p99 ms", "CPU ms per ECG"],
             [
                 [
                     name,
                     figure(figures.spread(f"{key}/{name}/rate")),
-                    ratio(figures.ratio(f"{key}/{OURS}/rate", f"{key}/{name}/rate")),
+                    ratio(figures.ratio(f"{key}/{name}/rate", f"{key}/{PLAIN}/rate")),
                     figure(figures.spread(f"{key}/{name}/p99")),
                     figure(figures.spread(f"{key}/{name}/cpu_ms")),
                 ]
-                for name in (OURS, TWO, NAIVE, PLAIN)
+                for name in names
             ],
         )
-        labels = [OURS, TWO, NAIVE, PLAIN]
-        spreads = [figures.spread(f"{key}/{name}/rate") for name in labels]
-        bars(plots / f"accept-{size}.svg", f"201s per second, {size}", labels, spreads)
+        spreads = [figures.spread(f"{key}/{name}/rate") for name in names]
+        bars(plots / f"accept-{size}.svg", f"201s per second, {size}", names, spreads)
         text += f"\n![201s per second]({plots.name}/accept-{size}.svg)\n\n"
     text += """Milliseconds from the time at which a request was due, at fixed rates, to its 201. A contender which
 cannot keep up falls further behind for as long as the load lasts: its queue grows, and it has no latency to report.
 
 """
     loads = [(f"{size}, {rate}/s", f"{size}/{{}}/{rate}") for size, rates in RATES.items() for rate in rates]
+    alone = [name for name in names if name in _ALONE]
     rows = [
-        [f"{label}, p{percent}", *(_latency(figures, f"accept/{key.format(name)}", percent) for name in _ALONE)]
+        [f"{label}, p{percent}", *(_latency(figures, f"accept/{key.format(name)}", percent) for name in alone)]
         for label, key in loads
         for percent in _PERCENTS
     ]
-    return text + table(["", *_ALONE], rows) + "\n" + bullets(_WHAT)
+    return text + table(["", *alone], rows) + "\n" + bullets({name: _WHAT[name] for name in names if name in _WHAT})
 
 
 def _latency(figures: Figures, key: str, percent: int) -> str:
@@ -129,6 +170,7 @@ async def _start(stack: ExitStack, pipeline: Pipeline, servers: str, directory: 
         await peer.listens()
     return {
         OURS: Contender(gateways[:1], token),
+        PACKED: Contender(gateways[:1], token, FORMS["packed"]),
         TWO: Contender(gateways, token),
         NAIVE: Contender([naive]),
         PLAIN: Contender([plain]),
@@ -138,34 +180,34 @@ async def _start(stack: ExitStack, pipeline: Pipeline, servers: str, directory: 
 async def _round(run: Run, contenders: dict[str, Contender], figures: Figures) -> None:
     for size, rates in RATES.items():
         for name, contender in contenders.items():
-            before = contender.cpu()
-            result = await load(run, contender, size)
-            used = contender.cpu() - before
-            figures.add(f"accept/{size}/{name}/rate", result.answered / result.seconds)
-            figures.add(f"accept/{size}/{name}/p99", percentile(result.latencies, 99))
-            figures.add(f"accept/{size}/{name}/cpu_ms", 1000 * used / result.sent)
+            await measure(run, contender, size, f"accept/{size}/{name}", figures)
         for rate in rates:
-            for name in _ALONE:
+            for name in (name for name in _ALONE if name in contenders):
                 result = await load(run, contenders[name], size, rate)
                 figures.add(f"accept/{size}/{name}/{rate}/unanswered", result.unanswered)
                 for percent in _PERCENTS:
                     figures.add(f"accept/{size}/{name}/{rate}/p{percent}", percentile(result.latencies, percent))
 
 
-async def load(
-    run: Run, contender: Contender, size: Size, rate: float | None = None, requests: str = "accept"
-) -> Result:
-    """Submit ECGs, in a closed loop or at a fixed rate, and wait until the contender is idle again.
+async def measure(run: Run, contender: Contender, size: Size, key: str, figures: Figures) -> None:
+    """Submit ECGs in a closed loop, and add the rate, the latency and the CPU time."""
+    before = contender.cpu()
+    result = await load(run, contender, size)
+    used = contender.cpu() - before
+    figures.add(f"{key}/rate", result.answered / result.seconds)
+    figures.add(f"{key}/p99", percentile(result.latencies, 99))
+    figures.add(f"{key}/cpu_ms", 1000 * used / result.sent)
 
-    `requests` is the name of the file to which the requests are written.
+
+async def load(run: Run, contender: Contender, size: Size, rate: float | None = None) -> Result:
+    """Submit ECGs, in a closed loop or at a fixed rate, and wait until the contender is idle again.
 
     Raises:
         RuntimeError: if an answer is not a 201.
     """
-    posts = [build_post("/ecgs", contender.token, body) for body in bodies(size)]
     spec = Spec(
         targets=[("127.0.0.1", service.port) for service in contender.services],
-        requests=run.requests(requests, posts),
+        requests=run.requests("accept", contender.posts(size)),
         connections=CONNECTIONS if rate is None else _OPEN_CONNECTIONS,
         seconds=run.pick(4.0, 1.2),
         warmup=run.pick(0.5, 0.3),

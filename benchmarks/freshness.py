@@ -27,7 +27,7 @@ async def run(run: Run) -> Figures:
     """Measure the pipeline's rate, and then the freshness at shares of this rate."""
     figures = Figures()
     directory = run.directory / "freshness"
-    async with kafka(run.distribution, directory / "kafka", **SHORT_LIVED) as cluster:
+    async with kafka(run.distribution, directory / "kafka", settings=SHORT_LIVED) as cluster:
         broker = Broker(cluster.bootstrap_servers)
         broker.create(NAIVE_TOPIC, 12)
         with ExitStack() as stack:

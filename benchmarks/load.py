@@ -262,9 +262,9 @@ def build_get(path: str, token: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\n{headers(token)}\r\n".encode()
 
 
-def build_post(path: str, token: str, body: bytes) -> bytes:
-    """Return a POST request with a JSON body as bytes."""
-    head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+def build_post(path: str, token: str, body: bytes, content_type: str = "application/json") -> bytes:
+    """Return a POST request as bytes."""
+    head = f"content-type: {content_type}\r\ncontent-length: {len(body)}\r\n"
     return f"POST {path} HTTP/1.1\r\n{headers(token)}{head}\r\n".encode() + body
 
 

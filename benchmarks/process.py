@@ -15,18 +15,21 @@ from benchmarks.markdown import bullets, figure, ratio, table
 from benchmarks.plots import bars
 from benchmarks.recordings import LARGE, SMALL, Messages, Size
 from benchmarks.run import Figures, Run
-from benchmarks.services import SECRET, Command, Pipeline, Service, kafka
+from benchmarks.services import PRESENT, SECRET, Code, Pipeline, Service, kafka
 from benchmarks.topics import Broker
 from shared.kafka import topics
 
 OURS = "ours"
 PARTITIONS = 12
+COUNTS = {SMALL: (16_000, 8_000), LARGE: (3_000, 1_500)}
+"""The submissions of a topic, in a full and in a quick run."""
+
 _WARM = 0.2
 _POLL = 0.02
 _PATIENCE = 60.0
 _WHAT = {
-    OURS: "one worker: validates every field, checks id and owner against the table, writes the changelog, waits for "
-    "its acknowledgement, then writes the table.",
+    OURS: "one worker: validates every field, checks id and owner against the table, counts zero crossings, writes the "
+    "changelog, waits for its acknowledgement, then writes the table.",
     **{name: consumer.what for name, consumer in CONSUMERS.items()},
 }
 
@@ -92,19 +95,13 @@ async def run(run: Run) -> Figures:
     figures = Figures()
     directory = run.directory / "process"
     core, broker_core = cores()
-    loads = [
-        Load(size, packed, count)
-        for size, count in ((SMALL, run.pick(16_000, 8_000)), (LARGE, run.pick(3_000, 1_500)))
-        for packed in (False, True)
-    ]
+    loads = [Load(size, packed, run.pick(*counts)) for size, counts in COUNTS.items() for packed in (False, True)]
     async with kafka(run.distribution, directory / "kafka", broker_core) as cluster:
         broker = Broker(cluster.bootstrap_servers)
         drains = Drains(run, broker, directory, core)
         for load in loads:
             run.say(f"process: preloading {load.count} submissions, {load.size}, {load.encoding}")
-            await topics.create(Pipeline(broker.servers, directory, load.prefix).settings)
-            messages = Messages(load.size, load.packed, SECRET)
-            broker.fill(load.topic, map(messages, range(load.count)), messages.headers)
+            await fill(broker, load, directory)
         for i in range(run.pick(3, 1)):
             for load in loads:
                 for name in _WHAT:
@@ -113,6 +110,13 @@ async def run(run: Run) -> Figures:
                     figures.add(f"process/{load.size}/{load.encoding}/{name}/rate", drain.rate)
                     figures.add(f"process/{load.size}/{load.encoding}/{name}/cpu_ms", drain.cpu_ms)
     return figures
+
+
+async def fill(broker: Broker, load: Load, directory: Path) -> None:
+    """Create the topics of a load, and produce its submissions."""
+    await topics.create(Pipeline(broker.servers, directory, load.prefix, PRESENT, **broker.env).settings)
+    messages = Messages(load.size, load.packed, SECRET)
+    broker.fill(load.topic, map(messages, range(load.count)), messages.headers)
 
 
 @dataclass(frozen=True)
@@ -130,10 +134,11 @@ class Drains:
             return await self.ours(load, self.directory / f"ours-{load.prefix}-{number}")
         return await self._peer(name, load, f"peer-{list(CONSUMERS).index(name)}-{load.prefix}-{number}")
 
-    async def ours(self, load: Load, directory: Path, command: Command | None = None) -> Drain:
-        """Drain a topic with our worker; `command` returns the command that runs a module."""
+    async def ours(self, load: Load, directory: Path, code: Code = PRESENT, **settings: str) -> Drain:
+        """Drain a topic with our worker."""
         output = f"{load.prefix}.insights"
-        with Pipeline(self.broker.servers, directory, load.prefix, command) as pipeline:
+        settings = {**self.broker.env, "ECG_INSIGHTS": "number_of_zero_crossings", **settings}
+        with Pipeline(self.broker.servers, directory, load.prefix, code, **settings) as pipeline:
             worker = pipeline.start_worker(self.core)
             drain = await _watch(self.run, worker, load.count, partial(self.broker.records, output))
         # So that the next round starts from the beginning, with an empty table.

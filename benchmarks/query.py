@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load import Result, Spec, build_get
-from benchmarks.machine import resident_bytes
+from benchmarks.machine import cpu_seconds, resident_bytes
 from benchmarks.markdown import figure, ratio, table
 from benchmarks.recordings import SMALL, USERNAME, windows
 from benchmarks.run import Figures, Run, generate
@@ -29,10 +29,15 @@ _RECOVERY_TIMEOUT = 600.0
 
 @dataclass(frozen=True)
 class Table:
-    """A pipeline whose worker has a filled table, and the file of requests for its rows."""
+    """A pipeline whose worker has a filled table, the file of requests for its rows, and the seconds of recovery."""
 
     pipeline: Pipeline
     requests: str
+    recovery: float
+
+    def cpu(self) -> float:
+        """Return the CPU seconds that gateway and worker have used so far."""
+        return sum(cpu_seconds(service.pid) for service in (*self.pipeline.gateways, *self.pipeline.workers))
 
 
 async def run(run: Run) -> Figures:
@@ -47,11 +52,12 @@ async def run(run: Run) -> Figures:
                 figures.add(f"query/{name}/rows", rows)
                 run.say(f"query: filling {rows:,} rows")
                 pipeline = stack.enter_context(Pipeline(broker.servers, directory / name, name))
-                tables[name] = await _fill(run, broker, pipeline, name=name, count=rows, figures=figures)
+                tables[name] = await fill(run, broker, pipeline, rows)
+                figures.add(f"query/{name}/recovery", tables[name].recovery)
             for i in range(run.pick(4, 2)):
                 run.say(f"query: round {i + 1}")
                 for name, filled in tables.items():
-                    await _round(run, name, filled, figures)
+                    await measure(run, filled, f"query/{name}", figures)
             for name, filled in tables.items():
                 worker = filled.pipeline.workers[0]
                 figures.add(f"query/{name}/rss", resident_bytes(worker.pid) / MIB)
@@ -63,16 +69,18 @@ async def run(run: Run) -> Figures:
     return figures
 
 
-async def _fill(run: Run, broker: Broker, pipeline: Pipeline, *, name: str, count: int, figures: Figures) -> Table:
+async def fill(run: Run, broker: Broker, pipeline: Pipeline, count: int) -> Table:
+    """Produce rows onto the changelog, and start a worker, which recovers them, and a gateway."""
     await topics.create(pipeline.settings)
+    prefix = pipeline.settings.topic_prefix
     asked: list[str] = []
-    broker.fill(f"{name}.insights", filled_rows(count, asked))
+    broker.fill(f"{prefix}.insights", filled_rows(count, asked))
     run.say(f"query: recovering {count:,} rows")
-    figures.add(f"query/{name}/recovery", await _recovery(pipeline, None))
+    recovery = await _recovery(pipeline, None)
     await pipeline.start_gateway()
     token = pipeline.register(USERNAME)
     requests = [build_get(f"/ecgs/{ecg_id}/insights", token) for ecg_id in asked]
-    return Table(pipeline, run.requests(f"query-{name}", requests))
+    return Table(pipeline, run.requests(prefix, requests), recovery)
 
 
 def filled_rows(count: int, asked: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -95,13 +103,16 @@ async def _recovery(pipeline: Pipeline, data: Path | None) -> float:
     return time.monotonic() - begun
 
 
-async def _round(run: Run, name: str, filled: Table, figures: Figures) -> None:
+async def measure(run: Run, filled: Table, key: str, figures: Figures) -> None:
+    """Read rows in a closed loop and in an open one, and add the rate, the CPU time for a read, and the latencies."""
     gateway = filled.pipeline.gateways[0]
+    before = filled.cpu()
     closed = await ask(run, gateway, filled.requests)
-    figures.add(f"query/{name}/rate", closed.answered / closed.seconds)
+    figures.add(f"{key}/cpu_ms", 1000 * (filled.cpu() - before) / closed.sent)
+    figures.add(f"{key}/rate", closed.answered / closed.seconds)
     opened = await ask(run, gateway, filled.requests, RATE)
     for percent in (50, 99):
-        figures.add(f"query/{name}/p{percent}", percentile(opened.latencies, percent))
+        figures.add(f"{key}/p{percent}", percentile(opened.latencies, percent))
 
 
 async def ask(
@@ -130,14 +141,16 @@ def section(figures: Figures, _: Path) -> str:
     text = f"""## Queries
 
 Reads per second through one gateway from one worker, {CONNECTIONS} connections in a closed loop, random rows;
-milliseconds from the time at which a request was due at {RATE}/s. The rows are produced onto the changelog before the
-worker starts: its **recovery** is the time from its start until it serves, without a local table and with one.
+milliseconds from the time at which a request was due at {RATE}/s. **CPU** is that of gateway and worker for a read. The
+rows are produced onto the changelog before the worker starts: its **recovery** is the time from its start until it
+serves, without a local table and with one.
 
 """
     columns = [
         "rows",
         "reads/s",
         "to the small table",
+        "CPU ms",
         "p50 ms",
         "p99 ms",
         "worker's memory",
@@ -152,7 +165,7 @@ worker starts: its **recovery** is the time from its start until it serves, with
                 f"{figures.values[f'{key}/rows'][0]:,.0f}",
                 figure(figures.spread(f"{key}/rate")),
                 ratio(figures.ratio(f"{key}/rate", f"query/{FEW}/rate")),
-                *(figure(figures.spread(f"{key}/p{percent}")) for percent in (50, 99)),
+                *(figure(figures.spread(f"{key}/{what}")) for what in ("cpu_ms", "p50", "p99")),
                 f"{figures.values[f'{key}/rss'][0]:,.0f} MiB",
                 *(f"{figures.values[f'{key}/{what}'][0]:.1f} s" for what in ("recovery", "recovery_local")),
             ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import orjson
 from numpy.typing import NDArray
@@ -52,8 +53,14 @@ def windows(size: Size) -> list[tuple[Lead, ...]]:
 
 
 def bodies(size: Size) -> list[bytes]:
-    """Return the bodies of submissions."""
+    """Return the bodies of submissions as JSON."""
     return [orjson.dumps({"leads": orjson.loads(plain.encode(_ecg("", leads)))["leads"]}) for leads in windows(size)]
+
+
+def packed_bodies(size: Size) -> list[bytes]:
+    """Return the same bodies in the packed encoding, without the id and the owner, which the gateway adds."""
+    messages = [msgspec.msgpack.decode(packed.encode(_ecg("", leads))) for leads in windows(size)]
+    return [msgspec.msgpack.encode({"leads": message["leads"]}) for message in messages]
 
 
 class Messages:

@@ -1,10 +1,16 @@
-"""Storing the raw results as JSON, and writing the report from them."""
+"""Storing the raw results as JSON, and writing the report from them.
 
+The results that the report shows are kept beside its plots: a part that is measured again by itself replaces its own
+section only, which says when and of which commit it is.
+"""
+
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import msgspec
 
-from benchmarks import accept, freshness, insights, memory, parts, process, query, scale, targets
+from benchmarks import accept, freshness, insights, memory, options, parts, process, query, scale, targets
 from benchmarks.machine import describe
 from benchmarks.recordings import source
 from benchmarks.run import Figures
@@ -17,53 +23,59 @@ PARTS = {
     "scale": scale,
     "memory": memory,
     "insights": insights,
+    "options": options,
     "parts": parts,
 }
 
 
 class Results(msgspec.Struct):
-    """The figures of a part, the machine, and the share (0 to 1) of it that other processes used just before."""
+    """The figures of a part, where and of which commit they are, and the share (0 to 1) of the machine in other use."""
 
+    date: str
+    commit: str
     machine: str
     signals: str
     busy: float
     figures: dict[str, list[float]]
 
-
-def save(directory: Path, part: str, figures: Figures, busy: float) -> None:
-    """Write a part's figures."""
-    directory.mkdir(parents=True, exist_ok=True)
-    results = Results(describe(), source(), busy, dict(figures.values))
-    (directory / f"{part}.json").write_bytes(msgspec.json.format(msgspec.json.encode(results)))
-
-
-def missing(directory: Path) -> list[str]:
-    """Return the names of the parts that have not been measured."""
-    return [part for part in PARTS if not (directory / f"{part}.json").exists()]
+    @property
+    def origin(self) -> str:
+        """The line below a section's title."""
+        return (
+            f"*Measured on {self.date}, commit {self.commit}, on {self.machine}; ECGs: {self.signals}. Other processes "
+            f"used {100 * self.busy:.0f} % of the machine when the part began.*"
+        )
 
 
-def write(directory: Path, report: Path) -> None:
-    """Write the report of all parts, and its plots into a folder named after it."""
-    results = [msgspec.json.decode((directory / f"{part}.json").read_bytes(), type=Results) for part in PARTS]
-    figures = Figures({name: values for result in results for name, values in result.figures.items()})
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(render(figures, results, report.with_suffix("")))
+def save(results: Path, part: str, figures: Figures, *, commit: str, busy: float) -> None:
+    """Write a part's figures into the folder of results."""
+    results.mkdir(parents=True, exist_ok=True)
+    result = Results(date.today().isoformat(), commit, describe(), source(), busy, dict(figures.values))
+    (results / f"{part}.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
 
 
-def render(figures: Figures, results: list[Results], plots: Path) -> str:
+def load(results: Path) -> dict[str, Results]:
+    """Return the results of all parts that have been measured."""
+    files = {part: results / f"{part}.json" for part in PARTS}
+    return {part: msgspec.json.decode(file.read_bytes(), type=Results) for part, file in files.items() if file.exists()}
+
+
+def collect(results: Mapping[str, Results]) -> Figures:
+    """Return the figures of all parts together."""
+    return Figures({name: values for result in results.values() for name, values in result.figures.items()})
+
+
+def render(figures: Figures, results: Mapping[str, Results], plots: Path) -> str:
     """Return the report's text, and draw its plots."""
-    busy = max(result.busy for result in results)
-    header = f"""# Benchmarks
+    text = f"""# Benchmarks
 
-Made by `make bench` on {results[0].machine}.
-ECGs of twelve leads of 500 and 5000 samples: {results[0].signals}.
-
-One node of Apache Kafka 4.4, the load generator and the measured processes share the machine; other processes used at
-most {100 * busy:.0f} % of it when a part began. Contenders take turns in the same run. Figures are medians over rounds,
+Made by `make bench`. ECGs have twelve leads of 500 or 5000 samples. One node of Apache Kafka 4.4, the load generator
+and the measured processes share the machine. Contenders take turns in the same run. Figures are medians over rounds,
 with the least and the most in brackets; ratios are computed round by round. Ratios carry over to other machines better
-than absolute figures.
+than absolute figures. The [raw results]({plots.name}) are beside the plots.
 
-"""
-    return header + "\n".join(
-        [targets.section(figures), *(module.section(figures, plots) for module in PARTS.values())]
-    )
+{targets.section(figures)}"""
+    for part, result in results.items():
+        title, _, rest = PARTS[part].section(figures, plots).partition("\n")
+        text += f"\n{title}\n\n{result.origin}\n{rest}"
+    return text

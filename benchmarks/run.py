@@ -21,6 +21,10 @@ T = TypeVar("T")
 _GRACE = 60.0
 
 
+class NotMeasuredError(Exception):
+    """A figure was not measured: its part was not run, or the code that ran cannot do it."""
+
+
 class Figures:
     """The measured values, round by round, under their names."""
 
@@ -38,27 +42,33 @@ class Figures:
         """Return the spread of a value over the rounds.
 
         Raises:
-            ValueError: if it was not measured.
+            NotMeasuredError: if it was not measured.
         """
-        return spread(self._rounds(name))
+        return spread(self.rounds(name))
 
     def ratio(self, name: str, to: str) -> Spread:
         """Return the spread of one value's ratio to another, round by round."""
-        return ratios(self._rounds(name), self._rounds(to))
+        return ratios(self.rounds(name), self.rounds(to))
 
-    def _rounds(self, name: str) -> Sequence[float]:
+    def rounds(self, name: str) -> Sequence[float]:
+        """Return the values of all rounds.
+
+        Raises:
+            NotMeasuredError: if it was not measured.
+        """
         if name not in self.values:
-            raise ValueError(f"{name} was not measured")
+            raise NotMeasuredError(f"{name} was not measured")
         return self.values[name]
 
 
 @dataclass(frozen=True)
 class Run:
-    """Kafka's distribution, the directory, and whether the run is a quick one."""
+    """Kafka's distribution, the directory, whether the run is a quick one, and the minutes of the memory's part."""
 
     distribution: Distribution
     directory: Path
     quick: bool
+    minutes: float = 60.0
 
     def pick(self, full: T, quick: T) -> T:
         """Return `quick` in a quick run, or else `full`."""

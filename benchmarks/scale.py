@@ -17,7 +17,7 @@ async def run(run: Run) -> Figures:
     """Measure the rate with each number in turn, round by round."""
     figures = Figures()
     directory = run.directory / "scale"
-    async with kafka(run.distribution, directory / "kafka", **SHORT_LIVED) as cluster:
+    async with kafka(run.distribution, directory / "kafka", settings=SHORT_LIVED) as cluster:
         broker = Broker(cluster.bootstrap_servers)
         for i in range(run.pick(2, 1)):
             for count in run.pick(COUNTS, COUNTS[:2]):

@@ -9,17 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
 import httpx
 
 from benchmarks.machine import pinned
 from local_stack.broker import accepts_connections
-from local_stack.kafka import Distribution, KafkaCluster
+from local_stack.kafka import Distribution, KafkaCluster, Security
 from local_stack.kafka.cluster import free_ports
 from local_stack.lifetime import dies_with_parent
 from shared.settings import MIB, Settings
@@ -30,11 +29,28 @@ SECRET = "benchmarks-secret-0123456789-0123456789"  # noqa: S105 - signs only th
 START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 10.0
 
-Command: TypeAlias = Callable[[str], list[str]]
-
 
 class ServiceFailed(Exception):  # noqa: N818 - named for what happened
     """A process ended by itself or did not get ready; the message includes the end of its log."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code that the pipeline's processes run: a checkout, a Python with its dependencies, and perhaps a runner.
+
+    A runner is a module that runs the module named by its argument.
+    """
+
+    root: Path = ROOT
+    python: str = sys.executable
+    runner: str | None = None
+
+    def command(self, module: str) -> list[str]:
+        """Return the command that runs a module, in the checkout."""
+        return [self.python, "-m", *([self.runner] if self.runner else []), module]
+
+
+PRESENT = Code()
 
 
 @dataclass
@@ -47,6 +63,7 @@ class Service:
     log: Path
     port: int = 0
     core: int | None = None
+    directory: Path = ROOT
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -62,7 +79,7 @@ class Service:
             self._process = subprocess.Popen(  # noqa: S603 - programs of the benchmarks
                 self.argv,
                 env={**os.environ, **self.env},
-                cwd=ROOT,
+                cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -120,16 +137,13 @@ class Service:
 
 
 class Pipeline:
-    """Our gateways and workers on a broker; they are stopped when the block is left.
-
-    `command` returns the command that runs a module.
-    """
+    """Our gateways and workers on a broker; they are stopped when the block is left."""
 
     def __init__(
-        self, servers: str, directory: Path, prefix: str = "ecg", command: Command | None = None, **settings: str
+        self, servers: str, directory: Path, prefix: str = "ecg", code: Code = PRESENT, **settings: str
     ) -> None:
         self._directory = directory
-        self._command = command or python
+        self._code = code
         self.gateways: list[Service] = []
         self.workers: list[Service] = []
         self.env = {
@@ -155,9 +169,8 @@ class Pipeline:
 
     async def start_gateway(self, core: int | None = None) -> Service:
         """Start a gateway and wait until it listens."""
-        name, port = f"gateway-{len(self.gateways)}", free_port()
-        env = {**self.env, "ECG_HTTP_PORT": str(port)}
-        gateway = Service(name, self._command("ingest_api"), env, self._directory / f"{name}.log", port, core)
+        env = {"ECG_HTTP_PORT": str(port := free_port())}
+        gateway = self._service(f"gateway-{len(self.gateways)}", "ingest_api", env, port, core)
         self.gateways.append(gateway)
         gateway.start()
         await gateway.listens()
@@ -167,11 +180,16 @@ class Pipeline:
         """Start a worker; it is ready once it logs `event=serving`."""
         name, port = f"worker-{len(self.workers)}", free_port()
         data = data or self._directory / name
-        env = {**self.env, "ECG_WORKER_PORT": str(port), "ECG_DATA_DIR": str(data)}
-        worker = Service(name, self._command("stream_agents"), env, self._directory / f"{name}.log", port, core)
+        worker = self._service(
+            name, "stream_agents", {"ECG_WORKER_PORT": str(port), "ECG_DATA_DIR": str(data)}, port, core
+        )
         self.workers.append(worker)
         worker.start()
         return worker
+
+    def _service(self, name: str, module: str, env: Mapping[str, str], port: int, core: int | None) -> Service:
+        log, command = self._directory / f"{name}.log", self._code.command(module)
+        return Service(name, command, {**self.env, **env}, log, port, core, self._code.root)
 
     async def balanced(self, workers: list[Service]) -> None:
         """Wait until these workers serve all partitions, each of them once.
@@ -204,12 +222,15 @@ def _serving(worker: Service) -> list[int]:
 
 @asynccontextmanager
 async def kafka(
-    distribution: Distribution, directory: Path, core: int | None = None, **settings: str | int
+    distribution: Distribution,
+    directory: Path,
+    core: int | None = None,
+    security: Security | None = None,
+    settings: Mapping[str, int] | None = None,
 ) -> AsyncIterator[KafkaCluster]:
     """Run one node of Apache Kafka."""
-    named = {name.replace("_", "."): value for name, value in settings.items()}
     # Enough heap for the requests under way in a benchmark; the rest of the memory is left to the page cache.
-    cluster = KafkaCluster(distribution, directory, heap_mb=1024, settings=named)
+    cluster = KafkaCluster(distribution, directory, heap_mb=1024, settings=settings, security=security)
     try:
         with pinned(core):
             await cluster.start()
@@ -218,13 +239,13 @@ async def kafka(
         await cluster.stop()
 
 
-SHORT_LIVED = {"log_retention_bytes": 64 * MIB, "log_segment_bytes": 32 * MIB, "log_retention_check_interval_ms": 5000}
+SHORT_LIVED = {"log.retention.bytes": 64 * MIB, "log.segment.bytes": 32 * MIB, "log.retention.check.interval.ms": 5000}
 """Settings of a broker that deletes old segments soon, because a benchmark writes more than the disk should hold."""
 
 
 def python(module: str) -> list[str]:
-    """Return the command that runs a module with this Python."""
-    return [sys.executable, "-m", module]
+    """Return the command that runs a module of the benchmarks."""
+    return PRESENT.command(module)
 
 
 def free_port() -> int:

@@ -1,11 +1,14 @@
-"""The targets of the pipeline, and the reasons why it falls short of some, which are written by hand."""
+"""The targets of the pipeline, and the reasons why it falls short of some, which are written by hand.
 
-from collections.abc import Callable
+A figure of the page before is a target too: it may have become worse by a tenth at most.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks import accept, insights, memory, process, query
 from benchmarks.markdown import figure, number, table
-from benchmarks.run import Figures
+from benchmarks.run import Figures, NotMeasuredError
 from benchmarks.stats import Spread, spread
 
 
@@ -20,16 +23,24 @@ class Target:
     at_least: bool = True
     why: str = ""
 
+    def short(self, figures: Figures) -> bool:
+        """Return True if the target is missed, and False if it is reached or was not measured."""
+        try:
+            reached = self.reached(figures).median
+        except NotMeasuredError:
+            return False
+        return reached < self.bound if self.at_least else reached > self.bound
+
     def row(self, figures: Figures) -> list[str]:
         """Return the row of the table of targets."""
-        reached = self.reached(figures)
-        short = reached.median < self.bound if self.at_least else reached.median > self.bound
-        return [
-            self.what,
-            f"{'≥' if self.at_least else '≤'} {number(self.bound)}{self.unit}",
-            f"{figure(reached, self.unit)}{', **short**' if short else ''}",
-            self.why if short else "",
-        ]
+        bound = f"{'≥' if self.at_least else '≤'} {number(self.bound)}{self.unit}"
+        try:
+            reached = figure(self.reached(figures), self.unit)
+        except NotMeasuredError:
+            return [self.what, bound, "not measured", ""]
+        if self.short(figures):
+            return [self.what, bound, f"{reached}, **short**", self.why]
+        return [self.what, bound, reached, ""]
 
 
 def _ratio(key: str, to: str) -> Callable[[Figures], Spread]:
@@ -61,34 +72,22 @@ def _best_in_python(load: str) -> Callable[[Figures], Spread]:
 
 
 _PYTHON = ("naive Faust agent", "Quix Streams", "FastStream")
-_WHY_ACCEPT = {
-    "12x500": "A gateway takes a quarter of the plain service's CPU for a small ECG. HTTP (uvicorn) and the producer "
-    "(aiokafka) alone take more than the tenth that the target leaves; the rest is mostly JSON, at simdjson's speed.",
-    "12x5000": "Half of a gateway's CPU for a large ECG is JSON, at simdjson's speed; copies of 260 KB from the socket "
-    "to the parser and of 120 KB to the broker are most of the rest.",
-}
-_WHY_TWO = "Gateways, broker and load share two cores, and one gateway takes a whole one: there is little for a second."
+_WHY_ACCEPT = (
+    "HTTP (uvicorn) and the producer (aiokafka) alone take most of what the target leaves of the plain service's CPU; "
+    "the rest is mostly JSON, at simdjson's speed, and copies."
+)
 _WHY_QUIX = (
     "Quix Streams reads with librdkafka, in C, which by default does not check the records' CRCs. Here the records "
     "alone cost what *aiokafka alone* shows; half of that is copies and the check, which stays: these are health data."
 )
 
-_WHY_GROWTH = (
-    "The tables' memory (`ECG_TABLE_MEMORY_BYTES`) fills as the table grows, and is bounded: with two million rows a "
-    "worker has what is shown under Queries. Ten minutes were too short for it to be full."
-)
-
 TARGETS = (
     *(
-        target
-        for size, times in (("12x500", 10), ("12x5000", 14))
-        for target in (
-            Target(f"accepting {size} with one gateway, to the plain service", _accept(
-                size, accept.PLAIN), times, "x", why=_WHY_ACCEPT[size]),
-            Target(f"accepting {size} with two gateways, to the plain service", _ratio(
-                f"accept/{size}/{accept.TWO}/rate", f"accept/{size}/{accept.PLAIN}/rate"), times, "x", why=_WHY_TWO),
-            Target(f"p99 of accepting {size}, to the plain service", _ratio(
-                f"accept/{size}/{accept.OURS}/p99", f"accept/{size}/{accept.PLAIN}/p99"), 1, "x", at_least=False),
+        Target(f"accepting {size}, {name}, to the plain service", _accept(
+            size, contender), times, "x", why=_WHY_ACCEPT)
+        for size, name, contender, times in (
+            ("12x500", "JSON", accept.OURS, 6), ("12x500", "packed", accept.PACKED, 9),
+            ("12x5000", "JSON", accept.OURS, 11), ("12x5000", "packed", accept.PACKED, 20),
         )
     ),
     *(
@@ -98,14 +97,16 @@ TARGETS = (
     ),
     *(
         Target(f"processing {size} {encoding}, to the fastest other in Python", _best_in_python(
-            f"{size}/{encoding}"), 1, "x", why=_WHY_QUIX)
-        for size in ("12x500", "12x5000") for encoding in ("json", "packed")
+            f"{size}/{encoding}"), times, "x", why=_WHY_QUIX)
+        for size, encoding, times in (
+            ("12x500", "json", 1), ("12x500", "packed", 1), ("12x5000", "json", 1), ("12x5000", "packed", 0.9)
+        )
     ),
     Target("processing 12x5000 packed, to Kafka Streams", _process("12x5000/packed", "Kafka Streams (Java)"), 1, "x"),
     Target("processing 12x5000 packed, to a bare aiokafka", _process("12x5000/packed", "aiokafka alone"), 0.5, "x"),
     Target("processing 12x500 packed, to Faust writing a constant row", _process(
         "12x500/packed", "Faust, constant row"), 1, "x"),
-    Target("freshness at 50 % load, p99", _value("freshness/50/p99"), 50, " ms", at_least=False),
+    Target("freshness at 50 % load, p99", _value("freshness/50/p99"), 20, " ms", at_least=False),
     Target("p99 of queries, of the large table to the small one", _ratio(
         f"query/{query.MANY}/p99", f"query/{query.FEW}/p99"), 1.2, "x", at_least=False),
     *(
@@ -115,12 +116,61 @@ TARGETS = (
     ),
     Target("p99 of queries of a worker that is never idle, with all insights to zero crossings only", _ratio(
         f"insights/{insights.ALL}/busy_p99", f"insights/{insights.CROSSINGS}/busy_p99"), 1.2, "x", at_least=False),
-    Target("a gateway's growth at half load", _growth("gateway"), 1, " MiB/min", at_least=False),
-    Target("a worker's growth at half load", _growth("worker"), 1, " MiB/min", at_least=False, why=_WHY_GROWTH),
+    Target("a gateway's growth at half load", _growth("gateway"), 0.5, " MiB/min", at_least=False),
+    Target("a worker's growth at half load", _growth("worker"), 0.5, " MiB/min", at_least=False),
 )  # fmt: skip
+
+# The medians of the page before, by the figures' names. Those that became worse by more than a tenth are rows of the
+# table; `_WHY_WORSE` has the reasons.
+_WORSE = 0.1
+_BEFORE: Mapping[str, Mapping[str, float]] = {
+    "accept/12x500/ours": {"rate": 4354, "p99": 12.5, "cpu_ms": 0.22, "200/p50": 0.77, "200/p99": 2.1,
+                           "1000/p50": 0.79, "1000/p99": 3.91},
+    "accept/12x5000/ours": {"rate": 1328, "p99": 33.9, "cpu_ms": 0.73, "40/p50": 2.17, "40/p99": 4.67,
+                            "200/p50": 1.76, "200/p99": 6.01},
+    "accept/12x500/ours, two gateways": {"rate": 4672, "p99": 9.64, "cpu_ms": 0.27},
+    "accept/12x5000/ours, two gateways": {"rate": 1604, "p99": 22.5, "cpu_ms": 0.78},
+    "process/12x500/json/ours": {"rate": 6190, "cpu_ms": 0.16},
+    "process/12x500/packed/ours": {"rate": 12946, "cpu_ms": 0.07},
+    "process/12x5000/json/ours": {"rate": 1210, "cpu_ms": 0.82},
+    "process/12x5000/packed/ours": {"rate": 4875, "cpu_ms": 0.2},
+    "freshness": {"ours/rate": 2908, "25/p50": 5.95, "25/p99": 21.4, "25/p99.9": 85.2, "50/p50": 7.11, "50/p99": 19.5,
+                  "50/p99.9": 57.9, "75/p50": 68, "75/p99": 1652, "75/p99.9": 2352},
+    "query/few": {"rate": 6731, "p50": 0.61, "p99": 1.75, "rss": 126, "recovery": 2, "recovery_local": 1.7},
+    "query/many": {"rate": 5534, "p50": 0.76, "p99": 1.49, "rss": 250, "recovery": 23.1, "recovery_local": 1.6},
+    "scale": {"1/rate": 3141, "2/rate": 2349, "4/rate": 1954},
+    "parts/12x500": {"parse JSON to arrays/ours: pysimdjson": 76.5, "encode a message/ours: packed": 5.41,
+                     "decode a message/ours: packed": 10.5, "zero crossings/ours: NumPy": 12.1,
+                     "encode a row/ours: msgspec": 0.61, "issue an id/ours: HMAC": 3.91},
+    "parts/12x5000": {"parse JSON to arrays/ours: pysimdjson": 395, "encode a message/ours: packed": 6.19,
+                      "decode a message/ours: packed": 10.6, "zero crossings/ours: NumPy": 21,
+                      "encode a row/ours: msgspec": 0.59, "issue an id/ours: HMAC": 3.91},
+}  # fmt: skip
+_WHY_WORSE: Mapping[str, str] = {}
+_UNITS = {"rate": "/s", "cpu_ms": " ms", "p50": " ms", "p99": " ms", "p99.9": " ms", "rss": " MiB", "recovery": " s",
+          "recovery_local": " s"}  # fmt: skip
+
+
+def _no_worse() -> Iterator[Target]:
+    for start, medians in _BEFORE.items():
+        for end, before in medians.items():
+            key, metric = f"{start}/{end}", end.rpartition("/")[2]
+            at_least = metric == "rate"
+            bound = before * (1 - _WORSE if at_least else 1 + _WORSE)
+            what = f"{key.replace('/', ' ')}, within a tenth of the page before"
+            yield Target(what, _value(key), bound, _UNITS.get(metric, " µs"), at_least, _WHY_WORSE.get(key, ""))
 
 
 def section(figures: Figures) -> str:
     """Write the table of targets."""
-    rows = [target.row(figures) for target in TARGETS]
-    return "## Targets\n\n" + table(["", "target", "reached", "why short"], rows, texts=(0, 3))
+    rows = [target.row(figures) for target in (*TARGETS, *(kept for kept in _no_worse() if kept.short(figures)))]
+    return f"""## Targets
+
+The last rows, if any, are figures that became worse than on the page before by more than a tenth.
+
+{table(["", "target", "reached", "why short"], rows, texts=(0, 3))}"""
+
+
+def unexplained(figures: Figures) -> list[str]:
+    """Return the targets that are missed and have no reason yet."""
+    return [target.what for target in (*TARGETS, *_no_worse()) if target.short(figures) and not target.why]

@@ -10,6 +10,9 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._metadata import TopicMetadata
 from confluent_kafka.cimpl import NewTopic
 
+from local_stack.kafka import Security
+from local_stack.kafka.security import SUPER_USER
+
 Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 
 _TIMEOUT = 30.0
@@ -19,12 +22,14 @@ _JUST_CREATED = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_TO
 
 
 class Broker:
-    """An admin client of a broker."""
+    """An admin client of a broker; `env` are the settings of processes that connect to it."""
 
-    def __init__(self, servers: str) -> None:
+    def __init__(self, servers: str, security: Security | None = None) -> None:
         self.servers = servers
+        self.env = security.environment() if security else {}
+        self._connection = {"bootstrap.servers": servers, **(_secured(security) if security else {})}
         # Silent, because it outlives the broker and would log the lost connection.
-        self._admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+        self._admin = AdminClient({**self._connection, "log_level": 0})
         self._partitions: dict[str, int] = {}
 
     def create(self, topic: str, partitions: int, **config: str) -> None:
@@ -88,7 +93,7 @@ class Broker:
         """
         producer = Producer(
             {
-                "bootstrap.servers": self.servers,
+                **self._connection,
                 "partitioner": "murmur2_random",
                 "linger.ms": 20,
                 "batch.size": batch_kb * 1000,
@@ -112,3 +117,14 @@ class Broker:
 
     def _topics(self) -> dict[str, TopicMetadata]:
         return dict(self._admin.list_topics(timeout=_TIMEOUT).topics)
+
+
+def _secured(security: Security) -> dict[str, str]:
+    """Return librdkafka's settings for a connection as the super user."""
+    return {
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": str(security.authority.certificate),
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": SUPER_USER,
+        "sasl.password": security.passwords[SUPER_USER],
+    }

@@ -1,22 +1,29 @@
-"""The foundations of the benchmarks' figures: their statistics, the open loop's schedule, and the report."""
+"""The foundations of the benchmarks' figures: statistics, the open loop's schedule, revisions, and the report."""
 
 import asyncio
 import itertools
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
-from benchmarks import parts, report
+from benchmarks import parts, report, revisions, targets
+from benchmarks.accept import FORMS, Contender, warm
+from benchmarks.compare import Comparison, Variant
 from benchmarks.load import Load, Spec, build_get, schedule
 from benchmarks.process import Sample, steady
-from benchmarks.recordings import LARGE, SMALL, Messages, windows
-from benchmarks.run import Figures
-from benchmarks.stats import Spread, percentile, ratios, slope, spread
+from benchmarks.recordings import LARGE, SMALL, USERNAME, Messages, bodies, packed_bodies, windows
+from benchmarks.run import Figures, NotMeasuredError, Run
+from benchmarks.services import ROOT, Service
+from benchmarks.stats import Spread, percentile, ratios, slope
 from benchmarks.targets import TARGETS, Target
+from local_stack.kafka import Distribution
 from shared import encoding
 from shared.encoding import packed
 from shared.security.ids import IdIssuer
@@ -119,6 +126,17 @@ def test_preloaded_messages_are_submissions(is_packed: bool, content_type: str |
     assert encoding.decode(message, content_type).sampling_rate == 500
 
 
+def test_packed_bodies_are_the_same_ecgs_without_id_and_owner() -> None:
+    for body, json in zip(packed_bodies(SMALL), bodies(SMALL), strict=True):
+        content = msgspec.msgpack.decode(body)
+        assert content.keys() == {"leads"}
+        message = msgspec.msgpack.encode({"id": "0" * 32, "username": USERNAME, **content})
+        leads = encoding.decode(message, packed.CONTENT_TYPE).leads
+        assert [(lead.name, lead.signal.tolist()) for lead in leads] == [
+            (lead["name"], lead["signal"]) for lead in msgspec.json.decode(json)["leads"]
+        ]
+
+
 def test_differences_are_undone_by_sums() -> None:
     leads = windows(SMALL)[0]
     for before, after in zip(leads, parts.sums(parts.differences(leads)), strict=True):
@@ -141,9 +159,13 @@ def everything() -> Figures:
     return figures
 
 
+def of(commit: str) -> report.Results:
+    return report.Results("2026-01-31", commit, "2 cores", "synthetic", 0.02, {})
+
+
 def test_the_report_has_every_part_and_its_plots(tmp_path: Path) -> None:
-    results = report.Results("2 cores", "synthetic", 0.02, {})
-    text = report.render(everything(), [results], tmp_path / "benchmarks")
+    results = dict.fromkeys(report.PARTS, of("abc"))
+    text = report.render(everything(), results, tmp_path / "benchmarks")
     assert re.findall(r"^## .*", text, re.M) == [
         "## Targets",
         "## Accepting submissions",
@@ -153,6 +175,7 @@ def test_the_report_has_every_part_and_its_plots(tmp_path: Path) -> None:
         "## Scale",
         "## Memory",
         "## Insights",
+        "## Options",
         "## Parts",
     ]
     plots = re.findall(r"\]\((.*\.svg)\)", text)
@@ -173,13 +196,106 @@ def test_a_target_says_why_only_where_it_falls_short() -> None:
     assert len({target.what for target in TARGETS}) == len(TARGETS)
 
 
+def test_a_target_whose_figure_was_not_measured_is_neither_reached_nor_short() -> None:
+    target = Target("a", lambda figures: figures.spread("a"), 5, "x", why="a reason")
+    assert target.row(Figures()) == ["a", "≥ 5.00x", "not measured", ""]
+    assert targets.unexplained(Figures()) == []
+
+
+@pytest.mark.parametrize(("metric", "kept", "worse"), [("rate", 3920.0, 3910.0), ("cpu_ms", 0.241, 0.243)])
+def test_only_a_figure_that_became_worse_by_more_than_a_tenth_is_a_row(metric: str, kept: float, worse: float) -> None:
+    key = f"accept/12x500/ours/{metric}"
+    what = f"accept 12x500 ours {metric}"
+    assert what not in targets.section(Figures({key: [kept]}))
+    assert what in targets.section(Figures({key: [worse]}))
+    assert [text for text in targets.unexplained(Figures({key: [worse]})) if what in text]
+
+
 def test_figures_are_kept_as_they_were(tmp_path: Path) -> None:
     figures = Figures()
     for value in (1.5, 2.5):
         figures.add("accept/rate", value)
-    report.save(tmp_path, "accept", figures, busy=0.0)
-    assert report.missing(tmp_path) == [part for part in report.PARTS if part != "accept"]
-    assert b'"accept/rate"' in (tmp_path / "accept.json").read_bytes()
-    assert spread(figures.values["accept/rate"]) == Spread(2.0, 1.5, 2.5)
-    with pytest.raises(ValueError, match="query/rate was not measured"):
+    report.save(tmp_path, "accept", figures, commit="abc", busy=0.0)
+    assert report.load(tmp_path).keys() == {"accept"}
+    assert report.collect(report.load(tmp_path)).spread("accept/rate") == Spread(2.0, 1.5, 2.5)
+    with pytest.raises(NotMeasuredError, match="query/rate was not measured"):
         figures.spread("query/rate")
+
+
+def test_a_part_that_is_measured_again_replaces_its_own_section_only(tmp_path: Path) -> None:
+    results = {"scale": of("before"), "memory": of("now")}
+    text = report.render(everything(), results, tmp_path)
+    [_, *sections] = re.split(r"^## ", text, flags=re.M)
+    commits = {section.partition("\n")[0]: re.findall(r"commit (\w+)", section) for section in sections}
+    assert commits == {"Targets": [], "Scale": ["before"], "Memory": ["now"]}
+
+
+async def test_a_gateway_that_does_not_know_a_form_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        while head:
+            await reader.readexactly(int(re.findall(r"content-length: (\d+)", head, re.I)[0]))
+            status = b"201 Created" if "application/json" in head else b"415 Unsupported Media Type"
+            writer.write(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\n{}" % status)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+
+    run = Run(Distribution("java", tmp_path), tmp_path, quick=True)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        gateway = Service("gateway", ["sleep", "60"], {}, tmp_path / "log", server.sockets[0].getsockname()[1])
+        gateway.start()
+        try:
+            known = await warm(run, {name: Contender([gateway], form=form) for name, form in FORMS.items()})
+        finally:
+            gateway.kill()
+    assert known.keys() == {"JSON"}
+    assert "packed is not measured: this gateway answers" in capsys.readouterr().out
+
+
+def test_variants_are_compared_round_by_round_as_far_as_both_were_measured() -> None:
+    comparison = Comparison("base", (Variant("old"), Variant("new")), (SMALL,), rounds=2)
+    key = "base/accepting 12x500"
+    figures = Figures({f"{key} JSON/old/rate": [10.0, 20.0], f"{key} JSON/new/rate": [11.0, 22.0]})
+    figures.add(f"{key} packed/new/rate", 5.0)
+    [_, _, *rows] = comparison.table(figures).splitlines()
+    assert rows == [
+        "| accepting 12x500 JSON, per second | 15.0 (10.0..20.0) | 16.5 (11.0..22.0) | 1.10x (1.10..1.10) |",
+        "| accepting 12x500 packed, per second | not measured | 5.00 (5.00..5.00) | not measured |",
+    ]
+
+
+def test_a_revision_runs_from_a_checkout_of_its_own_which_is_removed(tmp_path: Path) -> None:
+    with revisions.checkout("HEAD", tmp_path) as code:
+        assert code.root != ROOT
+        printed = subprocess.run(
+            [code.python, "-c", "import ingest_api; print(ingest_api.__file__)"],
+            cwd=code.root,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert Path(printed.stdout).is_relative_to(code.root)
+        assert code.command("ingest_api") == [sys.executable, "-m", "ingest_api"]
+    assert not code.root.exists()
+    listed = subprocess.run(["git", "worktree", "list"], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert str(code.root) not in listed.stdout
+
+
+def test_a_revision_with_other_dependencies_gets_an_environment_that_is_kept(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements-service.lock"
+    lock.write_text("# no packages\n")
+    python = revisions.python_for(lock, tmp_path)
+    assert Path(python).is_relative_to(tmp_path)
+    made = Path(python).lstat().st_mtime_ns
+    assert revisions.python_for(lock, tmp_path) == python
+    assert Path(python).lstat().st_mtime_ns == made
+
+
+def test_a_revision_that_does_not_exist_is_named() -> None:
+    with (
+        pytest.raises(revisions.UnknownRevisionError, match="git knows no revision 'no-such'"),
+        revisions.checkout("no-such"),
+    ):
+        pass
