@@ -113,6 +113,10 @@ export const CATALOGUE = {
         "unit": "ms",
         "spreadOf": "pr_ms"
       },
+      "qrs_onset_ms": {
+        "title": "QRS onset from the beat",
+        "unit": "ms"
+      },
       "qrs_ms": {
         "title": "QRS",
         "unit": "ms"

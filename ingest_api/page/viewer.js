@@ -1,44 +1,99 @@
-/** The open ECG: its leads on paper, and the table of their insights. */
+/** The open ECG: its leads on paper with the tools to look at them, and the tables of its insights. */
 
+import { Comparison } from "./comparison.js";
 import { count, dateText, durationText, element, find, number } from "./dom.js";
-import { SHEET_SECONDS, layoutsOf } from "./ecg/layout.js";
-import { MM_PER_MILLIVOLT, MM_PER_SECOND, clock } from "./ecg/paper.js";
+import { readout } from "./ecg/calipers.js";
+import { clock, secondsOf } from "./ecg/clock.js";
+import { Electrocardiogram } from "./ecg/electrocardiogram.js";
+import { isPossible } from "./ecg/filters.js";
+import { RateStrip } from "./ecg/heart_rate.js";
+import { KEYS, actionOf } from "./ecg/keys.js";
+import { LINE_SECONDS, SHEET_SECONDS } from "./ecg/layout.js";
+import { EnlargedBeat } from "./ecg/median_beat.js";
+import { captionOf } from "./ecg/paper.js";
 import { Plot } from "./ecg/plot.js";
-import { Signal } from "./ecg/signal.js";
+import { showFindings } from "./findings.js";
 import { Refused, Unavailable } from "./gateway.js";
-import { columnsOf, measurementsOf } from "./insights.js";
 
 // Defaults for recordings without sampling rate or gain: the usual rate of a resting ECG, and microvolts.
 const ASSUMED_RATE = 500;
 const ASSUMED_GAIN = 1000;
+const LAYOUTS = {
+  standard: "3 × 4 and II",
+  six: "6 × 2",
+  cabrera: "6 × 2, Cabrera",
+  overview: "A minute a line",
+};
+const FILTER_BOXES = ["#baseline", "#mains50", "#mains60", "#muscle"];
+const ARROWS = { above: "↑", below: "↓", beside: "→" };
 
 export class Viewer {
-  #plot = new Plot(find("#frame"), find("#canvas"), (drawn) => this.#describeView(drawn));
+  #plot = new Plot(
+    find("#frame"),
+    (drawn) => this.#describeView(drawn),
+    (time) => this.#goTo(time),
+  );
+  #rates = new RateStrip(find("#rates"), (time) => this.#goTo(time));
+  #beat = new EnlargedBeat(find("#median-canvas"));
+  #comparison = new Comparison(() => this.#compare());
   #gateway = null;
   #opening = null;
-  #ecg = null;
-  #signals = [];
-  #layouts = [];
+  #opened = null;
+  // True once the user has chosen a layout for the open ECG: until then, the width decides.
+  #chosen = false;
 
   constructor() {
     const plot = this.#plot;
-    find("#zoom-in").addEventListener("click", () => plot.zoomBy(1.5));
-    find("#zoom-out").addEventListener("click", () => plot.zoomBy(1 / 1.5));
-    find("#zoom-standard").addEventListener("click", () => plot.zoomTo(1));
-    find("#zoom-all").addEventListener("click", () => plot.showAll());
+    const actions = this.#actions();
+    for (const [id, name] of [
+      ["#zoom-in", "zoomIn"],
+      ["#zoom-out", "zoomOut"],
+      ["#zoom-standard", "trueSize"],
+      ["#zoom-all", "whole"],
+      ["#previous", "previousPage"],
+      ["#next", "nextPage"],
+      ["#panels", "panels"],
+      ["#full-screen", "fullScreen"],
+      ["#help", "help"],
+    ])
+      find(id).addEventListener("click", actions[name]);
     find("#position").addEventListener("input", ({ target }) => plot.moveTo(Number(target.value)));
-    for (const id of ["#amplitude", "#crossings", "#rate", "#gain"])
+    const ofOther = this.#movements(this.#comparison.plot);
+    for (const [part, possible] of [
+      ["#frame", actions],
+      ["#position", actions],
+      ["#other-frame", ofOther],
+      ["#other-position", ofOther],
+    ])
+      find(part).addEventListener("keydown", (event) => take(event, possible[actionOf(event)]));
+    // The list of keys opens from everywhere, except where a question mark is text.
+    find("#viewer").addEventListener("keydown", (event) => {
+      if (!event.defaultPrevented && event.key === "?" && !event.target.matches("input:not([type=checkbox])"))
+        take(event, actions.help);
+    });
+    const choices = ["#amplitude", "#speed", "#crossings", "#beats", "#overview-lead", "#rate", "#gain", ...FILTER_BOXES];
+    for (const id of choices)
       find(id).addEventListener("change", () => this.#show(true));
-    find("#layout").addEventListener("change", () => this.#show(false));
+    find("#layout").addEventListener("change", () => {
+      this.#chosen = true;
+      this.#relayout();
+    });
+    find("#calipers").addEventListener("change", () => plot.toggleCalipers());
+    for (const id of ["#median", "#median-lead"]) find(id).addEventListener("change", () => this.#showMedian());
     find("#assumed").addEventListener("submit", (event) => event.preventDefault());
+    find("#jump-form").addEventListener("submit", (event) => this.#jump(event));
+    new ResizeObserver(() => this.#adapt()).observe(find("#frame"));
+    find("#keys-list").append(
+      ...KEYS.flatMap(({ shown, does }) => [element("dt", {}, shown), element("dd", {}, does)]),
+    );
   }
 
   /** Close the open ECG; from now on show ECGs of this gateway's user, or none. */
   reset(gateway = null) {
     this.#opening?.abort();
     this.#gateway = gateway;
-    this.#ecg = null;
-    this.#signals = [];
+    this.#opened = null;
+    this.#comparison.reset(gateway);
     find("#opened").hidden = true;
     find("#nothing").hidden = false;
   }
@@ -60,12 +115,11 @@ export class Viewer {
     if (signal.aborted) return;
     find("#facts").textContent = "";
     this.#tell([ecg, insights].find(({ status }) => status === "rejected")?.reason ?? null);
-    const found = insights.value?.leads ?? [];
-    if (insights.value?.error) find("#viewer-error").textContent = insights.value.error;
-    if (ecg.status === "fulfilled") this.#take(ecg.value, name);
-    else this.#ecg = null;
-    this.#table(found);
-    this.#measurements(insights.value ?? {});
+    const found = insights.value ?? {};
+    if (found.error) find("#viewer-error").textContent = found.error;
+    this.#opened = ecg.status === "fulfilled" ? new Electrocardiogram(ecg.value, found) : null;
+    if (this.#opened) this.#take(name);
+    showFindings(this.#opened, found);
     find("#viewer-title").focus({ preventScroll: true });
     find("#viewer").scrollIntoView({ block: "nearest" });
   }
@@ -76,14 +130,12 @@ export class Viewer {
     find("#viewer-error").textContent = error.message;
   }
 
-  #take(ecg, name) {
-    this.#ecg = ecg;
-    this.#signals = ecg.leads.map((lead) => new Signal(lead.signal));
+  #take(name) {
+    const { ecg, layouts, names } = this.#opened;
     find("#viewer-title").textContent = name ?? ecg.label ?? `ECG, ${dateText(ecg.date ?? ecg.accepted_at)}`;
-    this.#layouts = layoutsOf(ecg.leads.map((lead) => lead.name));
-    find("#layout-label").hidden = this.#layouts.length === 1;
-    find("#layout").value = this.#layouts[0].kind;
     find("#amplitude").value = "1";
+    find("#speed").value = "25";
+    for (const id of ["#crossings", "#calipers", "#median", ...FILTER_BOXES]) find(id).checked = false;
     find("#rate").value = ASSUMED_RATE;
     find("#gain").value = ASSUMED_GAIN;
     const [noRate, noGain] = [ecg.sampling_rate === null, ecg.leads.some((lead) => lead.adc_gain === null)];
@@ -92,43 +144,205 @@ export class Viewer {
     find("#gain-label").hidden = !noGain;
     const unknown = [noRate && "its sampling rate", noGain && "the gain of its leads"].filter(Boolean).join(" and ");
     find("#assumption").textContent = `The recording does not state ${unknown}. Change the assumed values if you know better:`;
-    find("#plot").hidden = !this.#signals.some((signal) => signal.length);
+    find("#plot").hidden = this.#opened.isEmpty;
+    const kinds = [...layouts.map(({ kind }) => kind), ...(this.#isLong ? ["overview"] : [])];
+    const titleOf = (kind) => LAYOUTS[kind] ?? `${names.length} × 1`;
+    find("#layout").replaceChildren(...kinds.map((value) => element("option", { value }, titleOf(value))));
+    find("#layout-label").hidden = kinds.length === 1;
+    find("#overview-lead").replaceChildren(...names.map((lead, value) => element("option", { value }, lead)));
+    find("#overview-lead").value = this.#opened.rhythmLead;
+    find("#median-lead").replaceChildren(
+      ...names.map((lead, value) => element("option", { value }, lead)),
+      element("option", { value: "all" }, "all, one on the other"),
+    );
+    find("#median-lead").value = this.#opened.rhythmLead;
+    for (const id of ["#beats", "#median"]) find(id).disabled = this.#opened.beats.length < 2;
+    this.#comparison.close();
+    this.#chosen = false;
     this.#show(false);
   }
 
+  get #isLong() {
+    return this.#opened.secondsAt(this.#rate) > LINE_SECONDS;
+  }
+
   #show(keep) {
+    const opened = this.#opened;
     if (!find("#plot").hidden) {
-      this.#plot.viewport.gain = Number(find("#amplitude").value);
-      this.#plot.show(
-        {
-          layout: this.#layouts.find(({ kind }) => kind === find("#layout").value),
-          leads: this.#ecg.leads.map((lead, i) => ({
-            signal: this.#signals[i],
-            gain: this.#gainOf(lead),
-            missing: lead.missing ?? [],
-          })),
-          samplingRate: this.#rate,
-          showCrossings: find("#crossings").checked,
-        },
-        { keep, seconds: SHEET_SECONDS },
-      );
+      const { viewport } = this.#plot;
+      viewport.gain = Number(find("#amplitude").value);
+      viewport.speed = Number(find("#speed").value);
+      if (!this.#chosen) find("#layout").value = this.#usualLayout();
+      const kind = find("#layout").value;
+      find("#overview-label").hidden = kind !== "overview";
+      for (const box of FILTER_BOXES) find(box).disabled = !isPossible(find(box).value, this.#rate);
+      const options = this.#options(kind);
+      this.#plot.show(opened.sheet(options), { keep, seconds: SHEET_SECONDS });
+      this.#comparison.show(options, viewport, SHEET_SECONDS, keep);
+      this.#rates.show(this.#isLong ? opened.beats : [], this.#rate, opened.secondsAt(this.#rate));
+      this.#showMedian();
     }
     this.#describe();
   }
 
-  get #rate() {
-    return this.#ecg.sampling_rate ?? positive(find("#rate"), ASSUMED_RATE);
+  /** Return what the user has chosen, as `Electrocardiogram.sheet` takes it. */
+  #options(kind) {
+    return {
+      kind,
+      lead: Number(find("#overview-lead").value),
+      rate: this.#rate,
+      gain: positive(find("#gain"), ASSUMED_GAIN),
+      filters: this.#filters,
+      showCrossings: find("#crossings").checked,
+      showBeats: find("#beats").checked,
+    };
   }
 
-  #gainOf(lead) {
-    return lead.adc_gain ?? positive(find("#gain"), ASSUMED_GAIN);
+  get #filters() {
+    return FILTER_BOXES.map(find)
+      .filter(({ checked, disabled }) => checked && !disabled)
+      .map(({ value }) => value);
+  }
+
+  /** Share the window between two ECGs, or give it back to one. */
+  #compare() {
+    const share = this.#comparison.opened ? 0.5 : 1;
+    for (const plot of [this.#plot, this.#comparison.plot]) plot.share = share;
+    if (this.#opened) this.#show(true);
+  }
+
+  #showMedian() {
+    const shown = find("#median").checked;
+    find("#median-beat").hidden = !shown;
+    if (!shown) return;
+    const lead = find("#median-lead").value;
+    const leads = lead === "all" ? this.#opened.names.map((_, i) => i) : [Number(lead)];
+    const beat = this.#opened.medianBeat(this.#rate, positive(find("#gain"), ASSUMED_GAIN));
+    find("#median-facts").textContent = this.#beat.show(beat, leads, this.#opened);
+  }
+
+  /** Return the kind of layout that a user who has chosen none gets: one below the other if a sheet is not legible. */
+  #usualLayout() {
+    const { viewport } = this.#plot;
+    viewport.width = find("#frame").clientWidth || viewport.width;
+    return viewport.holds(SHEET_SECONDS) ? this.#opened.layouts[0].kind : this.#opened.layouts.at(-1).kind;
+  }
+
+  /** Change the layout if the width has changed so much that another one is usual. */
+  #adapt() {
+    if (!this.#opened || this.#chosen || !find("#frame").clientWidth) return;
+    if (find("#layout").value !== this.#usualLayout()) this.#relayout();
+  }
+
+  /** Show the ECG in another layout, from the same time on. */
+  #relayout() {
+    const { time } = this.#plot.viewport;
+    this.#show(false);
+    this.#plot.moveTo(time);
+  }
+
+  get #rate() {
+    return this.#opened.ecg.sampling_rate ?? positive(find("#rate"), ASSUMED_RATE);
+  }
+
+  /** Show the recording around a time, in the usual layout. */
+  #goTo(time) {
+    if (this.#plot.viewport.overview) {
+      this.#chosen = false;
+      this.#show(false);
+    }
+    this.#plot.moveTo(time - this.#plot.viewport.span / 2);
+    find("#frame").focus({ preventScroll: true });
+  }
+
+  #jump(event) {
+    event.preventDefault();
+    const seconds = secondsOf(find("#jump").value);
+    const possible = seconds !== null && seconds <= this.#plot.viewport.duration;
+    find("#jump").setAttribute("aria-invalid", String(!possible));
+    const end = clock(this.#opened.secondsAt(this.#rate), 1);
+    find("#jump-error").textContent = possible ? "" : `A time from 0:00 to ${end}, such as 1:05.`;
+    if (possible) this.#goTo(seconds);
+  }
+
+  /** Return the actions that move a plot, by the names in `KEYS`. */
+  #movements(plot) {
+    const far = (across) => (plot.calipers ? plot.step(across * 10) : plot.turn(across));
+    const farDown = (down) => plot.step(0, plot.calipers ? down * 10 : down);
+    return {
+      back: () => plot.step(-1),
+      forward: () => plot.step(1),
+      up: () => plot.step(0, -1),
+      down: () => plot.step(0, 1),
+      farUp: () => farDown(-1),
+      farDown: () => farDown(1),
+      previousPage: () => plot.turn(-1),
+      nextPage: () => plot.turn(1),
+      farBack: () => far(-1),
+      farForward: () => far(1),
+      start: () => plot.moveTo(0),
+      end: () => plot.moveTo(plot.viewport.duration),
+    };
+  }
+
+  /** Return the actions of keys and buttons, by the names in `KEYS`. */
+  #actions() {
+    const plot = this.#plot;
+    return {
+      ...this.#movements(plot),
+      jump: () => {
+        find("#jump").focus();
+        find("#jump").select();
+      },
+      zoomIn: () => plot.zoomBy(1.25),
+      zoomOut: () => plot.zoomBy(1 / 1.25),
+      trueSize: () => plot.zoomTo(1),
+      whole: () => this.#showWhole(),
+      moreGain: () => turn(find("#amplitude"), 1),
+      lessGain: () => turn(find("#amplitude"), -1),
+      faster: () => turn(find("#speed"), 1),
+      slower: () => turn(find("#speed"), -1),
+      nextLayout: () => turn(find("#layout"), 1, true),
+      crossings: () => find("#crossings").click(),
+      beats: () => find("#beats").click(),
+      medianBeat: () => find("#median").click(),
+      calipers: () => find("#calipers").click(),
+      noCalipers: () => plot.calipers && find("#calipers").click(),
+      otherLeg: () => plot.adjustCalipers(({ active }) => ({ active: 1 - active })),
+      march: () => plot.adjustCalipers(({ marching }) => ({ marching: !marching })),
+      panels: () => this.#togglePanels(),
+      fullScreen: () => this.#toggleFullScreen(),
+      help: () => find("#help-dialog").open || find("#help-dialog").showModal(),
+    };
+  }
+
+  #showWhole() {
+    if (!this.#isLong) {
+      this.#plot.showAll();
+      return;
+    }
+    find("#layout").value = "overview";
+    this.#chosen = true;
+    this.#show(false);
+  }
+
+  #togglePanels() {
+    const folded = find("#desk").classList.toggle("folded");
+    find("#panels").setAttribute("aria-pressed", String(folded));
+  }
+
+  async #toggleFullScreen() {
+    if (document.fullscreenElement) await document.exitFullscreen();
+    else await find("#opened").requestFullscreen();
+    find("#frame").focus({ preventScroll: true });
   }
 
   /** Describe the ECG in words: below its title, and for screen readers. */
   #describe() {
-    const { sampling_rate: rate, leads, date } = this.#ecg;
+    const { ecg, layouts, names } = this.#opened;
+    const { sampling_rate: rate, leads, date } = ecg;
     const gains = [...new Set(leads.map((lead) => lead.adc_gain))];
-    const seconds = Math.max(...this.#signals.map((signal) => signal.length)) / this.#rate;
+    const seconds = this.#opened.secondsAt(this.#rate);
     const facts = [
       count(leads.length, "lead"),
       `${durationText(seconds)}${rate === null ? " at the rate assumed" : ""}`,
@@ -137,8 +351,7 @@ export class Viewer {
       date ? `recorded ${dateText(date)}` : null,
     ];
     find("#facts").textContent = facts.filter(Boolean).join(" · ");
-    const [{ kind, names }] = this.#layouts;
-    const shape = kind === "standard" ? "Twelve-lead ECG" : `ECG with ${count(names.length, "lead")}`;
+    const shape = layouts.length > 1 ? "Twelve-lead ECG" : `ECG with ${count(names.length, "lead")}`;
     find("#canvas").setAttribute(
       "aria-label",
       `${shape}, ${durationText(seconds)}: ${names.slice(0, 12).join(", ")}. ` +
@@ -146,82 +359,82 @@ export class Viewer {
     );
   }
 
-  #describeView({ points, crossings, crowded }) {
-    const { viewport } = this.#plot;
-    const { zoom, time, span, duration, latest } = viewport;
-    const speed = zoom * MM_PER_SECOND;
-    const compressed = zoom < viewport.paper;
-    const gain = number(MM_PER_MILLIVOLT * viewport.gain);
-    const size = compressed
-      ? `time compressed, ${gain} mm/mV`
-      : `25 mm/s, ${gain} mm/mV, at ${number(Math.round(zoom * 100))} %`;
+  #describeView(drawn) {
+    const { viewport, calipers } = this.#plot;
+    const { zoom, time, span, duration, latest, overview } = viewport;
+    const showCrossings = find("#crossings").checked;
     const end = Math.min(time + span, duration);
-    const marked = crowded ? ` · zoom in to see ${crossings ? "all" : "the"} zero crossings` : "";
-    find("#scale").textContent = `${clock(time)} to ${clock(end)} of ${clock(duration)} · ${size}${marked}`;
+    const tooMany = drawn.marked ? "" : ", too many to mark";
+    find("#scale").textContent = [
+      overview ? `All ${clock(duration)}` : `${clock(time)} to ${clock(end)} of ${clock(duration)}`,
+      captionOf(viewport, this.#filters),
+      overview || zoom < viewport.paper ? null : `at ${number(Math.round(zoom * 100))} %`,
+      showCrossings ? `${count(drawn.crossings, "zero crossing")} in view${drawn.crossings ? tooMany : ""}` : null,
+      drawn.cut ? `${count(drawn.cut, "wave")} cut at the edge` : null,
+    ]
+      .filter(Boolean)
+      .join(" · ");
+    find("#readout").textContent = calipers ? `Calipers: ${readout(calipers)}` : "";
+    find("#calipers").checked = calipers !== null;
+    this.#tellHidden(drawn.hidden);
+    this.#comparison.follow(viewport);
+    this.#rates.mark(time, overview ? duration : span);
     const position = find("#position");
     position.max = latest;
     position.value = time;
     position.disabled = latest === 0;
     position.setAttribute("aria-valuetext", `${clock(time)} of ${clock(duration)}`);
+    find("#previous").disabled = time <= 0;
+    find("#next").disabled = time >= latest;
     // For tests and measurements of the page.
     Object.assign(find("#canvas").dataset, {
-      layout: this.#layouts.find(({ kind }) => kind === find("#layout").value).kind,
-      points,
-      crossings,
-      speed: speed.toFixed(3),
+      layout: find("#layout").value,
+      points: drawn.points,
+      crossings: drawn.marked ? drawn.crossings : 0,
+      speed: (overview ? 0 : zoom * viewport.speed).toFixed(3),
       time: time.toFixed(3),
+      span: span.toFixed(3),
     });
   }
 
-  /** Fill the table with all insights, and with the number of samples and the extremes of each lead. */
-  #table(insights) {
-    const leads = this.#ecg?.leads ?? insights;
-    const measured = columnsOf(insights);
-    // A column for the number of samples only if it differs between leads: the duration is shown above.
-    const lengths = new Set(this.#signals.map((signal) => signal.length)).size > 1;
-    const gaps = leads.some((lead) => lead.missing);
-    const own = [...(lengths ? ["Samples"] : []), ...(gaps ? ["Missing"] : []), "Lowest, mV", "Highest, mV"];
-    const columns = ["Lead", ...measured.map(({ title }) => title), ...(this.#ecg ? own : [])];
-    find("#columns").replaceChildren(...columns.map((title) => element("th", { scope: "col" }, title)));
-    find("#leads").replaceChildren(
-      ...leads.map((lead, i) => {
-        const cells = measured.map(({ textOf }) => textOf(insights[i]));
-        if (this.#ecg) {
-          const signal = this.#signals[i];
-          const known = lead.adc_gain !== null && signal.length;
-          cells.push(
-            ...(lengths ? [number(signal.length)] : []),
-            ...(gaps ? [number((lead.missing ?? []).reduce((sum, [, length]) => sum + length, 0))] : []),
-            ...[signal.least, signal.most].map((value) => (known ? millivolts(value / lead.adc_gain) : "–")),
-          );
-        }
-        return element(
-          "tr",
-          {},
-          element("th", { scope: "row" }, lead.name),
-          ...cells.map((text) => element("td", {}, text)),
-        );
-      }),
+  /** Name the leads of which the window shows nothing, on buttons that lead to them. */
+  #tellHidden(hidden) {
+    const plot = this.#plot;
+    const { viewport } = plot;
+    const ways = {
+      above: () => plot.scrollTo(0),
+      below: () => plot.scrollTo(viewport.top + viewport.height * 0.9),
+      beside: () => plot.turn(viewport.time < viewport.latest ? 1 : -1),
+    };
+    const text = Object.entries(hidden)
+      .filter(([, names]) => names.length)
+      .map(([where, names]) => [where, `${ARROWS[where]} ${namesText(names)}`]);
+    const beyond = find("#beyond");
+    if (beyond.dataset.told === JSON.stringify(text)) return;
+    beyond.dataset.told = JSON.stringify(text);
+    beyond.replaceChildren(
+      ...(text.length ? ["Not in view: "] : []),
+      ...text.map(([where, label]) => element("button", { type: "button", onclick: ways[where] }, label)),
     );
-    find("#findings").hidden = !leads.length;
   }
+}
 
-  /** Fill the table of the whole ECG, which an ECG without a sampling rate does not have. */
-  #measurements(insights) {
-    const rows = measurementsOf(insights);
-    find("#measurements").replaceChildren(
-      ...rows.map(({ title, value, remark }) =>
-        element(
-          "tr",
-          {},
-          element("th", { scope: "row" }, title),
-          element("td", {}, value),
-          element("td", { class: "remark" }, remark),
-        ),
-      ),
-    );
-    find("#of-ecg").hidden = !rows.length;
-  }
+/** Run an action instead of what the key does in the browser, unless there was nothing to do. */
+function take(event, action) {
+  if (action && action() !== false) event.preventDefault();
+}
+
+/** Choose the next or previous option of a list. */
+function turn(select, by, around = false) {
+  const { length } = select.options;
+  const index = select.selectedIndex + by;
+  if (!around && (index < 0 || index >= length)) return;
+  select.selectedIndex = (index + length) % length;
+  select.dispatchEvent(new Event("change"));
+}
+
+function namesText(names) {
+  return names.length > 6 ? `${names[0]} to ${names.at(-1)} (${names.length})` : names.join(", ");
 }
 
 function positive(input, otherwise) {
@@ -229,8 +442,4 @@ function positive(input, otherwise) {
   const good = value > 0 && Number.isFinite(value);
   input.setAttribute("aria-invalid", String(!good));
   return good ? value : otherwise;
-}
-
-function millivolts(value) {
-  return value.toFixed(2).replace("-", "−");
 }

@@ -53,6 +53,15 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pr_spread_ms: Annotated[
         float | None, Meta(title="PR spread", description="spread of PR", extra={"unit": "ms", "spread_of": "pr_ms"})
     ] = None
+    qrs_onset_ms: Annotated[
+        float | None,
+        Meta(
+            title="QRS onset from the beat",
+            description="time from the position of a beat to the onset of its QRS complex, negative if before; the "
+            "intervals lead from there to the onsets and ends of the other waves",
+            extra={"unit": "ms"},
+        ),
+    ] = None
     qrs_ms: Annotated[
         float | None,
         Meta(
@@ -118,6 +127,7 @@ def intervals(recording: Recording) -> Intervals:
     found: dict[str, float | None] = {}
     absent: dict[str, str] = {}
     ms = 1000 / beat.rate
+    found["qrs_onset_ms"] = round((onset.at - beat.mark) * ms, 1)
     found |= _between("qrs", onset, end, ms)
     reason = _no_t(t, ms)
     if t is None or reason:
@@ -144,7 +154,7 @@ def intervals(recording: Recording) -> Intervals:
 
 INSIGHT: Final = Insight(
     name="intervals",
-    version=1,
+    version=2,
     scope="ecg",
     needs=Needs(sampling_rate=100.0, seconds=2.0),
     result=Intervals,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from shared.ecg import Lead
 from stream_agents.insights.intervals import Intervals, intervals
 from stream_agents.insights.recording import Recording
+from stream_agents.insights.rhythm import rhythm
 from tests.support.heartbeats import NAMES, Heart, digitised, recording, regular, signals
 
 SECONDS = 10.0
@@ -35,6 +36,17 @@ def test_known_intervals_are_measured(pr: float, qrs: float, qt: float, rr: floa
     assert found.qtc_bazett_ms == pytest.approx(found.qt_ms / np.sqrt(rr), abs=2)
     assert found.qtc_fridericia_ms == pytest.approx(found.qt_ms / np.cbrt(rr), abs=2)
     assert found.absent == {}
+
+
+@pytest.mark.parametrize("rate", [250.0, 360.0, 500.0, 1000.0])
+def test_the_onset_of_each_qrs_complex_is_known_from_its_beat(rate: float) -> None:
+    onsets = regular(0.9, SECONDS)
+    measured = recording(signals(onsets, rate, SECONDS, noise_mv=0.005), rate)
+    beats = np.array(rhythm(measured).beats) / rate
+    offset = intervals(measured).qrs_onset_ms
+    assert offset is not None
+    assert offset < 0
+    assert 1000 * beats + offset == pytest.approx(1000 * onsets, abs=14)
 
 
 def test_a_longer_interval_is_measured_longer() -> None:

@@ -1,29 +1,21 @@
-/** Drawing of ECG paper and signals on a canvas; all lengths are in CSS pixels unless their name has another unit. */
+/** Drawing of ECG paper with its traces; all lengths are in CSS pixels unless their name has another unit. */
 
-import { parts } from "./layout.js";
-import { lowerBound, polyline } from "./signal.js";
+import { drawCalipers } from "./calipers.js";
+import { clock } from "./clock.js";
+import { FILTERS } from "./filters.js";
+import { COLOURS, font } from "./ink.js";
+import { LINE_SECONDS, parts } from "./layout.js";
+import { drawBeats } from "./marks.js";
+import { FOOT_PX, GUTTER_MM, PX_PER_MM, RULER_PX, xOf } from "./scale.js";
+import { drawCrossings, drawName, drawTrace } from "./trace.js";
 
-export const PX_PER_MM = 96 / 25.4;
-export const MM_PER_SECOND = 25;
-export const MM_PER_MILLIVOLT = 10;
-// The space left of the signals, for the calibration pulse (5 mm wide, 1 mV high) with a margin.
-export const GUTTER_MM = 10;
-export const RULER_PX = 22;
-
-const PAPER = "#fffaf7";
-const MINOR = "#f9e0da";
-const MAJOR = "#efb9ae";
-const TRACE = "#15171c";
-const LABEL = "#2b2f38";
-const MUTED = "#6b5a56";
-const CROSSING = "#1763b6";
-const MISSING = "#e6e0dd";
-const FONT = 'ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif';
-
-// The widths of a small and a large square in seconds, and below their heights in mV. The first pair is that of ECG
-// paper; the others replace it where its lines would be too close together.
+// The distances of fine and bold lines: millimetres of paper, and the seconds that replace them where lines of time
+// would be too close together.
+const SQUARES_MM = [
+  [1, 5],
+  [5, 25],
+];
 const SQUARES_S = [
-  [0.04, 0.2],
   [0.2, 1],
   [1, 5],
   [5, 30],
@@ -32,87 +24,123 @@ const SQUARES_S = [
   [900, 3600],
   [3600, 21600],
 ];
-const SQUARES_MV = [
-  [0.1, 0.5],
-  [0.5, 2.5],
-  [2.5, 5],
-];
 const NARROWEST_PX = 2.4;
 const RULER_S = [0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600];
 const RULER_LABEL_PX = 84;
-// The least mean distance of crossings: closer marks would run together.
-const LEGIBLE_PX = 7;
 
 /**
- * Draw the visible part of an ECG and return the numbers of points and crossings drawn: `{points, crossings, crowded}`.
- * `crowded` is true if crossings were left out because their marks would not be legible.
+ * Draw the visible part of an ECG and return `{points, crossings, marked, cut, hidden}`: the points drawn, the zero
+ * crossings in the window and whether they are marked, the waves cut at the edge of the paper, and the names of the
+ * leads of which nothing is seen: `{above, below, beside}`.
  *
  * @param {CanvasRenderingContext2D} context scaled to CSS pixels
- * @param {object} view `{width, height, ratio, time, top, pxPerSecond, pxPerMillivolt, rowPx, gutter}`: `time` is at
- *   the gutter's right edge, `top` is the vertical scroll position
- * @param {object} ecg `{layout, leads: {signal, gain, missing}[], samplingRate, showCrossings}`
+ * @param {Viewport} view `time` is at the gutter's right edge, `top` is the vertical scroll position
+ * @param {object} ecg `{layout, leads, samplingRate, showCrossings, beats, calipers, filters}`, a lead being
+ *   `{signal, drawn, gain, reach, missing, reasons}`: `drawn` is the signal as filtered for the eye, the reach is what
+ *   `reachOf` returns, and the reasons are those for which it is not usable
  */
 export function drawPaper(context, view, ecg) {
-  context.fillStyle = PAPER;
+  context.fillStyle = COLOURS.paper;
   context.fillRect(0, 0, view.width, view.height);
-  const plot = view.height - RULER_PX;
+  const plot = view.height - FOOT_PX;
   drawGrid(context, view, plot);
-  const drawn = { points: 0, crossings: 0, crowded: false };
-  const seconds = view.time + (view.width - view.gutter) / view.pxPerSecond;
-  const rows = ecg.layout.rows
-    .map((tracks, i) => ({ tracks, zero: (i + 0.5) * view.rowPx - view.top }))
-    .filter(({ zero }) => zero > -view.rowPx && zero < plot + view.rowPx);
+  const rows = ecg.layout.rows.map((tracks, i) => ({ tracks, room: placed(view.rooms[i], view.top) }));
+  // A neighbour's waves may reach into the window.
+  const near = rows.filter(({ room }) => room.top + 2 * room.height > 0 && room.top - room.height < plot);
+  const visible = near.flatMap(({ tracks, room }) => visibleParts(view, ecg, tracks, room));
+  const hidden = hiddenLeads(rows, visible, plot, view.overview);
+  const drawn = { points: 0, cut: 0, crossings: 0, marked: false, hidden };
   context.save();
   clip(context, view.gutter, 0, view.width - view.gutter, plot);
-  const visible = rows.flatMap(({ tracks, zero }) =>
-    tracks.flatMap((track) =>
-      parts(track, Math.max(view.time, 0), seconds).map((part) => ({
-        ...part,
-        track,
-        zero,
-        lead: ecg.leads[track.lead],
-      })),
-    ),
-  );
-  for (const part of visible) drawn.points += drawTrace(context, view, part, ecg.samplingRate);
+  if (ecg.beats && !view.overview) drawBeats(context, view, visible, ecg);
+  for (const part of visible) {
+    const { points, cut } = drawTrace(context, view, part, ecg.samplingRate);
+    drawn.points += points;
+    drawn.cut += cut;
+  }
   if (ecg.showCrossings) Object.assign(drawn, drawCrossings(context, view, visible, ecg.samplingRate));
-  for (const part of visible) drawName(context, view, part, ecg);
+  if (!view.overview) for (const part of visible) drawName(context, view, part);
+  if (ecg.calipers && !view.overview) drawCalipers(context, view, ecg.calipers, plot);
   context.restore();
-  drawGutter(context, view, rows, plot);
-  drawRuler(context, view, plot, seconds);
+  context.save();
+  clip(context, 0, 0, view.gutter, plot);
+  if (view.overview) drawMinutes(context, view, near);
+  else for (const { room } of near) drawPulse(context, view, room.zero);
+  context.restore();
+  drawFoot(context, view, plot, captionOf(view, ecg.filters));
   return drawn;
 }
 
-const xOf = (view, time) => view.gutter + (time - view.time) * view.pxPerSecond;
+/** Return the scale and the filters as text. */
+export function captionOf(view, filters) {
+  const compressed = view.overview || view.zoom < view.paper;
+  const speed = view.overview ? "a minute a line" : compressed ? "time compressed" : `${view.speed} mm/s`;
+  const named = filters.map((name) => FILTERS[name].title);
+  const scale = `${speed} · ${view.mmPerMillivolt} mm/mV`;
+  return named.length ? `${scale} · filters for the eye: ${named.join(", ")}` : scale;
+}
+
+function placed({ top, zero, height }, scrolled) {
+  return { top: top - scrolled, zero: zero - scrolled, height };
+}
+
+function visibleParts(view, ecg, tracks, room) {
+  const end = view.time + (view.width - view.gutter) / view.pxPerSecond;
+  return tracks.flatMap((track) => {
+    const lead = ecg.leads[track.lead];
+    // Where 0 mV is, which an offset of the recorder moves away from the baseline.
+    const zero = room.zero + track.sign * lead.reach.offset * view.pxPerMillivolt;
+    // Nothing of a sheet follows the end of the recording, not even names.
+    const last = Math.min(end, view.duration - track.shift);
+    return parts(track, Math.max(view.time, 0), last).map((part) => ({ ...part, track, room, zero, lead }));
+  });
+}
+
+/** Return the names of leads of which nothing is seen, or in the overview the times of lines. */
+function hiddenLeads(rows, visible, plot, overview) {
+  const seen = new Set();
+  for (const { track, room } of visible) if (room.zero >= 0 && room.zero <= plot) seen.add(track.lead);
+  const hidden = { above: [], below: [], beside: [] };
+  const told = new Set();
+  for (const { tracks, room } of rows) {
+    const where = room.zero < 0 ? "above" : room.zero > plot ? "below" : "beside";
+    for (const { lead, name, shift } of tracks) {
+      if (overview && where !== "beside") hidden[where].push(clock(shift, LINE_SECONDS));
+      if (seen.has(lead) || told.has(lead)) continue;
+      told.add(lead);
+      hidden[where].push(name);
+    }
+  }
+  return hidden;
+}
 
 function drawGrid(context, view, plot) {
-  const [small, large] = squares(SQUARES_S, view.pxPerSecond);
-  const [low, high] = squares(SQUARES_MV, view.pxPerMillivolt);
-  // Aligned with the zero line of the first row.
-  const zero = view.rowPx / 2 - view.top;
-  for (const [time, voltage, colour] of [
-    [small, low, MINOR],
-    [large, high, MAJOR],
+  const millimetre = view.paper * PX_PER_MM;
+  const [small, large] = timeSquares(view);
+  const [low, high] = SQUARES_MM.find(([fine]) => fine * millimetre >= NARROWEST_PX) ?? SQUARES_MM.at(-1);
+  for (const [time, down, colour] of [
+    [small, low * millimetre, COLOURS.minor],
+    [large, high * millimetre, COLOURS.major],
   ]) {
     context.fillStyle = colour;
-    const across = time * view.pxPerSecond;
-    // The grid covers the gutter too.
-    const first = Math.ceil((view.time - view.gutter / view.pxPerSecond) / time);
-    for (
-      let i = first, x = xOf(view, i * time);
-      x < view.width;
-      i++, x = view.gutter + (i * time - view.time) * view.pxPerSecond
-    ) {
-      if (across >= NARROWEST_PX) line(context, view.ratio, x, 0, plot, true);
+    if (time * view.pxPerSecond >= NARROWEST_PX) {
+      // The grid covers the gutter too.
+      const first = Math.ceil((view.time - view.gutter / view.pxPerSecond) / time);
+      for (let i = first, x = xOf(view, i * time); x < view.width; i++, x = xOf(view, i * time))
+        line(context, view.ratio, x, 0, plot, true);
     }
-    const down = voltage * view.pxPerMillivolt;
+    if (view.overview) continue;
+    // Aligned with the first baseline, from which the others are whole millimetres away.
+    const zero = (view.rooms[0]?.zero ?? 0) - view.top;
     for (let y = zero - Math.floor(zero / down) * down; y < plot; y += down)
       line(context, view.ratio, y, 0, view.width, false);
   }
 }
 
-function squares(sizes, pixels) {
-  return sizes.find(([small]) => small * pixels >= NARROWEST_PX) ?? sizes.at(-1);
+function timeSquares({ overview, speed, pxPerSecond }) {
+  const paper = overview ? [] : SQUARES_MM.slice(0, 1).map((millimetres) => millimetres.map((mm) => mm / speed));
+  const sizes = [...paper, ...SQUARES_S];
+  return sizes.find(([small]) => small * pxPerSecond >= NARROWEST_PX) ?? sizes.at(-1);
 }
 
 /** Draw a line that is about one CSS pixel wide, aligned to device pixels. */
@@ -122,131 +150,53 @@ function line(context, ratio, at, from, to, vertical) {
   else context.fillRect(from, position, to - from, width);
 }
 
-function drawTrace(context, view, { start, end, zero, lead }, rate) {
-  const perPixel = rate / view.pxPerSecond / view.ratio;
-  const points = polyline(lead.signal, start * rate, Math.min(end * rate, lead.signal.length - 1), perPixel);
-  if (!points.length) return 0;
-  const scale = view.pxPerMillivolt / lead.gain;
-  context.save();
-  // So that the trace does not reach into the next part of the row.
-  clip(context, xOf(view, start), 0, (end - start) * view.pxPerSecond, view.height);
-  context.beginPath();
-  const [origin, step] = [xOf(view, 0), view.pxPerSecond / rate];
-  for (let i = 0; i < points.length; i += 2) context.lineTo(origin + points[i] * step, zero - points[i + 1] * scale);
-  context.strokeStyle = TRACE;
-  context.lineWidth = 1.15;
-  context.lineJoin = "round";
-  context.stroke();
-  drawMissing(context, view, { start, end, zero, lead }, rate);
-  context.restore();
-  return points.length / 2;
-}
-
-/** Cover the missing samples, so that the zeros there do not look like a signal. */
-function drawMissing(context, view, { start, end, zero, lead }, rate) {
-  context.fillStyle = MISSING;
-  for (const [first, count] of lead.missing) {
-    const [from, to] = [Math.max(first / rate, start), Math.min((first + count) / rate, end)];
-    if (from >= to) continue;
-    const width = Math.max((to - from) * view.pxPerSecond, 1);
-    context.fillRect(xOf(view, from), zero - view.rowPx / 2, width, view.rowPx);
-  }
-}
-
-function drawCrossings(context, view, visible, rate) {
-  const drawn = { crossings: 0, crowded: false };
-  context.strokeStyle = CROSSING;
-  context.fillStyle = PAPER;
-  context.lineWidth = 1.25;
-  for (const { start, end, zero, lead } of visible) {
-    const { crossings } = lead.signal;
-    const [from, to] = [lowerBound(crossings, start * rate), lowerBound(crossings, end * rate)];
-    if ((to - from) * LEGIBLE_PX > (end - start) * view.pxPerSecond) {
-      drawn.crowded = true;
-      continue;
-    }
-    for (let i = from; i < to; i++) {
-      context.beginPath();
-      context.arc(xOf(view, crossings[i] / rate), zero, 2.6, 0, 2 * Math.PI);
-      context.fill();
-      context.stroke();
-    }
-    drawn.crossings += to - from;
-  }
-  return drawn;
-}
-
-function drawName(context, view, { track, start, zero }, ecg) {
-  const sheetStart = track.every === null || Math.abs(start % track.every) - track.start < 1e-6;
-  const x = xOf(view, start);
-  const name = ecg.layout.names[track.lead];
-  context.font = `600 ${view.rowPx < 60 ? 11 : 13}px ${FONT}`;
-  const y = zero - view.rowPx / 2 + 15;
-  // The outline keeps the name legible on top of a trace.
-  context.strokeStyle = PAPER;
-  context.lineWidth = 4;
-  context.strokeText(name, x + 6, y);
-  context.fillStyle = LABEL;
-  context.fillText(name, x + 6, y);
-  if (track.every !== null && sheetStart) {
-    // Ticks mark the beginning of a column.
-    context.fillStyle = MUTED;
-    for (const y of [zero - view.pxPerMillivolt * 0.5, zero + view.pxPerMillivolt * 0.3]) {
-      context.fillRect(x, y, 1, view.pxPerMillivolt * 0.2);
-    }
-  }
-}
-
-/** Draw the calibration pulse of each row: 1 mV for 0.2 s. */
-function drawGutter(context, view, rows, plot) {
-  context.save();
-  clip(context, 0, 0, view.gutter, plot);
+/** Draw the calibration pulse of a row: 1 mV for 5 mm. */
+function drawPulse(context, view, zero) {
   const unit = view.gutter / GUTTER_MM;
-  context.strokeStyle = TRACE;
+  context.strokeStyle = COLOURS.trace;
   context.lineWidth = 1.15;
-  for (const { zero } of rows) {
-    context.beginPath();
-    for (const [x, millivolts] of [
-      [1, 0],
-      [2.5, 0],
-      [2.5, 1],
-      [7.5, 1],
-      [7.5, 0],
-      [9, 0],
-    ]) {
-      context.lineTo(x * unit, zero - millivolts * view.pxPerMillivolt);
-    }
-    context.stroke();
+  context.beginPath();
+  for (const [x, millivolts] of [
+    [1, 0],
+    [2.5, 0],
+    [2.5, 1],
+    [7.5, 1],
+    [7.5, 0],
+    [9, 0],
+  ]) {
+    context.lineTo(x * unit, zero - millivolts * view.pxPerMillivolt);
   }
-  context.restore();
+  context.stroke();
 }
 
-function drawRuler(context, view, plot, seconds) {
+/** Write the time at which each line of the overview begins. */
+function drawMinutes(context, view, rows) {
+  context.font = font(11);
+  context.fillStyle = COLOURS.muted;
+  context.textAlign = "right";
+  for (const { tracks, room } of rows)
+    context.fillText(clock(tracks[0].shift, LINE_SECONDS), view.gutter - 5, room.zero + 4);
+  context.textAlign = "start";
+}
+
+function drawFoot(context, view, plot, caption) {
   context.fillStyle = "#ffffff";
-  context.fillRect(0, plot, view.width, RULER_PX);
-  context.fillStyle = MAJOR;
+  context.fillRect(0, plot, view.width, FOOT_PX);
+  context.fillStyle = COLOURS.major;
   context.fillRect(0, plot, view.width, 1);
-  context.font = `11px ${FONT}`;
+  context.font = font(11);
+  context.fillStyle = COLOURS.muted;
+  const end = view.time + (view.width - view.gutter) / view.pxPerSecond;
   const every = RULER_S.find((step) => step * view.pxPerSecond >= RULER_LABEL_PX) ?? RULER_S.at(-1);
   context.textAlign = "center";
-  for (let i = Math.max(Math.ceil(view.time / every - 1e-9), 0); i * every <= seconds; i++) {
+  for (let i = Math.max(Math.ceil(view.time / every - 1e-9), 0); i * every <= end; i++) {
     const x = xOf(view, i * every);
-    context.fillStyle = MUTED;
     context.fillRect(Math.round(x), plot, 1, 5);
     if (x > 12 && x < view.width - 20) context.fillText(clock(i * every, every), x, plot + 16);
   }
   context.textAlign = "start";
-}
-
-/** Return a time of the recording as text, with tenths of a second if the steps are shorter than a second. */
-export function clock(seconds, step = 0.1) {
-  const digits = step < 1 ? 1 : 0;
-  const tenths = Math.round(seconds * 10 ** digits);
-  const whole = Math.floor(tenths / 10 ** digits);
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const fraction = digits ? `.${tenths % 10}` : "";
-  const pad = (value) => String(value).padStart(2, "0");
-  return hours ? `${hours}:${pad(minutes)}:${pad(rest)}${fraction}` : `${minutes}:${pad(rest)}${fraction}`;
+  context.fillStyle = COLOURS.label;
+  context.fillText(caption, 8, plot + RULER_PX + 11, view.width - 16);
 }
 
 function clip(context, x, y, width, height) {

@@ -15,6 +15,12 @@ export class Signal {
     [this.least, this.most] = extremes(this.samples);
   }
 
+  /** Return what is needed to draw filtered samples, which are never counted or measured. */
+  static filtered(samples) {
+    const values = Float32Array.from(samples);
+    return { samples: values, levels: pyramid(values), length: values.length };
+  }
+
   get length() {
     return this.samples.length;
   }

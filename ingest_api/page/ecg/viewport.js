@@ -1,11 +1,18 @@
 /** The visible part of the paper and its scale, as numbers only. */
 
-import { GUTTER_MM, MM_PER_MILLIVOLT, MM_PER_SECOND, PX_PER_MM, RULER_PX } from "./paper.js";
+import { LINE_SECONDS } from "./layout.js";
+import { CLOSEST, equalRooms, roomsOf } from "./rooms.js";
+import { FOOT_PX, GUTTER_MM, MM_PER_MILLIVOLT, MM_PER_SECOND, PX_PER_MM } from "./scale.js";
 
 const LARGEST = 12;
 // Smaller paper would not be legible: below this zoom only the time axis is compressed.
 const SMALLEST_PAPER = 0.5;
-const ROW_MM = 30;
+// Larger than this, a sheet that fills a wide window would be too high for it.
+const LARGEST_FITTED = 1.5;
+// In the overview, a minute fills the width, and a line is as high as fits between these.
+const LEAST_LINE_MM = 5;
+const LINE_MM = 8;
+const OVERVIEW_GAIN = 0.25;
 
 export class Viewport {
   width = 1;
@@ -14,35 +21,47 @@ export class Viewport {
   zoom = 1;
   time = 0;
   top = 0;
+  /** Millimetres of paper for a second, at a zoom of 1. */
+  speed = MM_PER_SECOND;
   /** The amplitude scale as a multiple of the standard 10 mm/mV. */
   gain = 1;
   /** The length of the recording in seconds. */
   duration = 1;
-  rows = 1;
+  /** What the waves of each row need, in millivolts: `[{up, down}]`. */
+  needs = [];
+  /** True if rows are the minutes of one lead, which all fit into the width. */
+  overview = false;
+  /** The seconds that the width shows, however wide it becomes, until the user zooms; null afterwards. */
+  fitted = null;
+  /** The rooms of the rows, in pixels from the top of the content: `[{top, zero, height}]`. */
+  rooms = [];
 
   get paper() {
-    return Math.max(this.zoom, SMALLEST_PAPER);
+    return this.overview ? 1 : Math.max(this.zoom, SMALLEST_PAPER);
   }
 
   get pxPerSecond() {
-    return this.zoom * MM_PER_SECOND * PX_PER_MM;
+    return this.overview
+      ? Math.max(this.width - this.gutter, 1) / LINE_SECONDS
+      : this.zoom * this.speed * PX_PER_MM;
+  }
+
+  get mmPerMillivolt() {
+    return MM_PER_MILLIVOLT * this.gain * (this.overview ? OVERVIEW_GAIN : 1);
   }
 
   get pxPerMillivolt() {
-    return this.paper * MM_PER_MILLIVOLT * PX_PER_MM * this.gain;
-  }
-
-  get rowPx() {
-    return this.paper * ROW_MM * PX_PER_MM;
+    return this.paper * PX_PER_MM * this.mmPerMillivolt;
   }
 
   get gutter() {
     return this.paper * GUTTER_MM * PX_PER_MM;
   }
 
-  /** The height of all rows and the ruler. */
+  /** The height of all rows and the foot. */
   get contentHeight() {
-    return this.rows * this.rowPx + RULER_PX;
+    const last = this.rooms.at(-1);
+    return (last ? last.top + last.height : 0) + FOOT_PX;
   }
 
   /** The length of the visible part in seconds. */
@@ -51,34 +70,76 @@ export class Viewport {
   }
 
   get latest() {
-    return Math.max(this.duration - this.span, 0);
+    return this.overview ? 0 : Math.max(this.duration - this.span, 0);
   }
 
   get smallest() {
     const gutter = SMALLEST_PAPER * GUTTER_MM * PX_PER_MM;
-    return Math.min((this.width - gutter) / (this.duration * MM_PER_SECOND * PX_PER_MM), SMALLEST_PAPER);
+    return Math.min((this.width - gutter) / (this.duration * this.speed * PX_PER_MM), SMALLEST_PAPER);
   }
 
-  /** Zoom so that `seconds` fit into the width, within the limits of legible paper. */
+  /** Return true if a sheet of `seconds` at the usual speed is legible at this width. */
+  holds(seconds) {
+    return this.#zoomFor(seconds, MM_PER_SECOND) >= SMALLEST_PAPER;
+  }
+
+  /** Zoom so that `seconds` at the usual speed fit into the width, within the limits of legible paper. */
   fit(seconds) {
-    const zoom = this.width / (PX_PER_MM * (seconds * MM_PER_SECOND + GUTTER_MM));
-    this.zoomTo(Math.min(Math.max(zoom, SMALLEST_PAPER), 1.5));
+    this.zoomTo(Math.min(Math.max(this.#zoomFor(seconds, MM_PER_SECOND), SMALLEST_PAPER), LARGEST_FITTED));
+    this.fitted = seconds;
   }
 
+  /** Show the whole recording: its time axis is compressed if need be. */
   showAll() {
     this.time = 0;
-    this.zoom = this.smallest;
+    this.zoomTo(Math.min(this.#zoomFor(this.duration, this.speed), LARGEST_FITTED));
+  }
+
+  /**
+   * Zoom out as far as legible if the rows do not fit into `height` pixels at the usual gain, and the user has not
+   * zoomed. More gain leaves the zoom as it is: the rows then grow.
+   */
+  fitHeight(height) {
+    const { fitted } = this;
+    if (fitted === null || this.overview) return;
+    const available = (height - FOOT_PX) / PX_PER_MM;
+    const last = roomsOf(this.needs, MM_PER_MILLIVOLT, available / this.zoom).at(-1);
+    const zoom = last ? available / (last.top + last.height) : this.zoom;
+    if (zoom >= this.zoom) return;
+    this.zoomTo(Math.max(zoom, SMALLEST_PAPER));
+    this.fitted = fitted;
+  }
+
+  /** Give every row its room; rows that do not fit into `height` pixels come closer, up to a share of their rooms. */
+  arrange(height, closest = CLOSEST) {
+    const unit = this.paper * PX_PER_MM;
+    const available = (height - FOOT_PX) / unit;
+    const rooms = this.overview
+      ? equalRooms(this.needs.length, Math.min(Math.max(available / this.needs.length, LEAST_LINE_MM), LINE_MM))
+      : roomsOf(this.needs, this.mmPerMillivolt, available, closest);
+    this.rooms = rooms.map((room) => ({ top: room.top * unit, zero: room.zero * unit, height: room.height * unit }));
+  }
+
+  /** Change the zoom, keeping the point at `x` and `y`, in pixels, in place, or else the time at the left edge. */
+  zoomTo(zoom, x = null, y = 0) {
+    const time = x === null ? this.time : this.timeAt(x);
+    const place = (this.top + y) / this.paper;
+    this.fitted = null;
+    this.zoom = Math.min(Math.max(zoom, this.smallest), LARGEST);
+    this.time = x === null ? time : time - (x - this.gutter) / this.pxPerSecond;
+    this.top = place * this.paper - y;
     this.clamp();
   }
 
-  /** Change the zoom, keeping the point at `x` and `y`, in pixels, in place. */
-  zoomTo(zoom, x = this.gutter, y = 0) {
-    const time = this.time + (x - this.gutter) / this.pxPerSecond;
-    const row = (this.top + y) / this.rowPx;
-    this.zoom = Math.min(Math.max(zoom, this.smallest), LARGEST);
-    this.time = time - (x - this.gutter) / this.pxPerSecond;
-    this.top = row * this.rowPx - y;
-    this.clamp();
+  /** Return the time at `x` pixels, without that of the row in the overview. */
+  timeAt(x) {
+    return this.time + (x - this.gutter) / this.pxPerSecond;
+  }
+
+  /** Return the index of the row whose room is at `y` pixels. */
+  rowAt(y) {
+    const below = this.rooms.findIndex(({ top, height }) => this.top + y < top + height);
+    return below < 0 ? this.rooms.length - 1 : below;
   }
 
   /** Move by `x` and `y` pixels. */
@@ -91,5 +152,9 @@ export class Viewport {
   clamp() {
     this.time = Math.min(Math.max(this.time, 0), this.latest);
     this.top = Math.min(Math.max(this.top, 0), Math.max(this.contentHeight - this.height, 0));
+  }
+
+  #zoomFor(seconds, speed) {
+    return this.width / (PX_PER_MM * (seconds * speed + GUTTER_MM));
   }
 }
