@@ -208,7 +208,8 @@ def _own_content(value: bytes) -> Content:
         message = _well_formed(_own_content_decoder, value)
     except msgspec.ValidationError as error:
         raise _refusal(str(error), "body", "a submission", CONTENT_FIELDS) from None
-    _check_fields(value, "body", 1, message.date, message.sampling_rate, message.label)
+    optional = (message.date, message.sampling_rate, message.label)
+    _check_fields(value, "body", 1 + len(optional) - optional.count(msgspec.UNSET))
     # Counted first, because a body of the largest size holds millions of leads of one byte.
     if (count := _announced(message.leads, _LIST)) is None:
         raise InvalidEcg("leads", "must be a list of leads")
@@ -231,8 +232,7 @@ def _own_lead(value: msgspec.Raw, field: str) -> Lead:
         lead = _well_formed(_own_lead_decoder, value)
     except msgspec.ValidationError as error:
         raise _refusal(str(error), field, "a lead", LEAD_FIELDS) from None
-    # Name, dtype and signal are certain to be there.
-    _check_fields(value, field, 3, lead.adc_gain, lead.missing or msgspec.UNSET)
+    _check_fields(value, field, 3 + (lead.adc_gain is not msgspec.UNSET) + bool(lead.missing))
     return _lead(lead, field)
 
 
@@ -270,17 +270,13 @@ def _check_type(name: str, field: str, value: object) -> None:
             raise InvalidEcg(field, "must be a list of leads")
 
 
-def _check_fields(value: bytes, place: str, required: int, *optional: object) -> None:
-    """Check that a map has no field twice, because readers disagree on which one counts.
+def _check_fields(value: bytes, place: str, given: int) -> None:
+    """Check that an encoded map, of which `given` fields were decoded, has none of them twice.
 
-    Args:
-        value: the map, encoded; all of its fields are known.
-        place: its place.
-        required: the number of fields that are certain to be there.
-        optional: the values of all other fields; those that are not there are unset.
+    Readers disagree on which one counts.
     """
     count = _announced(value, _MAP) or 0
-    if count == required + sum(given is not msgspec.UNSET for given in optional):
+    if count == given:
         return
     if count > _MAX_FIELDS:
         raise InvalidEcg(place, f"must not have more than {_MAX_FIELDS} fields")
@@ -296,12 +292,13 @@ def _check_fields(value: bytes, place: str, required: int, *optional: object) ->
 def _announced(value: bytes, kind: tuple[int, int]) -> int | None:
     """Return the announced number of entries of an encoded map or list, or None if it is no such."""
     short, long = kind
-    head = bytes(memoryview(value)[:5])
-    if head[0] & 0xF0 == short:
-        return head[0] & 0x0F
-    if head[0] == long:
+    head = memoryview(value)
+    first = head[0]
+    if first & 0xF0 == short:
+        return int(first & 0x0F)
+    if first == long:
         return int.from_bytes(head[1:3])
-    return int.from_bytes(head[1:5]) if head[0] == long + 1 else None
+    return int.from_bytes(head[1:5]) if first == long + 1 else None
 
 
 def _value(given: T | msgspec.UnsetType) -> T | None:

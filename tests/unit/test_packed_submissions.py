@@ -19,6 +19,27 @@ from tests.unit.strategies import ecgs, same
 
 LEAD = {"name": "I", "dtype": "int16", "signal": b"\x01\x00\xff\xff"}
 PLAIN_LEAD = {"name": "I", "signal": [1, -1]}
+# Values by field.
+WRONG: dict[str, list[Any]] = {
+    "date": [1, "tomorrow", True, [], {}, 1.5],
+    "label": ["", " ", 1, "x" * 201, "a\nb", ["x"]],
+    "sampling_rate": [0, -1, 1e6 + 1, 1e300, 10**18, True, "500", [500], {}],
+    "leads": [None, [], "I", 1, {}],
+    **{name: [1] for name in ("sampling_frequency", "samplingRate", "patient", "lead", "id", "username")},
+    **{name: [1] for name in ("", "x" * 5000, "a`b")},
+}
+WRONG_IN_LEAD: dict[str, list[Any]] = {
+    "name": [None, "", " ", 1, "x" * 129, "a\nb", ["I"]],
+    "adc_gain": [0, -200, False, "200", [200], {}],
+    "missing": [
+        *(0, "0", {}, [0], [[0]], [[0, 1, 1]], [[0.0, 1]], [[True, 1]], [[0, 1]]),
+        *([[0, 0]], [[-1, 1]], [[2, 1]], [[1, 2]], [[0, 1]] * 3, [[0, 2**63]]),
+    ],
+}
+
+
+def changes(wrong: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [{field: value} for field, values in wrong.items() for value in values]
 
 
 def pack(**fields: Any) -> bytes:
@@ -65,41 +86,14 @@ def test_every_documented_field_of_a_packed_submission_is_known() -> None:
     assert (content.sampling_rate, content.leads[0].adc_gain, content.leads[0].missing) == (500.0, 200.0, ())
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        *({"date": date} for date in (1, "tomorrow", True, [], {}, 1.5)),
-        *({"label": label} for label in ("", " ", 1, "x" * 201, "a\nb", ["x"])),
-        *({"sampling_rate": rate} for rate in (0, -1, 1e6 + 1, 1e300, 10**18, True, "500", [500], {})),
-        *({"leads": leads} for leads in (None, [], "I", 1, {})),
-        {"sampling_frequency": 500},
-        {"samplingRate": 500},
-        {"patient": {"name": "?"}},
-        {"lead": []},
-        {"username": "u"},
-        {"id": "e"},
-        {"": 1},
-        {"x" * 5000: 1},
-        {"a`b": 1},
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize("change", changes(WRONG), ids=repr)
 def test_a_wrong_field_is_refused_in_the_words_that_json_gets(change: dict[str, Any]) -> None:
     expected = refusal(orjson.dumps({"leads": [PLAIN_LEAD], **change}), plain.CONTENT_TYPE)
     found = refusal(pack(**change))
     assert (str(found), found.field) == (str(expected), expected.field)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        *({"name": name} for name in (None, "", " ", 1, "x" * 129, "a\nb", ["I"])),
-        *({"adc_gain": gain} for gain in (0, -200, False, "200", [200], {})),
-        *({"missing": ranges} for ranges in (0, "0", {}, [0], [[0]], [[0, 1, 1]], [[0.0, 1]], [[True, 1]], [[0, 1]])),
-        *({"missing": ranges} for ranges in ([[0, 0]], [[-1, 1]], [[2, 1]], [[1, 2]], [[0, 1]] * 3, [[0, 2**63]])),
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize("change", changes(WRONG_IN_LEAD), ids=repr)
 def test_a_wrong_field_of_a_lead_is_refused_in_the_words_that_json_gets(change: dict[str, Any]) -> None:
     expected = refusal(orjson.dumps({"leads": [PLAIN_LEAD, {**PLAIN_LEAD, **change}]}), plain.CONTENT_TYPE)
     found = refusal(pack(leads=[LEAD, {**LEAD, **change}]))
@@ -110,6 +104,15 @@ def test_too_many_leads_are_refused_in_the_words_that_json_gets() -> None:
     expected = refusal(orjson.dumps({"leads": [PLAIN_LEAD] * 1025}), plain.CONTENT_TYPE)
     assert str(refusal(pack(leads=[LEAD] * 1025))) == str(expected)
     assert len(decode_submission(pack(leads=[LEAD] * 1024), packed.CONTENT_TYPE).leads) == 1024
+
+
+def test_leads_and_ranges_are_counted_before_they_are_unpacked() -> None:
+    """A body of the largest size announces millions, and each would take a hundred times its byte."""
+    many = b"\xdd" + (1_000_000).to_bytes(4) + b"\xc0" * 1_000_000
+    assert str(refusal(b"\x81\xa5leads" + many)) == "leads: must hold 1 to 1024 leads, not 1000000"
+    lead = msgspec.msgpack.encode(LEAD)[1:]
+    body = b"\x81\xa5leads\x91\x84" + lead + b"\xa7missing" + many
+    assert str(refusal(body)).startswith("leads[0].missing: must be ascending ranges of the signal's samples")
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
