@@ -96,7 +96,7 @@ async def _compare(parts: Sequence[str], base: str, quick: bool) -> None:
     figures = Figures()
     with revisions.checkout(base) as code:
         variants = (Variant(f"{base} ({revisions.commit(base)})", code), Variant(f"present ({revisions.present()})"))
-        comparison = Comparison("base", variants, (SMALL, LARGE), rounds=2 if quick else 6)
+        comparison = Comparison("base", variants, (SMALL, LARGE), rounds=6)
         for part in parts:
             with _workspace() as (work, _):
                 await ACTIVITIES[part](comparison, Run(install(), work, quick), figures)

@@ -36,12 +36,12 @@ class Variant:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison of variants by ECGs of some sizes; the figures' names begin with `key`."""
+    """A comparison of variants by ECGs of some sizes; the names of its figures begin with `key`."""
 
     key: str
     variants: Sequence[Variant]
     sizes: Sequence[Size]
-    rounds: int
+    rounds: int = 3
 
     async def accept(self, run: Run, figures: Figures) -> None:
         """Measure gateways that accept submissions in closed loops."""
@@ -103,8 +103,10 @@ class Comparison:
             for metric, unit in _METRICS.items():
                 first, *others = (f"{self._figure(what, variant)}/{metric}" for variant in self.variants)
                 if any(key in figures for key in (first, *others)):
-                    cells = (cell for key in others for cell in (_cell(figures, key), _cell(figures, key, first)))
-                    rows.append([f"{what}, {unit}", _cell(figures, first), *cells])
+                    row = [f"{what}, {unit}", figure(figures.spread(first))]
+                    for key in others:
+                        row += [figure(figures.spread(key)), ratio(figures.ratio(key, first))]
+                    rows.append(row)
         columns = (column for variant in self.variants[1:] for column in (variant.name, "ratio"))
         return table(["", self.variants[0].name, *columns], rows)
 
@@ -117,7 +119,7 @@ class Comparison:
         return f"{self.key}/{what}/{variant.name}"
 
     def _turns(self, run: Run, what: str) -> Iterable[Sequence[Variant]]:
-        for i in range(self.rounds):
+        for i in range(run.pick(self.rounds, 1)):
             run.say(f"{self.key}, {what}: round {i + 1}")
             yield self.variants[:: -1 if i % 2 else 1]
 
@@ -160,9 +162,3 @@ def _among_themselves(authority: Authority) -> dict[str, str]:
     certificate, key = authority.issue("internal")
     files = {"CERT": certificate, "KEY": key, "CA": authority.certificate}
     return {f"ECG_INTERNAL_{name}_FILE": str(file) for name, file in files.items()}
-
-
-def _cell(figures: Figures, key: str, to: str | None = None) -> str:
-    if key not in figures or (to and to not in figures):
-        return "not measured"
-    return figure(figures.spread(key)) if to is None else ratio(figures.ratio(key, to))

@@ -1,5 +1,6 @@
 """Markdown for the report."""
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 
 from benchmarks.stats import Spread
@@ -8,7 +9,9 @@ _LARGE, _SMALL = 100, 10
 
 
 def figure(spread: Spread, unit: str = "") -> str:
-    """Format a median with its least and most."""
+    """Format a median with its least and most, or say that there is none."""
+    if math.isnan(spread.median):
+        return "not measured"
     return f"{number(spread.median)}{unit} ({number(spread.least)}..{number(spread.most)})"
 
 

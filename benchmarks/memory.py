@@ -1,6 +1,7 @@
 """The memory of every process at half load, over an hour: not one of the parts that a run measures by default."""
 
 import asyncio
+import math
 import time
 from functools import partial
 from pathlib import Path
@@ -66,10 +67,13 @@ async def _watch(load: asyncio.Task[Result], interval: float, pids: dict[str, in
 
 
 def growth(figures: Figures, process: str) -> float:
-    """Return the growth of a process in MiB per minute in the second half of the run; in the first, caches fill."""
+    """Return the growth of a process in MiB per minute in the second half of the run; in the first, caches fill.
+
+    Return NaN if it was not measured.
+    """
     times, memory = figures.rounds("memory/seconds"), figures.rounds(f"memory/{process}")
     half = len(times) // 2
-    return 60 * slope(times[half:], memory[half:])
+    return 60 * slope(times[half:], memory[half:]) if times else math.nan
 
 
 def section(figures: Figures, plots: Path) -> str:

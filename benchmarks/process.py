@@ -95,7 +95,11 @@ async def run(run: Run) -> Figures:
     figures = Figures()
     directory = run.directory / "process"
     core, broker_core = cores()
-    loads = [Load(size, packed, run.pick(*counts)) for size, counts in COUNTS.items() for packed in (False, True)]
+    loads = [
+        Load(size, packed, run.pick(*counts))
+        for size, counts in COUNTS.items()
+        for packed in run.pick((False, True), (True,))
+    ]
     async with kafka(run.distribution, directory / "kafka", broker_core) as cluster:
         broker = Broker(cluster.bootstrap_servers)
         drains = Drains(run, broker, directory, core)
@@ -235,6 +239,8 @@ results print how many records they have read. **CPU** is the CPU time of the pr
         text += table(["", *columns], rows)
         for encoding in ("json", "packed"):
             path = plots / f"process-{size}-{encoding}.svg"
+            if f"process/{size}/{encoding}/{OURS}/rate" not in figures:
+                continue
             spreads = [figures.spread(f"process/{size}/{encoding}/{name}/rate") for name in _WHAT]
             bars(path, f"ECGs per second and core, {size}, {encoding}", list(_WHAT), spreads, log=True)
             text += f"\n![ECGs per second]({plots.name}/{path.name})\n"

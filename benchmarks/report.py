@@ -72,7 +72,7 @@ def render(figures: Figures, results: Mapping[str, Results], plots: Path) -> str
 Made by `make bench`. ECGs have twelve leads of 500 or 5000 samples. One node of Apache Kafka 4.4, the load generator
 and the measured processes share the machine. Contenders take turns in the same run. Figures are medians over rounds,
 with the least and the most in brackets; ratios are computed round by round. Ratios carry over to other machines better
-than absolute figures. The [raw results]({plots.name}) are beside the plots.
+than absolute figures. The figures of all rounds are beside the plots, as JSON.
 
 {targets.section(figures)}"""
     for part, result in results.items():

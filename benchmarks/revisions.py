@@ -50,7 +50,7 @@ def checkout(revision: str, environments: Path = _ENVIRONMENTS) -> Iterator[Code
     """
     with tempfile.TemporaryDirectory(prefix="ecg-base-") as directory:
         root = Path(directory) / "checkout"
-        _git("worktree", "add", "--detach", str(root), commit(revision))
+        _git("worktree", "add", "--quiet", "--detach", str(root), commit(revision))
         try:
             yield Code(root, python_for(root / _LOCK, environments))
         finally:

@@ -21,10 +21,6 @@ T = TypeVar("T")
 _GRACE = 60.0
 
 
-class NotMeasuredError(Exception):
-    """A figure was not measured: its part was not run, or the code that ran cannot do it."""
-
-
 class Figures:
     """The measured values, round by round, under their names."""
 
@@ -39,11 +35,7 @@ class Figures:
         return name in self.values
 
     def spread(self, name: str) -> Spread:
-        """Return the spread of a value over the rounds.
-
-        Raises:
-            NotMeasuredError: if it was not measured.
-        """
+        """Return the spread of a value over the rounds, of NaN if it was not measured."""
         return spread(self.rounds(name))
 
     def ratio(self, name: str, to: str) -> Spread:
@@ -51,14 +43,8 @@ class Figures:
         return ratios(self.rounds(name), self.rounds(to))
 
     def rounds(self, name: str) -> Sequence[float]:
-        """Return the values of all rounds.
-
-        Raises:
-            NotMeasuredError: if it was not measured.
-        """
-        if name not in self.values:
-            raise NotMeasuredError(f"{name} was not measured")
-        return self.values[name]
+        """Return the values of all rounds, none if it was not measured."""
+        return self.values[name] if name in self else ()
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,17 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return the spread of the values of one or more rounds."""
-    return Spread(median(values), min(values), max(values))
+    """Return the spread of the values of all rounds, of NaN if there are none."""
+    return Spread(median(values), min(values), max(values)) if values else Spread(math.nan, math.nan, math.nan)
 
 
 def ratios(values: Sequence[float], to: Sequence[float]) -> Spread:
     """Return the spread of the ratios, each within its round, so that the effect of a slow round cancels out.
 
-    A ratio to zero is infinite.
+    A ratio to zero is infinite. If one of the two was not measured, the spread is of NaN.
     """
+    if not values or not to:
+        return spread([])
     return spread([a / b if b else math.inf for a, b in zip(values, to, strict=True)])
 
 

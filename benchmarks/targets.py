@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks import accept, insights, memory, process, query
 from benchmarks.markdown import figure, number, table
-from benchmarks.run import Figures, NotMeasuredError
+from benchmarks.run import Figures
 from benchmarks.stats import Spread, spread
 
 
@@ -25,22 +25,18 @@ class Target:
 
     def short(self, figures: Figures) -> bool:
         """Return True if the target is missed, and False if it is reached or was not measured."""
-        try:
-            reached = self.reached(figures).median
-        except NotMeasuredError:
-            return False
+        reached = self.reached(figures).median
         return reached < self.bound if self.at_least else reached > self.bound
 
     def row(self, figures: Figures) -> list[str]:
         """Return the row of the table of targets."""
-        bound = f"{'≥' if self.at_least else '≤'} {number(self.bound)}{self.unit}"
-        try:
-            reached = figure(self.reached(figures), self.unit)
-        except NotMeasuredError:
-            return [self.what, bound, "not measured", ""]
-        if self.short(figures):
-            return [self.what, bound, f"{reached}, **short**", self.why]
-        return [self.what, bound, reached, ""]
+        short = self.short(figures)
+        return [
+            self.what,
+            f"{'≥' if self.at_least else '≤'} {number(self.bound)}{self.unit}",
+            f"{figure(self.reached(figures), self.unit)}{', **short**' if short else ''}",
+            self.why if short else "",
+        ]
 
 
 def _ratio(key: str, to: str) -> Callable[[Figures], Spread]:
