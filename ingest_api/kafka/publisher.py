@@ -75,8 +75,8 @@ class Publisher:
             producer = self._producer
             try:
                 acknowledged = await producer.send(topic, value, key, partition, headers=list(headers))
-                # Shielded, because a caller that stops waiting cannot withdraw the record.
-                metadata = await asyncio.shield(acknowledged)
+                # A caller that stops waiting cancels this future, which does not withdraw the record.
+                metadata = await acknowledged
             except PRODUCER_BROKEN as error:
                 await self._replace(producer, error)
             except (KafkaError, asyncio.CancelledError):

@@ -15,7 +15,7 @@ from pydantic import SecretStr, ValidationError
 from contracts import acls
 from ingest_api import __main__ as gateway
 from ingest_api.users import tokens
-from shared.kafka.clients import partition_for, producer_options
+from shared.kafka.clients import new_producer, partition_for, producer_options
 from shared.settings import Settings, settings_or_exit
 from shared.worker_protocol.auth import InternalAuth
 from tests.support.paths import ROOT
@@ -87,6 +87,17 @@ def test_a_cluster_that_cannot_be_reached_gets_no_permissions(monkeypatch: pytes
 def test_producers_compress_as_set(compression: Literal["none", "zstd"], codec: str | None) -> None:
     settings = Settings(secret=SecretStr("x" * 32), compression=compression)
     assert producer_options(settings)["compression_type"] == codec
+
+
+@pytest.mark.parametrize(("embedded", "expected"), [(False, 18), (True, 1)])
+async def test_a_batch_holds_many_ecgs(embedded: bool, expected: int) -> None:
+    """It is smaller than any topic's limit of a batch, 1 MiB."""
+    producer = new_producer(Settings(secret=SecretStr("x" * 32), embedded_broker=embedded))
+    batch, ecg = producer.create_batch(), bytes(14_000)
+    while batch.append(timestamp=None, key=b"0" * 36, value=ecg):
+        pass
+    assert batch.record_count() == expected
+    await producer.stop()
 
 
 def test_every_setting_is_described() -> None:
