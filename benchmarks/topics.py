@@ -17,8 +17,8 @@ Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 
 _TIMEOUT = 30.0
 _QUEUED = 3000
-# Errors of a partition that was just created, or has no leader yet.
-_JUST_CREATED = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_TOPIC_OR_PART"}
+# Errors of a partition that was just created, has no leader yet, or was deleted and created again.
+_JUST_CREATED = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_TOPIC_OR_PART", "UNKNOWN_LEADER_EPOCH"}
 
 
 class Broker:

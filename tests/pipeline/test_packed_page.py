@@ -50,5 +50,6 @@ async def test_a_program_submits_a_packed_ecg(pipeline: Pipeline, tmp_path: Path
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     async with pipeline.client(token=token) as client:
+        assert "id" in json.loads(done.stdout), done.stdout
         [lead] = await insights(client, json.loads(done.stdout)["id"])
         assert (lead["name"], lead["number_of_zero_crossings"]) == ("I", 3)
