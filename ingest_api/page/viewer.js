@@ -1,11 +1,12 @@
 /** The open ECG: its leads on paper, and the table of their insights. */
 
 import { count, dateText, durationText, element, find, number } from "./dom.js";
+import { spelled } from "./ecg/lead_names.js";
 import { SHEET_SECONDS, layoutsOf } from "./ecg/layout.js";
 import { MM_PER_MILLIVOLT, MM_PER_SECOND, clock } from "./ecg/paper.js";
 import { Plot } from "./ecg/plot.js";
 import { Signal } from "./ecg/signal.js";
-import { Refused, Unavailable } from "./gateway.js";
+import { Refused } from "./gateway.js";
 import { columnsOf, measurementsOf } from "./insights.js";
 
 // Defaults for recordings without sampling rate or gain: the usual rate of a resting ECG, and microvolts.
@@ -54,7 +55,9 @@ export class Viewer {
     find("#facts").textContent = "Loading …";
     find("#viewer-error").textContent = "";
     const [ecg, insights] = await Promise.allSettled([
-      this.#gateway.ecg(id, signal),
+      this.#gateway.ecg(id, signal, (problem) => {
+        find("#facts").textContent = problem ? "Waiting for the server …" : "Loading …";
+      }),
       this.#gateway.insights(id, { signal }),
     ]);
     if (signal.aborted) return;
@@ -72,7 +75,7 @@ export class Viewer {
 
   #tell(error) {
     if (error === null) return;
-    if (!(error instanceof Refused || error instanceof Unavailable)) throw error;
+    if (!(error instanceof Refused)) throw error;
     find("#viewer-error").textContent = error.message;
   }
 
@@ -198,7 +201,7 @@ export class Viewer {
         return element(
           "tr",
           {},
-          element("th", { scope: "row" }, lead.name),
+          element("th", { scope: "row" }, spelled(lead.name)),
           ...cells.map((text) => element("td", {}, text)),
         );
       }),

@@ -1,5 +1,7 @@
 /** The layout of an ECG's leads on the paper: a pure function of their names. */
 
+import { spelled as spelledOf } from "./lead_names.js";
+
 // The standard 3 × 4 layout: four columns of two and a half seconds, and lead II below over all of them.
 const STANDARD = [
   ["I", "aVR", "V1", "V4"],
@@ -17,9 +19,9 @@ export const SHEET_SECONDS = COLUMN_SECONDS * STANDARD[0].length;
  * @param {string[]} names
  */
 export function layoutsOf(names) {
-  const rows = { kind: "rows", names, rows: names.map((_, lead) => [whole(lead)]) };
+  const spelled = names.map(spelledOf);
+  const rows = { kind: "rows", names: spelled, rows: names.map((_, lead) => [whole(lead)]) };
   const standard = STANDARD.flat();
-  const spelled = names.map((name) => standard.find((known) => known.toLowerCase() === bare(name)));
   if (names.length !== standard.length || !standard.every((name) => spelled.includes(name))) return [rows];
   const columns = STANDARD.map((row) =>
     row.map((name, column) => ({
@@ -31,7 +33,7 @@ export function layoutsOf(names) {
   );
   return [
     { kind: "standard", names: spelled, rows: [...columns, [whole(spelled.indexOf(RHYTHM))]] },
-    { ...rows, names: spelled },
+    rows,
   ];
 }
 
@@ -48,12 +50,4 @@ export function parts({ start, end, every }, from, to) {
 
 function whole(lead) {
   return { lead, start: 0, end: Infinity, every: null };
-}
-
-/** Return a lead's name in lower case, without the prefix "lead" or "ECG" that some devices add. */
-function bare(name) {
-  return name
-    .trim()
-    .toLowerCase()
-    .replace(/^(?:lead|ecg)[\s_-]+/, "");
 }
