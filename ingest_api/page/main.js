@@ -3,6 +3,7 @@
 import { bannerOf } from "./banner.js";
 import { element, find } from "./dom.js";
 import { askToErase } from "./erasure.js";
+import { askToDownload } from "./exports/download.js";
 import { Gateway, Refused } from "./gateway.js";
 import { List } from "./list.js";
 import { UNITS } from "./recordings/csv.js";
@@ -226,6 +227,7 @@ find("#token").addEventListener("input", () => {
   tellToken("");
 });
 find("#sign-out").addEventListener("click", () => signOut());
+find("#take").addEventListener("click", () => viewer.opened && askToDownload(viewer.opened));
 find("#erase").addEventListener("click", eraseOpened);
 window.addEventListener("hashchange", openNamed);
 // The browser asks before it closes a page whose recordings are not sent yet.

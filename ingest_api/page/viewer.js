@@ -20,6 +20,7 @@ export class Viewer {
   #ecg = null;
   #signals = [];
   #layouts = [];
+  #insights = {};
 
   constructor() {
     const plot = this.#plot;
@@ -68,9 +69,23 @@ export class Viewer {
     if (ecg.status === "fulfilled") this.#take(ecg.value, name);
     else this.#ecg = null;
     this.#table(found);
-    this.#measurements(insights.value ?? {});
+    this.#insights = insights.value ?? {};
+    this.#measurements(this.#insights);
     find("#viewer-title").focus({ preventScroll: true });
     find("#viewer").scrollIntoView({ block: "nearest" });
+  }
+
+  /** What is open, to be taken along: `{id, ecg, title, facts, measurements, plot}`, or null. */
+  get opened() {
+    if (!this.#ecg || find("#plot").hidden) return null;
+    return {
+      id: this.#ecg.id,
+      ecg: this.#ecg,
+      title: find("#viewer-title").textContent,
+      facts: `${find("#facts").textContent} · submitted ${dateText(this.#ecg.accepted_at)}`,
+      measurements: measurementsOf(this.#insights),
+      plot: this.#plot,
+    };
   }
 
   #tell(error) {

@@ -1,6 +1,7 @@
 /** The canvas with the paper, moved and zoomed by pointers, wheel and keys. */
 
-import { drawPaper } from "./paper.js";
+import { SHEET_SECONDS } from "./layout.js";
+import { MM_PER_MILLIVOLT, MM_PER_SECOND, RULER_PX, drawPaper } from "./paper.js";
 import { Viewport } from "./viewport.js";
 
 const STEP = 1.25;
@@ -11,6 +12,8 @@ const LEAST_HEIGHT = 120;
 // A sheet for print: A4 landscape, with three device pixels for each CSS pixel.
 const PRINT_SHEET_PX = (277 / 25.4) * 96;
 const PRINT_RATIO = 3;
+// Of vector drawings: every sample is drawn, up to 1,134 Hz.
+const SHEET_RATIO = 12;
 
 export class Plot {
   viewport = new Viewport();
@@ -76,6 +79,38 @@ export class Plot {
   showAll() {
     this.viewport.showAll();
     this.redraw();
+  }
+
+  /** The length of the recording in seconds, and the time at which the window begins and ends. */
+  get range() {
+    const { time, span, duration } = this.viewport;
+    return { from: time, to: Math.min(time + span, duration), duration };
+  }
+
+  /**
+   * Return the paper at its true scale, in parts with whole rows that are no higher than `highest` pixels:
+   * `{span, scale, parts: {top, height}[], draw(context, time, part)}`, where the span is in seconds.
+   */
+  sheet(widest, highest) {
+    const view = Object.assign(new Viewport(), {
+      ...{ zoom: 1, ratio: SHEET_RATIO, gain: this.viewport.gain },
+      ...{ rows: this.viewport.rows, duration: this.viewport.duration },
+    });
+    // Whole sheets of the layout, where the width allows it.
+    view.width = Math.min(widest, view.gutter + SHEET_SECONDS * view.pxPerSecond);
+    const rows = Math.max(Math.floor((highest - RULER_PX) / view.rowPx), 1);
+    const parts = [];
+    for (let first = 0; first < view.rows; first += rows) {
+      const height = Math.min(rows, view.rows - first) * view.rowPx + RULER_PX;
+      parts.push({ top: first * view.rowPx, height });
+    }
+    const ecg = this.#ecg;
+    const scale = `${MM_PER_SECOND} mm/s, ${MM_PER_MILLIVOLT * view.gain} mm/mV`;
+    const draw = (context, time, { top, height }) => {
+      Object.assign(view, { time, top, height });
+      drawPaper(context, view, ecg);
+    };
+    return { span: view.span, scale, parts, draw };
   }
 
   moveTo(time) {
