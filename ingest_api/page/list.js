@@ -15,7 +15,7 @@ const descending = (value) => (one, other) => compared(value(other), value(one))
 const ORDERS = {
   submitted: descending(({ ecg }) => ecg.accepted_at),
   recorded: descending(({ ecg }) => timeOf(ecg.date)),
-  name: (one, other) => compared(other.name === null, one.name === null) || collated(one.name, other.name),
+  name: (one, other) => compared(one.name === null, other.name === null) || collated(one.name, other.name),
   rate: descending(({ ecg }) => ecg.summary?.heart_rate_bpm ?? -1),
   qrs: descending(({ ecg }) => ecg.summary?.qrs_ms ?? -1),
   quality: (one, other) => compared(qualityOf(one.ecg), qualityOf(other.ecg)),
@@ -59,7 +59,7 @@ export class List {
         () => {
           this.#shown = ROWS;
           this.#show();
-          find("#earlier").scrollTop = 0;
+          find("#scroller").scrollTop = 0;
           this.#fill();
         },
         { signal },
@@ -135,10 +135,10 @@ export class List {
     this.#shown = Math.max(this.#shown, at + 1);
     this.#show();
     // Within the list only: the page must not scroll away from the ECG that was opened.
-    const [list, row] = [find("#earlier"), entry.row];
-    if (row.offsetTop < list.scrollTop) list.scrollTop = row.offsetTop;
-    else if (row.offsetTop + row.offsetHeight > list.scrollTop + list.clientHeight)
-      list.scrollTop = row.offsetTop + row.offsetHeight - list.clientHeight;
+    const [scroller, { offsetTop: top, offsetHeight: height }] = [find("#scroller"), entry.row];
+    if (top < scroller.scrollTop) scroller.scrollTop = top;
+    else if (top + height > scroller.scrollTop + scroller.clientHeight)
+      scroller.scrollTop = top + height - scroller.clientHeight;
   }
 
   #more() {
