@@ -13,7 +13,7 @@ export function bannerOf() {
 
   function show() {
     const waits = outage.waits;
-    const offline = !navigator.onLine;
+    const { offline } = outage;
     const away = offline || waits.length > 0;
     find("#away").hidden = !away;
     clearTimeout(ticking);

@@ -26,7 +26,7 @@ export class List {
   #names;
   #open;
   #signal;
-  #entries = new Map(); // id -> {ecg, name, text, row}
+  #entries = new Map(); // id -> {ecg, name, text, row, since}
   #erased = new Set();
   #next = null;
   #shown = ROWS;
@@ -77,9 +77,9 @@ export class List {
     this.#observer.observe(find("#older"));
   }
 
-  /** Return true if the list has this ECG. */
-  has(id) {
-    return this.#entries.has(id);
+  /** Return true if the list had this ECG at a time, as `performance.now` tells it. */
+  had(id, time) {
+    return this.#entries.has(id) && this.#entries.get(id).since < time;
   }
 
   /** Return what the list calls an ECG, or undefined. */
@@ -111,7 +111,7 @@ export class List {
     this.#current = id;
     this.#show();
     await this.#safely(async () => {
-      while (id === this.#current && !this.has(id) && !this.#erased.has(id) && this.#entries.size < MOST_SORTED) {
+      while (id === this.#current && !this.#entries.has(id) && !this.#erased.has(id) && this.#entries.size < MOST_SORTED) {
         if (this.#next === null) return;
         await this.#older(CALL);
       }
@@ -179,7 +179,8 @@ export class List {
     for (const ecg of ecgs) {
       if (this.#entries.has(ecg.id) || this.#erased.has(ecg.id)) continue;
       const name = this.#names.get(ecg.id) ?? ecg.label ?? null;
-      this.#entries.set(ecg.id, { ecg, name, text: textOf(ecg, name), row: this.#row(ecg, name) });
+      const [text, row, since] = [textOf(ecg, name), this.#row(ecg, name), performance.now()];
+      this.#entries.set(ecg.id, { ecg, name, text, row, since });
     }
     this.#show();
   }

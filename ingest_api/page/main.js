@@ -16,7 +16,7 @@ const STATES = {
   waiting: "waiting",
   reading: "reading",
   sending: "sending",
-  away: "waits for the server, is sent again",
+  away: "not sent yet",
   accepted: "accepted, being processed",
   done: "done",
   failed: "failed",
@@ -36,8 +36,8 @@ function signIn(gateway, first, ending) {
   const list = new List(gateway, names, open, signal);
   const results = new Results(gateway, () => list.refresh(), signal);
   const rows = new Map();
-  const isKnown = (id) => list.has(id);
-  const uploads = new Uploads(gateway, results, isKnown, (upload) => showUpload(rows, upload), signal);
+  const wasThere = (id, time) => list.had(id, time);
+  const uploads = new Uploads(gateway, results, wasThere, (upload) => showUpload(rows, upload), signal);
   session = { gateway, uploads, list, end: () => ending.abort() };
   find("#uploads").replaceChildren();
   viewer.reset(gateway);

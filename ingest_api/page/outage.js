@@ -6,14 +6,20 @@ import { sleep } from "./gateway.js";
 const PATIENCE_MS = 10_000;
 
 export class Outage {
+  /** True from the browser's notice that it has lost its network until a call is answered or the network is back. */
+  offline = false;
   #waits = new Set();
   #onChange;
 
   /** @param {() => void} onChange called when anything begins or ends to wait, or a wait gets another reason */
   constructor(onChange) {
     this.#onChange = onChange;
-    addEventListener("offline", () => this.#onChange());
-    addEventListener("online", () => this.tryNow());
+    // The notices, not `navigator.onLine`: a server on the same machine is reached without a network.
+    addEventListener("offline", () => this.#setOffline(true));
+    addEventListener("online", () => {
+      this.#setOffline(false);
+      this.tryNow();
+    });
   }
 
   /** Return what waits now, the longest wait first: `{what, problem, until}`; `until` is the time of the next try. */
@@ -24,6 +30,11 @@ export class Outage {
   /** Try again now whatever waits for its next try. */
   tryNow() {
     for (const wait of this.#waits) wait.wake();
+    this.#onChange();
+  }
+
+  #setOffline(offline) {
+    this.offline = offline;
     this.#onChange();
   }
 
@@ -49,7 +60,9 @@ export class Outage {
       end: (answered) => {
         this.#waits.delete(wait);
         wait.end();
-        if (answered) for (const other of this.#waits) if (other.unreachable) other.wake();
+        if (!answered) return;
+        if (this.offline) this.#setOffline(false);
+        for (const other of this.#waits) if (other.unreachable) other.wake();
       },
     };
   }

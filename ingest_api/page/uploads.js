@@ -17,7 +17,7 @@ const LONG_MS = 30_000;
 export class Uploads {
   #gateway;
   #results;
-  #isKnown;
+  #wasThere;
   #onChange;
   #signal;
   #queue = [];
@@ -26,14 +26,14 @@ export class Uploads {
   /**
    * @param {Gateway} gateway
    * @param {Results} results
-   * @param {(id: string) => boolean} isKnown returns true if an ECG was there before
+   * @param {(id: string, time: number) => boolean} wasThere returns true if an ECG was in the list at a time
    * @param {(upload: object) => void} onChange
    * @param {AbortSignal} signal
    */
-  constructor(gateway, results, isKnown, onChange, signal) {
+  constructor(gateway, results, wasThere, onChange, signal) {
     this.#gateway = gateway;
     this.#results = results;
-    this.#isKnown = isKnown;
+    this.#wasThere = wasThere;
     this.#onChange = onChange;
     this.#signal = signal;
   }
@@ -77,11 +77,15 @@ export class Uploads {
     const label = given.label ? recording.label ?? labelOf(chosen.name) : null;
     const body = encode(recording, label);
     this.#change(upload, "sending");
+    const begun = performance.now();
     const key = await idempotencyKey(chosen.name, encode(recording));
     upload.ecgId = await this.#gateway.submit(body, key, this.#signal, (problem) =>
-      this.#change(upload, problem === null ? "sending" : "away", problem ?? ""),
+      problem === null
+        ? this.#change(upload, "sending")
+        : this.#change(upload, "away", "waits for the server, and is sent again by itself"),
     );
-    upload.known = this.#isKnown(upload.ecgId);
+    // Not by now: the result may have come before this answer.
+    upload.known = this.#wasThere(upload.ecgId, begun);
     this.#change(upload, "accepted");
   }
 

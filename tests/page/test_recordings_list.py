@@ -71,7 +71,7 @@ async def test_the_page_says_who_is_signed_in_and_begins_in_the_token_field(tab:
     await expect(tab.page.get_by_label("Token")).to_be_focused()
     await tab.page.keyboard.type(token)
     await tab.page.keyboard.press("Enter")
-    await expect(tab.page.get_by_text(f"Signed in as {name}")).to_be_visible()
+    await expect(tab.page.locator("#account")).to_contain_text(f"Signed in as {name}")
 
 
 async def test_a_row_tells_label_date_of_recording_leads_duration_and_measurements(
