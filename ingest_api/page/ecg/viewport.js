@@ -13,6 +13,8 @@ const LARGEST_FITTED = 1.5;
 const LEAST_LINE_MM = 5;
 const LINE_MM = 8;
 const OVERVIEW_GAIN = 0.25;
+// A sheet of paper cannot be scrolled: there, rows come closer.
+const CLOSEST_ON_PAPER = 0.35;
 
 export class Viewport {
   width = 1;
@@ -118,6 +120,15 @@ export class Viewport {
       ? equalRooms(this.needs.length, Math.min(Math.max(available / this.needs.length, LEAST_LINE_MM), LINE_MM))
       : roomsOf(this.needs, this.mmPerMillivolt, available, closest);
     this.rooms = rooms.map((room) => ({ top: room.top * unit, zero: room.zero * unit, height: room.height * unit }));
+  }
+
+  /** Return the same place at its true scale on a sheet of paper, with all rows, even if they are higher than the sheet. */
+  onPaper(width, height, needs = this.needs) {
+    const paper = Object.assign(new Viewport(), this, { width, needs, zoom: 1, top: 0, fitted: null });
+    paper.arrange(height, CLOSEST_ON_PAPER);
+    paper.height = Math.ceil(paper.contentHeight);
+    paper.clamp();
+    return paper;
   }
 
   /** Change the zoom, keeping the point at `x` and `y`, in pixels, in place, or else the time at the left edge. */
