@@ -26,7 +26,7 @@ const LAYOUTS = {
   overview: "A minute a line",
 };
 const FILTER_BOXES = ["#baseline", "#mains50", "#mains60", "#muscle"];
-const ARROWS = { above: "↑", below: "↓", beside: "→" };
+const ARROWS = { above: "↑", below: "↓", left: "←", right: "→" };
 
 export class Viewer {
   #plot = new Plot(
@@ -421,7 +421,8 @@ export class Viewer {
     const ways = {
       above: () => plot.scrollTo(0),
       below: () => plot.scrollTo(viewport.top + viewport.height * 0.9),
-      beside: () => plot.turn(viewport.time < viewport.latest ? 1 : -1),
+      left: () => plot.turn(-1),
+      right: () => plot.turn(1),
     };
     const text = Object.entries(hidden)
       .filter(([, names]) => names.length)

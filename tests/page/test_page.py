@@ -384,10 +384,11 @@ async def test_a_standard_ecg_can_be_shown_in_rows(desk: Tab) -> None:
     assert (await desk.drawn())["layout"] == "rows"
     await desk.page.get_by_label("Gain").select_option("4")
     await desk.drawn()
-    before = await desk.page.locator("#canvas").evaluate(INK)
+    picture = "canvas => canvas.toDataURL()"
+    before = await desk.page.locator("#canvas").evaluate(picture)
     await desk.page.locator("#frame").press("ArrowDown")
     await desk.drawn()
-    assert await desk.page.locator("#canvas").evaluate(INK) != before
+    assert await desk.page.locator("#canvas").evaluate(picture) != before
 
 
 async def test_samples_of_64_bits_are_drawn_and_counted(desk: Tab, tmp_path: Path) -> None:

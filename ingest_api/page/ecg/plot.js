@@ -87,8 +87,8 @@ export class Plot {
     viewport.duration = Math.max(...ecg.leads.map(({ signal }) => signal.length)) / ecg.samplingRate || 1;
     if (!keep) {
       [viewport.time, viewport.top, this.calipers] = [0, 0, null];
+      viewport.fitted = seconds;
       this.#measure();
-      viewport.fit(seconds);
     }
     this.redraw();
   }
@@ -184,8 +184,7 @@ export class Plot {
     const { viewport } = this;
     const limit = Math.max(Math.floor(window.innerHeight * HIGHEST * this.share), LEAST_HEIGHT);
     Object.assign(viewport, { width, ratio: window.devicePixelRatio || 1 });
-    if (viewport.fitted !== null) viewport.fit(viewport.fitted);
-    viewport.fitHeight(limit);
+    if (viewport.fitted !== null && !viewport.overview) viewport.fit(viewport.fitted, limit);
     viewport.arrange(limit);
     viewport.height = Math.min(Math.ceil(viewport.contentHeight), limit);
     viewport.clamp();
