@@ -11,18 +11,21 @@ from ecg_client.recordings.recording import Calibration, NoRecording, Recording,
 from shared.encoding import plain
 from shared.errors import InvalidEcg
 
+# What the gateway's answers and messages on Kafka have besides the fields of a submission.
+_OF_THE_GATEWAY = frozenset({"id", "accepted_at", "username"})
+
 
 def read_json(path: Path, calibration: Calibration) -> Recording:
     """Read a submission to the gateway, or a FHIR Observation.
 
     Raises:
-        UnreadableRecording: if it breaks the schema; the message names the field.
+        UnreadableRecording: if it breaks the schema, or has an unknown field; the message names the field.
     """
     stored = read_bytes(path)
     if b'"resourceType"' in stored:
         return read_fhir(_resource(stored), calibration)
     try:
-        content = plain.decode_content(stored)
+        content = plain.decode_content(stored, only_known=True, besides=_OF_THE_GATEWAY)
     except InvalidEcg as error:
         kind = UnreadableRecording if b'"leads"' in stored else NoRecording
         raise kind(str(error)) from None

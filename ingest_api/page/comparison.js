@@ -3,7 +3,7 @@
 import { count, dateText, durationText, element, find } from "./dom.js";
 import { Electrocardiogram } from "./ecg/electrocardiogram.js";
 import { Plot } from "./ecg/plot.js";
-import { Refused, Unavailable } from "./gateway.js";
+import { Refused } from "./gateway.js";
 
 export class Comparison {
   #plot = new Plot(find("#other-frame"), (drawn) => this.#describe(drawn));
@@ -97,7 +97,9 @@ export class Comparison {
     find("#other-title").textContent = "Loading …";
     try {
       const [ecg, insights] = await Promise.all([
-        this.#gateway.ecg(id, signal),
+        this.#gateway.ecg(id, signal, (problem) => {
+          find("#other-title").textContent = problem ? "Waiting for the server …" : "Loading …";
+        }),
         this.#gateway.insights(id, { signal }),
       ]);
       this.opened = new Electrocardiogram(ecg, insights ?? {});
@@ -126,6 +128,6 @@ export class Comparison {
 }
 
 function tell(place, error) {
-  if (!(error instanceof Refused || error instanceof Unavailable)) throw error;
+  if (!(error instanceof Refused)) throw error;
   find(place).textContent = error.message;
 }

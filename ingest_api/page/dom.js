@@ -18,6 +18,9 @@ export const find = (selector) => document.querySelector(selector);
 
 const NUMBERS = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
 const DATES = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+// A date without a time is the same day everywhere.
+const DAYS = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 export const number = (value) => NUMBERS.format(value);
 
@@ -26,7 +29,8 @@ export const count = (value, noun) => `${number(value)} ${noun}${value === 1 ? "
 /** Return a date of the API as readable text in the user's time zone; text that is not a date is returned unchanged. */
 export function dateText(text) {
   const date = new Date(text);
-  return Number.isNaN(date.getTime()) ? text : DATES.format(date);
+  if (Number.isNaN(date.getTime())) return text;
+  return (DAY.test(text) ? DAYS : DATES).format(date);
 }
 
 export function durationText(seconds) {

@@ -1,6 +1,7 @@
 /** The tables of an open ECG's insights. */
 
 import { element, find, number } from "./dom.js";
+import { spelled } from "./ecg/lead_names.js";
 import { columnsOf, measurementsOf } from "./insights.js";
 
 /**
@@ -40,7 +41,7 @@ function fillLeads(opened, leads, insights) {
       return element(
         "tr",
         {},
-        element("th", { scope: "row" }, opened?.names[i] ?? lead.name),
+        element("th", { scope: "row" }, spelled(lead.name)),
         ...cells.map((text) => element("td", {}, text)),
       );
     }),

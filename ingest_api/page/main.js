@@ -1,7 +1,10 @@
 /** The page: sign-in, and the desk with submissions, the list of ECGs, and the open ECG. */
 
+import { bannerOf } from "./banner.js";
 import { element, find } from "./dom.js";
-import { Gateway, Refused, Unavailable } from "./gateway.js";
+import { askToErase } from "./erasure.js";
+import { askToDownload } from "./exports/download.js";
+import { Gateway, Refused } from "./gateway.js";
 import { List } from "./list.js";
 import { UNITS } from "./recordings/csv.js";
 import { Results } from "./results.js";
@@ -13,26 +16,32 @@ const STATES = {
   waiting: "waiting",
   reading: "reading",
   sending: "sending",
+  away: "not sent yet",
   accepted: "accepted, being processed",
   done: "done",
   failed: "failed",
 };
 
+const outage = bannerOf();
 const viewer = new Viewer();
 // The names of the files that the current user has submitted on this page, by ECG id.
 let names = new Map();
-let session = null; // {uploads, list, end}
+let session = null; // {gateway, uploads, list, end}
+let attempt = null; // the sign-in that waits for its answer
 
 function signIn(gateway, first, ending) {
+  attempt = null;
   const { signal } = ending;
   names = new Map();
   const list = new List(gateway, names, open, signal);
   const results = new Results(gateway, () => list.refresh(), signal);
   const rows = new Map();
-  const uploads = new Uploads(gateway, results, (upload) => showUpload(rows, upload), signal);
-  session = { uploads, list, end: () => ending.abort() };
+  const wasThere = (id, time) => list.had(id, time);
+  const uploads = new Uploads(gateway, results, wasThere, (upload) => showUpload(rows, upload), signal);
+  session = { gateway, uploads, list, end: () => ending.abort() };
   find("#uploads").replaceChildren();
   viewer.reset(gateway);
+  find("#username").textContent = first.username;
   list.start(first);
   show("#desk");
   openNamed();
@@ -54,11 +63,12 @@ function signOut(problem = "") {
 
 function show(part) {
   for (const other of ["#insecure", "#sign-in", "#desk"]) find(other).hidden = other !== part;
-  find("#sign-out").hidden = part !== "#desk";
+  find("#account").hidden = part !== "#desk";
 }
 
 function tellToken(problem) {
   find("#token-error").textContent = problem;
+  find("#token-note").textContent = "";
   find("#token").setAttribute("aria-invalid", String(problem !== ""));
 }
 
@@ -69,8 +79,11 @@ async function tryToken(token) {
     signOut(token ? "This is not a token: tokens contain neither spaces nor special characters." : "Enter your token.");
     return false;
   }
-  const ending = new AbortController();
-  const gateway = new Gateway(token, () => {
+  attempt?.abort();
+  const ending = (attempt = new AbortController());
+  tellToken("");
+  find("#token-note").textContent = "Signing in …";
+  const gateway = new Gateway(token, outage, () => {
     if (!ending.signal.aborted) {
       ending.abort();
       signOut(session ? "Your token is not valid any more: it has expired, or was replaced or revoked." : "Wrong token.");
@@ -83,7 +96,7 @@ async function tryToken(token) {
     return true;
   } catch (error) {
     if (ending.signal.aborted) return false;
-    if (!(error instanceof Refused || error instanceof Unavailable)) throw error;
+    if (!(error instanceof Refused)) throw error;
     show("#sign-in");
     tellToken(`Not now: ${error.message}`);
     return false;
@@ -101,7 +114,8 @@ function openNamed() {
   const id = namedId();
   if (!session || !id) return;
   session.list.mark(id);
-  viewer.open(id, names.get(id));
+  find("#actions").hidden = false;
+  viewer.open(id, names.get(id) ?? session.list.nameOf(id));
 }
 
 /** The id in the address's fragment, as it stands there if it is not encoded as this page encodes ids. */
@@ -117,15 +131,23 @@ function namedId() {
 function showUpload(rows, upload) {
   const { name, state, detail, notes, ecgId } = upload;
   if (ecgId) names.set(ecgId, name);
+  const dismiss = () => {
+    rows.get(upload).remove();
+    rows.delete(upload);
+    find("#choose").focus();
+  };
   const row = element(
     "li",
-    { "data-state": state },
+    { "data-state": state, "data-ecg": ecgId },
     element("span", { class: "name" }, name),
-    element("span", { class: "state" }, STATES[state]),
+    element("span", { class: "state" }, state === "done" && upload.known ? "was there before" : STATES[state]),
     ...notes.map((note) => element("span", { class: "note" }, note)),
     detail ? element("span", { class: "detail" }, detail) : null,
     state === "done"
       ? element("button", { type: "button", "aria-label": `Open ${name}`, onclick: () => open(ecgId) }, "Open")
+      : null,
+    state === "failed"
+      ? element("button", { type: "button", "aria-label": `Dismiss ${name}`, onclick: dismiss }, "Dismiss")
       : null,
   );
   if (rows.has(upload)) rows.get(upload).replaceWith(row);
@@ -133,12 +155,34 @@ function showUpload(rows, upload) {
   rows.set(upload, row);
   if (state === "done" || state === "failed")
     find("#status").textContent = `${name}: ${STATES[state]}${detail ? `, ${detail}` : ""}`;
+  // Unless the user has opened another one meanwhile.
+  if (state === "done" && upload.alone && location.hash === upload.openedThen) open(ecgId);
+}
+
+/** Erase the ECG that is open, if the user says so. */
+async function eraseOpened() {
+  const id = namedId();
+  const { gateway, list } = session;
+  const name = find("#viewer-title").textContent;
+  if (!(await askToErase(name, () => gateway.erase(id)))) return;
+  // The user may have signed out meanwhile.
+  if (session?.list !== list) return;
+  names.delete(id);
+  list.remove(id);
+  find(`#uploads li[data-ecg="${CSS.escape(id)}"]`)?.remove();
+  find("#status").textContent = `${name} is erased.`;
+  if (namedId() !== id) return;
+  history.replaceState(null, "", location.pathname);
+  viewer.reset(gateway);
+  find("#actions").hidden = true;
+  find("#search").focus();
 }
 
 function submit(files) {
   const rate = Number(find("#csv-rate").value);
   // There is no session if the token was revoked while the user chose files.
   session?.uploads.add(files, {
+    opened: location.hash,
     unit: find("#csv-unit").value,
     samplingRate: rate > 0 ? rate : null,
     label: find("#labelled").checked,
@@ -173,20 +217,27 @@ takeFiles();
 find("#token-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const field = find("#token");
-  const button = event.target.querySelector("button");
-  button.disabled = true;
   if (await tryToken(field.value.trim())) {
     field.value = "";
     find("#choose").focus();
   }
-  button.disabled = false;
 });
-find("#token").addEventListener("input", () => tellToken(""));
+find("#token").addEventListener("input", () => {
+  attempt?.abort();
+  tellToken("");
+});
 find("#sign-out").addEventListener("click", () => signOut());
+find("#take").addEventListener("click", () => askToDownload(viewer.opened));
+find("#erase").addEventListener("click", eraseOpened);
 window.addEventListener("hashchange", openNamed);
+// The browser asks before it closes a page whose recordings are not sent yet.
+window.addEventListener("beforeunload", (event) => session?.uploads.busy && event.preventDefault());
 const kept = sessionStorage.getItem(TOKEN);
 // Without TLS anybody on the network path could read the token; besides, browsers then offer no `crypto.subtle`, which
 // idempotency keys need.
 if (!window.isSecureContext) show("#insecure");
-else if (kept) tryToken(kept);
-else show("#sign-in");
+else {
+  show("#sign-in");
+  find("#token").focus();
+  if (kept) tryToken(kept);
+}

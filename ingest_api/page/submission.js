@@ -25,7 +25,7 @@ export function labelOf(name) {
 }
 
 /** Return a number as Python writes a float: with a decimal point. */
-function float(value) {
+export function float(value) {
   return Number.isInteger(value) ? value.toFixed(1) : String(value);
 }
 

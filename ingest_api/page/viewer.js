@@ -13,7 +13,8 @@ import { EnlargedBeat } from "./ecg/median_beat.js";
 import { captionOf } from "./ecg/paper.js";
 import { Plot } from "./ecg/plot.js";
 import { showFindings } from "./findings.js";
-import { Refused, Unavailable } from "./gateway.js";
+import { Refused } from "./gateway.js";
+import { measurementsOf } from "./insights.js";
 
 // Defaults for recordings without sampling rate or gain: the usual rate of a resting ECG, and microvolts.
 const ASSUMED_RATE = 500;
@@ -25,7 +26,7 @@ const LAYOUTS = {
   overview: "A minute a line",
 };
 const FILTER_BOXES = ["#baseline", "#mains50", "#mains60", "#muscle"];
-const ARROWS = { above: "↑", below: "↓", beside: "→" };
+const ARROWS = { above: "↑", below: "↓", left: "←", right: "→" };
 
 export class Viewer {
   #plot = new Plot(
@@ -105,11 +106,14 @@ export class Viewer {
     find("#nothing").hidden = true;
     find("#opened").hidden = false;
     for (const part of ["#plot", "#findings"]) find(part).hidden = true;
+    find("#take").disabled = true;
     find("#viewer-title").textContent = name ?? "ECG";
     find("#facts").textContent = "Loading …";
     find("#viewer-error").textContent = "";
     const [ecg, insights] = await Promise.allSettled([
-      this.#gateway.ecg(id, signal),
+      this.#gateway.ecg(id, signal, (problem) => {
+        find("#facts").textContent = problem ? "Waiting for the server …" : "Loading …";
+      }),
       this.#gateway.insights(id, { signal }),
     ]);
     if (signal.aborted) return;
@@ -124,9 +128,21 @@ export class Viewer {
     find("#viewer").scrollIntoView({ block: "nearest" });
   }
 
+  /** What is open, to be taken along: `{ecg, title, facts, measurements, plot}`. */
+  get opened() {
+    const { ecg, insights } = this.#opened;
+    return {
+      ecg,
+      title: find("#viewer-title").textContent,
+      facts: `${find("#facts").textContent} · submitted ${dateText(ecg.accepted_at)}`,
+      measurements: measurementsOf(insights),
+      plot: this.#plot,
+    };
+  }
+
   #tell(error) {
     if (error === null) return;
-    if (!(error instanceof Refused || error instanceof Unavailable)) throw error;
+    if (!(error instanceof Refused)) throw error;
     find("#viewer-error").textContent = error.message;
   }
 
@@ -145,6 +161,7 @@ export class Viewer {
     const unknown = [noRate && "its sampling rate", noGain && "the gain of its leads"].filter(Boolean).join(" and ");
     find("#assumption").textContent = `The recording does not state ${unknown}. Change the assumed values if you know better:`;
     find("#plot").hidden = this.#opened.isEmpty;
+    find("#take").disabled = this.#opened.isEmpty;
     const kinds = [...layouts.map(({ kind }) => kind), ...(this.#isLong ? ["overview"] : [])];
     const titleOf = (kind) => LAYOUTS[kind] ?? `${names.length} × 1`;
     find("#layout").replaceChildren(...kinds.map((value) => element("option", { value }, titleOf(value))));
@@ -404,7 +421,8 @@ export class Viewer {
     const ways = {
       above: () => plot.scrollTo(0),
       below: () => plot.scrollTo(viewport.top + viewport.height * 0.9),
-      beside: () => plot.turn(viewport.time < viewport.latest ? 1 : -1),
+      left: () => plot.turn(-1),
+      right: () => plot.turn(1),
     };
     const text = Object.entries(hidden)
       .filter(([, names]) => names.length)

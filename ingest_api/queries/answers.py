@@ -45,6 +45,7 @@ def summary(row: Insights, label: str | None) -> dict[str, Any]:
         "accepted_at": instant(row.accepted),
         "status": "done" if row.error is None else "failed",
         "error": row.error,
+        **({} if row.sampling_rate is None else {"sampling_rate": row.sampling_rate}),
         "leads": [
             {"name": lead["name"], "number_of_samples": samples} | _values(lead)
             for lead, samples in zip_longest(row.leads, row.number_of_samples)

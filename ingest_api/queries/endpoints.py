@@ -97,7 +97,8 @@ async def list_ecgs(
     """
     rows, following = await services.ecg_list.page(user, limit, cursor, label)
     await services.audit.record("ecgs_listed", user)
-    return JsonResponse({"ecgs": [answers.summary(row, named) for row, named in rows], "next": following})
+    page = {"username": user, "ecgs": [answers.summary(row, named) for row, named in rows], "next": following}
+    return JsonResponse(page)
 
 
 @router.get(

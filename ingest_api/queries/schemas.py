@@ -46,6 +46,7 @@ EXAMPLE_INSIGHTS: Final = {
 _EXAMPLE_ACCEPTED = "2026-11-24T10:00:00.123Z"
 # Without nulls, because FastAPI leaves them out of its document.
 EXAMPLE_LIST: Final = {
+    "username": "st-marys",
     "ecgs": [
         {
             "id": EXAMPLE_ID,
@@ -147,6 +148,9 @@ class EcgSummary(BaseModel):
     accepted_at: Annotated[str, Field(description=_ACCEPTED_AT, examples=["2026-11-24T10:00:00.123Z"])]
     status: Literal["done", "failed"]
     error: Annotated[str | None, Field(description="Why the ECG could not be processed, if it failed.")]
+    sampling_rate: Annotated[
+        float | None, Field(description="Samples per second; left out if unknown.", examples=[500.0])
+    ] = None
     leads: Annotated[list[LeadSummary], Field(description="In the order submitted. Empty if the ECG failed.")]
     summary: Annotated[dict[str, Any], Field(description=_SUMMARY)] = {}
 
@@ -154,6 +158,7 @@ class EcgSummary(BaseModel):
 class EcgList(BaseModel):
     """A page of the caller's ECGs, the latest accepted first."""
 
+    username: Annotated[str, Field(description="The user whose token was sent.", examples=["st-marys"])]
     ecgs: list[EcgSummary]
     next: Annotated[str | None, Field(description="The cursor of the next page, or null after the last ECG.")]
 

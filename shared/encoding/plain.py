@@ -70,16 +70,18 @@ def decode(value: bytes) -> Ecg:
     return Ecg.of(ecg_id, username, content)
 
 
-def decode_content(value: bytes, *, only_known: bool = False) -> Content:
+def decode_content(value: bytes, *, only_known: bool = False, besides: frozenset[str] = frozenset()) -> Content:
     """Decode a JSON submission, whose id and owner are not part of the message.
 
-    With `only_known`, every field must be one of a submission, so that nobody's misspelt field is lost in silence.
-    Otherwise unknown fields are ignored, so that older readers understand newer documents.
+    With `only_known`, every field must be one of a submission, so that nobody's misspelt field is lost in silence; the
+    document itself may have others `besides`. Otherwise unknown fields are ignored, so that older readers understand
+    newer documents.
 
     Raises:
         InvalidEcg: if it is not JSON or breaks the schema.
     """
-    return _content(_parse(value, only_known), value, only_known)
+    known = CONTENT_FIELDS | besides if only_known else None
+    return _content(_parse(value, known), value, known)
 
 
 def encode(ecg: Ecg) -> bytes:
@@ -115,17 +117,17 @@ def _lead_document(lead: Lead) -> dict[str, Any]:
     return {"name": lead.name, "number_of_samples": lead.signal.size, **gain, **missing, "signal": samples(lead)}
 
 
-def _parse(value: bytes, only_known: bool = False) -> Any:
+def _parse(value: bytes, known: frozenset[str] | None = None) -> Any:
     try:
         document = simdjson.Parser().parse(value)
     except (ValueError, RuntimeError) as error:
-        raise _explain(value, str(error), only_known) from None
+        raise _explain(value, str(error), known) from None
     if not isinstance(document, simdjson.Object):
         raise InvalidEcg("body", "must be a JSON object")
     return document
 
 
-def _explain(value: bytes, complaint: str, only_known: bool) -> InvalidEcg:
+def _explain(value: bytes, complaint: str, known: frozenset[str] | None) -> InvalidEcg:
     """Find what is wrong with a document that simdjson refuses: its errors name neither the place nor the field.
 
     This creates no objects from the document, because a malicious one may hold millions.
@@ -145,16 +147,16 @@ def _explain(value: bytes, complaint: str, only_known: bool) -> InvalidEcg:
         return InvalidEcg("body", f"malformed JSON: {error}")
     except RecursionError:
         return too_deep
-    return _explain_integer(value, only_known)
+    return _explain_integer(value, known)
 
 
-def _explain_integer(value: bytes, only_known: bool) -> InvalidEcg:
+def _explain_integer(value: bytes, known: frozenset[str] | None) -> InvalidEcg:
     """Find the field of an integer beyond 64 bits: the document can be read with `true` in its place."""
     readable = _LONG_INTEGER.sub(lambda match: match[0] if _has_64_bits(match[0]) else b"true", value)
     try:
         document = simdjson.Parser().parse(readable)
         if isinstance(document, simdjson.Object):
-            _content(document, readable, only_known)
+            _content(document, readable, known)
     except InvalidEcg as error:
         is_signal = error.field.endswith(".signal")
         return InvalidEcg(error.field, "must hold integers of 64 bits") if is_signal else error
@@ -183,11 +185,13 @@ def _fields(document: Any, name: str = "body") -> set[str]:
     return given
 
 
-def _content(document: Any, value: bytes, only_known: bool = False) -> Content:
+def _content(document: Any, value: bytes, known: frozenset[str] | None = None) -> Content:
+    """Return the content of a document; if the fields that it may have are `known`, others are refused."""
     # Looked up first, because `get` of a missing field is slow: it raises and catches an exception.
     given = _fields(document)
-    if only_known and not given <= CONTENT_FIELDS:
-        raise _unknown(document, "body", "a submission", CONTENT_FIELDS)
+    if known is not None and not given <= known:
+        unknown = next(name for name in document if name not in known)
+        raise UnknownField("body", unknown, "a submission", CONTENT_FIELDS)
     date = check_date(document["date"]) if "date" in given else None
     rate = check_sampling_rate(document["sampling_rate"]) if "sampling_rate" in given else None
     leads = document.get("leads")
@@ -198,7 +202,7 @@ def _content(document: Any, value: bytes, only_known: bool = False) -> Content:
     brackets = int(np.count_nonzero(np.frombuffer(value, np.uint8) == ord("[")))
     flat = brackets == 1 + len(leads)
     label = check_label(document["label"]) if "label" in given else None
-    decoded = tuple(_lead(lead, f"leads[{i}]", flat, only_known) for i, lead in enumerate(leads))
+    decoded = tuple(_lead(lead, f"leads[{i}]", flat, known is not None) for i, lead in enumerate(leads))
     return Content(date, decoded, rate, label)
 
 
@@ -207,7 +211,9 @@ def _lead(lead: Any, field: str, flat: bool, only_known: bool) -> Lead:
         raise InvalidEcg(field, "must be an object with name and signal")
     given = _fields(lead, field)
     if only_known and not given <= LEAD_FIELDS:
-        raise _unknown(lead, field, "a lead", LEAD_FIELDS)
+        # The first in the document's order, because that of a set changes from process to process.
+        unknown = next(name for name in lead if name not in LEAD_FIELDS)
+        raise UnknownField(field, unknown, "a lead", LEAD_FIELDS)
     name = check_lead_name(lead.get("name"), f"{field}.name")
     samples: Any = lead.get("signal")
     if not isinstance(samples, simdjson.Array):
@@ -234,8 +240,3 @@ def _missing(value: Any, field: str, signal: Signal) -> Ranges:
         check_range_count(len(value), field, signal)
         value = value.as_list()
     return check_missing(value, field, signal)
-
-
-def _unknown(document: Any, name: str, kind: str, known: frozenset[str]) -> UnknownField:
-    # The first in the document's order, because that of a set changes from process to process.
-    return UnknownField(name, next(field for field in document if field not in known), kind, known)

@@ -198,7 +198,7 @@ async def test_down_and_up_keep_everything_and_without_volumes_nothing(whole: Cl
     async with httpx.AsyncClient(
         base_url=whole.url, headers={"x-user-token": await whole.pipeline().register("clinic")}
     ) as client:
-        assert (await client.get("/ecgs")).json() == {"ecgs": [], "next": None}
+        assert (await client.get("/ecgs")).json()["ecgs"] == []
         # The id itself proves that it was issued to this user; the ECG is not there.
         assert (await client.get(f"/ecgs/{load.accepted[0]}/insights")).status_code == 202
 

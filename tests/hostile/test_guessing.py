@@ -103,7 +103,7 @@ async def test_guessed_ids_find_nothing_and_get_identical_answers(target: Pipeli
                 shapes[said] = shapes.get(said, 0) + 1
 
         await asyncio.gather(*(guess_on() for _ in range(CONNECTIONS)))
-        assert (await client.get("/ecgs")).json() == {"ecgs": [], "next": None}
+        assert (await client.get("/ecgs")).json()["ecgs"] == []
     assert sum(shapes.values()) == TRIES
     [(status, _, text)] = shapes
     assert (status, text) == (404, "ECG not found for id ")

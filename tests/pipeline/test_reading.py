@@ -139,7 +139,7 @@ async def test_an_ecg_is_found_by_its_owner_alone(pipeline: Pipeline, client: ht
     [ecg_id] = await submit(client)
     async with pipeline.client(token=await pipeline.register("reading-stranger")) as stranger:
         theirs, unknown = await stranger.get(f"/ecgs/{ecg_id}"), await stranger.get(f"/ecgs/{UNKNOWN}")
-        assert (await stranger.get("/ecgs")).json() == {"ecgs": [], "next": None}
+        assert (await stranger.get("/ecgs")).json() == {"username": "reading-stranger", "ecgs": [], "next": None}
     assert theirs.status_code == unknown.status_code == 404
     assert theirs.content.replace(ecg_id.encode(), b"") == unknown.content.replace(UNKNOWN.encode(), b"")
     assert set(theirs.headers) == set(unknown.headers)

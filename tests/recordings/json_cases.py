@@ -57,4 +57,27 @@ CASES = [
         _json(f"a rate of {rate}", _submission(f'"sampling_rate": {rate}, '), refusal=_RATE)
         for rate in ('"250"', "-250", "1000001")
     ),
+    *(
+        _json(f"a field called {name}", _submission(f'"{name}": 250, '), refusal=refusal)
+        for name, refusal in (
+            ("sampling_rat", "sampling_rat: is not a field of a submission: did you mean sampling_rate?"),
+            ("Date", "Date: is not a field of a submission: did you mean date?"),
+            ("patient", "patient: is not a field of a submission: known are date, label, leads, sampling_rate"),
+        )
+    ),
+    _json(
+        "a misspelt field of a lead",
+        _submission(lead_fields='"adcgain": 200, '),
+        refusal="leads[0].adcgain: is not a field of a lead: did you mean adc_gain?",
+    ),
+    _json(
+        "a misspelt name of the leads",
+        '{"lead": [{"name": "I", "signal": [1]}]}',
+        refusal="lead: is not a field of a submission: did you mean leads?",
+    ),
+    _json(
+        "fields that the gateway and messages on Kafka have besides",
+        _submission('"id": "x", "accepted_at": "2026-01-02T03:04:05.678Z", "username": "st-marys", '),
+        lead("I", [5, -5]),
+    ),
 ]

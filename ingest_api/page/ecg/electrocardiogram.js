@@ -20,6 +20,7 @@ export class Electrocardiogram {
    */
   constructor(ecg, insights) {
     this.ecg = ecg;
+    this.insights = insights;
     this.leads = ecg.leads;
     this.signals = ecg.leads.map((lead) => new Signal(lead.signal));
     this.layouts = layoutsOf(ecg.leads.map((lead) => lead.name));

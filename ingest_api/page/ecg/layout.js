@@ -1,5 +1,7 @@
 /** The layout of an ECG's leads on the paper: a pure function of their names. */
 
+import { spelled as spelledOf } from "./lead_names.js";
+
 // Layouts of twelve leads in columns, each of which shows its part of every sheet of ten seconds. A name with a minus
 // is a lead upside down: in Cabrera's order, from left to below, −aVR stands between I and II.
 const COLUMNS = {
@@ -47,10 +49,9 @@ export const LINE_SECONDS = 60;
  * @param {string[]} names
  */
 export function layoutsOf(names) {
-  const spelled = names.map((name) => TWELVE.find((known) => known.toLowerCase() === bare(name)));
-  if (names.length !== TWELVE.length || !TWELVE.every((name) => spelled.includes(name))) {
-    return [{ kind: "rows", names, rows: names.map((name, lead) => [whole(lead, name)]) }];
-  }
+  const spelled = names.map(spelledOf);
+  const single = { kind: "rows", names: spelled, rows: spelled.map((name, lead) => [whole(lead, name)]) };
+  if (names.length !== TWELVE.length || !TWELVE.every((name) => spelled.includes(name))) return [single];
   const columns = Object.entries(COLUMNS).map(([kind, { rows, rhythm }]) => ({
     kind,
     names: spelled,
@@ -59,7 +60,7 @@ export function layoutsOf(names) {
       ...rhythm.map((name) => [whole(spelled.indexOf(name), name)]),
     ],
   }));
-  return [...columns, { kind: "rows", names: spelled, rows: spelled.map((name, lead) => [whole(lead, name)]) }];
+  return [...columns, single];
 }
 
 /** Return the layout of one lead with a minute in each row, of which `names` and kind are as those of other layouts. */
@@ -105,12 +106,4 @@ function inColumn(spelled, name, column, seconds) {
 
 function whole(lead, name) {
   return { lead, name, sign: 1, start: 0, end: Infinity, every: null, shift: 0 };
-}
-
-/** Return a lead's name in lower case, without the prefix "lead" or "ECG" that some devices add. */
-function bare(name) {
-  return name
-    .trim()
-    .toLowerCase()
-    .replace(/^(?:lead|ecg)[\s_-]+/, "");
 }

@@ -31,7 +31,7 @@ const RULER_LABEL_PX = 84;
 /**
  * Draw the visible part of an ECG and return `{points, crossings, marked, cut, hidden}`: the points drawn, the zero
  * crossings in the window and whether they are marked, the waves cut at the edge of the paper, and the names of the
- * leads of which nothing is seen: `{above, below, beside}`.
+ * leads of which nothing is seen: `{above, below, left, right}`.
  *
  * @param {CanvasRenderingContext2D} context scaled to CSS pixels
  * @param {Viewport} view `time` is at the gutter's right edge, `top` is the vertical scroll position
@@ -48,7 +48,7 @@ export function drawPaper(context, view, ecg) {
   // A neighbour's waves may reach into the window.
   const near = rows.filter(({ room }) => room.top + 2 * room.height > 0 && room.top - room.height < plot);
   const visible = near.flatMap(({ tracks, room }) => visibleParts(view, ecg, tracks, room));
-  const hidden = hiddenLeads(rows, visible, plot, view.overview);
+  const hidden = hiddenLeads(view, rows, visible, plot);
   const drawn = { points: 0, cut: 0, crossings: 0, marked: false, hidden };
   context.save();
   clip(context, view.gutter, 0, view.width - view.gutter, plot);
@@ -97,18 +97,20 @@ function visibleParts(view, ecg, tracks, room) {
 }
 
 /** Return the names of leads of which nothing is seen, or in the overview the times of lines. */
-function hiddenLeads(rows, visible, plot, overview) {
+function hiddenLeads(view, rows, visible, plot) {
   const seen = new Set();
   for (const { track, room } of visible) if (room.zero >= 0 && room.zero <= plot) seen.add(track.lead);
-  const hidden = { above: [], below: [], beside: [] };
+  const hidden = { above: [], below: [], left: [], right: [] };
   const told = new Set();
   for (const { tracks, room } of rows) {
-    const where = room.zero < 0 ? "above" : room.zero > plot ? "below" : "beside";
-    for (const { lead, name, shift } of tracks) {
-      if (overview && where !== "beside") hidden[where].push(clock(shift, LINE_SECONDS));
+    const beyond = room.zero < 0 ? "above" : room.zero > plot ? "below" : null;
+    for (const { lead, name, shift, end, every } of tracks) {
+      if (view.overview && beyond) hidden[beyond].push(clock(shift, LINE_SECONDS));
       if (seen.has(lead) || told.has(lead)) continue;
       told.add(lead);
-      hidden[where].push(name);
+      // Of a lead in a column: whether the window begins after its part of the sheet.
+      const passed = every !== null && view.time % every >= end;
+      hidden[beyond ?? (passed ? "left" : "right")].push(name);
     }
   }
   return hidden;

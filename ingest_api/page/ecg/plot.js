@@ -2,6 +2,7 @@
 
 import { calipersIn, legAt, moved } from "./calipers.js";
 import { drawPaper } from "./paper.js";
+import { printoutOf } from "./printout.js";
 import { needsOf } from "./rooms.js";
 import { PX_PER_MM } from "./scale.js";
 import { Viewport } from "./viewport.js";
@@ -21,8 +22,6 @@ const PRINT_HEIGHT_PX = 168 * PX_PER_MM;
 const PRINT_RATIO = 3;
 // Browsers draw nothing on larger canvases.
 const LARGEST_CANVAS = 16_000;
-// A sheet of paper cannot be scrolled: there, rows come closer.
-const PRINT_CLOSEST = 0.35;
 
 export class Plot {
   viewport = new Viewport();
@@ -88,8 +87,8 @@ export class Plot {
     viewport.duration = Math.max(...ecg.leads.map(({ signal }) => signal.length)) / ecg.samplingRate || 1;
     if (!keep) {
       [viewport.time, viewport.top, this.calipers] = [0, 0, null];
+      viewport.fitted = seconds;
       this.#measure();
-      viewport.fit(seconds);
     }
     this.redraw();
   }
@@ -112,6 +111,17 @@ export class Plot {
   showAll() {
     this.viewport.showAll();
     this.redraw();
+  }
+
+  /** The length of the recording in seconds, and the time at which the window begins and ends. */
+  get range() {
+    const { time, span, duration, overview } = this.viewport;
+    return { from: time, to: overview ? duration : Math.min(time + span, duration), duration };
+  }
+
+  /** Return the paper with all that is drawn on it at its true scale, as `printoutOf` does. */
+  printout(widest, highest) {
+    return printoutOf({ ...this.#ecg, calipers: this.calipers }, this.viewport, widest, highest);
   }
 
   moveTo(time) {
@@ -174,8 +184,7 @@ export class Plot {
     const { viewport } = this;
     const limit = Math.max(Math.floor(window.innerHeight * HIGHEST * this.share), LEAST_HEIGHT);
     Object.assign(viewport, { width, ratio: window.devicePixelRatio || 1 });
-    if (viewport.fitted !== null) viewport.fit(viewport.fitted);
-    viewport.fitHeight(limit);
+    if (viewport.fitted !== null && !viewport.overview) viewport.fit(viewport.fitted, limit);
     viewport.arrange(limit);
     viewport.height = Math.min(Math.ceil(viewport.contentHeight), limit);
     viewport.clamp();
@@ -281,21 +290,16 @@ export class Plot {
   /** Draw a sheet at its true scale while printing: a CSS millimetre is one on paper, and no row is left out. */
   #print() {
     if (!this.#ecg || this.#screen || !this.#frame.clientWidth) return;
-    const { viewport } = this;
-    const { zoom, time, top, fitted } = viewport;
-    this.#screen = { zoom, time, top, fitted };
-    Object.assign(viewport, { zoom: 1, width: PRINT_SHEET_PX, top: 0, fitted: null });
-    viewport.arrange(PRINT_HEIGHT_PX * this.share, PRINT_CLOSEST);
-    viewport.height = Math.ceil(viewport.contentHeight);
-    viewport.ratio = Math.min(PRINT_RATIO, LARGEST_CANVAS / viewport.height);
-    viewport.clamp();
+    this.#screen = this.viewport;
+    const paper = this.viewport.onPaper(PRINT_SHEET_PX, PRINT_HEIGHT_PX * this.share);
+    this.viewport = Object.assign(paper, { ratio: Math.min(PRINT_RATIO, LARGEST_CANVAS / paper.height) });
     this.#canvas.style.width = `${PRINT_SHEET_PX}px`;
     this.#draw();
   }
 
   #afterPrint() {
     if (!this.#screen) return;
-    Object.assign(this.viewport, this.#screen);
+    this.viewport = this.#screen;
     this.#screen = null;
     this.#canvas.style.width = "";
     this.redraw();

@@ -13,6 +13,8 @@ const LARGEST_FITTED = 1.5;
 const LEAST_LINE_MM = 5;
 const LINE_MM = 8;
 const OVERVIEW_GAIN = 0.25;
+// A sheet of paper cannot be scrolled: there, rows come closer.
+const CLOSEST_ON_PAPER = 0.35;
 
 export class Viewport {
   width = 1;
@@ -83,9 +85,15 @@ export class Viewport {
     return this.#zoomFor(seconds, MM_PER_SECOND) >= SMALLEST_PAPER;
   }
 
-  /** Zoom so that `seconds` at the usual speed fit into the width, within the limits of legible paper. */
-  fit(seconds) {
-    this.zoomTo(Math.min(Math.max(this.#zoomFor(seconds, MM_PER_SECOND), SMALLEST_PAPER), LARGEST_FITTED));
+  /**
+   * Zoom so that `seconds` at the usual speed fit into the width, and the rows at the usual gain into `height` pixels,
+   * within the limits of legible paper. More gain leaves the zoom as it is: the rows then grow.
+   */
+  fit(seconds, height) {
+    const wide = Math.min(Math.max(this.#zoomFor(seconds, MM_PER_SECOND), SMALLEST_PAPER), LARGEST_FITTED);
+    const zoom = Math.max(Math.min(wide, this.#zoomForRows(height, wide)), SMALLEST_PAPER);
+    // Zooming moves what is scrolled: only if need be.
+    if (zoom !== this.zoom) this.zoomTo(zoom);
     this.fitted = seconds;
   }
 
@@ -93,21 +101,6 @@ export class Viewport {
   showAll() {
     this.time = 0;
     this.zoomTo(Math.min(this.#zoomFor(this.duration, this.speed), LARGEST_FITTED));
-  }
-
-  /**
-   * Zoom out as far as legible if the rows do not fit into `height` pixels at the usual gain, and the user has not
-   * zoomed. More gain leaves the zoom as it is: the rows then grow.
-   */
-  fitHeight(height) {
-    const { fitted } = this;
-    if (fitted === null || this.overview) return;
-    const available = (height - FOOT_PX) / PX_PER_MM;
-    const last = roomsOf(this.needs, MM_PER_MILLIVOLT, available / this.zoom).at(-1);
-    const zoom = last ? available / (last.top + last.height) : this.zoom;
-    if (zoom >= this.zoom) return;
-    this.zoomTo(Math.max(zoom, SMALLEST_PAPER));
-    this.fitted = fitted;
   }
 
   /** Give every row its room; rows that do not fit into `height` pixels come closer, up to a share of their rooms. */
@@ -118,6 +111,15 @@ export class Viewport {
       ? equalRooms(this.needs.length, Math.min(Math.max(available / this.needs.length, LEAST_LINE_MM), LINE_MM))
       : roomsOf(this.needs, this.mmPerMillivolt, available, closest);
     this.rooms = rooms.map((room) => ({ top: room.top * unit, zero: room.zero * unit, height: room.height * unit }));
+  }
+
+  /** Return the same place at its true scale on a sheet of paper, with all rows, even if they are higher than the sheet. */
+  onPaper(width, height, needs = this.needs) {
+    const paper = Object.assign(new Viewport(), this, { width, needs, zoom: 1, top: 0, fitted: null });
+    paper.arrange(height, CLOSEST_ON_PAPER);
+    paper.height = Math.ceil(paper.contentHeight);
+    paper.clamp();
+    return paper;
   }
 
   /** Change the zoom, keeping the point at `x` and `y`, in pixels, in place, or else the time at the left edge. */
@@ -152,6 +154,12 @@ export class Viewport {
   clamp() {
     this.time = Math.min(Math.max(this.time, 0), this.latest);
     this.top = Math.min(Math.max(this.top, 0), Math.max(this.contentHeight - this.height, 0));
+  }
+
+  #zoomForRows(height, zoom) {
+    const available = (height - FOOT_PX) / PX_PER_MM;
+    const last = roomsOf(this.needs, MM_PER_MILLIVOLT, available / zoom).at(-1);
+    return last ? available / (last.top + last.height) : zoom;
   }
 
   #zoomFor(seconds, speed) {

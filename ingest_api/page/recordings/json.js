@@ -2,8 +2,13 @@
 
 import { labelOf } from "../submission.js";
 import { isIsoDate } from "./dates.js";
+import { checkFields } from "./fields.js";
 import { INT64_END, MAX_SAMPLING_RATE, UnreadableRecording } from "./recording.js";
 
+const OF_A_SUBMISSION = ["date", "label", "leads", "sampling_rate"];
+// What the gateway's answers and messages on Kafka have besides.
+const OF_THE_GATEWAY = ["id", "accepted_at", "username"];
+const OF_A_LEAD = ["adc_gain", "missing", "name", "number_of_samples", "signal"];
 const FRACTION = /[[,]\s*-?[0-9]+[.eE]/;
 const NOT_A_NUMBER = /[[,:]\s*-?(?:NaN|Infinity)\b/;
 
@@ -17,9 +22,11 @@ export function readJson(text) {
   if (document.resourceType !== undefined) {
     throw new UnreadableRecording("is a FHIR resource, which only the command ecg reads");
   }
+  checkFields(document, "", "a submission", OF_A_SUBMISSION, OF_THE_GATEWAY);
   if (!Array.isArray(document.leads)) throw new UnreadableRecording("leads: must be a list of leads");
   const leads = document.leads.map((lead, i) => {
     if (!isObject(lead)) throw new UnreadableRecording(`leads[${i}]: must be an object with name and signal`);
+    checkFields(lead, `leads[${i}].`, "a lead", OF_A_LEAD);
     if (typeof lead.name !== "string")
       throw new UnreadableRecording(`leads[${i}].name: must be 1 to 128 printable characters`);
     if (!Array.isArray(lead.signal)) throw new UnreadableRecording(`leads[${i}].signal: must be a list of integers`);

@@ -1,0 +1,130 @@
+"""The page while the server is away: what waits is said at once, and goes on by itself."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, Locator, Route, expect
+
+from tests.page.conftest import new_tab
+from tests.page.tab import Tab
+from tests.support.pipeline import NewPipeline, Pipeline
+
+_FAILED_CONNECTION = re.compile(r"net::ERR_")
+
+
+@pytest.fixture
+def one(new_pipeline: NewPipeline) -> Pipeline:
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    pipeline.start_worker()
+    return pipeline
+
+
+@pytest_asyncio.fixture
+async def alone(context: BrowserContext, one: Pipeline) -> AsyncIterator[Tab]:
+    """The page of a gateway that the test may stop, after signing in."""
+    await one.ready()
+    async with new_tab(context, one.gateways[0].url) as tab:
+        await tab.sign_in(await one.register("away"))
+        yield tab
+        # Chromium reports every connection that fails.
+        tab.problems = [problem for problem in tab.problems if not _FAILED_CONNECTION.search(problem)]
+
+
+def banner(tab: Tab) -> Locator:
+    return tab.page.get_by_role("region", name="Connection")
+
+
+def recording(path: Path) -> Path:
+    path.write_bytes(orjson.dumps({"sampling_rate": 500, "leads": [{"name": "I", "signal": [1, -1] * 500}]}))
+    return path
+
+
+async def test_a_stopped_server_is_told_at_once_and_what_waits_goes_on_when_it_is_back(
+    alone: Tab, one: Pipeline, tmp_path: Path
+) -> None:
+    await expect(banner(alone)).to_be_hidden()
+    one.gateways[0].kill()
+    # Without any action of the user: the stream of events has ended.
+    await expect(alone.page.get_by_role("alert").filter(has_text="The server cannot be reached")).to_be_visible()
+    await expect(banner(alone)).to_contain_text("Waiting: the news of results")
+    await expect(banner(alone)).to_contain_text("Next try in")
+    results = await Axe().run(alone.page)
+    assert results.violations_count == 0, results.generate_report()
+    await alone.submit(recording(tmp_path / "a.json"), recording(tmp_path / "b.json"))
+    for name in ("a.json", "b.json"):
+        await expect(alone.upload(name)).to_contain_text("waits for the server")
+    await expect(banner(alone)).to_contain_text("2 submissions")
+    one.gateways[0].start()
+    await one.alive()
+    await alone.page.get_by_role("button", name="Try now").click()
+    await alone.done("a.json")
+    await alone.done("b.json")
+    await expect(banner(alone)).to_be_hidden()
+
+
+async def test_an_unavailable_answer_is_shown_with_its_reason_until_the_call_succeeds(
+    alone: Tab, one: Pipeline, tmp_path: Path
+) -> None:
+    available = False
+
+    async def refuse(route: Route) -> None:
+        if available:
+            await route.continue_()
+        else:
+            detail = {"detail": "The signals cannot be read now, try again"}
+            await route.fulfill(status=503, headers={"retry-after": "60"}, json=detail)
+
+    await alone.submit(recording(tmp_path / "a.json"))
+    row = await alone.done("a.json")
+    await alone.page.route(re.compile(r"/ecgs/[^/]+$"), refuse)
+    await row.get_by_role("button", name="Open").click()
+    await expect(banner(alone)).to_contain_text("The signals cannot be read now")
+    await expect(banner(alone)).to_contain_text("Waiting: the opened recording")
+    await expect(alone.page.locator("#facts")).to_have_text("Waiting for the server …")
+    available = True
+    await alone.page.get_by_role("button", name="Try now").click()
+    await expect(alone.page.locator("#facts")).to_contain_text("500 Hz")
+    await expect(banner(alone)).to_be_hidden()
+
+
+async def test_a_server_that_does_not_answer_is_told(alone: Tab, one: Pipeline, tmp_path: Path) -> None:
+    await alone.submit(recording(tmp_path / "a.json"))
+    row = await alone.done("a.json")
+    one.gateways[0].pause()
+    await row.get_by_role("button", name="Open").click()
+    await expect(banner(alone)).to_contain_text("The server does not answer", timeout=30_000)
+    await expect(alone.page.locator("#facts")).to_have_text("Waiting for the server …")
+    one.gateways[0].resume()
+    await expect(alone.page.locator("#facts")).to_contain_text("500 Hz")
+    await expect(banner(alone)).to_be_hidden()
+
+
+async def test_a_computer_without_a_network_is_told(alone: Tab) -> None:
+    await alone.page.context.set_offline(True)
+    await expect(banner(alone)).to_contain_text("This computer is offline")
+    await alone.page.context.set_offline(False)
+    await expect(banner(alone)).to_be_hidden()
+
+
+async def test_the_sign_in_waits_for_the_server_and_says_so(tab: Tab, token: str) -> None:
+    available = False
+
+    async def refuse(route: Route) -> None:
+        await (route.continue_() if available else route.abort())
+
+    await tab.open()
+    await tab.page.route("**/ecgs?*", refuse)
+    await tab.page.get_by_label("Token").fill(token)
+    await tab.page.keyboard.press("Enter")
+    await expect(banner(tab)).to_contain_text("Waiting: the list")
+    await expect(tab.page.locator("#token-note")).to_have_text("Signing in …")
+    available = True
+    await tab.page.get_by_role("heading", name="Recordings").wait_for()
+    await expect(banner(tab)).to_be_hidden()
+    tab.problems = [problem for problem in tab.problems if not _FAILED_CONNECTION.search(problem)]
