@@ -576,13 +576,14 @@ async def test_ecgs_travel_packed_in_both_directions(desk: Tab, tmp_path: Path) 
     sent, answered = [], []
     desk.page.on("request", lambda request: sent.append((request.method, request.headers.get("content-type"))))
     desk.page.on("response", lambda response: answered.append((urlsplit(response.url).path, response.headers)))
-    await desk.submit(write_json(tmp_path / "x.json", {"I": [1, -1, 300], "II": [2**40, 0, -1], "III": [1, 0, 1]}))
+    leads = {"I": [1, -1, 300] * 50, "II": [2**40, 0, -1] * 50, "III": [1, 0, 1] * 50}
+    await desk.submit(write_json(tmp_path / "x.json", leads | {"IV": [12345, -12345] * 500}))
     await desk.show("x.json")
     assert ("POST", packed.CONTENT_TYPE) in sent
     assert packed.CONTENT_TYPE in [
         headers.get("content-type") for path, headers in answered if re.fullmatch("/ecgs/[^/]+", path)
     ]
-    await expect(desk.page.locator("#leads tr")).to_have_count(3)
+    await expect(desk.page.locator("#leads tr")).to_have_count(4)
 
 
 async def test_an_older_gateway_gets_json(desk: Tab, tmp_path: Path) -> None:
@@ -599,6 +600,7 @@ async def test_an_older_gateway_gets_json(desk: Tab, tmp_path: Path) -> None:
 
     await desk.page.route("**/ecgs", older)
     for name in ("x.json", "y.json"):
-        await desk.submit(write_json(tmp_path / name, {"I": [1, -1]}))
+        # Long enough to be smaller packed than as JSON.
+        await desk.submit(write_json(tmp_path / name, {"I": [1, -1] * 100}))
         await desk.done(name)
     assert types == [packed.CONTENT_TYPE, "application/json", "application/json"]
