@@ -77,9 +77,10 @@ export class List {
     this.#observer.observe(find("#older"));
   }
 
-  /** Return true if the list had this ECG at a time, as `performance.now` tells it. */
+  /** Return true if the list had this ECG, with its insights, at a time, as `performance.now` tells it. */
   had(id, time) {
-    return this.#entries.has(id) && this.#entries.get(id).since < time;
+    const entry = this.#entries.get(id);
+    return entry !== undefined && entry.ecg.status === "done" && entry.since < time;
   }
 
   /** Return what the list calls an ECG, or undefined. */

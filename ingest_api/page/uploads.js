@@ -94,6 +94,10 @@ export class Uploads {
   }
 
   async #finish(upload) {
+    if (upload.known) {
+      this.#change(upload, "done");
+      return;
+    }
     const late = setTimeout(() => this.#change(upload, "accepted", "is stored, and waits for a worker"), LONG_MS);
     const { error } = await this.#results.wait(upload.ecgId);
     clearTimeout(late);
