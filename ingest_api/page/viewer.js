@@ -417,10 +417,9 @@ export class Viewer {
   /** Name the leads of which the window shows nothing, on buttons that lead to them. */
   #tellHidden(hidden) {
     const plot = this.#plot;
-    const { viewport } = plot;
     const ways = {
       above: () => plot.scrollTo(0),
-      below: () => plot.scrollTo(viewport.top + viewport.height * 0.9),
+      below: () => plot.scrollTo(plot.viewport.top + plot.viewport.height * 0.9),
       left: () => plot.turn(-1),
       right: () => plot.turn(1),
     };
