@@ -143,7 +143,6 @@ def test_a_rate_and_a_gain_that_json_cannot_hold_are_refused(number: float) -> N
             "leads[0].number_of_samples: is not a field of a lead: known are adc_gain, dtype, missing, name, signal",
         ),
     ],
-    ids=repr,
 )
 def test_what_only_a_packed_lead_can_get_wrong_is_named(lead: Any, reason: str) -> None:
     assert str(refusal(pack(leads=[lead]))).startswith(reason)
