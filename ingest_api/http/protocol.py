@@ -19,7 +19,13 @@ MAX_PIPELINED = 16
 
 # Linger for zero seconds (struct linger of socket(7)), so that closing resets the connection.
 _RESET = struct.pack("ii", 1, 0)
+_OF_A_BODY = {b"content-length", b"transfer-encoding"}
 _NO_HTTP = (HTTPStatus.BAD_REQUEST, "The request is not valid HTTP")
+# The parser leaves out the body of a request that offers to change the protocol, as Java's client does by default.
+_NO_UPGRADE = (
+    HTTPStatus.BAD_REQUEST,
+    "Only HTTP/1.1 is spoken here: send a body without the header `upgrade` (Java: HttpClient.Version.HTTP_1_1)",
+)
 _TOO_SLOW = "The request came too slowly"
 _HEAD_TOO_LARGE = (
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -104,11 +110,15 @@ class Connection(HttpToolsProtocol):
         """Begin to answer a request, or let it wait for the previous one.
 
         Raises:
-            ValueError: if its head is too large, or too many requests wait. It ends the parsing.
+            ValueError: if its head is too large, it has a body and offers another protocol, or too many requests wait.
+                It ends the parsing.
         """
         if self._head_bytes + self._part_bytes > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
             self._refusal = _HEAD_TOO_LARGE
             raise ValueError("the head is too large")
+        if self.parser.should_upgrade() and any(name in _OF_A_BODY for name, _ in self.headers):
+            self._refusal = _NO_UPGRADE
+            raise ValueError("the body would not be parsed")
         if len(self.pipeline) == MAX_PIPELINED:
             self.hang_up()
             raise ValueError("too many requests wait")

@@ -231,6 +231,20 @@ async def test_a_broken_request_gets_no_400_while_an_earlier_one_is_unanswered(t
         assert (status, json.loads(body)) == (400, {"detail": "The request is not valid HTTP"})
 
 
+async def test_a_body_with_an_offer_of_another_protocol_is_refused_with_what_to_do(
+    target: Pipeline, token: str
+) -> None:
+    """Java's client makes this offer by default, and the parser leaves out the body then."""
+    offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2_settings": "AAMAAABk"}
+    async with wire(target.gateways[0]) as one:
+        await one.send(head("POST", "/ecgs", token, content_length="2", **offer) + b"{}")
+        status, body = await one.answer()
+        assert (status, "without the header `upgrade`" in json.loads(body)["detail"]) == (400, True)
+    async with wire(target.gateways[0]) as one:
+        await one.send(head("GET", "/health/ping", "x", **offer))
+        assert (await one.answer())[0] == 200
+
+
 @pytest.mark.parametrize(
     "request_head",
     [
