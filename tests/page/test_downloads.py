@@ -133,6 +133,46 @@ async def test_a_long_recording_has_numbered_pages_or_only_the_part_shown(desk: 
     _, pdf = await download(desk, "a4", window=True)
     first = texts_of(pages_of(pdf)[0])
     assert first[-2].startswith(f"0:{start:.1f} to ")
+    await desk.page.get_by_role("button", name="Whole").click()
+    await desk.drawn()
+    [page] = pages_of((await download(desk, "a4", window=True))[1])
+    texts = texts_of(page)
+    assert {"0:00", "1:00", "a minute a line · 2.5 mm/mV"} <= set(texts)
+    assert texts[-2:] == ["0:00.0 to 1:05.0 of 1:05.0", "Page 1 of 1"]
+
+
+async def test_a_pdf_has_layout_speed_gain_filters_and_calipers_of_the_screen(desk: Tab, tmp_path: Path) -> None:
+    await desk.submit(write(tmp_path / "rest.json", 10))
+    await desk.show("rest.json")
+
+    async def choose(**options: str) -> list[str]:
+        for name, value in options.items():
+            await desk.page.locator(f"#{name}").select_option(value)
+        await desk.drawn()
+        return pages_of((await download(desk, "a4"))[1])
+
+    filters = " · filters for the eye: baseline (0.5 Hz high-pass)"
+    await desk.page.get_by_label("Baseline").check()
+    for layout, rows in (("six", 6), ("cabrera", 6), ("rows", 12)):
+        [page] = await choose(layout=layout)
+        texts = texts_of(page)
+        assert len(pulses_of(page)) == rows
+        assert f"25 mm/s · 10 mm/mV{filters}" in texts
+        assert ("-aVR" in texts) == (layout == "cabrera")
+    # Rows that do not fit go on to other pages, each with all of its waves.
+    pages = await choose(amplitude="4")
+    assert len(pages) > 1
+    assert [name for page in pages for name in texts_of(page) if name in NAMES] == list(NAMES)
+    await choose(layout="standard", speed="50")
+    await desk.page.get_by_label("Calipers").check()
+    pages = await choose(amplitude="2")
+    texts = [texts_of(page) for page in pages]
+    assert [page[-2] for page in texts] == ["0:00.0 to 0:05.0 of 0:10.0", "0:05.0 to 0:10.0 of 0:10.0"]
+    assert all(f"50 mm/s · 20 mm/mV{filters}" in page for page in texts)
+    for page in pages:
+        assert all(pulse[1, 1] - pulse[2, 1] == pytest.approx(20 * PX, abs=0.01) for pulse in pulses_of(page))
+    # A second in the middle of the window, of which the second page shows nothing.
+    assert [any(text.startswith("1000 ms · 60.0 /min") for text in page) for page in texts] == [True, False]
 
 
 async def test_a_pdf_has_labels_in_any_script(desk: Tab, tmp_path: Path) -> None:

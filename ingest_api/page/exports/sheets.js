@@ -98,11 +98,14 @@ function tableOf(measurements, width) {
   return {
     height: (rows + 1) * LINE_PX,
     draw(context) {
+      context.font = font(10.5);
+      const titles = Math.max(...measurements.map(({ title }) => context.measureText(title).width));
+      const [before, widest] = [Math.min(titles + 8, across * 0.55), across * 0.2];
       measurements.forEach(({ title, value, remark }, i) => {
         const [x, y] = [Math.floor(i / rows) * across, ((i % rows) + 1) * LINE_PX - 3];
-        write(context, title, x, y, { colour: SOFT, size: 10.5, widest: across * 0.4 });
-        write(context, value, x + across * 0.42, y, { size: 10.5, weight: 700, widest: across * 0.2 });
-        const after = across * 0.42 + Math.min(context.measureText(value).width, across * 0.2) + 6;
+        write(context, title, x, y, { colour: SOFT, size: 10.5, widest: before - 8 });
+        write(context, value, x + before, y, { size: 10.5, weight: 700, widest });
+        const after = before + Math.min(context.measureText(value).width, widest) + 6;
         if (remark) write(context, remark, x + after, y, { colour: SOFT, size: 9, widest: across - after - 8 });
       });
       write(context, NO_DIAGNOSIS, 0, (rows + 1) * LINE_PX - 3, { colour: SOFT, size: 9 });
