@@ -166,13 +166,13 @@ async def test_a_pdf_has_layout_speed_gain_filters_and_calipers_of_the_screen(de
     await choose(layout="standard", speed="50")
     await desk.page.get_by_label("Calipers").check()
     pages = await choose(amplitude="2")
-    texts = [texts_of(page) for page in pages]
-    assert [page[-2] for page in texts] == ["0:00.0 to 0:05.0 of 0:10.0", "0:05.0 to 0:10.0 of 0:10.0"]
-    assert all(f"50 mm/s · 20 mm/mV{filters}" in page for page in texts)
+    written = [texts_of(page) for page in pages]
+    assert [page[-2] for page in written] == ["0:00.0 to 0:05.0 of 0:10.0", "0:05.0 to 0:10.0 of 0:10.0"]
+    assert all(f"50 mm/s · 20 mm/mV{filters}" in page for page in written)
     for page in pages:
         assert all(pulse[1, 1] - pulse[2, 1] == pytest.approx(20 * PX, abs=0.01) for pulse in pulses_of(page))
     # A second in the middle of the window, of which the second page shows nothing.
-    assert [any(text.startswith("1000 ms · 60.0 /min") for text in page) for page in texts] == [True, False]
+    assert [any(text.startswith("1000 ms · 60.0 /min") for text in page) for page in written] == [True, False]
 
 
 async def test_a_pdf_has_labels_in_any_script(desk: Tab, tmp_path: Path) -> None:
