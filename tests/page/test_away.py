@@ -52,7 +52,7 @@ async def test_a_stopped_server_is_told_at_once_and_what_waits_goes_on_when_it_i
     one.gateways[0].kill()
     # Without any action of the user: the stream of events has ended.
     await expect(alone.page.get_by_role("alert").filter(has_text="The server cannot be reached")).to_be_visible()
-    await expect(banner(alone)).to_contain_text("Waiting: the news of results")
+    await expect(banner(alone)).to_contain_text("the news of results")
     await expect(banner(alone)).to_contain_text("Next try in")
     results = await Axe().run(alone.page)
     assert results.violations_count == 0, results.generate_report()
@@ -112,7 +112,8 @@ async def test_a_computer_without_a_network_is_told(alone: Tab) -> None:
     await expect(banner(alone)).to_be_hidden()
 
 
-async def test_the_sign_in_waits_for_the_server_and_says_so(tab: Tab, token: str) -> None:
+async def test_the_sign_in_waits_for_the_server_and_says_so(tab: Tab, pipeline: Pipeline) -> None:
+    token = await pipeline.register("away-signing-in")
     available = False
 
     async def refuse(route: Route) -> None:
