@@ -113,7 +113,8 @@ async def test_a_computer_without_a_network_is_told(alone: Tab) -> None:
 
 
 async def test_the_sign_in_waits_for_the_server_and_says_so(tab: Tab, pipeline: Pipeline) -> None:
-    token, available = await pipeline.register("signs-in"), False
+    token = await pipeline.register("away-signing-in")
+    available = False
 
     async def refuse(route: Route) -> None:
         await (route.continue_() if available else route.abort())

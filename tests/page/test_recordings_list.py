@@ -140,27 +140,27 @@ async def test_older_recordings_are_loaded_on_scrolling_found_and_sorted(
 
         async def submit(i: int) -> None:
             lead = {"name": f"lead {i}", "signal": [1, -1]}
-            answer = await client.post("/ecgs", json={"label": f"no. {i:03} of many", "leads": [lead]})
+            answer = await client.post("/ecgs", json={"label": f"label {i:03}" if i else "zebra", "leads": [lead]})
             await insights(client, answer.json()["id"])
 
         await submit(0)
-        await asyncio.gather(*(submit(i) for i in range(1, 120)))
+        for group in (range(1, 35), range(35, 70)):
+            await asyncio.gather(*(submit(i) for i in group))
     await tab.sign_in(user[1])
     await expect(rows(tab)).to_have_count(50)
-    for more in (100, 120):
-        await tab.page.locator("#older").evaluate("button => button.scrollIntoView()")
-        await expect(rows(tab)).to_have_count(more)
-    assert len(set(await labels(tab))) == 120
+    await tab.page.locator("#older").evaluate("button => button.scrollIntoView()")
+    await expect(rows(tab)).to_have_count(70)
+    assert len(set(await labels(tab))) == 70
     await expect(tab.page.locator("#older")).to_be_hidden()
     # After a reload, what is not loaded yet is found too, and sorting has all of it.
     await tab.page.reload()
     await expect(rows(tab)).to_have_count(50)
-    await tab.page.get_by_label("Search").fill("no. 000 of many")
+    await tab.page.get_by_label("Search").fill("zebra")
     await expect(rows(tab)).to_have_count(1)
-    await expect(tab.page.locator("#earlier-note")).to_have_text("1 of 120 match.")
+    await expect(tab.page.locator("#earlier-note")).to_have_text("1 of 70 match.")
     await tab.page.get_by_label("Search").fill("")
     await tab.page.get_by_label("Sort").select_option("name")
-    await expect(rows(tab).first).to_contain_text("no. 000 of many")
+    await expect(rows(tab).first).to_contain_text("label 001")
 
 
 async def test_the_only_upload_opens_itself(tab: Tab, user: tuple[str, str], tmp_path: Path) -> None:
