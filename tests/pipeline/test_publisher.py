@@ -17,7 +17,7 @@ from shared.kafka.topics import Topics
 from tests.support.brokers import Broker
 from tests.support.conditions import DEADLINE
 from tests.support.ecgs import all_have_insights, backlog
-from tests.support.pipeline import NewPipeline, Pipeline
+from tests.support.pipeline import PARTITIONS, NewPipeline, Pipeline
 
 # A worker that sends the third batch of every partition with a sequence number that the broker does not expect.
 OUT_OF_STEP = """
@@ -81,7 +81,7 @@ async def test_records_of_one_turn_are_stored_in_order(pipeline_alone: Pipeline,
     stored = await submitted(pipeline_alone)
     assert {record.key: record.value for record in stored} == sent
     assert {record.key: record.offset for record in stored} == dict(zip(sent, offsets, strict=True))
-    assert all(record.partition == partition_for(record.key, 12) for record in stored)
+    assert all(record.partition == partition_for(record.key, PARTITIONS) for record in stored)
     for partition in range(12):
         order = [int(record.key) for record in stored if record.partition == partition]
         assert order == sorted(order)
