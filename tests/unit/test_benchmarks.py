@@ -231,6 +231,7 @@ def test_a_part_that_is_measured_again_replaces_its_own_section_only(tmp_path: P
     assert commits == {"Targets": [], "Scale": ["before"], "Memory": ["now"]}
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_does_not_know_a_form_is_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
