@@ -180,7 +180,7 @@ async def test_a_picture_is_of_one_page(desk: Tab, tmp_path: Path) -> None:
 
 
 MISSING = {"date": "2024-03-01T10:30:05", "sampling_rate": 250.0}
-LEADS = [
+LEADS: list[dict[str, Any]] = [
     {"name": "I", "adc_gain": 200.5, "signal": [5, -3, 0, 0, 7, 32767], "missing": [[2, 2]]},
     {"name": 'a "quoted", lead', "signal": [1, 2, 3]},
 ]
