@@ -12,6 +12,7 @@ from typing import Protocol
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
+from tenacity import retry, stop_after_delay, wait_fixed
 
 from contracts import acls
 from local_stack import broker
@@ -141,6 +142,8 @@ class DockerBroker:
             await client.close()
         return True
 
+    # The engine gives up too early on a container that is busy.
+    @retry(stop=stop_after_delay(10), wait=wait_fixed(0.2), reraise=True)
     def pause(self) -> None:
         self._container.get_wrapped_container().pause()
 
