@@ -118,14 +118,14 @@ def encode(ecg: Ecg) -> bytes:
     """Encode an ECG; each signal is copied once, into the message."""
     leads = pack(ecg.leads)
     return _encoder.encode(
-        PackedEcg(ecg.id, ecg.username, leads, ecg.date, _known(ecg.sampling_rate), _given(ecg.label))
+        PackedEcg(ecg.id, ecg.username, leads, ecg.date, _known(ecg.sampling_rate), _known(ecg.label))
     )
 
 
 def encode_content(content: Content) -> bytes:
     """Encode a submission, without an id and an owner."""
     leads = pack(content.leads)
-    return _encoder.encode(PackedContent(leads, content.date, _known(content.sampling_rate), _given(content.label)))
+    return _encoder.encode(PackedContent(leads, content.date, _known(content.sampling_rate), _known(content.label)))
 
 
 def pack(leads: tuple[Lead, ...]) -> list[PackedLead]:
@@ -311,11 +311,7 @@ def _packed(lead: Lead) -> PackedLead:
     return PackedLead(lead.name, name, signal, _known(lead.adc_gain), list(lead.missing) or msgspec.UNSET)
 
 
-def _known(value: float | None) -> float | msgspec.UnsetType:
-    return msgspec.UNSET if value is None else value
-
-
-def _given(value: str | None) -> str | msgspec.UnsetType:
+def _known(value: T | None) -> T | msgspec.UnsetType:
     return msgspec.UNSET if value is None else value
 
 

@@ -10,20 +10,21 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
 from ecg_client import AsyncEcgClient, AuditEvent, EcgClient
 from ingest_api.audit.writer import AuditWriter
 from ingest_api.kafka.publisher import Publisher
-from shared.kafka.clients import admin_client, new_reader
+from shared.kafka.clients import admin_client
 from shared.kafka.topics import Topics
 from shared.messages import audit
 from tests.support.brokers import Broker
-from tests.support.conditions import DEADLINE, eventually
+from tests.support.conditions import eventually
 from tests.support.ecgs import insights, through_failover
 from tests.support.messages import found, message
 from tests.support.pipeline import ADMIN_TOKEN, PARTITIONS, NewPipeline, Pipeline
+from tests.support.reading import records
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 REFUSED = "The request cannot be put on record now, try again"
@@ -60,17 +61,7 @@ async def submit(client: httpx.AsyncClient) -> str:
 
 async def raw(pipeline: Pipeline) -> list[bytes]:
     """Return the values of all records on the topic."""
-    topic = Topics(pipeline.settings).audit
-    partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-    values = []
-    async with new_reader(pipeline.settings) as reader:
-        reader.assign(partitions)
-        ends = await reader.end_offsets(partitions)
-        async with asyncio.timeout(DEADLINE):
-            while any([await reader.position(partition) < end for partition, end in ends.items()]):
-                for records in (await reader.getmany(timeout_ms=200)).values():
-                    values += [record.value for record in records]
-    return values
+    return [record.value for record in await records(pipeline, Topics(pipeline.settings).audit)]
 
 
 async def test_every_action_is_on_record_on_every_gateway(pipeline: Pipeline) -> None:
@@ -268,9 +259,9 @@ async def test_simultaneous_events_share_a_record(pipeline: Pipeline) -> None:
     finally:
         await writer.stop()
         await publisher.stop()
-    records = [audit.decode(value).events for value in await raw(pipeline) if b"audit-crowd" in value]
-    assert sorted(map(len, records)) == [199, 500]
-    assert {event.ecg_id for of in records for event in of} == set(map(str, range(count - 1)))
+    sent = [audit.decode(value).events for value in await raw(pipeline) if b"audit-crowd" in value]
+    assert sorted(map(len, sent)) == [199, 500]
+    assert {event.ecg_id for of in sent for event in of} == set(map(str, range(count - 1)))
 
 
 async def test_waiting_events_are_bounded(pipeline: Pipeline) -> None:

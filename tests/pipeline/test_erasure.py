@@ -11,12 +11,11 @@ import httpx
 import orjson
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from local_stack.broker import free_port
-from shared.kafka.clients import admin_client, new_reader, partition_for, worker_group
-from shared.kafka.topic import Topic
+from shared.kafka.clients import admin_client, partition_for, worker_group
 from shared.kafka.topics import Topics
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
@@ -26,7 +25,7 @@ from tests.support.events import stream
 from tests.support.messages import dead_letter
 from tests.support.metrics import scrape
 from tests.support.pipeline import ADMIN_TOKEN, PARTITIONS, SECRET, NewPipeline, Pipeline
-from tests.support.reading import submit
+from tests.support.reading import records, submit
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
 UNKNOWN = "00000000-0000-8000-8000-000000000000"
@@ -55,25 +54,6 @@ async def listed(client: httpx.AsyncClient) -> list[str]:
     response = await client.get("/ecgs", params={"limit": 200})
     assert response.status_code == 200, response.text
     return [ecg["id"] for ecg in response.json()["ecgs"]]
-
-
-async def records(pipeline: Pipeline, topic: Topic) -> list[ConsumerRecord]:
-    """Return all records of a topic."""
-    reader = new_reader(pipeline.settings)
-    await reader.start()
-    try:
-        partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-        reader.assign(partitions)
-        ends = await reader.end_offsets(partitions)
-        found: list[ConsumerRecord] = []
-        for partition in partitions:
-            reader.seek(partition, 0)
-        while any([await reader.position(partition) < ends[partition] for partition in partitions]):
-            for batch in (await reader.getmany(timeout_ms=200)).values():
-                found += batch
-        return found
-    finally:
-        await reader.stop()
 
 
 async def test_an_erased_ecg_is_in_no_answer(pipeline: Pipeline, owner: httpx.AsyncClient) -> None:

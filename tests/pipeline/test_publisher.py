@@ -12,12 +12,12 @@ from aiokafka.structs import ConsumerRecord
 
 from ingest_api.kafka.publisher import Publisher
 from shared.kafka import topics
-from shared.kafka.clients import new_reader, partition_for
+from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
 from tests.support.brokers import Broker
-from tests.support.conditions import DEADLINE
 from tests.support.ecgs import all_have_insights, backlog
 from tests.support.pipeline import PARTITIONS, NewPipeline, Pipeline
+from tests.support.reading import records
 
 # A worker that sends the third batch of every partition with a sequence number that the broker does not expect.
 OUT_OF_STEP = """
@@ -59,18 +59,7 @@ async def publisher(pipeline_alone: Pipeline) -> AsyncIterator[Publisher]:
 
 
 async def submitted(pipeline: Pipeline) -> list[ConsumerRecord]:
-    """Return all records of the submissions, in the order of their partitions."""
-    topic = Topics(pipeline.settings).submissions
-    partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-    records = []
-    async with new_reader(pipeline.settings) as reader:
-        reader.assign(partitions)
-        ends = await reader.end_offsets(partitions)
-        async with asyncio.timeout(DEADLINE):
-            while any([await reader.position(partition) < end for partition, end in ends.items()]):
-                for found in (await reader.getmany(timeout_ms=200)).values():
-                    records += found
-    return records
+    return await records(pipeline, Topics(pipeline.settings).submissions)
 
 
 async def test_records_of_one_turn_are_stored_in_order(pipeline_alone: Pipeline, publisher: Publisher) -> None:

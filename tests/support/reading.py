@@ -5,10 +5,13 @@ from typing import Any
 
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
 
-from shared.kafka.clients import partition_for
+from shared.kafka.clients import new_reader, partition_for
+from shared.kafka.topic import Topic
 from shared.kafka.topics import Topics
 from shared.messages import insights as insights_message
+from tests.support.conditions import DEADLINE
 from tests.support.ecgs import insights
 from tests.support.pipeline import Pipeline
 
@@ -43,6 +46,20 @@ async def pages(client: httpx.AsyncClient, limit: int) -> list[dict[str, Any]]:
             return listed
         assert page["ecgs"], "a page that goes on is not empty"
         query["cursor"] = page["next"]
+
+
+async def records(pipeline: Pipeline, topic: Topic) -> list[ConsumerRecord]:
+    """Return all records of a topic, those of each partition in order."""
+    partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    found: list[ConsumerRecord] = []
+    async with new_reader(pipeline.settings) as reader:
+        reader.assign(partitions)
+        ends = await reader.end_offsets(partitions)
+        async with asyncio.timeout(DEADLINE):
+            while any([await reader.position(partition) < end for partition, end in ends.items()]):
+                for batch in (await reader.getmany(timeout_ms=200)).values():
+                    found += batch
+    return found
 
 
 async def row(pipeline: Pipeline, ecg_id: str) -> insights_message.Insights:
