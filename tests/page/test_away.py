@@ -61,8 +61,8 @@ async def test_a_stopped_server_is_told_at_once_and_what_waits_goes_on_when_it_i
         await expect(alone.upload(name)).to_contain_text("waits for the server")
     await expect(banner(alone)).to_contain_text("2 submissions")
     one.gateways[0].start()
+    # Without any action of the user again: the page tries by itself.
     await one.alive()
-    await alone.page.get_by_role("button", name="Try now").click()
     await alone.done("a.json")
     await alone.done("b.json")
     await expect(banner(alone)).to_be_hidden()
