@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.metadata import MetadataRequest
 
+from local_stack.freezing import freeze
 from local_stack.kafka.distribution import JAVA_ENV, Distribution
 from local_stack.kafka.security import Security
 from local_stack.lifetime import dies_with_parent, run
@@ -178,7 +179,8 @@ class KafkaNode:
 
     def pause(self) -> None:
         """Freeze the process: its connections stay open and nothing answers, as in a long pause or network loss."""
-        self._signal(signal.SIGSTOP)
+        if self._process is not None and self._process.poll() is None:
+            freeze(self._process.pid)
 
     def resume(self) -> None:
         """Thaw a frozen process."""

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from local_stack.broker import free_port
+from local_stack.freezing import freeze
 from local_stack.kafka import Distribution
 from tests.support.ecgs import crossings, insights
 from tests.support.process import Process
@@ -129,7 +130,7 @@ async def test_a_kill_of_the_runner_leaves_no_process_and_loses_nothing(start: S
     token = await first.register("user")
     finished = await first.submit(token, 5)
     await first.assert_finished(token, finished)
-    os.kill(first.pid("stream_agents"), signal.SIGSTOP)
+    freeze(first.pid("stream_agents"))
     waiting = await first.submit(token, 5)
     pids = children(first.process.running.pid)
     first.process.kill()

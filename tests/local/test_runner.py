@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from ecg_client import read
 from local_stack.broker import free_port, is_free
+from local_stack.freezing import freeze
 from tests.support.command_line import ecg
 from tests.support.conditions import DEADLINE, eventually
 from tests.support.ecgs import crossings
@@ -136,7 +137,7 @@ async def test_gateways_share_the_port_and_workers_the_load(runner: Process) -> 
             return False
 
     assert all(await asyncio.gather(*(ping() for _ in range(30))))
-    os.kill(gateway, signal.SIGSTOP)
+    freeze(gateway)
     answered = await asyncio.gather(*(ping() for _ in range(30)))
     os.kill(gateway, signal.SIGCONT)
     assert 0 < sum(answered) < 30

@@ -110,13 +110,17 @@ class DockerBroker:
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - looks for a Docker engine
 
         testcontainers_config.ryuk_disabled = True
-        port, inside, controller = free_port(), 9092, 9093
+        port, inside, controller, between = free_port(), 9092, 9093, 9094
         self._container = DockerContainer(self.image).with_bind_ports(inside, port)
         # The broker cannot find out the address at which clients reach it: it is advertised to them below.
         self.bootstrap_servers = f"{self._container.get_docker_client().host()}:{port}"
+        # A broker also connects to itself, as for a transaction: inside, where the clients' address leads nowhere.
+        itself = f"BETWEEN://127.0.0.1:{between}"
         settings = properties(1, [(inside, controller)], Path("/var/lib/kafka/data")) | {
-            "listeners": f"PLAINTEXT://:{inside},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "listeners": f"PLAINTEXT://:{inside},{itself},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers},{itself}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,BETWEEN:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "BETWEEN",
         }
         # Required: the image's default is set by its own scripts, which are not used here.
         self._container.with_env("CLUSTER_ID", "kz_AzSJDNxm3x532qvNe6A")

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_stack.freezing import freeze
 from tests.support import fork_server
 from tests.support.fork_server import Forked
 from tests.support.lifetime import as_a_child
@@ -52,7 +53,8 @@ class Process:
         self.running.send_signal(number)
 
     def pause(self) -> None:
-        self.signal(signal.SIGSTOP)
+        if self.running.poll() is None:
+            freeze(self.running.pid)
 
     def resume(self) -> None:
         self.signal(signal.SIGCONT)
