@@ -14,7 +14,7 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     "description": "Makes it safe to send a submission again: the same key with the same content is the same ECG, on "
     "every gateway and at any time. The same key with different content is another ECG, and no error: gateways "
-    "remember no keys, and derive the ECG's id from key and content.",
+    "remember no keys, and derive the ECG's id from key and content. Two different keys in one request get 422.",
     "example": "recorder-7/2026-11-24/0001",
 }
 

@@ -29,6 +29,7 @@ from shared.tracing import Tracing
 
 log = structlog.get_logger(__name__)
 
+_HEADER = "idempotency-key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -140,9 +141,15 @@ def idempotency_key(request: Request) -> str | None:
     """Return the `Idempotency-Key` of a request, or None.
 
     Raises:
-        Unprocessable: if it is empty, too long, or has other characters than visible ASCII.
+        Unprocessable: if it is empty, too long, or has other characters than visible ASCII, or if there are different
+            ones: none of them can be preferred, and a retry that leaves one out would make another ECG.
     """
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise Unprocessable("idempotency-key: must be 1 to 255 visible ASCII characters", field="idempotency-key")
+    keys = set(request.headers.getlist(_HEADER))
+    if not keys:
+        return None
+    if len(keys) > 1:
+        raise Unprocessable(f"{_HEADER}: is there more than once, with different values: send one", field=_HEADER)
+    [key] = keys
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Unprocessable(f"{_HEADER}: must be 1 to 255 visible ASCII characters", field=_HEADER)
     return key

@@ -47,3 +47,14 @@ async def test_an_invalid_idempotency_key_is_refused(pipeline: Pipeline, key: by
     async with pipeline.client(token=await pipeline.register("miskeyed")) as client:
         response = await client.post("/ecgs", json={"leads": LEADS}, headers={b"idempotency-key": key})
     assert (response.status_code, response.json()["field"]) == (422, "idempotency-key")
+
+
+async def test_different_idempotency_keys_in_one_request_are_refused(pipeline: Pipeline) -> None:
+    key, other = ("idempotency-key", "recorder-7/0001"), ("idempotency-key", "recorder-7/0002")
+    async with pipeline.client(token=await pipeline.register("two-keys")) as client:
+        refused = await client.post("/ecgs", json={"leads": LEADS}, headers=[key, other])
+        repeated = await client.post("/ecgs", json={"leads": LEADS}, headers=[key, key])
+        once = await client.post("/ecgs", json={"leads": LEADS}, headers=[key])
+    assert (refused.status_code, refused.json()["field"]) == (422, "idempotency-key")
+    assert refused.json()["detail"].endswith("send one")
+    assert repeated.json() == once.json()
