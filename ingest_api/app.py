@@ -112,9 +112,9 @@ def with_layers(app: FastAPI, settings: Settings, tracing: Tracing | None = None
     """Return the gateway's app behind the layers that come before FastAPI."""
     calls = routes(app)
     layered: ASGIApp = Observed(DirectRoutes(app, calls), Calls(calls), settings.access_log, tracing)
-    if settings.cors_origins:
+    if settings.allowed_origins:
         # Outside of `Observed`, so that pages can read its errors too.
-        layered = cors.allowing(layered, settings.cors_origins)
+        layered = cors.allowing(layered, settings.allowed_origins)
     if settings.http_path_prefix:
         layered = path_prefix.PathPrefix(layered, settings.http_path_prefix)
     return layered

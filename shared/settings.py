@@ -305,9 +305,9 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, proxies: str) -> str:
-        for proxy in filter(None, proxies.split(",")):
+        for proxy in _listed(proxies):
             try:
-                ip_network(proxy.strip())
+                ip_network(proxy)
             except ValueError:
                 raise ValueError("ECG_TRUSTED_PROXIES must hold IP addresses or networks (10.0.0.0/8) only") from None
         return proxies
@@ -315,8 +315,8 @@ class Settings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, origins: str) -> str:
-        for origin in filter(None, origins.split(",")):
-            if not _ORIGIN.fullmatch(origin.strip()):
+        for origin in _listed(origins):
+            if not _ORIGIN.fullmatch(origin):
                 raise ValueError(
                     "ECG_CORS_ORIGINS must hold origins (https://viewer.example, http://localhost:3000) only: no path, "
                     "no slash at the end, no wildcard"
@@ -364,6 +364,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def allowed_origins(self) -> list[str]:
+        """The origins whose pages may call the gateway."""
+        return _listed(self.cors_origins)
+
+    @property
     def kafka_logs_in(self) -> bool:
         """True if clients log in to Kafka with a user and a password."""
         return self.kafka_security_protocol.startswith("SASL")
@@ -406,6 +411,11 @@ class Settings(BaseSettings):
     def worker_url(self) -> str:
         """The URL under which gateways reach this worker."""
         return f"{'https' if self.internal_files else 'http'}://{self.worker_name}:{self.worker_port}"
+
+
+def _listed(text: str) -> list[str]:
+    """Return the entries of a setting that holds a list, separated by commas."""
+    return [entry for part in text.split(",") if (entry := part.strip())]
 
 
 def settings_or_exit(**given: Any) -> Settings:

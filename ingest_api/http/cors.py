@@ -1,5 +1,7 @@
 """Cross-origin requests (CORS): which pages of other origins may call the gateway, with which headers."""
 
+from collections.abc import Sequence
+
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
@@ -16,14 +18,14 @@ _ANSWER_HEADERS = (
 )
 
 
-def allowing(app: ASGIApp, origins: str) -> ASGIApp:
-    """Return the app with answers that pages of these origins, separated by commas, may read.
+def allowing(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Return the app with answers that pages of these origins may read.
 
     Cookies are never allowed: a token is sent in a header, which no page can do by accident.
     """
     return CORSMiddleware(
         app,
-        allow_origins=[origin.strip() for origin in origins.split(",") if origin.strip()],
+        allow_origins=origins,
         allow_methods=_METHODS,
         allow_headers=_REQUEST_HEADERS,
         expose_headers=_ANSWER_HEADERS,

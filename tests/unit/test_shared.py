@@ -172,6 +172,13 @@ def test_origins_have_no_path_and_no_wildcard() -> None:
             Settings(secret=secret, cors_origins=origins)
 
 
+def test_origins_are_listed_as_they_were_checked() -> None:
+    given = "http://localhost:3000, https://a.example ,, https://b.example,"
+    settings = Settings(secret=SecretStr("x" * 32), cors_origins=given)
+    assert settings.allowed_origins == ["http://localhost:3000", "https://a.example", "https://b.example"]
+    assert Settings(secret=SecretStr("x" * 32), cors_origins=" ,").allowed_origins == []
+
+
 def test_a_path_prefix_begins_with_a_slash_and_does_not_end_with_one() -> None:
     secret = SecretStr("x" * 32)
     for prefix in ("", "/cardio", "/clinic/cardio-2"):
