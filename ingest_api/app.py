@@ -35,7 +35,8 @@ Submit electrocardiograms, and read their insights moments later.
 3. The user reads its insights (`GET /ecgs/{id}/insights`): 202 until they are computed, then 200.
 4. `GET /ecgs` lists the user's ECGs, `GET /ecgs/{id}` reads one as it was submitted.
 
-Either token may be sent as `Authorization: Bearer` instead. A field that the body of a request does not have gets 422.
+Either token may be sent as `Authorization: Bearer` instead. An unknown field of a body gets 422, and so does an unknown
+parameter of a call that has parameters.
 
 Every call may also be answered with 400 for malformed HTTP, 408 for a request that arrives more slowly than
 `ECG_CLIENT_TIMEOUT` allows, or 431 for a request line and headers over 64 KiB. The gateway closes the connection then.

@@ -31,14 +31,18 @@ class UnknownField(InvalidEcg):
     """
 
     def __init__(self, parent: str, name: str, kind: str, known: Iterable[str]) -> None:
-        known = sorted(known)
-        near = get_close_matches(name[:_LONGEST_SHOWN].lower(), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        super().__init__(place_of(parent, name), f"is not a field of {kind}: {hint}")
+        super().__init__(place_of(parent, name), f"is not a field of {kind}: {hint(name, known)}")
 
 
 class UnknownEncoding(InvalidEcg):
     """A message whose `content-type` header names an unknown encoding."""
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return the nearest known name as a question, or all of them if none is near."""
+    known = sorted(known)
+    near = get_close_matches(name[:_LONGEST_SHOWN].lower(), known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
 
 
 def place_of(parent: str, name: str) -> str:

@@ -23,7 +23,7 @@ router = APIRouter(tags=["audit"])
     response_model=schemas.AuditPage,
     responses={
         200: success("A page.", {"events": [schemas.EXAMPLE_EVENT], "next": "AAABk1..."}),
-        422: problem("A parameter is not valid.", "cursor: must be the `next` of a page", "cursor"),
+        422: problem("A parameter is unknown, or not valid.", "cursor: must be the `next` of a page", "cursor"),
         503: unavailable("The audit cannot be read now, try again"),
     },
 )

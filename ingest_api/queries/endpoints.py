@@ -68,7 +68,7 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
         200: success("A page.", schemas.EXAMPLE_LIST),
         **USER_ERRORS,
         422: problem(
-            "The limit, the cursor or the label is not valid.",
+            "A parameter is unknown, or not valid.",
             "cursor: must be the `next` of a page of yours",
             "cursor",
         ),

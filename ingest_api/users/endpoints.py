@@ -56,7 +56,9 @@ async def register_user(services: Services, request: Request, response: Response
     responses={
         200: success("A page.", {"users": [schemas.EXAMPLE_USER], "next": "st-marys"}),
         **schemas.ADMIN_ERRORS,
-        422: problem("The limit is not valid.", "limit: Input should be greater than or equal to 1", "limit"),
+        422: problem(
+            "A parameter is unknown, or not valid.", "limit: Input should be greater than or equal to 1", "limit"
+        ),
         503: unavailable("The users cannot be listed now, try again"),
     },
 )

@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request, Security
 
+from ingest_api.http.parameters import check_parameters
 from ingest_api.http.services import GatewayServices, provided
 from ingest_api.users.administration import Administration
 from ingest_api.users.authentication import Authenticator
@@ -30,8 +31,10 @@ async def authenticated_user(
     _header: Annotated[object, Security(USER_SCHEMES[0])],
     _bearer: Annotated[object, Security(USER_SCHEMES[1])],
 ) -> str:
-    """Return the name of the user whose token came with the request."""
-    return await services.authenticator.user(request)
+    """Return the name of the user whose token came with the request, and check the names of its parameters."""
+    user = await services.authenticator.user(request)
+    check_parameters(request)
+    return user
 
 
 async def require_admin(
@@ -40,8 +43,9 @@ async def require_admin(
     _header: Annotated[object, Security(ADMIN_SCHEMES[0])],
     _bearer: Annotated[object, Security(ADMIN_SCHEMES[1])],
 ) -> None:
-    """Check that the request carries the administrator's token."""
+    """Check that the request carries the administrator's token, and the names of its parameters."""
     services.authenticator.require_admin(request)
+    check_parameters(request)
 
 
 User: TypeAlias = Annotated[str, Depends(authenticated_user)]
