@@ -45,7 +45,7 @@ run: $(RUN_READY) ## run the whole pipeline until Ctrl-C: make run [BROKER=kafka
 	@exec $(BIN)/python -m local_stack up $(if $(BROKER),--broker "$(BROKER)") \
 		$(if $(WORKERS),--workers "$(WORKERS)") $(if $(GATEWAYS),--gateways "$(GATEWAYS)")
 
-demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running pipeline: make demo [RECORD=path of a WFDB record]
+demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running pipeline: make demo [RECORD=path of a recording]
 	@exec $(BIN)/python -m ecg_client demo $(if $(RECORD),"$(RECORD)")
 
 test: $(DEV_READY) ## run the tests on the embedded broker: make test [T=path: only these]

@@ -12,7 +12,7 @@ Insights are **measurements with their uncertainty, for people who can judge the
 `make contracts` generates this page from the insights' declarations.
 
 An insight of a lead is a field of that lead in `leads`; an insight of the whole ECG is a field of `ecg`. All but zero
-crossings need the sampling rate: an ECG without one has only these.
+crossings need the sampling rate: an ECG without one has only these, and `not_computed` does not name the others.
 
 - A measurement that an ECG does not allow is absent, and `absent` in the same result says why.
 - An insight that cannot be computed of an ECG, or whose computation fails, is left out, and `not_computed` of the
