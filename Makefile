@@ -98,7 +98,7 @@ check: $(DEV_READY) ## lint, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-contracts: $(DEV_READY) ## generate docs/openapi.json, docs/asyncapi.yaml, docs/schemas/, docs/kafka-acls.md and docs/settings.md from the code
+contracts: $(DEV_READY) ## generate docs/openapi.json, docs/asyncapi.yaml, docs/schemas/, docs/kafka-acls.md, docs/settings.md, docs/insights.md and the catalogues of insights from the code
 	@exec $(BIN)/python -m contracts
 
 docs: $(DOCS_READY) ## build the documentation into build/site, a site that needs no network
