@@ -8,7 +8,7 @@ from stream_agents.insights import INSIGHTS
 
 _PAGE = """# Insights
 
-Insights are **measurements with their uncertainty, for people who can judge them. They are no diagnosis.**
+Insights are **measurements with their uncertainty, for people who can judge them. They are not a diagnosis.**
 `make contracts` generates this page from the insights' declarations.
 
 An insight of a lead is a field of that lead in `leads`; an insight of the whole ECG is a field of `ecg`. All but zero

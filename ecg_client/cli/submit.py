@@ -44,7 +44,7 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
     the same ECG, with the same id, and is stored once.
 
     A directory stands for all recordings in it and in the directories below,
-    but hidden files and links to directories. Files that are no recordings are
+    but hidden files and links to directories. Files that are not recordings are
     passed over there, and counted in the last line.
 
     Zero becomes the isoelectric line: baselines of WFDB and EDF files are
@@ -138,14 +138,14 @@ def _stored(outcomes: list[Outcome], total: int) -> str:
 
 
 def _counted(passed_over: list[Path]) -> str:
-    """Return the number of files that are no recordings, by their suffix, or nothing."""
+    """Return the number of files that are not recordings, by their suffix, or nothing."""
     if not passed_over:
         return ""
     kinds = Counter(file.suffix.lower() or "no suffix" for file in passed_over)
     ordered = sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0]))
     of_each = ", ".join(f"{kind} {count:,}" for kind, count in ordered[:_MOST_KINDS])
     more = ", ..." if len(kinds) > _MOST_KINDS else ""
-    return f"; {len(passed_over):,} that are no recordings passed over ({of_each}{more})"
+    return f"; {len(passed_over):,} passed over: not a recording ({of_each}{more})"
 
 
 def _document(outcome: Outcome) -> dict[str, object]:

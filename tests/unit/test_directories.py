@@ -62,7 +62,7 @@ def test_a_directory_is_all_recordings_in_it_and_below(gateway: CannedGateway, a
         "2026-01-01/table.CSV": "ecg-1",
         "2026-01-02/rest.json": "ecg-1",
     }
-    said = "3 of 3 files sent; 5 that are no recordings passed over (.pdf 2, .json 1, .txt 1, no suffix 1)\n"
+    said = "3 of 3 files sent; 5 passed over: not a recording (.pdf 2, .json 1, .txt 1, no suffix 1)\n"
     assert (done.exit_code, done.stderr) == (0, said)
 
 
@@ -75,7 +75,7 @@ def test_a_broken_recording_in_a_directory_is_an_error(gateway: CannedGateway, a
     failed = {Path(line["file"]).name for line in map(orjson.loads, done.stdout.splitlines()) if "error" in line}
     assert failed == {"night.edf", "lost.dat", "cut.csv", "cut.json"}
     assert done.exit_code == 1
-    assert done.stderr.startswith("ecg: 3 of 7 files sent; 5 that are no recordings passed over (")
+    assert done.stderr.startswith("ecg: 3 of 7 files sent; 5 passed over: not a recording (")
 
 
 def test_a_file_that_is_named_is_never_passed_over(gateway: CannedGateway, archive: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_directory_without_recordings_is_an_error(gateway: CannedGateway, tmp_
     (tmp_path / "empty" / "README.txt").write_bytes(b"Nothing\nhere\n")
     done = submit(gateway, tmp_path / "empty")
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr == "ecg: 0 of 0 files sent; 1 that are no recordings passed over (.txt 1)\n"
+    assert done.stderr == "ecg: 0 of 0 files sent; 1 passed over: not a recording (.txt 1)\n"
 
 
 def test_a_directory_that_cannot_be_read_is_an_error(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
