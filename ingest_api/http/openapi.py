@@ -145,6 +145,11 @@ def body(model: type[BaseModel], packed_model: type[BaseModel] | None = None) ->
     return {"requestBody": {"required": True, "content": content}}
 
 
+def packed_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the documentation of a body that is taken in the packed encoding only."""
+    return {"requestBody": {"required": True, "content": {packed.CONTENT_TYPE: {"schema": _schema(model)}}}}
+
+
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)

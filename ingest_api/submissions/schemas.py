@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from ingest_api.http.openapi import EXAMPLE_ID, INT64, LeadFields, PackedLead
+from ingest_api.http.openapi import EXAMPLE_ID, INT64, LeadFields, PackedLead, Problem
 from shared.ecg import JSON_SCHEMA
+from shared.encoding import packed
 
 IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "name": "idempotency-key",
@@ -96,7 +97,37 @@ class PackedEcgIn(_EcgFields):
     leads: Annotated[list[PackedLead], Field(json_schema_extra=JSON_SCHEMA["leads"])]
 
 
+class BatchedEcgIn(PackedEcgIn):
+    """A submission of a batch."""
+
+    idempotency_key: Annotated[
+        str | None,
+        Field(description="As the header of a single submission.", json_schema_extra=IDEMPOTENCY_KEY["schema"]),
+    ] = None
+
+
+class Batch(RootModel[list[BatchedEcgIn]]):
+    """Several submissions in the packed encoding: a list in MessagePack."""
+
+    root: Annotated[list[BatchedEcgIn], Field(min_length=1, max_length=packed.MAX_BATCH)]
+
+
 class EcgId(BaseModel):
     """The id of an accepted ECG."""
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
+
+
+class RefusedEcg(Problem):
+    """A submission of a batch that is refused."""
+
+    status: Annotated[int, Field(description="The status of the answer that it would get alone.")]
+    retry_after: Annotated[
+        int | None, Field(description="Seconds to wait before it is sent again, if that may help.")
+    ] = None
+
+
+class BatchAnswer(BaseModel):
+    """What became of each submission of a batch, in their order."""
+
+    ecgs: list[EcgId | RefusedEcg]
