@@ -211,12 +211,35 @@ async def send_all(
 
 
 def submitting(client: AsyncEcgClient) -> Send:
-    """Return a function that submits a recording over HTTP."""
+    """Return a function that submits a recording over HTTP, in one request with those given while others were sent."""
+    waiting: list[tuple[Recording, asyncio.Future[str]]] = []
+    turn = asyncio.Lock()
 
     async def send(outcome: Outcome, recording: Recording) -> Outcome:
-        return replace(outcome, ecg_id=await client.submit(recording))
+        answered = asyncio.get_running_loop().create_future()
+        waiting.append((recording, answered))
+        async with turn:
+            if waiting:
+                batch = waiting.copy()
+                waiting.clear()
+                await _submit(client, batch)
+        return replace(outcome, ecg_id=await answered)
 
     return send
+
+
+async def _submit(client: AsyncEcgClient, batch: list[tuple[Recording, asyncio.Future[str]]]) -> None:
+    try:
+        answers = await client.submit_all([recording for recording, _ in batch])
+    except ClientError as error:
+        answers = [error] * len(batch)
+    for answer, (_, answered) in zip(answers, batch, strict=True):
+        if answered.done():
+            continue
+        if isinstance(answer, str):
+            answered.set_result(answer)
+        else:
+            answered.set_exception(answer)
 
 
 def waiting_for_insights(client: AsyncEcgClient, seconds: float) -> Finish:
