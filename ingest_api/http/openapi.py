@@ -168,7 +168,7 @@ def correct(app: FastAPI, parts: tuple[type[BaseModel], ...], any_text: tuple[st
 
     def openapi() -> dict[str, Any]:
         document = generate()
-        document["components"]["schemas"] |= {part.__name__: part.model_json_schema() for part in parts}
+        document["components"]["schemas"] |= {part.__name__: _schema(part) for part in parts}
         document["components"]["schemas"] |= catalogue().schemas
         for path in any_text:
             document["paths"][path]["delete"]["responses"].pop("422", None)

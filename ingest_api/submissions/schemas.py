@@ -8,11 +8,12 @@ from ingest_api.http.openapi import EXAMPLE_ID, INT64, LeadFields, PackedLead, P
 from shared.ecg import JSON_SCHEMA
 from shared.encoding import packed
 
+_KEY: Final = {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "name": "idempotency-key",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "schema": {"type": "string", **_KEY},
     "description": "Makes it safe to send a submission again: the same key with the same content is the same ECG, on "
     "every gateway and at any time. The same key with different content is another ECG, and no error: gateways "
     "remember no keys, and derive the ECG's id from key and content.",
@@ -102,12 +103,27 @@ class BatchedEcgIn(PackedEcgIn):
 
     idempotency_key: Annotated[
         str | None,
-        Field(description="As the header of a single submission.", json_schema_extra=IDEMPOTENCY_KEY["schema"]),
+        Field(description="As the header of a single submission.", json_schema_extra=dict(_KEY)),
     ] = None
 
 
 class Batch(RootModel[list[BatchedEcgIn]]):
     """Several submissions in the packed encoding: a list in MessagePack."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                [
+                    {
+                        **_EXAMPLE,
+                        "idempotency_key": "recorder-7/2026-11-24/0001",
+                        "leads": [{"name": "I", "dtype": "int8", "signal": "AQD/AAEAAAE="}],
+                    },
+                    {"leads": [{"name": "II", "dtype": "int16", "signal": "AQAAAP//"}]},
+                ]
+            ]
+        },
+    )
 
     root: Annotated[list[BatchedEcgIn], Field(min_length=1, max_length=packed.MAX_BATCH)]
 

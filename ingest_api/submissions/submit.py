@@ -15,7 +15,7 @@ from ingest_api.audit.writer import AuditWriter
 from ingest_api.http.body import announced_length, check_media_type, over, read_body
 from ingest_api.http.errors import ApiError, TooLarge, Unauthorized, Unavailable, Unprocessable
 from ingest_api.kafka.publisher import Headers, Publisher, headers_of
-from ingest_api.submissions.memory_budget import MemoryBudget
+from ingest_api.submissions.memory_budget import MemoryBudget, Submission
 from ingest_api.submissions.quotas import Quotas
 from ingest_api.users.registry import UserRegistry
 from ingest_api.users.user_keys import UserKeys
@@ -79,8 +79,7 @@ class Submissions:
             # A body in chunks counts as the largest one allowed until its size is known.
             expected = self._max_body if announced is None else announced
             self._quotas.use(username, expected)
-            async with held.arrival():
-                body = await read_body(request, self._max_body, held.add)
+            body = await self._read(request, held)
             if announced is None:
                 self._quotas.correct(username, len(body) - expected)
             with _refusing():
@@ -100,8 +99,7 @@ class Submissions:
         with self._budget.submission() as held:
             held.check(announced or 0)
             self._quotas.check(username)
-            async with held.arrival():
-                body = await read_body(request, self._max_body, held.add)
+            body = await self._read(request, held)
             with _refusing():
                 batch = packed.split_batch(body)
             answers: dict[int, str | ApiError] = {}
@@ -118,6 +116,10 @@ class Submissions:
                 for _ in range(min(_UNDER_WAY, len(batch))):
                     tasks.create_task(work())
             return [answers[i] for i in range(len(batch))]
+
+    async def _read(self, request: Request, held: Submission) -> bytes:
+        async with held.arrival():
+            return await read_body(request, self._max_body, held.add)
 
     async def _accept_batched(self, value: msgspec.Raw, username: str) -> str:
         with _refusing():
