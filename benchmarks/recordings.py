@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 
 import msgspec
@@ -61,6 +62,11 @@ def packed_bodies(size: Size) -> list[bytes]:
     """Return the same bodies in the packed encoding, without the id and the owner, which the gateway adds."""
     messages = [msgspec.msgpack.decode(packed.encode(_ecg("", leads))) for leads in windows(size)]
     return [msgspec.msgpack.encode({"leads": message["leads"]}) for message in messages]
+
+
+def batches(count: int, size: Size) -> list[bytes]:
+    """Return bodies that hold `count` of the packed bodies each."""
+    return [msgspec.msgpack.encode([msgspec.Raw(body) for body in islice(cycle(packed_bodies(size)), count)])]
 
 
 class Messages:

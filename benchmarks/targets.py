@@ -83,6 +83,7 @@ TARGETS = (
             size, contender), times, "x", why=_WHY_ACCEPT)
         for size, name, contender, times in (
             ("12x500", "JSON", accept.OURS, 6), ("12x500", "packed", accept.PACKED, 9),
+            ("12x500", "packed, in batches", accept.BATCHES, 20),
             ("12x5000", "JSON", accept.OURS, 11), ("12x5000", "packed", accept.PACKED, 20),
         )
     ),

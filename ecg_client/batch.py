@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,6 +52,7 @@ class Batch:
     problems: Mapping[Path, str] = field(default_factory=dict)
 
 
+_Waiting = list[tuple[Recording, asyncio.Future[str]]]
 Send = Callable[[Outcome, Recording], Awaitable[Outcome]]
 Finish = Callable[[Outcome], Awaitable[Outcome]]
 
@@ -211,12 +212,46 @@ async def send_all(
 
 
 def submitting(client: AsyncEcgClient) -> Send:
-    """Return a function that submits a recording over HTTP."""
+    """Return a function that submits a recording over HTTP, in one request with those given while others were sent."""
+    waiting: _Waiting = []
+    turn = asyncio.Lock()
 
     async def send(outcome: Outcome, recording: Recording) -> Outcome:
-        return replace(outcome, ecg_id=await client.submit(recording))
+        answered = asyncio.get_running_loop().create_future()
+        waiting.append((recording, answered))
+        async with turn:
+            if waiting:
+                batch = waiting.copy()
+                waiting.clear()
+                error = await _submit(client, batch)
+                if error is not None:
+                    # What waits would only meet the same error, after another wait.
+                    _answer(waiting, [error] * len(waiting))
+                    waiting.clear()
+        return replace(outcome, ecg_id=await answered)
 
     return send
+
+
+async def _submit(client: AsyncEcgClient, batch: _Waiting) -> ClientError | None:
+    """Submit a batch, and return the error that concerns every file, such as an outage, or None."""
+    try:
+        answers = await client.submit_all([recording for recording, _ in batch])
+    except ClientError as error:
+        _answer(batch, [error] * len(batch))
+        return error
+    _answer(batch, answers)
+    return None
+
+
+def _answer(batch: _Waiting, answers: Sequence[str | ClientError]) -> None:
+    for answer, (_, answered) in zip(answers, batch, strict=True):
+        if answered.done():
+            continue
+        if isinstance(answer, str):
+            answered.set_result(answer)
+        else:
+            answered.set_exception(answer)
 
 
 def waiting_for_insights(client: AsyncEcgClient, seconds: float) -> Finish:

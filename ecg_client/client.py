@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,7 +17,7 @@ from ecg_client.errors import ClientError, InvalidEcg, NotFound, StillProcessing
 from ecg_client.events import Event, Following
 from ecg_client.idempotency import idempotency_key as key_of
 from ecg_client.recordings import Recording
-from ecg_client.requests import Call
+from ecg_client.requests import Call, Submission
 from ecg_client.results import AuditEvent, EcgSummary, Insights, RegisteredUser, StoredEcg, User
 from ecg_client.retries import OnOutage
 from shared.security.ids import is_issued
@@ -32,6 +32,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 _LONGEST_WAIT = 20
 
 T = TypeVar("T")
+Dialogue = Generator[Call[Any], Any, T]
+"""Calls, each made with the results of those before it."""
 
 
 class _Client:
@@ -45,8 +47,8 @@ class _Client:
         self._token = token and requests.check_token(token)
         self._retry_for = retry_for
         self._on_outage = on_outage
-        # Until a gateway proves to be older than the packed encoding.
-        self._packs = True
+        # Until a gateway proves to be older than these.
+        self._packs = self._batches = True
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url!r})"
@@ -62,18 +64,50 @@ class _Client:
         """True if requests go through the environment's proxy, which cannot reach a gateway on this machine."""
         return urlsplit(self._url).hostname not in {"127.0.0.1", "::1", "localhost"}
 
-    def _submission(self, recording: Recording, idempotency_key: str | None) -> Callable[[], Call[str]]:
-        """Return a function that returns the submission in the encoding that the gateway is thought to know."""
-        given, token = requests.check_recording(recording), self._own_token
-        # One key for all encodings, because a gateway may take the ECG and the next one not know the encoding.
-        key = key_of(given) if idempotency_key is None else idempotency_key
-        return lambda: requests.submit(given, token, key, pack=self._packs)
+    def _submitting(self, submission: Submission) -> Dialogue[str]:
+        """Submit a recording in the encoding that the gateway is thought to know."""
+        call = requests.submit(submission, self._own_token, pack=self._packs)
+        try:
+            return str((yield call))
+        except InvalidEcg as error:
+            if not requests.is_too_new(call, error):
+                raise
+        self._packs = False
+        # With the same key: another gateway may have taken the ECG before this one refused the encoding.
+        return str((yield requests.submit(submission, self._own_token, pack=False)))
 
-    def _falls_back(self, call: Call[str], error: InvalidEcg) -> bool:
-        """Return True if the gateway refused the packed encoding of a call; from now on, JSON is sent."""
-        too_new = requests.is_too_new(call, error)
-        self._packs = self._packs and not too_new
-        return too_new
+    def _submitting_all(self, submissions: Sequence[Submission]) -> Dialogue[list[str | ClientError]]:
+        """Submit recordings, many in one request, and return the id of each, or why it is refused."""
+        answers: list[str | ClientError] = []
+        for batch in requests.batches(submissions):
+            found = yield from self._submitting_batch(batch)
+            for submission, answer in zip(batch, found, strict=True):
+                if answer is None or isinstance(answer, Unavailable):
+                    try:
+                        answers.append((yield from self._submitting(submission)))
+                    except InvalidEcg as error:
+                        answers.append(error)
+                else:
+                    answers.append(answer)
+        return answers
+
+    def _submitting_batch(self, batch: Sequence[Submission]) -> Dialogue[Sequence[str | ClientError | None]]:
+        """Submit recordings in one request; the answer is None for those that have to be sent alone."""
+        alone = [None] * len(batch)
+        if len(batch) == 1 or not (self._packs and self._batches):
+            return alone
+        try:
+            answers: list[str | ClientError] | None = yield requests.submit_batch(batch, self._own_token)
+        except InvalidEcg:
+            # A proxy may take smaller bodies only.
+            return alone
+        self._batches = answers is not None
+        return answers or alone
+
+
+def _submission(recording: Recording, idempotency_key: str | None = None) -> Submission:
+    given = requests.check_recording(recording)
+    return Submission(given, key_of(given) if idempotency_key is None else idempotency_key)
 
 
 class EcgClient(_Client):
@@ -179,14 +213,18 @@ class EcgClient(_Client):
             TypeError: if `recording` is no recording.
             InvalidEcg: if it breaks the schema or a limit.
         """
-        submission = self._submission(recording, idempotency_key)
-        call = submission()
-        try:
-            return self._send(call)
-        except InvalidEcg as error:
-            if not self._falls_back(call, error):
-                raise
-        return self._send(submission())
+        return self._hold(self._submitting(_submission(recording, idempotency_key)))
+
+    def submit_all(self, recordings: Iterable[Recording]) -> list[str | ClientError]:
+        """Submit recordings, many in one request, and return for each, in their order, its id or why it is refused.
+
+        Those with an id are durable. Each has its own idempotency key, as in `submit`.
+
+        Raises:
+            TypeError: if one is no recording; none is sent then.
+            Unavailable: if the gateway does not take all of them in time; some may be stored.
+        """
+        return self._hold(self._submitting_all([_submission(recording) for recording in recordings]))
 
     def insights(self, ecg_id: str) -> Insights | None:
         """Return an ECG's insights, or None while it is being processed.
@@ -287,6 +325,19 @@ class EcgClient(_Client):
                 unavailable = error
             time.sleep(following.pause(unavailable))
 
+    def _hold(self, dialogue: Dialogue[T]) -> T:
+        given: Any = None
+        try:
+            while True:
+                call = dialogue.send(given) if not isinstance(given, ClientError) else dialogue.throw(given)
+                try:
+                    given = self._send(call)
+                except ClientError as error:
+                    given = error
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
     def _send(self, call: Call[T], within: float = math.inf) -> T:
         result: T = Retrying(**retries.policy(min(self._retry_for, within), self._on_outage))(self._send_once, call)
         return result
@@ -363,14 +414,11 @@ class AsyncEcgClient(_Client):
 
     async def submit(self, recording: Recording, idempotency_key: str | None = None) -> str:
         """See `EcgClient.submit`."""
-        submission = self._submission(recording, idempotency_key)
-        call = submission()
-        try:
-            return await self._send(call)
-        except InvalidEcg as error:
-            if not self._falls_back(call, error):
-                raise
-        return await self._send(submission())
+        return await self._hold(self._submitting(_submission(recording, idempotency_key)))
+
+    async def submit_all(self, recordings: Iterable[Recording]) -> list[str | ClientError]:
+        """See `EcgClient.submit_all`."""
+        return await self._hold(self._submitting_all([_submission(recording) for recording in recordings]))
 
     async def insights(self, ecg_id: str) -> Insights | None:
         """See `EcgClient.insights`."""
@@ -433,6 +481,19 @@ class AsyncEcgClient(_Client):
             except Unavailable as error:
                 unavailable = error
             await asyncio.sleep(following.pause(unavailable))
+
+    async def _hold(self, dialogue: Dialogue[T]) -> T:
+        given: Any = None
+        try:
+            while True:
+                call = dialogue.send(given) if not isinstance(given, ClientError) else dialogue.throw(given)
+                try:
+                    given = await self._send(call)
+                except ClientError as error:
+                    given = error
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
     async def _send(self, call: Call[T], within: float = math.inf) -> T:
         return await AsyncRetrying(**retries.policy(min(self._retry_for, within), self._on_outage))(

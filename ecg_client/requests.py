@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -66,6 +66,9 @@ _KINDS: dict[int, type[ClientError]] = {
     HTTPStatus.GONE: Gone,
     HTTPStatus.UNPROCESSABLE_ENTITY: NotProcessable,
 }
+# A batch of more has little more to gain, and its answers come later. The largest one is a quarter of a body's limit.
+_MOST_IN_BATCH, _LARGEST_BATCH = 256, 4 << 20
+_USUAL_WIDTH = 2
 # JSON is a comma and a digit for most samples at least, so that it can be smaller only if samples are packed wider.
 _NO_WIDER_THAN_JSON = 2
 _ERASED: dict[int, Callable[[httpx.Response], bool]] = {204: lambda _: True, 202: lambda _: False}
@@ -123,20 +126,60 @@ def audit(admin_token: str, wanted: dict[str, Any], cursor: str | None) -> Call[
     return Call("GET", f"/audit?{urlencode(query)}", _admin(admin_token), {200: _json(parse_audit)})
 
 
-def submit(recording: Recording, token: str, idempotency_key: str, *, pack: bool) -> Call[str]:
-    """Submit a recording; sent again with the same key, it is the same ECG and is stored once, also as JSON.
-
-    With `pack`, it is sent in the packed encoding, unless JSON is smaller.
+@dataclass(frozen=True)
+class Submission:
+    """A recording and its idempotency key: sent again with the same key, it is the same ECG and is stored once.
 
     Raises:
         InvalidEcg: if the key is not 1 to 255 visible ASCII characters.
     """
-    if len(idempotency_key) > _LONGEST_KEY or not _VISIBLE_ASCII.fullmatch(idempotency_key):
-        problem = f"must be 1 to {_LONGEST_KEY} visible ASCII characters"
-        raise InvalidEcg(f"idempotency-key: {problem}", "idempotency-key")
+
+    recording: Recording
+    idempotency_key: str
+
+    def __post_init__(self) -> None:
+        if len(self.idempotency_key) > _LONGEST_KEY or not _VISIBLE_ASCII.fullmatch(self.idempotency_key):
+            problem = f"must be 1 to {_LONGEST_KEY} visible ASCII characters"
+            raise InvalidEcg(f"idempotency-key: {problem}", "idempotency-key")
+
+
+def submit(submission: Submission, token: str, *, pack: bool) -> Call[str]:
+    """Submit a recording; with `pack`, in the packed encoding, unless JSON is smaller."""
+    recording = submission.recording
     body, media_type = _packed(recording) if pack else (encode(recording), plain.CONTENT_TYPE)
-    headers = {"content-type": media_type, "x-user-token": token, "idempotency-key": idempotency_key}
+    headers = {"content-type": media_type, "x-user-token": token, "idempotency-key": submission.idempotency_key}
     return Call("POST", "/ecgs", headers, {201: _json(lambda accepted: str(accepted["id"]))}, body)
+
+
+def batches(submissions: Iterable[Submission]) -> Iterator[list[Submission]]:
+    """Divide submissions, in their order, into those that go in one request each.
+
+    One whose signals are not integers, for which a gateway has a clear reason, is alone, and so is a large one.
+    """
+    batch: list[Submission] = []
+    size = 0
+    for submission in submissions:
+        leads = submission.recording.leads
+        own = _USUAL_WIDTH * sum(lead.signal.size for lead in leads) if _is_packable(leads) else _LARGEST_BATCH
+        if batch and (len(batch) == _MOST_IN_BATCH or size + own > _LARGEST_BATCH):
+            yield batch
+            batch, size = [], 0
+        batch.append(submission)
+        size += own
+    if batch:
+        yield batch
+
+
+def submit_batch(batch: Sequence[Submission], token: str) -> Call[list[str | ClientError] | None]:
+    """Submit several recordings: the id of each, or why it is refused; None from a gateway that knows no batches."""
+    body = packed.encode_batch((one.idempotency_key, narrowed(one.recording.content)) for one in batch)
+    headers = {"content-type": packed.CONTENT_TYPE, "x-user-token": token}
+    meaning: dict[int, Callable[[httpx.Response], list[str | ClientError] | None]] = {
+        HTTPStatus.OK: _json(lambda answer: [_batched(one) for one in answer["ecgs"]]),
+        HTTPStatus.NOT_FOUND: lambda _: None,
+        HTTPStatus.METHOD_NOT_ALLOWED: lambda _: None,
+    }
+    return Call("POST", "/ecgs/batch", headers, meaning, body)
 
 
 def is_too_new(call: Call[str], error: InvalidEcg) -> bool:
@@ -192,7 +235,7 @@ def _packed(recording: Recording) -> tuple[bytes, str]:
     """Return a recording as the body of a submission, and the body's media type."""
     content = recording.content
     # The gateway names what is wrong with signals of another kind.
-    if not all(lead.signal.dtype.kind == "i" and lead.signal.ndim == 1 for lead in content.leads):
+    if not _is_packable(content.leads):
         return encode(recording), plain.CONTENT_TYPE
     content = narrowed(content)
     body = packed.encode_content(content)
@@ -201,6 +244,22 @@ def _packed(recording: Recording) -> tuple[bytes, str]:
         if len(as_json) < len(body):
             return as_json, plain.CONTENT_TYPE
     return body, packed.CONTENT_TYPE
+
+
+def _is_packable(leads: Sequence[Lead]) -> bool:
+    return all(lead.signal.dtype.kind == "i" and lead.signal.ndim == 1 for lead in leads)
+
+
+def _batched(answer: dict[str, Any]) -> str | ClientError:
+    """Return the id of an ECG of a batch, or the error that it would have raised alone."""
+    if "id" in answer:
+        return str(answer["id"])
+    status, detail = int(answer["status"]), str(answer["detail"])
+    if status in _NOT_NOW:
+        return Unavailable(detail, answer.get("retry_after"))
+    if status in _REFUSED:
+        return InvalidEcg(detail, str(answer.get("field") or "body"))
+    return _KINDS.get(status, UnexpectedAnswer)(detail)
 
 
 def check_recording(value: object) -> Recording:

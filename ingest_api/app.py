@@ -18,7 +18,7 @@ from ingest_api.http.openapi import PackedLead
 from ingest_api.http.static_files import add_page
 from ingest_api.queries import endpoints as queries
 from ingest_api.submissions import endpoints as submissions
-from ingest_api.submissions.schemas import LeadIn
+from ingest_api.submissions.schemas import BatchedEcgIn, LeadIn
 from ingest_api.users import endpoints as users
 from ingest_api.users.direct_route import DirectRoutes
 from ingest_api.users.schemas import ADMIN_ERRORS
@@ -105,7 +105,7 @@ def create_app(settings: Settings, stopping: asyncio.Event | None = None, tracin
     path_prefix.check(settings.http_path_prefix, routes(app))
     errors.add_handlers(app, routes(app))
     # These paths accept any text as username or id, so their DELETE never answers 422.
-    openapi.correct(app, (LeadIn, PackedLead), any_text=("/users/{username}", "/ecgs/{ecg_id}"))
+    openapi.correct(app, (BatchedEcgIn, LeadIn, PackedLead), any_text=("/users/{username}", "/ecgs/{ecg_id}"))
     return app
 
 

@@ -26,7 +26,7 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
     token: options.Token = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the insights, and print them.")] = False,
     timeout: options.Timeout = 60,
-    concurrency: options.Concurrency = 4,
+    concurrency: options.Concurrency = 16,
     retry_for: options.RetryFor = 60,
     baseline: options.Baseline = 0,
     scale: options.Scale = None,

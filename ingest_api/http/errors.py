@@ -102,13 +102,17 @@ class Unavailable(ApiError):  # noqa: N818
         self.missing = missing
 
 
+def reason(error: ApiError) -> dict[str, str]:
+    """Return the document that says why something is refused, and count it if it may be tried again."""
+    if isinstance(error, Unavailable):
+        metrics.refusals.labels(error.missing).inc()
+    return {"detail": error.detail} | ({"field": error.field} if error.field else {})
+
+
 async def answer(_: Request, error: Exception) -> JsonResponse:
     """Turn an `ApiError` into its response."""
     assert isinstance(error, ApiError)  # noqa: S101 - registered for this class only
-    body = {"detail": error.detail} | ({"field": error.field} if error.field else {})
-    if isinstance(error, Unavailable):
-        metrics.refusals.labels(error.missing).inc()
-    return JsonResponse(body, error.status, error.headers)
+    return JsonResponse(reason(error), error.status, error.headers)
 
 
 async def refuse(request: Request, error: Exception) -> JsonResponse:

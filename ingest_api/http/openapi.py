@@ -145,6 +145,11 @@ def body(model: type[BaseModel], packed_model: type[BaseModel] | None = None) ->
     return {"requestBody": {"required": True, "content": content}}
 
 
+def packed_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the documentation of a body that is taken in the packed encoding only."""
+    return {"requestBody": {"required": True, "content": {packed.CONTENT_TYPE: {"schema": _schema(model)}}}}
+
+
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
@@ -163,7 +168,7 @@ def correct(app: FastAPI, parts: tuple[type[BaseModel], ...], any_text: tuple[st
 
     def openapi() -> dict[str, Any]:
         document = generate()
-        document["components"]["schemas"] |= {part.__name__: part.model_json_schema() for part in parts}
+        document["components"]["schemas"] |= {part.__name__: _schema(part) for part in parts}
         document["components"]["schemas"] |= catalogue().schemas
         for path in any_text:
             document["paths"][path]["delete"]["responses"].pop("422", None)

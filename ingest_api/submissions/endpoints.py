@@ -1,10 +1,22 @@
-"""The endpoint that submits an ECG."""
+"""The endpoints that submit ECGs, one or several."""
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, Request
 
-from ingest_api.http.openapi import EXAMPLE_ID, body, body_errors, created, problem, too_many, unavailable
+from ingest_api.http.errors import ApiError, reason
+from ingest_api.http.openapi import (
+    EXAMPLE_ID,
+    body,
+    body_errors,
+    created,
+    packed_body,
+    problem,
+    success,
+    too_many,
+    unavailable,
+)
 from ingest_api.http.responses import JsonResponse
 from ingest_api.http.services import services_of
 from ingest_api.submissions import schemas
@@ -12,7 +24,7 @@ from ingest_api.submissions.services import SubmissionServices
 from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
 from ingest_api.users.services import User
-from shared.encoding import MEDIA_TYPES
+from shared.encoding import MEDIA_TYPES, packed
 
 router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
 
@@ -40,3 +52,38 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
     """Return the ECG's id once the broker has acknowledged it: from then on, the ECG is not lost."""
     ecg_id = await services_of(request, SubmissionServices).submissions.accept(request, user)
     return JsonResponse({"id": ecg_id}, HTTPStatus.CREATED, {"location": f"/ecgs/{ecg_id}"})
+
+
+@router.post(
+    "/ecgs/batch",
+    summary="Submit several ECGs",
+    response_model=schemas.BatchAnswer,
+    openapi_extra=packed_body(schemas.Batch),
+    responses={
+        200: success(
+            "Each ECG with an id is accepted and durable, each of the others refused; in the order of the submissions.",
+            {
+                "ecgs": [
+                    {"id": EXAMPLE_ID},
+                    {"status": 422, "detail": "leads: must have 1 to 1024 leads, not 0", "field": "leads"},
+                ]
+            },
+        ),
+        **USER_ERRORS,
+        **body_errors(packed.CONTENT_TYPE),
+        429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
+        422: problem("The body is no batch.", f"body: must hold 1 to {packed.MAX_BATCH} submissions, not 0", "body"),
+        503: unavailable("Too many submissions wait for the broker, try again"),
+    },
+)
+async def submit_ecgs(request: Request, user: User) -> JsonResponse:
+    """Return the id of each ECG that is durable now, and for each other one the answer that it would get alone."""
+    answers = await services_of(request, SubmissionServices).submissions.accept_batch(request, user)
+    return JsonResponse(
+        {"ecgs": [{"id": answer} if isinstance(answer, str) else _refused(answer) for answer in answers]}
+    )
+
+
+def _refused(error: ApiError) -> dict[str, Any]:
+    again = (error.headers or {}).get("retry-after")
+    return {"status": error.status, **reason(error), **({"retry_after": int(again)} if again else {})}

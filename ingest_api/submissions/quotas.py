@@ -18,11 +18,11 @@ class Quotas:
         limits = {_ECGS: settings.quota_ecgs_per_minute, _BYTES: settings.quota_bytes_per_minute}
         self._limiters = {unit: RateLimiter(per_minute, _USERS) for unit, per_minute in limits.items() if per_minute}
 
-    def use(self, username: str, size: int) -> None:
-        """Count a submission of `size` bytes, which may be larger than the rest of a quota.
+    def check(self, username: str) -> None:
+        """Check that there is room in all quotas.
 
         Raises:
-            TooManyRequests: if a quota is used up; nothing is counted then.
+            TooManyRequests: if one is used up.
         """
         for unit, limiter in self._limiters.items():
             if wait := limiter.wait(username):
@@ -31,6 +31,14 @@ class Quotas:
                     wait,
                     policy=f'"{unit}";q={limiter.per_minute};w=60',
                 )
+
+    def use(self, username: str, size: int) -> None:
+        """Count a submission of `size` bytes, which may be larger than the rest of a quota.
+
+        Raises:
+            TooManyRequests: if a quota is used up; nothing is counted then.
+        """
+        self.check(username)
         for unit, limiter in self._limiters.items():
             limiter.use(username, 1 if unit == _ECGS else size)
 

@@ -2,16 +2,18 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from ingest_api.http.openapi import EXAMPLE_ID, INT64, LeadFields, PackedLead
+from ingest_api.http.openapi import EXAMPLE_ID, INT64, LeadFields, PackedLead, Problem
 from shared.ecg import JSON_SCHEMA
+from shared.encoding import packed
 
+_KEY: Final = {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "name": "idempotency-key",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "schema": {"type": "string", **_KEY},
     "description": "Makes it safe to send a submission again: the same key with the same content is the same ECG, on "
     "every gateway and at any time. The same key with different content is another ECG, and no error: gateways "
     "remember no keys, and derive the ECG's id from key and content. Two different keys in one request get 422.",
@@ -96,7 +98,52 @@ class PackedEcgIn(_EcgFields):
     leads: Annotated[list[PackedLead], Field(json_schema_extra=JSON_SCHEMA["leads"])]
 
 
+class BatchedEcgIn(PackedEcgIn):
+    """A submission of a batch."""
+
+    idempotency_key: Annotated[
+        str | None,
+        Field(description="As the header of a single submission.", json_schema_extra=dict(_KEY)),
+    ] = None
+
+
+class Batch(RootModel[list[BatchedEcgIn]]):
+    """Several submissions in the packed encoding: a list in MessagePack."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                [
+                    {
+                        **_EXAMPLE,
+                        "idempotency_key": "recorder-7/2026-11-24/0001",
+                        "leads": [{"name": "I", "dtype": "int8", "signal": "AQD/AAEAAAE="}],
+                    },
+                    {"leads": [{"name": "II", "dtype": "int16", "signal": "AQAAAP//"}]},
+                ]
+            ]
+        },
+    )
+
+    root: Annotated[list[BatchedEcgIn], Field(min_length=1, max_length=packed.MAX_BATCH)]
+
+
 class EcgId(BaseModel):
     """The id of an accepted ECG."""
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
+
+
+class RefusedEcg(Problem):
+    """A submission of a batch that is refused."""
+
+    status: Annotated[int, Field(description="The status of the answer that it would get alone.")]
+    retry_after: Annotated[
+        int | None, Field(description="Seconds to wait before it is sent again, if that may help.")
+    ] = None
+
+
+class BatchAnswer(BaseModel):
+    """What became of each submission of a batch, in their order."""
+
+    ecgs: list[EcgId | RefusedEcg]

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import msgspec
 import structlog
@@ -12,9 +13,9 @@ from fastapi import Request
 from ingest_api import metrics
 from ingest_api.audit.writer import AuditWriter
 from ingest_api.http.body import announced_length, check_media_type, over, read_body
-from ingest_api.http.errors import TooLarge, Unauthorized, Unavailable, Unprocessable
+from ingest_api.http.errors import ApiError, TooLarge, Unauthorized, Unavailable, Unprocessable
 from ingest_api.kafka.publisher import Headers, Publisher, headers_of
-from ingest_api.submissions.memory_budget import MemoryBudget
+from ingest_api.submissions.memory_budget import MemoryBudget, Submission
 from ingest_api.submissions.quotas import Quotas
 from ingest_api.users.registry import UserRegistry
 from ingest_api.users.user_keys import UserKeys
@@ -30,6 +31,9 @@ from shared.tracing import Tracing
 log = structlog.get_logger(__name__)
 
 _HEADER = "idempotency-key"
+# ECGs of one batch under way at the same time: enough to fill the producer's batches, and few enough that other
+# requests get their turns between them.
+_UNDER_WAY = 64
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -76,18 +80,59 @@ class Submissions:
             # A body in chunks counts as the largest one allowed until its size is known.
             expected = self._max_body if announced is None else announced
             self._quotas.use(username, expected)
-            async with held.arrival():
-                body = await read_body(request, self._max_body, held.add)
+            body = await self._read(request, held)
             if announced is None:
                 self._quotas.correct(username, len(body) - expected)
-            return await self._publish(body, media_type, username, key)
+            with _refusing():
+                content = decode_submission(body, media_type)
+            return await self._publish(content, username, key, is_packed=media_type == packed.CONTENT_TYPE)
 
-    async def _publish(self, body: bytes, media_type: str, username: str, key: str | None) -> str:
-        try:
-            content = decode_submission(body, media_type)
-        except InvalidEcg as error:
-            raise Unprocessable(str(error), field=error.field) from None
-        is_packed = media_type == packed.CONTENT_TYPE
+    async def accept_batch(self, request: Request, username: str) -> list[str | ApiError]:
+        """Accept a list of submissions in the packed encoding, and return the id of each, or why it is refused.
+
+        The ECGs whose ids are returned are durable then; one that is refused does not stop the others.
+
+        Raises:
+            ApiError: if the whole is refused; nothing of it is accepted then.
+        """
+        check_media_type(request, [packed.CONTENT_TYPE])
+        if idempotency_key(request) is not None:
+            raise Unprocessable(f"{_HEADER}: give each ECG of a batch its own idempotency_key instead", field=_HEADER)
+        announced = announced_length(request, self._max_body)
+        with self._budget.submission() as held:
+            held.check(announced or 0)
+            self._quotas.check(username)
+            body = await self._read(request, held)
+            with _refusing():
+                batch = packed.split_batch(body)
+            answers: dict[int, str | ApiError] = {}
+            waiting = iter(enumerate(batch))
+
+            async def work() -> None:
+                for i, value in waiting:
+                    try:
+                        answers[i] = await self._accept_batched(value, username)
+                    except ApiError as error:
+                        answers[i] = error
+
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(min(_UNDER_WAY, len(batch))):
+                    tasks.create_task(work())
+            return [answers[i] for i in range(len(batch))]
+
+    async def _read(self, request: Request, held: Submission) -> bytes:
+        async with held.arrival():
+            return await read_body(request, self._max_body, held.add)
+
+    async def _accept_batched(self, value: msgspec.Raw, username: str) -> str:
+        with _refusing():
+            key, content = packed.decode_batched(value)
+        if key is not None:
+            check_idempotency_key(key, "idempotency_key")
+        self._quotas.use(username, len(memoryview(value)))
+        return await self._publish(content, username, key, is_packed=True)
+
+    async def _publish(self, content: Content, username: str, key: str | None, *, is_packed: bool) -> str:
         if is_packed and key is not None:
             content = narrowed(content)
         ecg = Ecg.of(self._issue(username, key, content), username, content)
@@ -150,6 +195,24 @@ def idempotency_key(request: Request) -> str | None:
     if len(keys) > 1:
         raise Unprocessable(f"{_HEADER}: is there more than once, with different values: send one", field=_HEADER)
     [key] = keys
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise Unprocessable(f"{_HEADER}: must be 1 to 255 visible ASCII characters", field=_HEADER)
+    check_idempotency_key(key, _HEADER)
     return key
+
+
+def check_idempotency_key(key: str, field: str) -> None:
+    """Check a key that was given.
+
+    Raises:
+        Unprocessable: if it is empty, too long, or has other characters than visible ASCII.
+    """
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Unprocessable(f"{field}: must be 1 to 255 visible ASCII characters", field=field)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn the error of what breaks the schema into its answer."""
+    try:
+        yield
+    except InvalidEcg as error:
+        raise Unprocessable(str(error), field=error.field) from None

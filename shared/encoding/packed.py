@@ -35,6 +35,7 @@ from shared.errors import InvalidEcg, UnknownField, place_of
 CONTENT_TYPE = "application/vnd.ecg.v1+msgpack"
 
 T = TypeVar("T")
+_Own = TypeVar("_Own", bound="_OwnContent")
 
 Width = Literal["int8", "int16", "int32", "int64"]
 _DTYPES: Final[dict[Width, np.dtype[Any]]] = {width: np.dtype(width).newbyteorder("<") for width in get_args(Width)}
@@ -75,6 +76,12 @@ class PackedContent(msgspec.Struct):
     label: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class PackedBatched(PackedContent):
+    """A submission of a batch, which may have an idempotency key."""
+
+    idempotency_key: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
 class _OwnLead(msgspec.Struct, forbid_unknown_fields=True):
     """A lead of a submission with none but known fields; ranges stay encoded until they are counted."""
 
@@ -94,6 +101,13 @@ class _OwnContent(msgspec.Struct, forbid_unknown_fields=True):
     label: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class _OwnBatched(_OwnContent, forbid_unknown_fields=True):
+    """A submission of a batch."""
+
+    idempotency_key: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+MAX_BATCH = 1000
 CONTENT_FIELDS = frozenset(PackedContent.__struct_fields__)
 LEAD_FIELDS = frozenset(PackedLead.__struct_fields__)
 _LONGEST_PROBLEM = 200
@@ -109,6 +123,7 @@ _encoder = msgspec.msgpack.Encoder()
 _ecg_decoder = msgspec.msgpack.Decoder(PackedEcg)
 _content_decoder = msgspec.msgpack.Decoder(PackedContent)
 _own_content_decoder = msgspec.msgpack.Decoder(_OwnContent)
+_own_batched_decoder = msgspec.msgpack.Decoder(_OwnBatched)
 _own_lead_decoder = msgspec.msgpack.Decoder(_OwnLead)
 _list_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _ranges_decoder = msgspec.msgpack.Decoder(list[tuple[int, int]] | None)
@@ -124,8 +139,12 @@ def encode(ecg: Ecg) -> bytes:
 
 def encode_content(content: Content) -> bytes:
     """Encode a submission, without an id and an owner."""
-    leads = pack(content.leads)
-    return _encoder.encode(PackedContent(leads, content.date, _known(content.sampling_rate), _known(content.label)))
+    return _encoder.encode(PackedContent(**_fields(content)))
+
+
+def encode_batch(batch: Iterable[tuple[str, Content]]) -> bytes:
+    """Encode submissions, each with its idempotency key, as the body of a batch."""
+    return _encoder.encode([PackedBatched(**_fields(content), idempotency_key=key) for key, content in batch])
 
 
 def pack(leads: tuple[Lead, ...]) -> list[PackedLead]:
@@ -162,7 +181,33 @@ def decode_content(value: bytes, *, only_known: bool = False) -> Content:
     Raises:
         InvalidEcg: if it is not MessagePack or breaks the schema.
     """
-    return _own_content(value) if only_known else _content(_decoded(_content_decoder, value))
+    if only_known:
+        return _own_content(_own(_own_content_decoder, value))
+    return _content(_decoded(_content_decoder, value))
+
+
+def split_batch(value: bytes) -> list[msgspec.Raw]:
+    """Return the submissions of a batch, still encoded, as views of it.
+
+    Raises:
+        InvalidEcg: if it is no list of 1 to `MAX_BATCH` values.
+    """
+    count = _announced(value, _LIST) if value else None
+    if count is None:
+        raise InvalidEcg("body", "must be a list of submissions")
+    if not 1 <= count <= MAX_BATCH:
+        raise InvalidEcg("body", f"must hold 1 to {MAX_BATCH} submissions, not {count}")
+    return _well_formed(_list_decoder, value)
+
+
+def decode_batched(value: msgspec.Raw) -> tuple[str | None, Content]:
+    """Decode a submission of a batch, and return its idempotency key, or None, and its content, a view of it.
+
+    Raises:
+        InvalidEcg: if it breaks the schema, as in `decode_content` with `only_known`.
+    """
+    message = _own(_own_batched_decoder, value)
+    return _value(message.idempotency_key), _own_content(message)
 
 
 def _decoded(decoder: msgspec.msgpack.Decoder[T], value: bytes) -> T:
@@ -202,14 +247,19 @@ def _content(message: PackedContent | PackedEcg) -> Content:
     return _content_of(message, (_lead(lead, f"leads[{i}]") for i, lead in enumerate(message.leads)))
 
 
-def _own_content(value: bytes) -> Content:
-    """Decode a submission that must have every field once, and no other."""
+def _own(decoder: msgspec.msgpack.Decoder[_Own], value: bytes | msgspec.Raw) -> _Own:
+    """Decode a submission that must have each of its fields once, and no other; its leads stay encoded."""
     try:
-        message = _well_formed(_own_content_decoder, value)
+        message = _well_formed(decoder, value)
     except msgspec.ValidationError as error:
-        raise _refusal(str(error), "body", "a submission", CONTENT_FIELDS) from None
-    optional = (message.date, message.sampling_rate, message.label)
-    _check_fields(value, "body", 1 + len(optional) - optional.count(msgspec.UNSET))
+        known = frozenset(decoder.type.__struct_fields__)
+        raise _refusal(str(error), "body", "a submission", known) from None
+    given = [name for name in message.__struct_fields__ if getattr(message, name) is not msgspec.UNSET]
+    _check_fields(value, "body", len(given))
+    return message
+
+
+def _own_content(message: _OwnContent) -> Content:
     # Counted first, because a body of the largest size holds millions of leads of one byte.
     if (count := _announced(message.leads, _LIST)) is None:
         raise InvalidEcg("leads", "must be a list of leads")
@@ -268,6 +318,8 @@ def _check_type(name: str, field: str, value: object) -> None:
             raise InvalidEcg(field, "must hold the samples as bytes (bin) of the width that dtype names")
         case "leads":
             raise InvalidEcg(field, "must be a list of leads")
+        case "idempotency_key":
+            raise InvalidEcg(field, "must be a text")
 
 
 def _check_fields(value: bytes, place: str, given: int) -> None:
@@ -303,6 +355,15 @@ def _announced(value: bytes, kind: tuple[int, int]) -> int | None:
 
 def _value(given: T | msgspec.UnsetType) -> T | None:
     return None if given is msgspec.UNSET else given
+
+
+def _fields(content: Content) -> dict[str, Any]:
+    return {
+        "leads": pack(content.leads),
+        "date": content.date,
+        "sampling_rate": _known(content.sampling_rate),
+        "label": _known(content.label),
+    }
 
 
 def _packed(lead: Lead) -> PackedLead:

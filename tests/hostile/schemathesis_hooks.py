@@ -25,13 +25,16 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 @schemathesis.serializer("application/vnd.ecg.v1+msgpack")
 def packed(context: Any, value: Any) -> bytes:
     """Return a generated body in the packed encoding; the document describes its samples as base64."""
-    leads = value.get("leads") if isinstance(value, dict) else None
-    if isinstance(leads, list):
-        value = {**value, "leads": [_with_samples(lead) for lead in leads]}
+    batch = [_packed(one) for one in value] if isinstance(value, list) else _packed(value)
     try:
-        return msgspec.msgpack.encode(value)
+        return msgspec.msgpack.encode(batch)
     except (OverflowError, TypeError, ValueError):
         return _NO_MESSAGEPACK
+
+
+def _packed(value: Any) -> Any:
+    leads = value.get("leads") if isinstance(value, dict) else None
+    return {**value, "leads": [_with_samples(lead) for lead in leads]} if isinstance(leads, list) else value
 
 
 def _with_samples(lead: Any) -> Any:

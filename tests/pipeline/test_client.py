@@ -388,6 +388,90 @@ async def test_every_submission_at_once_falls_back_to_json(scripted: Scripted, c
     assert sorted(encodings(scripted)) == ["application/json"] * 3 + [packed.CONTENT_TYPE] * 3
 
 
+def batched(scripted: Scripted, number: int = -1) -> list[dict[str, Any]]:
+    """Return the submissions of a batch that the server received."""
+    return list(msgspec.msgpack.decode(scripted.requests[number][2]))
+
+
+async def test_recordings_are_submitted_together_and_answered_for_themselves(
+    pipeline: Pipeline, connect: Callable[..., Call]
+) -> None:
+    client = connect(pipeline.gateways[0].url, await pipeline.register(f"client-batch-{uuid.uuid4()}"))
+    broken = Recording((Lead("", np.array([1])),))
+    fractions = Recording((Lead("I", np.array([0.5])),))
+    first, no_name, no_integers, last = await client("submit_all", [RECORDING, broken, fractions, RECORDING])
+    assert isinstance(first, str)
+    assert isinstance(last, str)
+    assert first != last
+    assert isinstance(no_name, InvalidEcg)
+    assert no_name.field == "leads[0].name"
+    assert isinstance(no_integers, InvalidEcg)
+    assert no_integers.field == "leads[0].signal"
+    for ecg_id in (first, last):
+        insights = await client("wait_for_insights", ecg_id)
+        assert [lead.number_of_zero_crossings for lead in insights.leads] == [3, 1]
+    assert await client("submit_all", []) == []
+
+
+async def test_a_file_in_a_batch_is_the_same_ecg_as_alone(
+    pipeline: Pipeline, connect: Callable[..., Call], tmp_path: Path
+) -> None:
+    client = connect(pipeline.gateways[0].url, await pipeline.register(f"client-batch-{uuid.uuid4()}"))
+    files = [tmp_path / f"{number}.json" for number in range(3)]
+    for number, file in enumerate(files):
+        file.write_text(json.dumps({"leads": [{"name": "I", "signal": [number, -1]}]}))
+    alone = [await client("submit", read(file)) for file in files]
+    assert await client("submit_all", [read(file) for file in files]) == alone
+
+
+async def test_what_a_batch_could_not_store_yet_is_sent_again_alone_with_its_key(
+    scripted: Scripted, connect: Callable[..., Call]
+) -> None:
+    not_now = {"status": 503, "detail": "try again", "retry_after": 1}
+    over = {"status": 429, "detail": "over the quota", "retry_after": 1}
+    answers = {"ecgs": [{"id": "a"}, not_now, {"status": 413, "detail": "body: too large"}, over]}
+    scripted.answers = [(503, {"retry-after": "0"}, b""), (200, {}, json.dumps(answers).encode()), ACCEPTED, ACCEPTED]
+    one, two, three, four = await connect(scripted.url, TOKEN)("submit_all", [RECORDING] * 4)
+    assert (one, two, four) == ("a", "abc", "abc")
+    assert isinstance(three, InvalidEcg)
+    keys = [one["idempotency_key"] for one in batched(scripted, 1)]
+    assert keys == [one["idempotency_key"] for one in batched(scripted, 0)]
+    assert [headers.get("idempotency-key") for _, headers, _ in scripted.requests[2:]] == [keys[1], keys[3]]
+
+
+@pytest.mark.parametrize("status", [404, 405, 413, 415])
+async def test_where_no_batch_is_taken_each_is_sent_alone(
+    scripted: Scripted, connect: Callable[..., Call], status: int
+) -> None:
+    scripted.answers = [(status, {}, b'{"detail": "no"}'), *[ACCEPTED] * 4]
+    client = connect(scripted.url, TOKEN)
+    assert await client("submit_all", [RECORDING] * 2) == ["abc"] * 2
+    assert len(scripted.requests) == 3
+    keys = [one["idempotency_key"] for one in batched(scripted, 0)]
+    assert [headers["idempotency-key"] for _, headers, _ in scripted.requests[1:]] == keys
+    if status in (404, 405):
+        # An older gateway is not asked again.
+        assert await client("submit_all", [RECORDING] * 2) == ["abc"] * 2
+        assert len(scripted.requests) == 5
+
+
+async def test_batches_are_bounded_in_number_and_size(scripted: Scripted, connect: Callable[..., Call]) -> None:
+    large = Recording.of({"I": np.zeros(1_500_000, np.int16)})
+
+    def accept(request: Handler) -> tuple[int, dict[str, str], bytes]:
+        if request.path == "/ecgs":
+            return ACCEPTED
+        return 200, {}, json.dumps({"ecgs": [{"id": "abc"}] * len(batched(scripted))}).encode()
+
+    scripted.decide = accept
+    assert await connect(scripted.url, TOKEN)("submit_all", [RECORDING] * 257 + [large] * 2) == ["abc"] * 259
+    sizes = [
+        len(msgspec.msgpack.decode(body)) if isinstance(msgspec.msgpack.decode(body), list) else 1
+        for _, _, body in scripted.requests
+    ]
+    assert sizes == [256, 2, 1]
+
+
 async def test_a_refusal_of_json_is_an_error(scripted: Scripted, connect: Callable[..., Call]) -> None:
     scripted.answers = [OLDER, OLDER]
     with pytest.raises(InvalidEcg, match="content-type: must be"):

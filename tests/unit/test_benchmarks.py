@@ -253,7 +253,7 @@ async def test_a_gateway_that_does_not_know_a_form_is_left_out(
         finally:
             gateway.kill()
     assert known.keys() == {"JSON"}
-    assert "packed is not measured: this gateway answers" in capsys.readouterr().out
+    assert "packed is not measured: this gateway does not know the form" in capsys.readouterr().out
 
 
 def test_variants_are_compared_round_by_round_as_far_as_both_were_measured() -> None:

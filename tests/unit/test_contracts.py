@@ -127,6 +127,7 @@ def test_every_call_has_a_short_name_that_does_not_change() -> None:
         "DELETE /users/{username}": "delete_user",
         "GET /audit": "read_audit",
         "POST /ecgs": "submit_ecg",
+        "POST /ecgs/batch": "submit_ecgs",
         "GET /ecgs": "list_ecgs",
         "GET /ecgs/{ecg_id}": "read_ecg",
         "DELETE /ecgs/{ecg_id}": "erase_ecg",
