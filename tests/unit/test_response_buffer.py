@@ -24,7 +24,7 @@ Respond = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
 
 NODE = 0
 MIB = 1 << 20
-SIZES = [0, 1, 1000, MIB // 4 - 11, MIB // 4 - 10, MIB // 4 - 9, MIB // 4, MIB, 5 * MIB + 7, 3]
+SIZES = [0, 1, 1000, MIB // 2 - 13, MIB // 2 - 12, MIB // 2 - 11, MIB // 2, MIB, 5 * MIB + 7, 3]
 _API_VERSIONS, _AUTHENTICATE = 18, 36
 
 
