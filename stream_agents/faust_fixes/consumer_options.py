@@ -9,6 +9,8 @@ from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from typing_extensions import override
 
+from stream_agents.faust_fixes.response_buffer import BufferedClient
+
 
 class OptionsThread(driver.AIOKafkaConsumerThread):
     """Creates a client with these options."""
@@ -24,5 +26,7 @@ class OptionsThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         # A request to a frozen broker must be given up sooner, to be sent to the new leader.
         consumer._client._request_timeout_ms = self.request_timeout_ms
+        # aiokafka creates the client itself.
+        consumer._client.__class__ = BufferedClient
         self.client = consumer
         return consumer

@@ -1,6 +1,6 @@
 """The computation of insights for one ECG: one that fails or does not fit leaves the others as they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -83,9 +83,33 @@ class Computed:
         return True
 
 
-def compute(ecg: Ecg, insights: Iterable[Insight]) -> Computed:
-    """Compute insights of an ECG. What needs a sampling rate is left out, without a reason, of an ECG without one."""
-    recording = Recording.of(ecg)
+def compute_together(recordings: Sequence[Recording], insights: Iterable[Insight]) -> None:
+    """Compute insights that gain from it for all recordings at once, and keep the results in them for `compute`.
+
+    An insight that fails is left to `compute`, so that one recording cannot harm the others.
+    """
+    for insight in insights:
+        if insight.compute_many is None:
+            continue
+        try:
+            pairs = list(zip(recordings, insight.compute_many(recordings), strict=True))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: S112 - `compute` reports what fails
+            continue
+        for recording, result in pairs:
+            recording.keep(insight.compute, result)
+
+
+def compute(ecg: Ecg, insights: Iterable[Insight], recording: Recording | None = None) -> Computed:
+    """Compute insights of an ECG. What needs a sampling rate is left out, without a reason, of an ECG without one.
+
+    Args:
+        ecg: of which to compute them.
+        insights: to compute.
+        recording: of the ECG, with results that are known already.
+    """
+    recording = recording or Recording.of(ecg)
     computed = Computed(tuple(lead.name for lead in ecg.leads))
     for insight in insights:
         if insight.needs.sampling_rate and ecg.sampling_rate is None:

@@ -1,6 +1,6 @@
 """The declaration of an insight: its name and version, its needs, and the type of its result."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -55,6 +55,9 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
             unit (UCUM), the latter as `Meta(extra={"unit": ...})`; with a LOINC code as `"loinc"`, it is part of the
             FHIR Observation.
         compute: the function. A measurement that an ECG does not allow is None in its result.
+        compute_many: returns what `compute` returns for each of several recordings, in less time than `compute` takes
+            for all of them; None if that is not possible. It also gets recordings that do not meet the needs. If it
+            raises, each recording is computed alone.
         summary: fields of the result that lists and events show. The summary of a true-or-false field of leads is the
             number of leads for which it is true.
     """
@@ -64,5 +67,6 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope
     result: Any
     compute: Callable[[Recording], Any]
+    compute_many: Callable[[Sequence[Recording]], Sequence[Any]] | None = None
     needs: Needs = Needs()
     summary: tuple[str, ...] = ()

@@ -84,6 +84,10 @@ class Recording:
         result: _Result = self._shared[compute]
         return result
 
+    def keep(self, compute: Callable[["Recording"], _Result], result: _Result) -> None:
+        """Keep the result of a pure function, computed together with other recordings, instead of calling it."""
+        self._shared[compute] = result
+
     @property
     def seconds(self) -> float:
         """The length of the longest lead in seconds; 0 if the sampling rate is unknown."""

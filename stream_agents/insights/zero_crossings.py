@@ -1,7 +1,8 @@
 """Zero crossings: how often each lead crosses the isoelectric line."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from itertools import islice
+from typing import Annotated, Final, cast
 
 import numpy as np
 from msgspec import Meta
@@ -22,9 +23,7 @@ def count_zero_crossings(signals: Sequence[Signal]) -> list[int]:
     if any(signal.dtype != signals[0].dtype for signal in signals):
         return [count for signal in signals for count in count_zero_crossings([signal])]
     # One pass over all signals: for a short one, NumPy's calls take longer than the computation.
-    joined = np.concatenate(signals)
-    crossed = _left(joined > 0)
-    crossed |= _left(joined < 0)
+    crossed = _crossed(np.concatenate(signals))
     counts, start = [], 0
     for signal in signals:
         end = start + signal.size
@@ -34,9 +33,30 @@ def count_zero_crossings(signals: Sequence[Signal]) -> list[int]:
     return counts
 
 
+def count_together(signals: Sequence[Signal]) -> list[int]:
+    """Count the zero crossings of many short signals, as `count_zero_crossings` does.
+
+    It calls NumPy no more often for many signals than for one. For long signals, it takes more time.
+    """
+    # Of several widths, the widest: the values stay as they are.
+    crossings = np.flatnonzero(_crossed(np.concatenate(signals)))
+    sizes = np.fromiter(map(len, signals), np.int64, len(signals))
+    ends = sizes.cumsum()
+    starts = ends - sizes
+    # The last comparison is between a signal and the next.
+    counts = crossings.searchsorted(np.maximum(starts, ends - 1)) - crossings.searchsorted(starts)
+    return cast("list[int]", counts.tolist())
+
+
 def zero_crossings(recording: Recording) -> list[int]:
     """Return the number of zero crossings of each lead."""
     return count_zero_crossings([lead.signal for lead in recording.leads])
+
+
+def zero_crossings_together(recordings: Sequence[Recording]) -> list[list[int]]:
+    """Return the number of zero crossings of each lead of several short recordings."""
+    counts = iter(count_together([lead.signal for recording in recordings for lead in recording.leads]))
+    return [list(islice(counts, len(recording.leads))) for recording in recordings]
 
 
 INSIGHT: Final = Insight(
@@ -53,7 +73,15 @@ INSIGHT: Final = Insight(
         ),
     ],
     compute=zero_crossings,
+    compute_many=zero_crossings_together,
 )
+
+
+def _crossed(samples: Signal) -> NDArray[np.bool_]:
+    """Return True for each pair of neighbours of which the second is a crossing, shape (n - 1,), or (0,) for n = 0."""
+    crossed = _left(samples > 0)
+    crossed |= _left(samples < 0)
+    return crossed
 
 
 def _left(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

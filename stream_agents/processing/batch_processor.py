@@ -82,8 +82,7 @@ class BatchProcessor:
         """Return the records with their outcomes, given the rows that the table has for them."""
         self._rows = dict(stored)
         outcomes = []
-        for record in records:
-            outcome = self._processor.process(record)
+        for record, outcome in zip(records, self._processor.process_all(records), strict=True):
             if (row := row_of(outcome)) is not None:
                 self._rows[record.partition, row.key] = row.row
             outcomes.append((record, outcome))

@@ -1,7 +1,7 @@
 """The processing of a submissions record: a function from the record, and the row of its ECG, to an outcome."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from shared.ecg import Ecg
 from shared.errors import InvalidEcg
@@ -11,8 +11,9 @@ from shared.messages.erasures import Erasures
 from shared.security.data_keys import DataKeys, KeyDestroyed
 from shared.security.ids import IdIssuer, is_issued
 from shared.settings import MIB
-from stream_agents.insights.computation import Computed, compute
+from stream_agents.insights.computation import Computed, compute, compute_together
 from stream_agents.insights.contract import Insight
+from stream_agents.insights.recording import Recording
 from stream_agents.processing.decoder import Decoder
 from stream_agents.processing.outcomes import Erased, Ignored, Misplaced, Outcome, Rejected, Stored, UserErased
 from stream_agents.processing.record import FORWARDED_HEADER, Record
@@ -20,7 +21,22 @@ from stream_agents.processing.record import FORWARDED_HEADER, Record
 # A message to forward may exceed the largest ECG by this much. The topic accepts a MiB more: a new header fits too.
 _FORWARDED_ROOM = MIB // 2
 
+# Records of as many bytes are computed together: a few ECGs of 12 x 500 samples, for which NumPy's calls take longer
+# than the computation. More would not stay in the CPU's cache, and memory must not hold all ECGs of a batch decoded.
+_TOGETHER = 64 * 1024
+
 FindRow: TypeAlias = Callable[[int, bytes], bytes | None]
+
+
+class _Submission(NamedTuple):
+    """What a record was decoded to: the ECG, the fields of its row that hold its label, and its recording."""
+
+    ecg: Ecg
+    label: dict[str, Any]
+    recording: Recording
+
+
+_Decoded: TypeAlias = _Submission | InvalidEcg | KeyDestroyed
 
 
 class Processor:
@@ -58,42 +74,67 @@ class Processor:
 
     def process(self, record: Record) -> Outcome:
         """Return the outcome of a record; its content cannot make this raise."""
-        if record.recomputes:
-            return self._recompute(record)
-        return self._erase(record) if record.is_erasure else self._compute(record)
+        return self._outcome(record, self._decode(record))
 
-    def _compute(self, record: Record) -> Outcome:
+    def process_all(self, records: Sequence[Record]) -> Iterator[Outcome]:
+        """Yield the outcomes of records in their order; their content cannot make this raise.
+
+        Rows are looked up for each record only when its outcome is asked for.
+        """
+        for group in _groups(records):
+            if len(group) == 1:
+                yield self.process(group[0])
+                continue
+            decoded = [self._decode(record) for record in group]
+            recordings = [submission.recording for submission in decoded if isinstance(submission, _Submission)]
+            if len(recordings) > 1:
+                compute_together(recordings, self._insights)
+            yield from map(self._outcome, group, decoded)
+
+    def _outcome(self, record: Record, decoded: _Decoded | None) -> Outcome:
+        if decoded is None:
+            return self._erase(record)
+        return self._recompute(record, decoded) if record.recomputes else self._compute(record, decoded)
+
+    def _decode(self, record: Record) -> _Decoded | None:
+        """Return the submission in a record, the error that there is none, or None for an erasure."""
+        if record.is_erasure and not record.recomputes:
+            return None
         try:
             ecg = self._decoder.ecg(record)
-            label = self._label(record, ecg)
-        except KeyDestroyed:
+            return _Submission(ecg, self._label(record, ecg), Recording.of(ecg))
+        except (InvalidEcg, KeyDestroyed) as error:
+            return error
+
+    def _compute(self, record: Record, submission: _Decoded) -> Outcome:
+        if isinstance(submission, KeyDestroyed):
             return self._lost(record)
-        except InvalidEcg as error:
-            return self._reject(record, error, error.ecg_id, error.username)
+        if isinstance(submission, InvalidEcg):
+            return self._reject(record, submission, submission.ecg_id, submission.username)
+        ecg = submission.ecg
         key = ecg.id.encode()
         if self._is_misplaced(record, key):
             return self._forward(record, key)
         existing = self._existing(record.partition, key)
         if refusal := self._refuse(record, ecg.id, ecg.username, existing):
             return refusal
-        return self._measure(record, ecg, label, existing)
+        return self._measure(record, submission, existing)
 
-    def _recompute(self, record: Record) -> Stored | Ignored:
+    def _recompute(self, record: Record, submission: _Decoded) -> Stored | Ignored:
         """Return the outcome of computing a row's insights again: the new row, or nothing if that is not possible."""
-        try:
-            ecg = self._decoder.ecg(record)
-            label = self._label(record, ecg)
-        except (KeyDestroyed, InvalidEcg):
+        if not isinstance(submission, _Submission):
             return Ignored()
+        ecg = submission.ecg
         existing = self._existing(record.partition, ecg.id.encode())
         if existing is None or existing.erased or (existing.username, existing.offset) != (ecg.username, record.offset):
             return Ignored()
-        outcome = self._measure(record, ecg, label, existing)
+        outcome = self._measure(record, submission, existing)
         return outcome if isinstance(outcome, Stored) else Ignored()
 
-    def _measure(self, record: Record, ecg: Ecg, label: dict[str, Any], existing: insights.Insights | None) -> Outcome:
+    def _measure(self, record: Record, submission: _Submission, existing: insights.Insights | None) -> Outcome:
         """Return the outcome of computing an ECG's insights, which replace those of the existing row."""
-        computed = compute(ecg, self._insights)
+        ecg, label, recording = submission
+        computed = compute(ecg, self._insights, recording)
         if computed.is_failure:
             error_class = next(iter(computed.failures.values()))
             problem = InvalidEcg("leads", f"an insight could not be computed ({error_class})")
@@ -212,6 +253,20 @@ class Processor:
             ecg_id, username, error=str(error), accepted=accepted, offset=record.offset, **(label or {})
         )
         return Rejected(rejected.error_class, rejected.reason, Stored.of(failure))
+
+
+def _groups(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Split records into groups of at most `_TOGETHER` bytes; a record that is larger is alone."""
+    group: list[Record] = []
+    size = 0
+    for record in records:
+        size += len(record.value or b"")
+        if group and size > _TOGETHER:
+            yield group
+            group, size = [], len(record.value or b"")
+        group.append(record)
+    if group:
+        yield group
 
 
 def _stored(row: insights.Insights, computed: Computed) -> Stored:

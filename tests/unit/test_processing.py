@@ -405,9 +405,9 @@ def test_a_submission_that_cannot_be_read_any_more_leaves_the_row_as_it_is() -> 
 CHOSEN = (ZERO_CROSSINGS, INSIGHTS["rhythm"])
 
 
-def batch(stored: dict[bytes, bytes] | None = None) -> BatchProcessor:
+def batch(stored: dict[bytes, bytes] | None = None, chosen: Sequence[Insight] = CHOSEN) -> BatchProcessor:
     found = rows if stored is None else stored
-    return BatchProcessor(SETTINGS, Topics(SETTINGS), KEYS, lambda _, key: found.get(key), CHOSEN)
+    return BatchProcessor(SETTINGS, Topics(SETTINGS), KEYS, lambda _, key: found.get(key), chosen)
 
 
 def recomputation(value: bytes, key: bytes = b"e") -> Record:
@@ -474,6 +474,74 @@ def test_a_batch_sees_the_rows_of_its_earlier_records() -> None:
     two = batch()
     outcomes = [outcome for _, outcome in two.process(records, two.stored_rows(records))]
     assert [type(outcome) for outcome in outcomes] == [Rejected] * 3
+
+
+def short_and_long() -> list[Record]:
+    """Return records of ECGs of many lengths, with broken ones among them."""
+    rng = np.random.default_rng(1)
+    values: list[bytes | None] = []
+    for number, size in enumerate([500, 500, 0, 1, 5000, 500, 40_000, 500, 3, 500]):
+        widths = ("<i1", "<i2", "<i8") if number % 2 else ("<i2", "<i2", "<i2")
+        leads = tuple(Lead(width, rng.integers(-100, 100, size).astype(width)) for width in widths)
+        values.append(packed.encode(Ecg(f"e{number}", "u", None, leads)))
+    values[5:5] = [None, b"broken", values[0]]
+    header = ("content-type", packed.CONTENT_TYPE.encode())
+    keys = [f"e{number}".encode() for number in (0, 1, 2, 3, 4, 20, 21, 0, 5, 6, 7, 8, 9)]
+    return [
+        Record("t", partition_for(key, 12), offset, key, value, [header], 1000)
+        for offset, (key, value) in enumerate(zip(keys, values, strict=True))
+    ]
+
+
+def together(
+    compute_many: Callable[[Sequence[Recording]], Sequence[Any]] | None,
+    compute: Callable[[Recording], Any] | None = None,
+) -> list[Outcome]:
+    """Return the outcomes of a batch with an insight that is computed together, and with zero crossings."""
+    changed = msgspec.structs.replace(wild(compute or ZERO_CROSSINGS.compute), compute_many=compute_many)
+    records = short_and_long()
+    return [outcome for _, outcome in batch({}, (changed, ZERO_CROSSINGS)).process(records, {})]
+
+
+def test_records_of_a_batch_have_the_outcomes_that_they_have_alone() -> None:
+    records, one = short_and_long(), batch({})
+    outcomes = one.process(records, {})
+    alone = [batch({}).process([record], {})[0] for record in records]
+    assert outcomes == alone
+    assert [type(outcome) for _, outcome in outcomes].count(Stored) == 11
+
+
+def test_short_ecgs_are_computed_together_and_long_ones_alone() -> None:
+    asked: list[list[int]] = []
+
+    def counted(recordings: Sequence[Recording]) -> list[Any]:
+        asked.append([recording.length for recording in recordings])
+        return [ZERO_CROSSINGS.compute(recording) for recording in recordings]
+
+    assert together(counted) == together(None)
+    assert asked == [[500, 500, 0, 1, 5000, 500, 500], [500, 3, 500]]
+
+
+@pytest.mark.parametrize(
+    "compute_many",
+    [
+        lambda _: fail(Panic("7777")),
+        lambda recordings: [[]] * (len(recordings) - 1),
+        lambda recordings: [[]] * (len(recordings) + 1),
+        lambda _: None,
+    ],
+)
+def test_an_insight_that_fails_for_ecgs_together_is_computed_for_each_alone(compute_many: Any) -> None:
+    assert together(compute_many) == together(None)
+
+
+def test_an_ecg_for_which_an_insight_fails_does_not_harm_those_beside_it() -> None:
+    def compute(recording: Recording) -> list[int]:
+        return fail(Panic("7777")) if recording.length == 1 else [0] * len(recording.leads)
+
+    outcomes = together(lambda recordings: [compute(recording) for recording in recordings], compute)
+    assert [outcome.failures for outcome in outcomes if isinstance(outcome, Stored)].count({"wild": "Panic"}) == 1
+    assert outcomes == together(None, compute)
 
 
 def erase(username: str = "u", ecg_id: str | None = "e", *, offset: int = 8, at: int | None = None) -> Outcome:
