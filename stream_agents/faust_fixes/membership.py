@@ -1,9 +1,12 @@
-"""Knowing whether the worker is a member of its group.
+"""Knowing whether the worker is a member of its group, and leaving the group at a stop.
 
 Without this, a worker that has lost its membership serves its partitions as if nothing had happened. Faust polls its
 client by private methods, which report no error of the group, and neither Faust nor aiokafka tells when the coordinator
 last answered a heartbeat: aiokafka keeps that time in a local variable of its heartbeat task. Upstream knows of workers
 that look healthy while their group is empty, as https://github.com/faust-streaming/faust/issues/523.
+
+A worker also has to leave a group whose generation is 0, as the first one of the embedded broker is: aiokafka takes 0
+for no generation and says nothing, and the next worker waits for the end of the session.
 """
 
 import math
@@ -47,7 +50,7 @@ class Heartbeats:
 
 
 class MembershipThread(driver.AIOKafkaConsumerThread):
-    """Notes the heartbeats of its client."""
+    """Notes the heartbeats of its client, which leaves its group when it stops."""
 
     client: AIOKafkaConsumer
     heartbeats: Heartbeats | None = None
@@ -57,6 +60,15 @@ class MembershipThread(driver.AIOKafkaConsumerThread):
         """Start the client and watch it: Faust checks neither errors of its group nor its heartbeats."""
         await super().on_start()
         self.heartbeats = Heartbeats(watched(self.client))
+
+    @override
+    async def on_thread_stop(self) -> None:
+        """Stop the client, which leaves its group in every generation above 0."""
+        # A thread that has not started has no client.
+        if self.heartbeats is not None and self.client._coordinator.generation == 0:
+            # The request to leave does not hold it.
+            self.client._coordinator.generation = 1
+        await super().on_thread_stop()
 
 
 class MembershipConsumer(driver.Consumer):

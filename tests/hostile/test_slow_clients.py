@@ -85,6 +85,7 @@ async def test_a_head_that_dribbles_is_cut_off(target: Pipeline, token: str) -> 
     assert all(b'{"detail":"The request came too slowly"}' in answer for answer in answers)
 
 
+@pytest.mark.slow
 async def test_a_head_that_dribbles_after_an_answer_is_cut_off_too(target: Pipeline) -> None:
     async with wire(target.gateways[0]) as slow:
         await slow.send(PING)
@@ -92,6 +93,7 @@ async def test_a_head_that_dribbles_after_an_answer_is_cut_off_too(target: Pipel
         assert b"408" in await dribble(slow, PING[:-2] + b"x: " + b"x" * 2000)
 
 
+@pytest.mark.slow
 async def test_endless_empty_lines_are_cut_off(target: Pipeline) -> None:
     """HTTP allows empty lines before a request: they do not begin one."""
     async with wire(target.gateways[0]) as slow:
@@ -116,6 +118,7 @@ async def nothing(target: Pipeline) -> bool | None:
     return True if await inflight(target) == 0 else None
 
 
+@pytest.mark.slow
 async def test_a_body_that_dribbles_after_its_answer_is_cut_off_too(target: Pipeline) -> None:
     async with wire(target.gateways[0]) as slow:
         await slow.send(head("POST", "/ecgs", "nobody's", content_length="100000"))
@@ -150,6 +153,7 @@ async def test_received_bytes_count_against_the_limit_and_announced_ones_do_not(
     await eventually(lambda: nothing(target), what="nothing of them is held")
 
 
+@pytest.mark.slow
 async def test_the_slowest_bodies_do_not_keep_others_out(target: Pipeline, token: str) -> None:
     """Slow bodies fill the gateway's limit and go on at the lowest rate that is allowed; others are accepted still."""
     size = 15 * MIB
@@ -269,6 +273,7 @@ async def test_a_large_head_is_refused(target: Pipeline, request_head: bytes) ->
         assert (await one.answer())[0] == 200
 
 
+@pytest.mark.slow
 async def test_an_endless_head_takes_no_memory(target: Pipeline) -> None:
     gateway = target.gateways[0]
     memory = Memory(gateway)
@@ -281,6 +286,7 @@ async def test_an_endless_head_takes_no_memory(target: Pipeline) -> None:
     assert memory.growth() < 64 * MIB
 
 
+@pytest.mark.slow
 async def test_a_thousand_idle_connections_harm_nobody(target: Pipeline) -> None:
     gateway = target.gateways[0]
     memory = Memory(gateway)

@@ -50,7 +50,7 @@ def new_runner(directory: Path) -> Iterator[Process]:
         "ECG_BROKER_PORT": str(free_port()),
         "ECG_DATA_DIR": str(directory),
         # With the embedded broker a worker is ready after half of it.
-        "ECG_SESSION_TIMEOUT": "3",
+        "ECG_SESSION_TIMEOUT": "2",
     }
     argv = [sys.executable, "-m", "local_stack", "up"]
     # Only the runner is forked: it starts its gateways and workers as always.

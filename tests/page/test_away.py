@@ -1,7 +1,9 @@
 """The page while the server is away: what waits is said at once, and goes on by itself."""
 
+import itertools
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import orjson
@@ -15,11 +17,13 @@ from tests.page.tab import Tab
 from tests.support.pipeline import NewPipeline, Pipeline
 
 _FAILED_CONNECTION = re.compile(r"net::ERR_")
+_users = itertools.count()
 
 
-@pytest.fixture
-def one(new_pipeline: NewPipeline) -> Pipeline:
-    pipeline = new_pipeline()
+@pytest.fixture(scope="module")
+def one(new_module_pipeline: NewPipeline) -> Pipeline:
+    """A pipeline whose gateway a test may stop, and starts again."""
+    pipeline = new_module_pipeline()
     pipeline.start_gateway()
     pipeline.start_worker()
     return pipeline
@@ -27,10 +31,23 @@ def one(new_pipeline: NewPipeline) -> Pipeline:
 
 @pytest_asyncio.fixture
 async def alone(context: BrowserContext, one: Pipeline) -> AsyncIterator[Tab]:
-    """The page of a gateway that the test may stop, after signing in."""
+    """The page of the gateway that the test may stop, after signing in."""
     await one.ready()
-    async with new_tab(context, one.gateways[0].url) as tab:
-        await tab.sign_in(await one.register("away"))
+    async with signed_in(context, one) as tab:
+        yield tab
+
+
+@pytest_asyncio.fixture
+async def desk(context: BrowserContext, pipeline: Pipeline) -> AsyncIterator[Tab]:
+    """The page of a gateway that goes on, after signing in."""
+    async with signed_in(context, pipeline) as tab:
+        yield tab
+
+
+@asynccontextmanager
+async def signed_in(context: BrowserContext, pipeline: Pipeline) -> AsyncIterator[Tab]:
+    async with new_tab(context, pipeline.gateways[0].url) as tab:
+        await tab.sign_in(await pipeline.register(f"away-{next(_users)}"))
         yield tab
         # Chromium reports every connection that fails.
         tab.problems = [problem for problem in tab.problems if not _FAILED_CONNECTION.search(problem)]
@@ -69,7 +86,7 @@ async def test_a_stopped_server_is_told_at_once_and_what_waits_goes_on_when_it_i
 
 
 async def test_an_unavailable_answer_is_shown_with_its_reason_until_the_call_succeeds(
-    alone: Tab, one: Pipeline, tmp_path: Path
+    desk: Tab, tmp_path: Path
 ) -> None:
     available = False
 
@@ -80,17 +97,17 @@ async def test_an_unavailable_answer_is_shown_with_its_reason_until_the_call_suc
             detail = {"detail": "The signals cannot be read now, try again"}
             await route.fulfill(status=503, headers={"retry-after": "60"}, json=detail)
 
-    await alone.submit(recording(tmp_path / "a.json"))
-    row = await alone.done("a.json")
-    await alone.page.route(re.compile(r"/ecgs/[^/]+$"), refuse)
+    await desk.submit(recording(tmp_path / "a.json"))
+    row = await desk.done("a.json")
+    await desk.page.route(re.compile(r"/ecgs/[^/]+$"), refuse)
     await row.get_by_role("button", name="Open").click()
-    await expect(banner(alone)).to_contain_text("The signals cannot be read now")
-    await expect(banner(alone)).to_contain_text("Waiting: the opened recording")
-    await expect(alone.page.locator("#facts")).to_have_text("Waiting for the server …")
+    await expect(banner(desk)).to_contain_text("The signals cannot be read now")
+    await expect(banner(desk)).to_contain_text("Waiting: the opened recording")
+    await expect(desk.page.locator("#facts")).to_have_text("Waiting for the server …")
     available = True
-    await alone.page.get_by_role("button", name="Try now").click()
-    await expect(alone.page.locator("#facts")).to_contain_text("500 Hz")
-    await expect(banner(alone)).to_be_hidden()
+    await desk.page.get_by_role("button", name="Try now").click()
+    await expect(desk.page.locator("#facts")).to_contain_text("500 Hz")
+    await expect(banner(desk)).to_be_hidden()
 
 
 async def test_a_server_that_does_not_answer_is_told(alone: Tab, one: Pipeline, tmp_path: Path) -> None:
@@ -105,11 +122,11 @@ async def test_a_server_that_does_not_answer_is_told(alone: Tab, one: Pipeline, 
     await expect(banner(alone)).to_be_hidden()
 
 
-async def test_a_computer_without_a_network_is_told(alone: Tab) -> None:
-    await alone.page.context.set_offline(True)
-    await expect(banner(alone)).to_contain_text("This computer is offline")
-    await alone.page.context.set_offline(False)
-    await expect(banner(alone)).to_be_hidden()
+async def test_a_computer_without_a_network_is_told(desk: Tab) -> None:
+    await desk.page.context.set_offline(True)
+    await expect(banner(desk)).to_contain_text("This computer is offline")
+    await desk.page.context.set_offline(False)
+    await expect(banner(desk)).to_be_hidden()
 
 
 async def test_the_sign_in_waits_for_the_server_and_says_so(tab: Tab, pipeline: Pipeline) -> None:

@@ -83,7 +83,9 @@ def pulses_of(page: str) -> list[np.ndarray[Any, Any]]:
     return [line for line in points if abs(line[3, 0] - line[2, 0] - 5 * PX) < 0.01]
 
 
-@pytest.mark.parametrize(("kind", "size"), [("a4", (297, 210)), ("letter", (279.4, 215.9))])
+@pytest.mark.parametrize(
+    ("kind", "size"), [("a4", (297, 210)), pytest.param("letter", (279.4, 215.9), marks=pytest.mark.slow)]
+)
 async def test_a_pdf_is_to_scale_and_has_label_date_insights_and_all_leads(
     desk: Tab, tmp_path: Path, kind: str, size: tuple[float, float]
 ) -> None:
@@ -239,7 +241,9 @@ async def test_a_table_is_the_one_that_the_command_writes(desk: Tab, tmp_path: P
     assert table.decode() == expected.getvalue()
 
 
-@pytest.mark.parametrize(("highest", "code"), [(32767, "16"), (-32768, "32"), (2**31 - 1, "32")])
+@pytest.mark.parametrize(
+    ("highest", "code"), [(32767, "16"), (-32768, "32"), pytest.param(2**31 - 1, "32", marks=pytest.mark.slow)]
+)
 async def test_a_record_is_read_again_as_it_was_submitted(desk: Tab, tmp_path: Path, highest: int, code: str) -> None:
     path = tmp_path / "night 1.json"
     leads = [{**LEADS[0], "signal": [5, -3, 0, 0, 7, highest]}, {"name": "V1", "signal": [1, 2, 3, 4, 5, 6]}]

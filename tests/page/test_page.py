@@ -204,6 +204,7 @@ async def test_a_bad_file_is_reported_and_does_not_stop_the_others(desk: Tab, tm
     await expect(desk.page.locator("#earlier li")).to_have_count(1)
 
 
+@pytest.mark.slow
 async def test_a_recording_over_the_limit_is_reported(desk: Tab, tmp_path: Path) -> None:
     await desk.submit(write_json(tmp_path / "x.json", {"I": [99999] * 4_200_000}))
     await expect(desk.upload("x.json")).to_contain_text("body: must not be over", timeout=30_000)
@@ -288,6 +289,7 @@ async def test_everything_can_be_done_with_the_keyboard(tab: Tab, token: str, tm
     await tab_to("#earlier button")
 
 
+@pytest.mark.slow
 async def test_half_an_hour_is_panned_and_zoomed_with_a_bounded_number_of_points(desk: Tab) -> None:
     record = recordings()[0]
     await desk.submit(*files_of(record))

@@ -170,7 +170,10 @@ _AT_A_SIGNAL = "signal.signal(signal.SIGUSR1, lambda *_: setattr({}, {!r}, fail)
             "_get_actions_per_node",
             r"TopicReader of {}\.(users|workers): fetch \(RuntimeError in fail\)",
         ),
-        ("AIOKafkaClient", "_metadata_update", r"metadata \(RuntimeError in fail\)"),
+        # The metadata are renewed every ten seconds.
+        pytest.param(
+            "AIOKafkaClient", "_metadata_update", r"metadata \(RuntimeError in fail\)", marks=pytest.mark.slow
+        ),
         ("TopicView", "_apply_safely", r"reads {}\.users \(RuntimeError in fail\)"),
     ],
 )

@@ -81,6 +81,7 @@ async def _reached(events: Stream, count: int) -> bool | None:
     return True if len(events.ids) >= count else None
 
 
+@pytest.mark.slow
 async def test_a_reader_that_does_not_read_for_a_while_gets_every_event(pipeline: Pipeline) -> None:
     """The events exceed all buffers: the gateway reads them from the topic later, and serves other readers at once."""
     token = await pipeline.register("events-slow")

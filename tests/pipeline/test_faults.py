@@ -5,6 +5,7 @@ import signal
 from collections.abc import Awaitable, Callable
 
 import httpx
+import pytest
 
 from ingest_api.users import tokens
 from shared.kafka.topics import Topics
@@ -31,6 +32,7 @@ async def test_a_worker_killed_in_mid_stream_loses_nothing(new_pipeline: NewPipe
             assert await insights_through_failover(client, ecg_id) == EXPECTED
 
 
+@pytest.mark.slow
 async def test_queries_are_answered_while_a_worker_is_dead(new_pipeline: NewPipeline) -> None:
     """The other worker's copy answers for finished ECGs; unfinished ones are known to be accepted."""
     pipeline = new_pipeline()

@@ -29,11 +29,14 @@ SubmissionsAgent.handle = slower(SubmissionsAgent.handle, 0.1)
 main()
 """
 
-# A worker that drops every poll with a message of this offset after fetching it, in each partition.
+# A worker that drops every poll with a message of this offset after fetching it, in each partition. It looks for
+# messages that did not arrive after a tenth of the usual time without any.
 LOSSY = """
+from stream_agents import agent
 from stream_agents.__main__ import main
 from stream_agents.faust_fixes.consumer import Consumer
 
+agent._IDLE /= 10
 getmany = Consumer.getmany
 
 async def lossy(self, timeout):
@@ -60,6 +63,7 @@ main()
 """
 
 
+@pytest.mark.slow
 async def test_a_partition_without_a_position_does_not_end_the_worker(new_pipeline: NewPipeline) -> None:
     """Faust looks every two and a half commits."""
     pipeline, port = new_pipeline(), free_port()
@@ -76,6 +80,7 @@ async def test_a_partition_without_a_position_does_not_end_the_worker(new_pipeli
     assert worker.running.poll() is None
 
 
+@pytest.mark.slow
 async def test_messages_that_arrive_before_recovery_has_ended_are_processed(new_pipeline: NewPipeline) -> None:
     """When a worker joins, the others recover while they fetch."""
     pipeline, token, accepted = await backlog(new_pipeline, 10)

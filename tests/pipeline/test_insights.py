@@ -256,6 +256,7 @@ async def test_a_worker_refuses_an_insight_that_does_not_exist(new_pipeline: New
     assert "'rythm' is no insight: choose from number_of_zero_crossings, quality, rhythm" in worker.log.read_text()
 
 
+@pytest.mark.slow
 async def test_the_largest_row_is_answered_and_recovered(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     pipeline.start_gateway()

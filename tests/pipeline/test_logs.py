@@ -220,6 +220,7 @@ async def test_no_line_ever_holds_a_signal_a_token_or_a_body(
             assert not found, f"{process.name}, {secret}: {found[0][:300]}"
 
 
+@pytest.mark.slow
 async def test_an_outage_does_not_fill_the_log(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
 ) -> None:

@@ -190,7 +190,9 @@ async def test_a_changed_or_foreign_cursor_is_refused(pipeline: Pipeline, client
         assert (response.status_code, response.json()["field"]) == (422, "cursor")
 
 
-@pytest.mark.parametrize("limit", [1, 7, 200])
+@pytest.mark.parametrize(
+    "limit", [pytest.param(1, marks=pytest.mark.slow), 7, pytest.param(200, marks=pytest.mark.slow)]
+)
 async def test_pages_hold_every_ecg_once_in_order_while_more_come(pipeline: Pipeline, limit: int) -> None:
     """The pages are read from both gateways in turn, while the owner and another user submit."""
     names = (f"pages-{limit}", f"pages-{limit}-too")

@@ -40,7 +40,7 @@ async def test_a_worker_without_its_table_recovers_the_same_list(new_pipeline: N
 
 
 async def test_lists_and_signals_are_read_while_a_worker_is_dead(new_pipeline: NewPipeline) -> None:
-    pipeline = new_pipeline(ECG_SESSION_TIMEOUT="30")
+    pipeline = new_pipeline(ECG_SESSION_TIMEOUT="16")
     pipeline.start_gateway()
     pipeline.start_worker()
     victim = pipeline.start_worker()

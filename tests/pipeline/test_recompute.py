@@ -57,7 +57,9 @@ async def upgraded(pipeline: Pipeline, **env: str) -> None:
     await pipeline.ready()
 
 
-@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "sealed"])
+@pytest.mark.parametrize(
+    "sealed", [pytest.param(False, id="plain", marks=pytest.mark.slow), pytest.param(True, id="sealed")]
+)
 async def test_rows_of_older_versions_are_computed_again_and_nothing_else(
     new_pipeline: NewPipeline, sealed: bool
 ) -> None:

@@ -120,6 +120,7 @@ async def test_waits_survive_the_death_of_the_worker_that_holds_them(new_pipelin
             assert_answered(response)
 
 
+@pytest.mark.slow
 async def test_waits_follow_partitions_to_a_worker_that_joins(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     pipeline.start_gateway()

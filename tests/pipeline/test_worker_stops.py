@@ -47,6 +47,16 @@ async def test_a_worker_stops_in_time_whatever_it_waits_for(
         broker.resume()
 
 
+async def test_a_stopped_worker_has_left_its_group(new_pipeline: NewPipeline) -> None:
+    """Otherwise the next worker waits until the session has timed out. It is the group's first generation."""
+    pipeline = new_pipeline()
+    pipeline.start_gateway()
+    worker = pipeline.start_worker(ECG_LOG_LEVEL="DEBUG")
+    await pipeline.ready()
+    assert worker.stop() == 0
+    assert "LeaveGroup request succeeded" in worker.log.read_text()
+
+
 async def test_a_second_worker_in_a_directory_says_so_and_ends(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     pipeline.start_gateway()

@@ -93,8 +93,8 @@ class Pipeline:
             **(self.broker.security.environment() if self.broker.security else {}),
             "ECG_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "ECG_EMBEDDED_BROKER": str(self.broker.embedded),
-            # A group's join takes half of it there, and so does each rebalance.
-            **({"ECG_SESSION_TIMEOUT": "3"} if self.broker.embedded else {}),
+            # A group's join takes half of it there, rounded up to seconds, and so does each rebalance.
+            **({"ECG_SESSION_TIMEOUT": "2"} if self.broker.embedded else {}),
             "ECG_TOPIC_PREFIX": self.prefix,
             "ECG_SECRET": SECRET,
             "ECG_ADMIN_TOKEN": ADMIN_TOKEN,
