@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import accept, freshness, insights, memory, options, parts, process, query, scale, targets
+from benchmarks import accept, freshness, insights, memory, options, page, parts, process, query, scale, targets
 from benchmarks.machine import describe
 from benchmarks.recordings import source
 from benchmarks.run import Figures
@@ -25,6 +25,7 @@ PARTS = {
     "insights": insights,
     "options": options,
     "parts": parts,
+    "page": page,
 }
 
 

@@ -6,7 +6,7 @@ A figure of the page before is a target too: it may have become worse by a tenth
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from benchmarks import accept, insights, memory, process, query
+from benchmarks import accept, insights, memory, page, process, query
 from benchmarks.markdown import figure, number, table
 from benchmarks.run import Figures
 from benchmarks.stats import Spread, spread
@@ -115,6 +115,15 @@ TARGETS = (
         f"insights/{insights.ALL}/busy_p99", f"insights/{insights.CROSSINGS}/busy_p99"), 1.2, "x", at_least=False),
     Target("a gateway's growth at half load", _growth("gateway"), 0.5, " MiB/min", at_least=False),
     Target("a worker's growth at half load", _growth("worker"), 0.5, " MiB/min", at_least=False),
+    *(
+        Target(f"opening on the page, {name}", _value(f"page/{name}/open_ms"), most, " ms", at_least=False)
+        for name, most in ((page.SHEET, 300), (page.LONG, 500))
+    ),
+    *(
+        # Chromium begins 60 frames a second: one in a second may be late.
+        Target(f"frames a second on the page, {name}, {way}", _value(f"page/{name}/{way}/fps"), 59, "/s")
+        for name in (page.SHEET, page.LONG) for way in page.WAYS
+    ),
 )  # fmt: skip
 
 # The medians of the page before, by the figures' names. Those that became worse by more than a tenth are rows of the

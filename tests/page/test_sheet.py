@@ -67,6 +67,23 @@ COLOURED = """([canvas, [red, green, blue], [left, top, right, bottom], far]) =>
     }
     return found;
 }"""
+# Each drawing writes what it has drawn.
+DRAWS = """() => {
+    const draws = {count: 0};
+    const watch = new MutationObserver(changes => draws.count += changes.length);
+    watch.observe(document.querySelector("#canvas"), {attributeFilter: ["data-time"]});
+    return draws;
+}"""
+# Moves the paper in each of a number of frames.
+MOVES = """async frames => {
+    const position = document.querySelector("#position");
+    for (let i = 1; i <= frames; i++) {
+        position.value = i;
+        position.dispatchEvent(new Event("input"));
+        await new Promise(done => requestAnimationFrame(done));
+    }
+    await new Promise(done => requestAnimationFrame(done));
+}"""
 TRACE, LABEL, MARK, WARNING, CALIPER = (
     (0x15, 0x17, 0x1C),
     (0x2B, 0x2F, 0x38),
@@ -590,3 +607,29 @@ async def test_the_tools_are_accessible(desk: Tab, tmp_path: Path, scheme: Any, 
     await desk.page.keyboard.press("Escape")
     await desk.page.get_by_role("button", name="Whole").click()
     await check("the overview")
+
+
+async def test_an_ecg_that_opens_is_drawn_once(desk: Tab, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        await show(desk, write(tmp_path / f"{name}.json", resting()))
+    draws = await desk.page.evaluate_handle(DRAWS)
+    await desk.show("one.json")
+    await desk.drawn()
+    assert await draws.evaluate("draws => draws.count") == 1
+
+
+async def test_moving_lays_out_the_page_once_a_frame(desk: Tab, tmp_path: Path) -> None:
+    # Longer than a minute, so that the window is marked in the strip of the heart rate.
+    await show(desk, write(tmp_path / "long.json", resting(70, rate=250), rate=250))
+    await expect(desk.page.locator("#rates")).to_be_visible()
+    session = await desk.page.context.new_cdp_session(desk.page)
+    await session.send("Performance.enable")
+
+    async def layouts() -> int:
+        metrics = (await session.send("Performance.getMetrics"))["metrics"]
+        return next(int(metric["value"]) for metric in metrics if metric["name"] == "LayoutCount")
+
+    before = await layouts()
+    await desk.run(MOVES, 20)
+    # A few more may come from other parts of the page, such as the list; a second one in each frame may not.
+    assert 20 <= await layouts() - before < 30

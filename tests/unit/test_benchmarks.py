@@ -178,6 +178,7 @@ def test_the_report_has_every_part_and_its_plots(tmp_path: Path) -> None:
         "## Insights",
         "## Options",
         "## Parts",
+        "## The web page",
     ]
     plots = re.findall(r"\]\((.*\.svg)\)", text)
     assert len(plots) == 7

@@ -70,6 +70,9 @@ export class RateStrip {
   #canvas;
   #window;
   #shown = null;
+  #marked = { time: 0, span: 0 };
+  // Kept, because asking for it while the paper moves would lay out the page once more for every frame.
+  #width = 0;
 
   /**
    * @param {HTMLElement} box with a canvas, and the mark of the window
@@ -102,17 +105,24 @@ export class RateStrip {
 
   /** Mark the window of the paper. */
   mark(time, span) {
+    this.#marked = { time, span };
+    this.#placeMark();
+  }
+
+  #placeMark() {
     if (this.#box.hidden || !this.#shown) return;
+    const { time, span } = this.#marked;
     const { duration } = this.#shown;
-    const width = this.#box.clientWidth;
-    const left = placeOf(time, duration, width);
+    const left = placeOf(time, duration, this.#width);
     this.#window.style.left = `${left}px`;
-    this.#window.style.width = `${placeOf(Math.min(time + span, duration), duration, width) - left}px`;
+    this.#window.style.width = `${placeOf(Math.min(time + span, duration), duration, this.#width) - left}px`;
   }
 
   #draw() {
     const { clientWidth: width, clientHeight: height } = this.#canvas;
     if (!this.#shown || !width) return;
+    this.#width = width;
+    this.#placeMark();
     const ratio = window.devicePixelRatio || 1;
     Object.assign(this.#canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     const context = this.#canvas.getContext("2d", { alpha: false });

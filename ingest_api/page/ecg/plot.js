@@ -40,6 +40,8 @@ export class Plot {
   #onDraw;
   #onPick;
   #screen = null;
+  // The frame's width for which the canvas was drawn; 0 if it has to be drawn once the frame is shown.
+  #drawnWidth = 0;
 
   /**
    * @param {HTMLElement} frame the focusable box that scrolls, with one box for the content, which holds the canvas
@@ -53,9 +55,10 @@ export class Plot {
     this.#context = this.#canvas.getContext("2d", { alpha: false });
     this.#onDraw = onDraw;
     this.#onPick = onPick;
-    // Drawn at once: the observer runs after this frame's animation callbacks, and resizing a canvas clears it.
+    // Drawn at once: the observer runs after this frame's animation callbacks, and resizing a canvas clears it. The
+    // height follows from what is drawn.
     new ResizeObserver(() => {
-      if (this.#screen) return;
+      if (this.#screen || frame.clientWidth === this.#drawnWidth) return;
       this.#measure();
       this.#draw();
     }).observe(frame);
@@ -193,7 +196,9 @@ export class Plot {
   #draw() {
     const { viewport } = this;
     const { width, height, ratio, top } = viewport;
-    if (!this.#ecg || !width) return;
+    this.#drawnWidth = this.#screen ? 0 : this.#frame.clientWidth;
+    // Nobody sees what is drawn while the frame is hidden, such as when the next ECG is on its way.
+    if (!this.#ecg || (!this.#screen && !this.#drawnWidth)) return;
     const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
     // Only if they change, because setting either clears the canvas.
     if (this.#canvas.width !== across) this.#canvas.width = across;

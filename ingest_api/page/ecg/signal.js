@@ -1,18 +1,17 @@
 /** The data that drawing needs of a lead's samples, computed once for each lead. */
 
-// The number of values of a level that one value of the next coarser level of the pyramid summarises.
-const FACTOR = 2;
-
 /**
  * A lead ready to be drawn.
  * @param {ArrayLike<number>} samples in ADC units; parsed from JSON as Numbers, so only approximate beyond 2^53
  */
 export class Signal {
+  #crossings = null;
+
   constructor(samples) {
     this.samples = narrow(samples);
     this.levels = pyramid(this.samples);
-    this.crossings = zeroCrossings(this.samples);
-    [this.least, this.most] = extremes(this.samples);
+    const all = this.levels.at(-1) ?? { least: this.samples, most: this.samples };
+    [this.least, this.most] = [all.least[0] ?? 0, all.most[0] ?? 0];
   }
 
   /** Return what is needed to draw filtered samples, which are never counted or measured. */
@@ -24,22 +23,27 @@ export class Signal {
   get length() {
     return this.samples.length;
   }
+
+  /** The indices that `zeroCrossings` returns, found when they are first asked for: an ECG opens without them. */
+  get crossings() {
+    return (this.#crossings ??= zeroCrossings(this.samples));
+  }
 }
 
-/** Return the same numbers in the smallest typed array that holds them. */
-export function narrow(samples) {
+/** Return numbers in the smallest typed array that holds them; those of a packed ECG are in one already. */
+function narrow(samples) {
+  if (ArrayBuffer.isView(samples)) return samples;
   const [least, most] = extremes(samples);
   const Type =
     least >= -32768 && most <= 32767 ? Int16Array : least >= -(2 ** 31) && most < 2 ** 31 ? Int32Array : Float64Array;
-  return samples instanceof Type ? samples : Type.from(samples);
+  return Type.from(samples);
 }
 
 function extremes(samples) {
-  if (!samples.length) return [0, 0];
-  let [least, most] = [samples[0], samples[0]];
-  for (let i = 1; i < samples.length; i++) {
-    if (samples[i] < least) least = samples[i];
-    else if (samples[i] > most) most = samples[i];
+  let [least, most] = [0, 0];
+  for (const sample of samples) {
+    if (sample < least) least = sample;
+    else if (sample > most) most = sample;
   }
   return [least, most];
 }
@@ -48,18 +52,14 @@ function extremes(samples) {
 export function pyramid(samples) {
   const levels = [];
   let [least, most] = [samples, samples];
-  for (let size = FACTOR; least.length > 1; size *= FACTOR) {
-    const length = Math.ceil(least.length / FACTOR);
+  for (let size = 2; least.length > 1; size *= 2) {
+    const length = Math.ceil(least.length / 2);
     const [lower, upper] = [new samples.constructor(length), new samples.constructor(length)];
-    for (let i = 0; i < length; i++) {
-      const end = Math.min((i + 1) * FACTOR, least.length);
-      let [low, high] = [least[i * FACTOR], most[i * FACTOR]];
-      for (let k = i * FACTOR + 1; k < end; k++) {
-        if (least[k] < low) low = least[k];
-        if (most[k] > high) high = most[k];
-      }
-      lower[i] = low;
-      upper[i] = high;
+    for (let i = 0, k = 0; k < least.length; i++, k += 2) {
+      // The last value may have no neighbour.
+      const next = Math.min(k + 1, least.length - 1);
+      lower[i] = Math.min(least[k], least[next]);
+      upper[i] = Math.max(most[k], most[next]);
     }
     levels.push({ size, least: lower, most: upper });
     [least, most] = [lower, upper];
