@@ -83,10 +83,10 @@ function tokens(operation, schemes) {
 }
 
 /** Return a curl command that makes the call. */
-function command(method, path, header, body) {
-  const headers = header ? [` \\\n  -H "${header}"`] : [];
-  const data = body ? ` \\\n  -H "content-type: application/json" -d '${JSON.stringify(body)}'` : "";
-  return `curl -X ${method} "${location.origin}${PREFIX}${path}"${headers.join("")}${data}`;
+function command(method, path, header, media, example) {
+  const data = media === "application/json" ? `-d '${JSON.stringify(example)}'` : "--data-binary @FILE";
+  const parts = [header ? `-H "${header}"` : null, media ? `-H "content-type: ${media}" ${data}` : null];
+  return [`curl -X ${method} "${location.origin}${PREFIX}${path}"`, ...parts.filter(Boolean)].join(" \\\n  ");
 }
 
 function answer(status, { description, content = {} }) {
@@ -98,7 +98,8 @@ function answer(status, { description, content = {} }) {
 
 function call(method, path, operation, schemes) {
   const { parameters = [], requestBody, responses } = operation;
-  const body = requestBody?.content["application/json"].schema;
+  // JSON, if it is taken, comes first.
+  const [media, { schema: body } = {}] = Object.entries(requestBody?.content ?? {})[0] ?? [];
   const name = `${method.toUpperCase()} ${path}`;
   const id = operation.operationId;
   const needed = tokens(operation, schemes);
@@ -108,7 +109,7 @@ function call(method, path, operation, schemes) {
     { id, class: "call", "aria-labelledby": `${id}-title` },
     element("h2", { id: `${id}-title` }, element("code", {}, name), ` ${operation.summary}`),
     ...paragraphs(operation.description ?? ""),
-    element("pre", { tabindex: "0" }, command(method.toUpperCase(), path, needed[0], body?.examples?.[0])),
+    element("pre", { tabindex: "0" }, command(method.toUpperCase(), path, needed[0], media, body?.examples?.[0])),
     needed.length ? element("p", {}, "Token: ", ...prose(needed.map((header) => `\`${header}\``).join(" or "))) : null,
     parameters.length
       ? table(
@@ -116,7 +117,8 @@ function call(method, path, operation, schemes) {
           parameters.map((one) => row(`${one.name} in ${one.in}`, one.required, one.schema, one.description)),
         )
       : null,
-    body ? fields(body, `Fields of the body of ${name}`) : null,
+    body?.properties ? fields(body, `Fields of the body of ${name}`) : null,
+    body && !body.properties ? element("p", {}, "Body: ", ...type(body)) : null,
     element("h3", {}, "Answers"),
     element("ul", {}, ...Object.entries(responses).map(([status, response]) => answer(status, response))),
   );

@@ -40,3 +40,11 @@ async def test_the_documentation_is_accessible(tab: Tab, scheme: Any, width: int
     assert results.violations_count == 0, results.generate_report()
     overflow = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert await tab.run(overflow) <= 0
+
+
+async def test_the_documentation_shows_commands_for_bodies_that_are_not_json(tab: Tab) -> None:
+    await tab.page.goto(f"{tab.url}/docs")
+    batch = tab.page.get_by_role("region", name="POST /ecgs/batch Submit several ECGs", exact=True)
+    command = batch.locator("pre").first
+    await expect(command).to_contain_text('-H "content-type: application/vnd.ecg.v1+msgpack" --data-binary @FILE')
+    await expect(batch).to_contain_text("Body: array of BatchedEcgIn")
