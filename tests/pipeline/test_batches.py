@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from ecg_client import AsyncEcgClient
 from shared.encoding import packed
 from tests.support.ecgs import insights
 from tests.support.pipeline import ADMIN_TOKEN, NewPipeline, Pipeline
@@ -147,9 +148,8 @@ async def test_every_submission_of_a_batch_is_put_on_record(pipeline: Pipeline) 
     token = await pipeline.register("batches-audited")
     async with pipeline.client(token=token) as client:
         answers = (await post(client, [ecg(1), {"leads": []}, ecg(2)])).json()["ecgs"]
-        query = {"username": "batches-audited"}
-        audit = await client.get("/audit", params=query, headers={"x-admin-token": ADMIN_TOKEN})
-    events = audit.json()["events"]
-    submitted = [event["ecg_id"] for event in events if event["action"] == "ecg_submitted"]
+    async with AsyncEcgClient(pipeline.gateways[0].url) as admin:
+        events = [event async for event in admin.audit(ADMIN_TOKEN, username="batches-audited")]
+    submitted = [event.ecg_id for event in events if event.action == "ecg_submitted"]
     assert sorted(submitted) == sorted(answer["id"] for answer in answers if "id" in answer)
     assert len(submitted) == 2
