@@ -150,6 +150,6 @@ async def test_every_submission_of_a_batch_is_put_on_record(pipeline: Pipeline) 
         answers = (await post(client, [ecg(1), {"leads": []}, ecg(2)])).json()["ecgs"]
     async with AsyncEcgClient(pipeline.gateways[0].url) as admin:
         events = [event async for event in admin.audit(ADMIN_TOKEN, username="batches-audited")]
-    submitted = [event.ecg_id for event in events if event.action == "ecg_submitted"]
+    submitted = [str(event.ecg_id) for event in events if event.action == "ecg_submitted"]
     assert sorted(submitted) == sorted(answer["id"] for answer in answers if "id" in answer)
     assert len(submitted) == 2
