@@ -18,13 +18,15 @@ from shared import logging_setup
 from shared.deadline import end_in_time, ignore_signals, stop_at_once
 from shared.kafka import topics
 from shared.malloc import keep_freed
-from shared.settings import settings_or_exit
+from shared.settings import MIB, settings_or_exit
 from stream_agents.app import create_app
 from stream_agents.faust_fixes.worker import Worker
 
 logger = structlog.get_logger(__name__)
 
 _DIRECTORY_IN_USE = 2
+# A fetch holds up to a MiB of each partition, and comes again and again.
+_LARGEST_KEPT = 32 * MIB
 
 
 def main() -> None:
@@ -32,7 +34,7 @@ def main() -> None:
     settings = settings_or_exit()
     logging_setup.configure(settings.log_level, settings.log_format)
     stop_at_once()
-    keep_freed()
+    keep_freed(_LARGEST_KEPT)
     lock = _lock(settings.data_dir)
     topics.prepare_or_exit(settings)
     worker = _Worker(create_app(settings), quiet=True, override_logging=False, redirect_stdouts=False)
