@@ -175,7 +175,7 @@ def submit_batch(batch: Sequence[Submission], token: str) -> Call[list[str | Cli
     body = packed.encode_batch((one.idempotency_key, narrowed(one.recording.content)) for one in batch)
     headers = {"content-type": packed.CONTENT_TYPE, "x-user-token": token}
     meaning: dict[int, Callable[[httpx.Response], list[str | ClientError] | None]] = {
-        HTTPStatus.OK: _json(lambda answer: [_batched(one) for one in answer["ecgs"]]),
+        HTTPStatus.OK: _json(lambda answer: [_batched(one) for one, _ in zip(answer["ecgs"], batch, strict=True)]),
         HTTPStatus.NOT_FOUND: lambda _: None,
         HTTPStatus.METHOD_NOT_ALLOWED: lambda _: None,
     }

@@ -455,6 +455,14 @@ async def test_where_no_batch_is_taken_each_is_sent_alone(
         assert len(scripted.requests) == 5
 
 
+async def test_an_answer_for_another_number_of_ecgs_is_an_error(
+    scripted: Scripted, connect: Callable[..., Call]
+) -> None:
+    scripted.answers = [(200, {}, b'{"ecgs": [{"id": "abc"}]}')]
+    with pytest.raises(UnexpectedAnswer):
+        await connect(scripted.url, TOKEN)("submit_all", [RECORDING] * 2)
+
+
 async def test_batches_are_bounded_in_number_and_size(scripted: Scripted, connect: Callable[..., Call]) -> None:
     large = Recording.of({"I": np.zeros(1_500_000, np.int16)})
 
