@@ -6,7 +6,6 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import fcntl
-import signal
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -54,8 +53,6 @@ class _Worker(Worker):
         """Stop, by the deadline and regardless of further signals."""
         logger.info("stopping")
         end_in_time(lambda: 1 if self.app.crash_reason else 0)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.loop.remove_signal_handler(number)
         ignore_signals()
         await super().stop()
 
