@@ -47,7 +47,7 @@ def quoting(recording):
         raise ValueError(signal.tolist(), signal.tobytes())
     return count.compute(recording)
 
-insights.INSIGHTS["number_of_zero_crossings"] = msgspec.structs.replace(count, compute=quoting)
+insights.INSIGHTS["number_of_zero_crossings"] = msgspec.structs.replace(count, compute=quoting, compute_many=None)
 main()
 """
 
