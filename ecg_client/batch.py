@@ -223,25 +223,18 @@ def submitting(client: AsyncEcgClient) -> Send:
             if waiting:
                 batch = waiting.copy()
                 waiting.clear()
-                error = await _submit(client, batch)
-                if error is not None:
+                answers: Sequence[str | ClientError]
+                try:
+                    answers = await client.submit_all([recording for recording, _ in batch])
+                except ClientError as error:
                     # What waits would only meet the same error, after another wait.
-                    _answer(waiting, [error] * len(waiting))
+                    batch += waiting
                     waiting.clear()
+                    answers = [error] * len(batch)
+                _answer(batch, answers)
         return replace(outcome, ecg_id=await answered)
 
     return send
-
-
-async def _submit(client: AsyncEcgClient, batch: _Waiting) -> ClientError | None:
-    """Submit a batch, and return the error that concerns every file, such as an outage, or None."""
-    try:
-        answers = await client.submit_all([recording for recording, _ in batch])
-    except ClientError as error:
-        _answer(batch, [error] * len(batch))
-        return error
-    _answer(batch, answers)
-    return None
 
 
 def _answer(batch: _Waiting, answers: Sequence[str | ClientError]) -> None:

@@ -65,7 +65,7 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
             {
                 "ecgs": [
                     {"id": EXAMPLE_ID},
-                    {"status": 422, "detail": "leads: must have 1 to 1024 leads, not 0", "field": "leads"},
+                    {"status": 422, "detail": "leads: must hold 1 to 1024 leads, not 0", "field": "leads"},
                 ]
             },
         ),
