@@ -1,6 +1,18 @@
 """Readers of recordings in the field's formats; zero becomes the isoelectric line."""
 
-from ecg_client.recordings.formats import Format, find, parts, read
+from ecg_client.recordings.formats import Format, find, open_source, parts, read
+from ecg_client.recordings.pieces import Source
 from ecg_client.recordings.recording import Calibration, NoRecording, Recording, UnreadableRecording
 
-__all__ = ["Calibration", "Format", "NoRecording", "Recording", "UnreadableRecording", "find", "parts", "read"]
+__all__ = [
+    "Calibration",
+    "Format",
+    "NoRecording",
+    "Recording",
+    "Source",
+    "UnreadableRecording",
+    "find",
+    "open_source",
+    "parts",
+    "read",
+]

@@ -35,6 +35,7 @@ _ABOUT = re.compile(
 )
 
 _MOST_SHOWN = 1e15
+NO_SAMPLES: Signal = np.zeros(0, np.int8)
 # Leads may begin late, but a broken start must not fill the memory.
 _MOST_GROWTH = 64
 _LEAST_LIMIT = 1 << 20
@@ -84,19 +85,53 @@ def recording_of(
     Raises:
         UnreadableRecording: if all samples of all channels are missing.
     """
+    sizes = [channel.samples.size for channel in channels]
+    missing = [count(channel.missing) for channel in channels]
+    kept, outline = outlined(channels, sizes, missing, date, notes, typed=typed)
+    leads = tuple(filled(lead, channels[i]) for i, lead in zip(kept, outline.leads, strict=True))
+    return replace(outline, leads=leads)
+
+
+def outlined(
+    channels: Sequence[Channel],
+    sizes: Sequence[int],
+    missing: Sequence[int],
+    date: str | None,
+    notes: Sequence[str],
+    *,
+    typed: bool,
+) -> tuple[list[int], Recording]:
+    """Return the positions of the channels with samples, and their recording as `recording_of` does, without samples.
+
+    Args:
+        channels: their samples and missing ranges are not looked at.
+        sizes: the number of samples of each channel.
+        missing: the number of missing samples of each channel.
+
+    Raises:
+        UnreadableRecording: if all samples of all channels are missing.
+    """
     lines = list(notes)
-    filled = [channel for channel in channels if count(channel.missing) < channel.samples.size]
-    empty = ", ".join(channel.name for channel in channels if count(channel.missing) >= channel.samples.size)
-    if not filled:
+    kept = [i for i, size in enumerate(sizes) if missing[i] < size]
+    empty = ", ".join(channel.name for i, channel in enumerate(channels) if missing[i] >= sizes[i])
+    if not kept:
         raise UnreadableRecording(f"has no samples: all samples of {empty} are missing")
     if empty:
         lines.append(f"left out, because all of their samples are missing: {empty}")
-    leads = tuple(_lead(channel, lines, typed) for channel in filled)
-    rates = list(dict.fromkeys(channel.rate for channel in filled))
+    leads = tuple(_lead(channels[i], missing[i], lines, typed) for i in kept)
+    each_rate = [channels[i].rate for i in kept]
+    rates = list(dict.fromkeys(each_rate))
     if len(rates) > 1:
-        each = ", ".join(f"{lead.name}: {_hertz(channel.rate)}" for lead, channel in zip(leads, filled, strict=True))
+        each = ", ".join(f"{lead.name}: {_hertz(rate)}" for lead, rate in zip(leads, each_rate, strict=True))
         lines.append(f"its leads have different sampling rates, so none is sent: {each}")
-    return Recording(leads, date, tuple(lines), rates[0] if len(rates) == 1 else None)
+    return kept, Recording(leads, date, tuple(lines), rates[0] if len(rates) == 1 else None)
+
+
+def filled(lead: Lead, channel: Channel) -> Lead:
+    """Return a lead without samples with those of its channel, negated if the file stores them upside down."""
+    is_upside_down = channel.gain is not None and channel.gain < 0
+    samples = -channel.samples if is_upside_down else channel.samples
+    return Lead(lead.name, samples, lead.adc_gain, channel.missing)
 
 
 def choose(
@@ -150,17 +185,17 @@ def is_lead_name(name: str) -> bool:
     return bool(_TYPED.match(name) and not _ABOUT.fullmatch(name)) or _LEAD.fullmatch(name) is not None
 
 
-def _lead(channel: Channel, lines: list[str], typed: bool) -> Lead:
-    name = _untyped(channel.name) if typed else channel.name
-    samples, gain = channel.samples, channel.gain
+def _lead(channel: Channel, missing: int, lines: list[str], typed: bool) -> Lead:
+    """Return the lead of a channel, without samples."""
+    name, gain = _untyped(channel.name) if typed else channel.name, channel.gain
     if gain is not None and gain < 0:
         lines.append(f"{name}: is stored upside down, so its samples are negated")
-        samples, gain = -samples, -gain
+        gain = -gain
     if gain is None and is_other(channel.unit):
         lines.append(f"{name}: its unit is not a unit of voltage, so its gain is left out")
-    if channel.missing:
-        lines.append(f"{name}: {count(channel.missing)} missing samples became 0")
-    return Lead(name, samples, gain, channel.missing)
+    if missing:
+        lines.append(f"{name}: {missing} missing samples became 0")
+    return Lead(name, NO_SAMPLES, gain)
 
 
 def _hertz(rate: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Formats of electrocardiographs, read by ecgdatakit: SCP-ECG, HL7 aECG, GE MUSE, Philips Sierra, ISHNE."""
+"""Formats of electrocardiographs: SCP-ECG, HL7 aECG, GE MUSE and Philips Sierra, read by ecgdatakit, and ISHNE."""
 
 import re
 import warnings
@@ -12,17 +12,18 @@ import numpy as np
 from ecg_client.recordings.bare_numbers import Column
 from ecg_client.recordings.calibrated import channel_of
 from ecg_client.recordings.channels import Channel, choose, delayed, recording_of
+from ecg_client.recordings.ishne_format import WRONG_CHECKSUM, is_ishne, open_ishne
 from ecg_client.recordings.recording import NoRecording, Recording, UnreadableRecording
+from ecg_client.recordings.stored import StoredRecording
 from ecg_client.recordings.twelve_leads import in_order, with_derived
 
 if TYPE_CHECKING:
     from ecgdatakit import ECGRecord, Lead
 
-_FORMATS = frozenset({"scp_ecg", "hl7_aecg", "ge_muse_xml", "sierra_xml", "ishne_holter"})
+_FORMATS = frozenset({"scp_ecg", "hl7_aecg", "ge_muse_xml", "sierra_xml"})
 _KINDS = "SCP-ECG, HL7 aECG, GE MUSE XML, Philips Sierra XML or ISHNE"
 _UNKNOWN = f"its format is unknown: it is not a file of {_KINDS}"
 _MOST_BYTES = 1 << 28
-_ISHNE_FAULT = -32768
 _MUSE_RATE = re.compile(
     rb"<WaveformType>\s*Rhythm\s*</WaveformType>.*?<SampleBase>\s*([0-9]+\.?[0-9]*)\s*</SampleBase>"
     rb"(?:\s*<SampleExponent>\s*([+-]?[0-9]{1,2})\s*</SampleExponent>)?",
@@ -33,24 +34,27 @@ _MICROSECONDS, _HALF, _ROUNDED = 1_000_000, 0.5, 1e-3
 _NOTES = {
     # `auto_scale=False` is deliberate, and the others are told by lead or lead to the right rate.
     r"auto_scale=False|rounded to|left in raw counts|left unscaled|raw ADC counts": "",
-    r"(?i)crc|checksum": "its checksum is wrong, so it may be damaged",
+    r"(?i)crc|checksum": WRONG_CHECKSUM,
     r"rhythm series found|sequence sets in the rhythm|Additional rhythm waveform": (
         "has several recordings, of which the first is read"
     ),
     r"Unrecognised sequences ignored in the rhythm": "left out, because their codes are unknown: some of its sequences",
     r"Section 12": "left out: its long-term rhythm",
     r"was not applied": "its leads state an offset of unknown meaning, which is left out",
-    r"incomplete final frame|odd number of data bytes": "is cut short: its last, incomplete samples are left out",
 }
 _DOUBT = "the library that reads its format warns about its structure"
 
 
-def read_clinical(path: Path, wanted: Sequence[str] = ()) -> Recording:
+def open_clinical(path: Path, wanted: Sequence[str] = ()) -> Recording | StoredRecording:
     """Read the rhythm of an electrocardiograph's file; median beats and measurements are left out.
 
+    The samples of an ISHNE file stay in the file.
+
     Raises:
-        UnreadableRecording: if `ecgdatakit` is not installed, or the file is broken or of another format.
+        UnreadableRecording: if `ecgdatakit` is needed and not installed, or the file is broken or of another format.
     """
+    if is_ishne(path):
+        return open_ishne(path, wanted)
     record, doubts = _parsed(path)
     if record.source_format not in _FORMATS:
         raise UnreadableRecording(_UNKNOWN)
@@ -59,16 +63,13 @@ def read_clinical(path: Path, wanted: Sequence[str] = ()) -> Recording:
     # SCP-ECG numbers the samples from 1; leads that were not recorded at the same time begin at different ones.
     starts = [int(lead.annotations.get("start_sample", 1)) for lead in record.leads]
     channels = [
-        delayed(replace(_channel(record.source_format, lead, notes), rate=exact or _rate(lead)), start - min(starts))
+        delayed(replace(_channel(lead, notes), rate=exact or _rate(lead)), start - min(starts))
         for lead, start in zip(record.leads, starts, strict=True)
     ]
     if not channels:
         raise UnreadableRecording("holds no leads")
     if len({lead.annotations.get("LeadTimeOffset") for lead in record.leads}) > 1:
         notes.append("its leads do not begin at the same time (LeadTimeOffset), which is left out")
-    announced, stored = (record.raw_metadata.get(key) for key in ("ecg_size", "samples_per_lead"))
-    if announced and stored and announced not in (stored, stored * len(channels)):
-        notes.append(f"its header announces {announced} samples of a lead, and it has {stored}")
     if record.median_beats:
         notes.append("left out, because they are not part of the rhythm: its median beats")
     channels = in_order(with_derived(channels, notes))
@@ -107,11 +108,9 @@ def _parsed(path: Path) -> "tuple[ECGRecord, list[str]]":
     return record, [str(warning.message) for warning in caught]
 
 
-def _channel(source: str, lead: "Lead", notes: list[str]) -> Channel:
+def _channel(lead: "Lead", notes: list[str]) -> Channel:
     values = np.asarray(lead.samples, np.float64)
     missing = ~np.isfinite(values)
-    if source == "ishne_holter":
-        missing |= values == _ISHNE_FAULT
     unit, name = lead.resolution_unit or lead.units, lead.label or "lead"
     # The library takes a scale that is missing, or that it cannot read, for 1.
     if not unit or not lead.adc_resolution:

@@ -1,7 +1,12 @@
 """The bytes and the text of a file."""
 
+import os
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from ecg_client.recordings.recording import UnreadableRecording
 
@@ -10,6 +15,54 @@ _GZIP = b"\x1f\x8b"
 _MOST_GROWTH = 64
 _LEAST_LIMIT = 1 << 20
 _GZIP_WINDOW = 31
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A file that is read block by block: its size in bytes, and a function that returns `count` bytes from `first` on.
+
+    At the end of the file the function returns fewer bytes, as slices do.
+    """
+
+    size: int
+    read: Callable[[int, int], bytes]
+
+
+def open_blocks(path: Path) -> Blocks:
+    """Return a file to be read block by block; a file of gzip is unzipped into memory.
+
+    Raises:
+        UnreadableRecording: as `read_bytes` does; a read raises it too if the file has changed since.
+    """
+    try:
+        with path.open("rb") as file:
+            is_zipped, state = file.read(len(_GZIP)) == _GZIP, _state(file)
+    except OSError as error:
+        raise UnreadableRecording(error.strerror or str(error)) from None
+    if is_zipped:
+        content = read_bytes(path)
+        return Blocks(len(content), lambda first, count: content[first : first + count])
+    return Blocks(state[0], partial(_block, path, state))
+
+
+def _block(path: Path, state: tuple[int, int], first: int, count: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(first)
+            content = file.read(count)
+            is_same = _state(file) == state
+    except OSError as error:
+        raise UnreadableRecording(error.strerror or str(error)) from None
+    # Blocks of two states of a file would make a recording that never was.
+    if not is_same or len(content) != max(0, min(count, state[0] - first)):
+        raise UnreadableRecording(f"{path.name} was changed while it was read")
+    return content
+
+
+def _state(file: BinaryIO) -> tuple[int, int]:
+    """Return the size of a file, and when it was changed last."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
 
 
 def read_bytes(path: Path) -> bytes:

@@ -1,18 +1,21 @@
 """EDF, EDF+ and BDF, the European Data Format and BioSemi's 24-bit form of it."""
 
 import re
-from collections.abc import Sequence
-from itertools import pairwise
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_client.recordings.channels import Channel, choose, recording_of
-from ecg_client.recordings.content import read_bytes
-from ecg_client.recordings.edf_header import Header, Signal, parse_header
-from ecg_client.recordings.missing import Ranges
-from ecg_client.recordings.recording import Recording, UnreadableRecording
+from ecg_client.recordings.channels import choose
+from ecg_client.recordings.content import open_blocks
+from ecg_client.recordings.edf_header import MOST_HEADER_BYTES, Header, Signal, parse_header
+from ecg_client.recordings.missing import Ranges, joined
+from ecg_client.recordings.recording import UnreadableRecording
+from ecg_client.recordings.stored import StoredChannel, StoredRecording
 from ecg_client.recordings.units import adc_gain, is_other
 
 _ONSET = re.compile(rb"[+-][0-9]+(?:\.[0-9]+)?")
@@ -23,10 +26,36 @@ _MOST_GROWTH = 64
 _LEAST_LIMIT = 1 << 20
 _EDF_BYTES = 2
 _MOST_ZERO = 2**52
+_BYTES_AT_ONCE = 1 << 22
+
+# The bytes of a number of data records from a first one on, shape (count, bytes of a data record).
+Records = Callable[[int, int], NDArray[np.uint8]]
 
 
-def read_edf(path: Path, wanted: Sequence[str] = ()) -> Recording:
-    """Read an EDF, EDF+ or BDF file; the digital value of zero volts becomes 0.
+@dataclass(frozen=True)
+class _File:
+    """A file: its header, its data records and their number, and when each begins, in seconds.
+
+    `onsets` is empty if the file has no annotations, and so no gaps.
+    """
+
+    header: Header
+    records: Records
+    stored: int
+    onsets: Sequence[float]
+
+
+@dataclass(frozen=True)
+class _Series:
+    """A signal, the number of its first sample in each data record, and its digital value of zero."""
+
+    signal: Signal
+    starts: Sequence[int]
+    zero: int
+
+
+def open_edf(path: Path, wanted: Sequence[str] = ()) -> StoredRecording:
+    """Open an EDF, EDF+ or BDF file; the digital value of zero volts becomes 0.
 
     If labels say which signals are ECGs (`ECG II`, `EKG`), only these and usual names of leads are read; `ECG II` is
     lead II. Gaps between data records (EDF+D) are missing samples.
@@ -34,10 +63,10 @@ def read_edf(path: Path, wanted: Sequence[str] = ()) -> Recording:
     Raises:
         UnreadableRecording: if the file cannot be read.
     """
-    content = read_bytes(path)
-    header = parse_header(content)
+    content = open_blocks(path)
+    header = parse_header(content.read(0, MOST_HEADER_BYTES), content.size)
     record_bytes = header.record_samples * header.width
-    stored, rest = divmod(len(content) - header.size, record_bytes)
+    stored, rest = divmod(content.size - header.size, record_bytes)
     if not stored:
         raise UnreadableRecording("has no samples: it holds no whole data record")
     notes = []
@@ -45,8 +74,14 @@ def read_edf(path: Path, wanted: Sequence[str] = ()) -> Recording:
         notes.append(f"the header announces {header.records} data records, and the file has {stored}")
     elif rest:
         notes.append(f"the file ends with {rest} bytes of an incomplete data record, which are left out")
-    bytes_of_records = np.frombuffer(content, np.uint8, stored * record_bytes, header.size).reshape(stored, -1)
-    onsets = _onsets(header, bytes_of_records)
+
+    # The signals are read one after the other, and all of them are in each data record.
+    @lru_cache(maxsize=1)
+    def records(first: int, count: int) -> NDArray[np.uint8]:
+        found = content.read(header.size + first * record_bytes, count * record_bytes)
+        return np.frombuffer(found, np.uint8).reshape(count, record_bytes)
+
+    onsets = _onsets(header, records, stored)
     if header.is_discontinuous and not onsets:
         notes.append("its header says that it has gaps (EDF+D), but it does not say where, so they are left out")
     signals = [signal for signal in header.signals if not signal.annotations]
@@ -56,32 +91,31 @@ def read_edf(path: Path, wanted: Sequence[str] = ()) -> Recording:
         raise UnreadableRecording("holds annotations only, and no signals")
     names, units = [signal.label for signal in signals], [signal.unit for signal in signals]
     chosen = choose(names, units, wanted, notes, typed=True)
-    channels = [_channel(signals[i], header, bytes_of_records, onsets, notes) for i in chosen]
-    return recording_of(channels, header.began(onsets[0] if onsets else 0.0), notes, typed=True)
+    channels = [_channel(signals[i], _File(header, records, stored, onsets), notes) for i in chosen]
+    return StoredRecording(channels, header.began(onsets[0] if onsets else 0.0), notes, typed=True)
 
 
-def _onsets(header: Header, records: NDArray[np.uint8]) -> list[float]:
+def _onsets(header: Header, records: Records, stored: int) -> list[float]:
     """Return the start of each data record in seconds; empty if the file has no annotations, and so no gaps."""
     timekeeping = next((signal for signal in header.signals if signal.annotations), None)
     if timekeeping is None:
         return []
-    first = timekeeping.at * header.width
+    first, size = timekeeping.at * header.width, header.record_samples * header.width
+    at_once = max(1, _BYTES_AT_ONCE // size)
     onsets = []
-    for i, record in enumerate(records):
-        found = _ONSET.match(record[first : first + timekeeping.samples * header.width].tobytes())
-        if found is None:
-            raise UnreadableRecording(
-                f"byte {header.size + i * records.shape[1] + first}: data record {i + 1} does not say when it begins"
-            )
-        onsets.append(float(found[0]))
+    for begin in range(0, stored, at_once):
+        for i, record in enumerate(records(begin, min(at_once, stored - begin)), start=begin):
+            found = _ONSET.match(record[first : first + timekeeping.samples * header.width].tobytes())
+            if found is None:
+                raise UnreadableRecording(
+                    f"byte {header.size + i * size + first}: data record {i + 1} does not say when it begins"
+                )
+            onsets.append(float(found[0]))
     return onsets
 
 
-def _channel(
-    signal: Signal, header: Header, records: NDArray[np.uint8], onsets: list[float], notes: list[str]
-) -> Channel:
-    rate = signal.samples / header.duration
-    values = _digital(signal, header, records)
+def _channel(signal: Signal, file: _File, notes: list[str]) -> StoredChannel:
+    rate = signal.samples / file.header.duration
     span, reach = signal.most - signal.least, signal.high - signal.low
     units = reach / span if span and reach else None
     if units is None:
@@ -93,8 +127,34 @@ def _channel(
     if units is not None and gain is None and not is_other(signal.unit):
         wrong = "its unit is not a unit of voltage" if signal.unit else "has no unit"
         notes.append(f"{signal.label}: {wrong}, so its gain is left out")
-    samples, missing = _with_gaps(values - int(zero), signal.samples, rate, onsets)
-    return Channel(signal.label, samples, gain, signal.unit, rate, missing)
+    starts = _starts(signal.samples, rate, file)
+    size, stored = starts[-1] + signal.samples, file.stored * signal.samples
+    if size > max(_LEAST_LIMIT, _MOST_GROWTH * stored):
+        raise UnreadableRecording("has gaps that are far longer than the recording: split it at them")
+    read = partial(_read, _Series(signal, starts, int(zero)), file)
+    return StoredChannel(signal.label, size, read, gain, signal.unit, rate, size - stored)
+
+
+def _read(series: _Series, file: _File, first: int, count: int) -> tuple[NDArray[np.int64], Ranges]:
+    """Return samples, 0 in the gaps between data records, and the gaps."""
+    signal, starts = series.signal, series.starts
+    begin, end = bisect_right(starts, first) - 1, bisect_left(starts, first + count)
+    records = _digital(signal, file.header, file.records(begin, end - begin)) - series.zero
+    if (
+        starts[end - 1] + signal.samples - starts[begin] == records.size
+        and starts[begin] + records.size >= first + count
+    ):
+        return records.reshape(-1)[first - starts[begin] :][:count], ()
+    samples = np.zeros(count, np.int64)
+    missing = []
+    done = first
+    for start, record in zip(starts[begin:end], records, strict=True):
+        low, high = max(start, first), min(start + signal.samples, first + count)
+        if low < high:
+            samples[low - first : high - first] = record[low - start : high - start]
+            missing.append((done - first, low - done))
+            done = high
+    return samples, joined([*missing, (done - first, first + count - done)])
 
 
 def _digital(signal: Signal, header: Header, records: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -108,15 +168,13 @@ def _digital(signal: Signal, header: Header, records: NDArray[np.uint8]) -> NDAr
     return (padded.view("<i4").reshape(stored.shape[0], -1) >> 8).astype(np.int64)
 
 
-def _with_gaps(
-    samples: NDArray[np.int64], per_record: int, rate: float, onsets: list[float]
-) -> tuple[NDArray[np.int64], Ranges]:
-    """Return the samples of all data records, with 0 in the gaps between them, and the gaps."""
-    if not onsets:
-        return samples.reshape(-1), ()
+def _starts(per_record: int, rate: float, file: _File) -> Sequence[int]:
+    """Return the number of the first sample of each data record."""
+    if not file.onsets:
+        return range(0, file.stored * per_record, per_record)
     starts: list[int] = []
-    for i, onset in enumerate(onsets):
-        start = int(np.rint((onset - onsets[0]) * rate))
+    for i, onset in enumerate(file.onsets):
+        start = int(np.rint((onset - file.onsets[0]) * rate))
         end = starts[-1] + per_record if starts else 0
         # A shift of at most a sample is rounding, not a gap.
         if abs(start - end) <= max(1, _TOLERANCE * rate):
@@ -124,14 +182,4 @@ def _with_gaps(
         if start < end:
             raise UnreadableRecording(f"data record {i + 1} begins before the one before it ends")
         starts.append(start)
-    total = starts[-1] + per_record
-    if total > max(_LEAST_LIMIT, _MOST_GROWTH * samples.size):
-        raise UnreadableRecording("has gaps that are far longer than the recording: split it at them")
-    filled = np.zeros(total, np.int64)
-    missing = []
-    for start, record in zip(starts, samples, strict=True):
-        filled[start : start + per_record] = record
-    for start, following in pairwise(starts):
-        if following > start + per_record:
-            missing.append((start + per_record, following - start - per_record))
-    return filled, tuple(missing)
+    return starts

@@ -31,6 +31,7 @@ _THREE = re.compile(r" ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _CENTURY = 85  # years from 85 on are in the 20th century
 _MOST_SIGNALS = 9999
+MOST_HEADER_BYTES = HEADER_BYTES * (1 + _MOST_SIGNALS)
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,12 @@ class Header:
             return None
 
 
-def parse_header(content: bytes) -> Header:
-    """Parse the header of a file; its first byte distinguishes EDF from BDF.
+def parse_header(content: bytes, file_size: int) -> Header:
+    """Parse the header of a file of a number of bytes; its first byte distinguishes EDF from BDF.
+
+    Args:
+        content: the first `MOST_HEADER_BYTES` of the file, or all of a shorter one.
+        file_size: the number of bytes of the file.
 
     Raises:
         UnreadableRecording: if it is not a header; the message names signal, field and byte.
@@ -118,7 +123,7 @@ def parse_header(content: bytes) -> Header:
         at += described[-1].samples
     width = 3 if content.startswith(_BDF) else 2
     announced, size = _text(content, 184, 8), HEADER_BYTES * (1 + signals)
-    is_whole = len(content) == size + int(records) * at * width
+    is_whole = file_size == size + int(records) * at * width
     if _INTEGER.fullmatch(announced) and int(announced) != size and not is_whole:
         raise UnreadableRecording(f"byte 184: the header of {signals} signals has {size} bytes, not {int(announced)}")
     return Header(

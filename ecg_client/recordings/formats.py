@@ -5,14 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ecg_client.recordings.clinical_format import read_clinical
+from ecg_client.recordings.clinical_format import open_clinical
 from ecg_client.recordings.dicom_format import read_dicom
-from ecg_client.recordings.edf_format import read_edf
+from ecg_client.recordings.edf_format import open_edf
 from ecg_client.recordings.json_format import read_json
 from ecg_client.recordings.numpy_format import read_numpy
+from ecg_client.recordings.pieces import Source, source_of
 from ecg_client.recordings.recording import Calibration, NoRecording, Recording, UnreadableRecording, checked
+from ecg_client.recordings.stored import StoredRecording
 from ecg_client.recordings.table_format import read_csv
-from ecg_client.recordings.wfdb_format import parts_of, read_wfdb
+from ecg_client.recordings.wfdb_format import open_wfdb, parts_of
 
 # Readers catch the warnings of libraries, and Python's filters of warnings are shared by all threads.
 _reading = threading.Lock()
@@ -21,16 +23,16 @@ _HEADER, _GZIP = ".hea", ".gz"
 
 @dataclass(frozen=True)
 class Format:
-    """A recording that was found: its main file, and its reader."""
+    """A recording that was found: its main file, and its reader, which may leave the samples in the file."""
 
     path: Path
-    read: Callable[[Path, Calibration], Recording]
+    read: Callable[[Path, Calibration], Recording | StoredRecording]
 
 
-_READERS: dict[str, Callable[[Path, Calibration], Recording]] = {
-    _HEADER: lambda path, calibration: read_wfdb(path, calibration.leads),
-    ".edf": lambda path, calibration: read_edf(path, calibration.leads),
-    ".bdf": lambda path, calibration: read_edf(path, calibration.leads),
+_READERS: dict[str, Callable[[Path, Calibration], Recording | StoredRecording]] = {
+    _HEADER: lambda path, calibration: open_wfdb(path, calibration.leads),
+    ".edf": lambda path, calibration: open_edf(path, calibration.leads),
+    ".bdf": lambda path, calibration: open_edf(path, calibration.leads),
     ".csv": read_csv,
     ".tsv": read_csv,
     ".txt": read_csv,
@@ -38,9 +40,9 @@ _READERS: dict[str, Callable[[Path, Calibration], Recording]] = {
     ".npz": read_numpy,
     ".json": read_json,
     ".dcm": lambda path, calibration: read_dicom(path, calibration.leads),
-    ".xml": lambda path, calibration: read_clinical(path, calibration.leads),
-    ".scp": lambda path, calibration: read_clinical(path, calibration.leads),
-    ".ecg": lambda path, calibration: read_clinical(path, calibration.leads),
+    ".xml": lambda path, calibration: open_clinical(path, calibration.leads),
+    ".scp": lambda path, calibration: open_clinical(path, calibration.leads),
+    ".ecg": lambda path, calibration: open_clinical(path, calibration.leads),
 }
 
 
@@ -92,9 +94,26 @@ def read(path: str | Path, calibration: Calibration | None = None) -> Recording:
     Raises:
         UnreadableRecording: if it cannot be read, or is not an ECG that the pipeline accepts.
     """
-    found = find(Path(path))
+    found, calibration = find(Path(path)), calibration or Calibration()
     with _reading:
-        calibration = calibration or Calibration()
         calibration.check()
-        recording = checked(calibration.complete(found.read(found.path, calibration)))
-    return replace(recording, file_name=found.path.name)
+        recording = found.read(found.path, calibration)
+        if isinstance(recording, StoredRecording):
+            recording = recording.whole()
+    return replace(checked(calibration.complete(recording)), file_name=found.path.name)
+
+
+def open_source(path: str | Path, calibration: Calibration | None = None) -> Source:
+    """Open a recording to read it in pieces, which together are the recording that `read` returns.
+
+    Of WFDB records, EDF, BDF and ISHNE files, only the samples of a piece are in memory, except those in format 8, FLAC
+    and gzip. Recordings of other formats are in memory as a whole.
+
+    Raises:
+        UnreadableRecording: as `read` does.
+    """
+    found, calibration = find(Path(path)), calibration or Calibration()
+    with _reading:
+        calibration.check()
+        recording = found.read(found.path, calibration)
+    return source_of(recording, calibration, found.path.name)

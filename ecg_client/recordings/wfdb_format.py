@@ -1,16 +1,19 @@
 """WFDB, PhysioNet's format: a header with signal files or with segments."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
-from ecg_client.recordings.channels import Channel, choose, recording_of
-from ecg_client.recordings.content import read_bytes
+from ecg_client.recordings.channels import choose
+from ecg_client.recordings.content import Blocks, open_blocks, read_bytes
 from ecg_client.recordings.missing import Ranges, joined, ranges_of
-from ecg_client.recordings.recording import Recording, UnreadableRecording
+from ecg_client.recordings.recording import UnreadableRecording
+from ecg_client.recordings.stored import Read, StoredChannel, StoredRecording
 from ecg_client.recordings.units import adc_gain, is_other
 from ecg_client.recordings.wfdb_header import Header, Segment, Signal, parse_header
 from ecg_client.recordings.wfdb_samples import DIFFERENCES, FLAC, FORMATS, Stored, decode_flac, missing_marker
@@ -21,40 +24,40 @@ _ABSENT = "~"
 _MOST_GROWTH = 64
 _LEAST_LIMIT = 1 << 20
 
-Read = Callable[[str], bytes | None]
+# The path of a record's file, or None if there is none.
+Find = Callable[[str], Path | None]
+# A number of frames from a first one on, shape (count, samples of a frame).
+Frames = Callable[[int, int], Stored]
 
 
 @dataclass(frozen=True)
 class _Stretch:
-    """A signal of one segment: its samples minus its baseline, 0 where missing."""
+    """A signal of one segment: its number of samples, and how to read them minus its baseline."""
 
     signal: Signal
-    samples: ecg.Signal
-    missing: Ranges
+    size: int
+    read: Read
 
 
-def read_wfdb(path: Path, wanted: Sequence[str] = ()) -> Recording:
-    """Read the record of a header and subtract each signal's baseline; the samples of a frame are not averaged.
+def open_wfdb(path: Path, wanted: Sequence[str] = ()) -> StoredRecording:
+    """Open the record of a header; each signal's baseline is subtracted, and the samples of a frame are not averaged.
 
     Signals whose file is missing are left out. Samples marked as missing and gaps between segments are missing samples
-    of the leads.
+    of the leads. Format 8, FLAC and gzip need what comes before a sample, so these files are read into memory.
 
     Raises:
         UnreadableRecording: if the record cannot be read.
     """
     header = parse_header(read_bytes(path))
 
-    def read(name: str) -> bytes | None:
-        for file in (path.parent / name, path.parent / f"{name}.gz"):
-            if _is_file(file):
-                return read_bytes(file)
-        return None
+    def find(name: str) -> Path | None:
+        return next(filter(_is_file, (path.parent / name, path.parent / f"{name}.gz")), None)
 
     notes = list(header.notes)
-    stretches = _segments(header, read, notes) if header.segments else _signals(header, header.length, read, notes)
+    stretches = _segments(header, find, notes) if header.segments else _signals(header, header.length, find, notes)
     names, units = [s.signal.name for s in stretches], [s.signal.unit for s in stretches]
     chosen = choose(names, units, wanted, notes)
-    return recording_of([_channel(stretches[i], header.rate, notes) for i in chosen], header.date, notes)
+    return StoredRecording([_channel(stretches[i], header.rate, notes) for i in chosen], header.date, notes)
 
 
 def _is_file(path: Path) -> bool:
@@ -73,20 +76,20 @@ def parts_of(header: Path) -> list[Path]:
     return [header.parent / f"{segment.name}.hea" for segment in segments if segment.name is not None]
 
 
-def _channel(stretch: _Stretch, rate: float, notes: list[str]) -> Channel:
+def _channel(stretch: _Stretch, rate: float, notes: list[str]) -> StoredChannel:
     signal = stretch.signal
     if signal.gain is None:
         notes.append(f"{signal.name}: is not calibrated, so its gain is left out")
     gain = None if signal.gain is None else adc_gain(signal.gain, signal.unit)
     if signal.gain is not None and gain is None and not is_other(signal.unit):
         notes.append(f"{signal.name}: its unit is not a unit of voltage, so its gain is left out")
-    return Channel(signal.name, stretch.samples, gain, signal.unit, rate * signal.per_frame, stretch.missing)
+    return StoredChannel(signal.name, stretch.size, stretch.read, gain, signal.unit, rate * signal.per_frame)
 
 
-def _signals(header: Header, length: int | None, read: Read, notes: list[str]) -> list[_Stretch]:
+def _signals(header: Header, length: int | None, find: Find, notes: list[str]) -> list[_Stretch]:
     """Return the signals of a header whose files exist."""
     files = list(dict.fromkeys(signal.file for signal in header.signals))
-    contents = {file: content for file in files if (content := read(file)) is not None}
+    contents = {file: open_blocks(found) for file in files if (found := find(file)) is not None}
     if not files:
         raise UnreadableRecording("not a WFDB record: its header describes no signals")
     if not contents:
@@ -102,36 +105,53 @@ def _signals(header: Header, length: int | None, read: Read, notes: list[str]) -
     return [decoded[i] for i in sorted(decoded)]
 
 
-def _file(signals: list[Signal], content: bytes, length: int | None, notes: list[str]) -> list[_Stretch]:
+def _file(signals: list[Signal], content: Blocks, length: int | None, notes: list[str]) -> list[_Stretch]:
     """Return the signals of a file, which stores them frame by frame."""
     name, code, offset = signals[0].file, signals[0].code, signals[0].offset
     if any((signal.code, signal.offset) != (code, offset) for signal in signals):
         raise UnreadableRecording(f"{name} has signals of several formats, which WFDB does not allow")
     if code in FLAC:
-        frames = _flac_frames(signals, content)
+        frames, stored = _flac_frames(signals, content.read(0, content.size))
     elif code in FORMATS:
-        width = sum(signal.per_frame for signal in signals)
-        available = FORMATS[code].samples_in(max(len(content) - offset, 0)) // width
-        frames = FORMATS[code].decode(content[offset:])[: available * width].reshape(available, width)
+        frames, stored = _stored_frames(signals, content)
     else:
         known = ", ".join([*FORMATS, *FLAC])
         raise UnreadableRecording(f"{name} is stored in WFDB format {code}; the formats that can be read are {known}")
-    stored = len(frames)
     if length is not None and stored < length:
         notes.append(f"{name} is too short: it has {stored} of {length} frames, which are read")
     elif length is not None and stored > length:
         notes.append(f"{name} is longer than its header says: it has {stored} frames, and {length} are read")
-    frames = frames[:length]
-    if not len(frames):
+    present = stored if length is None else min(stored, length)
+    if not present:
         raise UnreadableRecording(f"{name} has no samples")
     edges = np.cumsum([0, *(signal.per_frame for signal in signals)]).tolist()
     return [
-        _stretch(signal, frames[:, first:end].reshape(-1))
+        _stretch(signal, present, partial(_samples, frames, slice(first, end)))
         for signal, first, end in zip(signals, edges[:-1], edges[1:], strict=True)
     ]
 
 
-def _flac_frames(signals: list[Signal], content: bytes) -> Stored:
+def _stored_frames(signals: list[Signal], content: Blocks) -> tuple[Frames, int]:
+    """Return the frames of a file in a format without compression, and their number."""
+    stored, offset = FORMATS[signals[0].code], signals[0].offset
+    width = sum(signal.per_frame for signal in signals)
+
+    # The signals of a file are read one after the other, and all of them are in each frame.
+    @lru_cache(maxsize=1)
+    def frames(first: int, count: int) -> Stored:
+        return stored.read(content, offset, first * width, count * width).reshape(count, width)
+
+    return frames, stored.samples_in(max(content.size - offset, 0)) // width
+
+
+def _samples(frames: Frames, columns: slice, first: int, count: int) -> Stored:
+    """Return samples of the signal in these columns of the frames, shape (count,)."""
+    per_frame = columns.stop - columns.start
+    begin, end = first // per_frame, -(-(first + count) // per_frame)
+    return frames(begin, end - begin)[:, columns].reshape(-1)[first - begin * per_frame :][:count]
+
+
+def _flac_frames(signals: list[Signal], content: bytes) -> tuple[Frames, int]:
     name, code, offset = signals[0].file, signals[0].code, signals[0].offset
     per_frame = signals[0].per_frame
     if any(signal.per_frame != per_frame for signal in signals):
@@ -139,35 +159,45 @@ def _flac_frames(signals: list[Signal], content: bytes) -> Stored:
     samples = decode_flac(content, code, len(signals), name)[offset:]
     frames = len(samples) // per_frame
     split = samples[: frames * per_frame].reshape(frames, per_frame, len(signals))
-    return split.transpose(0, 2, 1).reshape(frames, -1)
+    stored = split.transpose(0, 2, 1).reshape(frames, -1)
+    return lambda first, count: stored[first : first + count], frames
 
 
-def _stretch(signal: Signal, stored: Stored) -> _Stretch:
+def _stretch(signal: Signal, frames: int, stored: Callable[[int, int], Stored]) -> _Stretch:
+    size = frames * signal.per_frame
     if signal.code == DIFFERENCES:
-        values = np.cumsum(stored, dtype=np.int64) + signal.initial
-    else:
-        # Wide enough for a baseline beyond the samples' width.
-        small = stored.dtype.itemsize <= 2 and abs(signal.baseline) < 1 << 30  # noqa: PLR2004 - bytes
-        values = stored.astype(np.int32 if small else np.int64)
+        sums = np.cumsum(stored(0, size), dtype=np.int64) + signal.initial
+        return _Stretch(signal, size, partial(_read, signal, size, lambda first, count: sums[first : first + count]))
+    return _Stretch(signal, size, partial(_read, signal, size, stored))
+
+
+def _read(
+    signal: Signal, size: int, stored: Callable[[int, int], Stored], first: int, count: int
+) -> tuple[ecg.Signal, Ranges]:
+    # A signal with skew is stored that many frames late, so its end is not in the file.
+    at = first + signal.skew * signal.per_frame
+    present = max(0, min(count, size - at))
+    values: Stored = stored(at, present) if present else np.zeros(0, np.int16)
+    # Wide enough for a baseline beyond the samples' width.
+    small = values.dtype.itemsize <= 2 and abs(signal.baseline) < 1 << 30  # noqa: PLR2004 - bytes
+    values = values.astype(np.int32 if small else np.int64)
     marker = missing_marker(signal.code)
     missing = values == marker if marker is not None else np.zeros(values.shape, bool)
-    if signal.skew:
-        # The signal is stored `skew` frames late, so its end is not in the file.
-        shift = min(signal.skew * signal.per_frame, values.size)
-        values = np.concatenate([values[shift:], np.zeros(shift, values.dtype)])
-        missing = np.concatenate([missing[shift:], np.ones(shift, bool)])
     samples = np.where(missing, 0, values - signal.baseline)
-    return _Stretch(signal, samples, ranges_of(missing))
+    if present == count:
+        return samples, ranges_of(missing)
+    samples = np.concatenate([samples, np.zeros(count - present, samples.dtype)])
+    return samples, joined([*ranges_of(missing), (present, count - present)])
 
 
-def _segments(header: Header, read: Read, notes: list[str]) -> list[_Stretch]:
+def _segments(header: Header, find: Find, notes: list[str]) -> list[_Stretch]:
     """Return the signals of a record with segments, joined; signals that a segment lacks are missing samples."""
     parts: list[tuple[Segment, Header | None]] = []
     for segment in header.segments:
-        content = read(f"{segment.name}.hea") if segment.name is not None else None
-        if content is None and segment.name is not None:
+        file = find(f"{segment.name}.hea") if segment.name is not None else None
+        if file is None and segment.name is not None:
             raise UnreadableRecording(f"its segment {segment.name} is missing: {segment.name}.hea belongs beside it")
-        parts.append((segment, None if content is None else parse_header(content)))
+        parts.append((segment, None if file is None else parse_header(read_bytes(file))))
     layout = parts[0][1] if parts and not parts[0][0].length else None
     described = [part for _, part in parts if part is not None]
     if any(part.segments for part in described):
@@ -177,23 +207,23 @@ def _segments(header: Header, read: Read, notes: list[str]) -> list[_Stretch]:
     reference = layout or next((part for segment, part in parts if part is not None and segment.length), None)
     if reference is None:
         raise UnreadableRecording("has no samples: all of its segments are gaps")
-    read_parts: list[tuple[int, list[_Stretch]]] = []
+    opened: list[tuple[int, list[_Stretch]]] = []
     for segment, part in parts:
         if not segment.length:
             continue
         stretches: list[_Stretch] = []
         if part is not None:
             own = [signal for signal in part.signals if signal.file != _ABSENT]
-            stretches = _signals(_with_signals(part, own), segment.length, read, notes) if own else []
-        read_parts.append((segment.length, stretches))
-    total = sum(length for length, _ in read_parts)
-    stored = sum(len(stretch.samples) for _, stretches in read_parts for stretch in stretches)
+            stretches = _signals(_with_signals(part, own), segment.length, find, notes) if own else []
+        opened.append((segment.length, stretches))
+    total = sum(length for length, _ in opened)
+    stored = sum(stretch.size for _, stretches in opened for stretch in stretches)
     if total > max(_LEAST_LIMIT, _MOST_GROWTH * stored):
         raise UnreadableRecording("has gaps that are far longer than the recording: read its segments one by one")
     if header.length is not None and header.length != total:
         notes.append(f"its header announces {header.length} frames, and its segments have {total}")
     places = _numbered([signal.name for signal in reference.signals])
-    joinable = [(length, _named(stretches)) for length, stretches in read_parts]
+    joinable = [(length, _named(stretches)) for length, stretches in opened]
     found = dict.fromkeys(place for _, stretches in joinable for place in stretches)
     known = set(places)
     if left_out := ", ".join(place[0] for place in found if place not in known):
@@ -226,25 +256,33 @@ def _with_signals(header: Header, signals: list[Signal]) -> Header:
 def _join(
     signal: Signal, place: tuple[str, int], parts: list[tuple[int, dict[tuple[str, int], _Stretch]]], by_name: bool
 ) -> _Stretch:
-    pieces: list[ecg.Signal] = []
-    missing: list[tuple[int, int]] = []
+    joint: list[tuple[int, _Stretch]] = []
     at = 0
-    gain: Signal | None = None
     for length, stretches in parts:
-        frames = length * signal.per_frame
         found = stretches.get(place)
         if not by_name and stretches and found is None:
             raise UnreadableRecording(f"{signal.name}: is not in all segments of a record with a fixed layout")
-        samples = np.zeros(0, np.int64) if found is None else found.samples[:frames].astype(np.int64)
         if found is not None:
-            one, other = (found.signal, gain or found.signal)
+            one, other = (found.signal, joint[0][1].signal if joint else found.signal)
             if (one.gain, one.unit, one.per_frame) != (other.gain, other.unit, signal.per_frame):
                 raise UnreadableRecording(f"{signal.name}: its gain differs between segments: read them one by one")
-            gain = found.signal
-            missing += [(at + first, count) for first, count in found.missing]
-        if len(samples) < frames:
-            missing.append((at + len(samples), frames - len(samples)))
-            samples = np.concatenate([samples, np.zeros(frames - len(samples), np.int64)])
-        pieces.append(samples)
-        at += frames
-    return _Stretch(gain or signal, np.concatenate(pieces), joined(missing))
+            joint.append((at, found))
+        at += length * signal.per_frame
+    return _Stretch(joint[-1][1].signal if joint else signal, at, partial(_read_joint, joint))
+
+
+def _read_joint(joint: list[tuple[int, _Stretch]], first: int, count: int) -> tuple[ecg.Signal, Ranges]:
+    """Read samples of stretches that each begin at a sample of the record; there are no samples between them."""
+    samples = np.zeros(count, np.int64)
+    missing: list[tuple[int, int]] = []
+    done = 0
+    for at, stretch in joint[bisect_right(joint, first, key=lambda part: part[0] + part[1].size) :]:
+        if at >= first + count:
+            break
+        begin, end = max(at, first), min(at + stretch.size, first + count)
+        own, absent = stretch.read(begin - at, end - begin)
+        samples[begin - first : end - first] = own
+        missing.append((done, begin - first - done))
+        missing += [(begin - first + start, length) for start, length in absent]
+        done = end - first
+    return samples, joined([*missing, (done, count - done)])

@@ -7,6 +7,7 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_client.recordings.content import Blocks
 from ecg_client.recordings.recording import UnreadableRecording
 
 Stored = NDArray[np.signedinteger]
@@ -14,15 +15,26 @@ Stored = NDArray[np.signedinteger]
 
 @dataclass(frozen=True)
 class Format:
-    """A storage format: the number of samples in a number of bytes, the marker of a missing sample, and a decoder."""
+    """A storage format: the number of samples in a number of bytes, the marker of a missing sample, and a decoder.
 
+    Each `group`, a number of samples in a number of bytes, can be decoded without the bytes before it.
+    """
+
+    group: tuple[int, int]
     samples_in: Callable[[int], int]
     missing: int | None
     decode: Callable[[bytes], Stored]
 
+    def read(self, content: Blocks, offset: int, first: int, count: int) -> Stored:
+        """Return `count` samples from `first` on, shape (count,); the samples of the file begin at byte `offset`."""
+        samples, size = self.group
+        begin, end = first // samples, -(-(first + count) // samples)
+        stored = self.decode(content.read(offset + begin * size, (end - begin) * size))
+        return stored[first - begin * samples :][:count]
 
-def _whole(width: int) -> Callable[[int], int]:
-    return lambda size: size // width
+
+def _whole(width: int, decode: Callable[[bytes], Stored], missing: int | None) -> Format:
+    return Format((1, width), lambda size: size // width, missing, decode)
 
 
 def _read(dtype: str) -> Callable[[bytes], Stored]:
@@ -86,16 +98,16 @@ def _signed(values: NDArray[np.int16], bits: int) -> Stored:
 
 
 FORMATS = {
-    "8": Format(_whole(1), None, _read("<i1")),
-    "16": Format(_whole(2), -(2**15), _read("<i2")),
-    "24": Format(_whole(3), -(2**23), _format_24),
-    "32": Format(_whole(4), -(2**31), _read("<i4")),
-    "61": Format(_whole(2), -(2**15), _read(">i2")),
-    "80": Format(_whole(1), -(2**7), _format_80),
-    "160": Format(_whole(2), -(2**15), _format_160),
-    "212": Format(_samples_212, -(2**11), _format_212),
-    "310": Format(_samples_310, -(2**9), _format_310),
-    "311": Format(_samples_311, -(2**9), _format_311),
+    "8": _whole(1, _read("<i1"), None),
+    "16": _whole(2, _read("<i2"), -(2**15)),
+    "24": _whole(3, _format_24, -(2**23)),
+    "32": _whole(4, _read("<i4"), -(2**31)),
+    "61": _whole(2, _read(">i2"), -(2**15)),
+    "80": _whole(1, _format_80, -(2**7)),
+    "160": _whole(2, _format_160, -(2**15)),
+    "212": Format((2, 3), _samples_212, -(2**11), _format_212),
+    "310": Format((3, 4), _samples_310, -(2**9), _format_310),
+    "311": Format((3, 4), _samples_311, -(2**9), _format_311),
 }
 # FLAC formats, and their largest number of bits per sample.
 FLAC = {"508": 8, "516": 16, "524": 24}
