@@ -1,5 +1,6 @@
 """Samples in the storage formats of WFDB (WFDB manual, signal(5))."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -112,6 +113,9 @@ FORMATS = {
 # FLAC formats, and their largest number of bits per sample.
 FLAC = {"508": 8, "516": 16, "524": 24}
 DIFFERENCES = "8"
+# The first block of a FLAC file ends with the checksum of its samples, or zeros. Tags may come before it.
+_FLAC_MAGIC = b"fLaC"
+_FLAC_DIGEST = slice(26, 42)
 
 
 def missing_marker(code: str) -> int | None:
@@ -123,7 +127,8 @@ def decode_flac(content: bytes, code: str, channels: int, name: str) -> Stored:
     """Return the samples of a FLAC file, shape (samples, channels).
 
     Raises:
-        UnreadableRecording: if it is not FLAC, or its channels or bits per sample contradict the record's header.
+        UnreadableRecording: if it is not FLAC or is damaged, or its channels or bits per sample contradict the record's
+            header.
     """
     try:
         import soundfile  # noqa: PLC0415 - an extra
@@ -138,8 +143,21 @@ def decode_flac(content: bytes, code: str, channels: int, name: str) -> Stored:
                 raise UnreadableRecording(f"{name} has samples of {bits} bits, and its header says {FLAC[code]}")
             if file.channels != channels:
                 raise UnreadableRecording(f"{name} has {file.channels} channels, and its header says {channels}")
+            blocks = [np.zeros((0, channels), np.int32)]
             # libsndfile reads only a part of blocks over 2^24 samples (its issue 431).
-            blocks = [block >> 32 - bits for block in file.blocks(1 << 20, dtype="int32", always_2d=True)]
+            while len(block := file.read(1 << 20, dtype="int32", always_2d=True)):
+                blocks.append(block >> 32 - bits)
     except soundfile.SoundFileError:
         raise UnreadableRecording(f"{name} is not a FLAC file, or is broken") from None
-    return np.concatenate(blocks) if blocks else np.zeros((0, channels), np.int32)
+    samples = np.concatenate(blocks)
+    # libsndfile passes over frames that it cannot decode.
+    digest = content[_FLAC_DIGEST] if content.startswith(_FLAC_MAGIC) else b""
+    if any(digest) and digest != _digest(samples, bits // 8):
+        raise UnreadableRecording(f"{name} is broken: its samples do not have its checksum")
+    return samples
+
+
+def _digest(samples: Stored, width: int) -> bytes:
+    """Return FLAC's checksum of samples of a number of bytes (RFC 9639, section 8.2)."""
+    stored = samples.astype("<i4").view(np.uint8).reshape(-1, 4)[:, :width]
+    return hashlib.md5(stored.tobytes(), usedforsecurity=False).digest()

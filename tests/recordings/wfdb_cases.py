@@ -443,4 +443,14 @@ def flac_cases() -> list[Case]:
                 page=f"f.dat is stored in WFDB format {code} (FLAC), which only the command ecg reads",
             )
         )
+        # libsndfile finds no frame of samples behind comments of another length than theirs, and reports no error.
+        damaged = file.getvalue().replace(b"libFLAC", b"libFLAC---")
+        cases.append(
+            Case(
+                f"damaged FLAC of format {code}",
+                _record("f", header, damaged),
+                refusal="f.dat is broken: its samples do not have its checksum",
+                page=cases[-1].page,
+            )
+        )
     return cases
