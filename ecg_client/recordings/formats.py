@@ -106,8 +106,8 @@ def read(path: str | Path, calibration: Calibration | None = None) -> Recording:
 def open_source(path: str | Path, calibration: Calibration | None = None) -> Source:
     """Open a recording to read it in pieces, which together are the recording that `read` returns.
 
-    Of WFDB records, EDF, BDF and ISHNE files, only the samples of a piece are in memory, except those in format 8, FLAC
-    and gzip. Recordings of other formats are in memory as a whole.
+    Of WFDB records, EDF, BDF and ISHNE files, only the samples of a piece are in memory, except files of FLAC and
+    gzip. Recordings of other formats are in memory as a whole.
 
     Raises:
         UnreadableRecording: as `read` does.

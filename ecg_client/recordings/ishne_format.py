@@ -100,7 +100,7 @@ def _begin(content: Blocks, header: bytes, notes: list[str]) -> int:
     if variable < 0 or begin > content.size:
         raise UnreadableRecording(f"byte 10: a block of {variable} bytes does not fit into the file")
     if (variable_at, samples_at) != (_FIXED, begin):
-        notes.append(f"its samples are read from byte {begin}, and its header says {samples_at}")
+        notes.append(f"its header contradicts itself about where its samples begin: they are read from byte {begin}")
     [checksum] = struct.unpack_from("<H", header, 8)
     computed = binascii.crc_hqx(content.read(_CHECKED, begin - _CHECKED), 0xFFFF)
     # 0 is none, and the standard does not say which of its bytes comes first.

@@ -23,6 +23,7 @@ _ABSENT = "~"
 # Gaps may be longer than the recording, but a broken length must not fill the memory.
 _MOST_GROWTH = 64
 _LEAST_LIMIT = 1 << 20
+_BLOCK = 1 << 16
 
 # The path of a record's file, or None if there is none.
 Find = Callable[[str], Path | None]
@@ -43,7 +44,7 @@ def open_wfdb(path: Path, wanted: Sequence[str] = ()) -> StoredRecording:
     """Open the record of a header; each signal's baseline is subtracted, and the samples of a frame are not averaged.
 
     Signals whose file is missing are left out. Samples marked as missing and gaps between segments are missing samples
-    of the leads. Format 8, FLAC and gzip need what comes before a sample, so these files are read into memory.
+    of the leads. Files of FLAC and gzip are read into memory.
 
     Raises:
         UnreadableRecording: if the record cannot be read.
@@ -166,9 +167,22 @@ def _flac_frames(signals: list[Signal], content: bytes) -> tuple[Frames, int]:
 def _stretch(signal: Signal, frames: int, stored: Callable[[int, int], Stored]) -> _Stretch:
     size = frames * signal.per_frame
     if signal.code == DIFFERENCES:
-        sums = np.cumsum(stored(0, size), dtype=np.int64) + signal.initial
-        return _Stretch(signal, size, partial(_read, signal, size, lambda first, count: sums[first : first + count]))
+        stored = _summed(signal.initial, size, stored)
     return _Stretch(signal, size, partial(_read, signal, size, stored))
+
+
+def _summed(initial: int, size: int, differences: Callable[[int, int], Stored]) -> Callable[[int, int], Stored]:
+    """Return a reader of samples whose differences are stored; it begins at the nearest sample that is known."""
+    known = [initial]
+    for first in range(0, size, _BLOCK):
+        known.append(known[-1] + int(differences(first, min(_BLOCK, size - first)).sum(dtype=np.int64)))
+
+    def samples(first: int, count: int) -> Stored:
+        before = first % _BLOCK
+        sums = np.cumsum(differences(first - before, before + count), dtype=np.int64)
+        return sums[before:] + known[first // _BLOCK]
+
+    return samples
 
 
 def _read(
