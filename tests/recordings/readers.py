@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg_client.recordings import Calibration, Recording, UnreadableRecording, read
+from ecg_client.recordings import Calibration, Recording, Source, UnreadableRecording, open_source, read
+from ecg_client.recordings.missing import count
 from ecg_client.requests import encode
 from shared.encoding import plain
 
@@ -31,6 +32,7 @@ def try_files(files: dict[str, bytes], calibration: Calibration | None = None) -
             refusal = error
         else:
             _check(recording)
+            _check_pieces(recording, open_source(Path(directory) / next(iter(files)), calibration))
             return recording
     assert 0 < len(str(refusal)) <= LONGEST_REASON
     return None
@@ -43,6 +45,19 @@ def _check(recording: Recording) -> None:
         np.testing.assert_array_equal(sent.signal, lead.signal)
         # Decoding refuses missing samples that are not 0.
         assert sent.missing == lead.missing
+
+
+def _check_pieces(recording: Recording, source: Source) -> None:
+    assert (source.date, source.sampling_rate, source.notes) == (
+        recording.date,
+        recording.sampling_rate,
+        recording.notes,
+    )
+    pieces = [leads for _, leads in source.pieces(0, 1 + source.number_of_samples // 3)]
+    for i, lead in enumerate(recording.leads):
+        assert (source.leads[i].name, source.leads[i].adc_gain) == (lead.name, lead.adc_gain)
+        np.testing.assert_array_equal(np.concatenate([leads[i].signal for leads in pieces]), lead.signal)
+        assert sum(count(leads[i].missing) for leads in pieces) == count(lead.missing)
 
 
 def seed_of(files: dict[str, bytes]) -> bytes:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecg_client.recordings import Calibration, Recording, Source, UnreadableRecording, open_source, read
-from ecg_client.recordings.missing import ranges_of
+from ecg_client.recordings.missing import ranges_of, within
 from shared.ecg import Lead
 from tests.recordings.case import Case
 from tests.recordings.clinical_cases import ishne
@@ -240,6 +240,27 @@ def test_the_samples_of_ishne_come_after_the_block_of_variable_length(tmp_path: 
         (tmp_path / "x.ecg").write_bytes(content)
         recording = read(tmp_path / "x.ecg")
         assert (recording.leads[0].signal.tolist(), recording.notes) == ([5, -5, 6], notes)
+
+
+def test_pieces_begin_at_any_sample_and_end_with_the_longest_lead(tmp_path: Path) -> None:
+    stored = shorts(1, -1, 7, 2, -2, 8)
+    (tmp_path / "x.hea").write_text("x 2 250\nx.dat 16x2 200/mV 16 0 0 0 0 II\nx.dat 16 200/mV 16 0 0 0 0 V5\n")
+    (tmp_path / "x.dat").write_bytes(stored)
+    source = open_source(tmp_path / "x.hea")
+    assert (source.lengths, source.number_of_samples, source.sampling_rate) == ((4, 2), 4, None)
+    pieces = [(first, [lead.signal.tolist() for lead in leads]) for first, leads in source.pieces(1, 2)]
+    assert pieces == [(1, [[-1, 2], [8]]), (3, [[-2], []])]
+    assert list(source.pieces(4, 2)) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "expected"),
+    [(0, 30, ((2, 3), (5, 1), (10, 10))), (3, 2, ((0, 2),)), (0, 2, ()), (6, 4, ()), (4, 8, ((0, 1), (1, 1), (6, 2)))],
+)
+def test_missing_ranges_are_cut_at_the_ends_of_a_piece(
+    first: int, count: int, expected: tuple[tuple[int, int], ...]
+) -> None:
+    assert within(((2, 3), (5, 1), (10, 10)), first, count) == expected
 
 
 @pytest.mark.parametrize("name", ["100.hea", "s0010_re.hea", "formats/ishne_made_from_mitdb100.ecg"])
