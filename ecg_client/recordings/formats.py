@@ -106,8 +106,9 @@ def read(path: str | Path, calibration: Calibration | None = None) -> Recording:
 def open_source(path: str | Path, calibration: Calibration | None = None) -> Source:
     """Open a recording to read it in pieces, which together are the recording that `read` returns.
 
-    Of WFDB records, EDF, BDF and ISHNE files, only the samples of a piece are in memory, except files of FLAC and
-    gzip. Recordings of other formats are in memory as a whole.
+    Of WFDB records, EDF, BDF and ISHNE files, only the samples of a piece are in memory; of EDF and BDF, all data
+    records that hold a part of it. Files of gzip and FLAC are decoded in memory, and recordings of other formats are in
+    memory as a whole.
 
     Raises:
         UnreadableRecording: as `read` does.
