@@ -64,6 +64,24 @@ class Beats(NamedTuple):
         return np.rint(self.positions).astype(np.int64)
 
 
+class Candidates(NamedTuple):
+    """What may be QRS complexes, in order of time.
+
+    Attributes:
+        leads: the indices of the leads that they were searched on.
+        positions: at the detector's rate, from the recording's start, shape (candidates,).
+        energy: the energy of each relative to the leads' levels, without unit, shape (candidates,).
+        levels: the level of each lead's energy there, in the lead's units squared, shape (leads, candidates).
+        shares: the share of each lead in the energy, shape (leads, candidates).
+    """
+
+    leads: list[int]
+    positions: Samples
+    energy: Samples
+    levels: Samples
+    shares: Samples
+
+
 NO_BEATS = Beats(np.empty(0), np.empty(0))
 
 
@@ -77,22 +95,41 @@ def detect_beats(recording: Recording, leads: NDArray[np.bool_]) -> Beats:
 
     No beats if no lead is chosen, or if the recording is shorter than a second.
     """
-    if not leads.any() or recording.seconds < 1:
+    found = candidates(recording, leads)
+    if found is None:
         return NO_BEATS
-    factor = max(1, int(recording.rate // _RATE))
-    rate = recording.rate / factor
+    return complexes(recording, found, np.sort(found.levels, axis=1)[:, int(0.75 * found.positions.size)])
+
+
+def candidates(recording: Recording, leads: NDArray[np.bool_]) -> Candidates | None:
+    """Return the candidates for complexes on the chosen leads, the first 16 of them, or None if there are none.
+
+    `leads` is of shape (leads,). There are none in a recording that is shorter than a second.
+    """
+    if not leads.any() or recording.seconds < 1:
+        return None
+    factor = _factor(recording)
     chosen = np.flatnonzero(leads)[:MOST_LEADS].tolist()
     parts = [_candidates(recording, chunk, factor) for chunk in recording.chunks(chosen)]
     position, energy, levels, shares = (np.concatenate(found, axis=-1) for found in zip(*parts, strict=True))
-    if not position.size:
-        return NO_BEATS
-    usual = np.sort(levels, axis=1)[:, int(0.75 * position.size), None]
-    loud = (shares * levels / np.where(usual > 0, usual, 1.0)).sum(axis=0) >= _LEAST_OF_ALL
-    position, energy = position[loud], energy[loud]
-    kept = _complexes(position / rate, energy)
+    return Candidates(chosen, position, energy, levels, shares) if position.size else None
+
+
+def complexes(recording: Recording, found: Candidates, usual: Samples) -> Beats:
+    """Return the candidates that are QRS complexes, given the usual level of each of their leads, shape (leads,)."""
+    relative = found.levels / np.where(usual > 0, usual, 1.0)[:, None]
+    loud = (found.shares * relative).sum(axis=0) >= _LEAST_OF_ALL
+    position, energy = found.positions[loud], found.energy[loud]
+    factor = _factor(recording)
+    kept = _complexes(position / (recording.rate / factor), energy)
     scale = factor * recording.factor
     # The middle of the samples that were averaged into one.
     return Beats((position[kept] + 0.5) * scale - 0.5, energy[kept])
+
+
+def _factor(recording: Recording) -> int:
+    """Return the number of samples at the working rate that the detector averages into one."""
+    return max(1, int(recording.rate // _RATE))
 
 
 def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Samples, Samples, Samples, Samples]:
