@@ -27,7 +27,7 @@ _MEAN_SECONDS = 10.0
 # Energy up to 20 Hz needs no higher rate.
 _RATE = 125.0
 # Two ventricular contractions are further apart (Pan and Tompkins 1985).
-_REFRACTORY_SECONDS = 0.2
+REFRACTORY_SECONDS = 0.2
 # A complex with a much larger one next to it is a wave of that one, P or T, unless it has the distance of a beat.
 _NEXT_SECONDS = 0.4
 _NEXT_OF_RR = 0.5
@@ -39,7 +39,7 @@ _SPLIT_ENERGY = 1 / 3
 _LEAST_ENERGY = 0.03
 _AROUND_SECONDS = 8.0
 # A tenth of the amplitude of the recording's complexes is noise in a pause, however it stands out of its surroundings.
-_LEAST_OF_ALL = 0.01
+LEAST_OF_ALL = 0.01
 _LEAST_LEVEL = 1e-4
 # Signal-to-noise ratios above this are alike; a power above 1 lets the best leads decide.
 _BEST_SNR = 1e4
@@ -69,17 +69,29 @@ class Candidates(NamedTuple):
 
     Attributes:
         leads: the indices of the leads that they were searched on.
+        factor: the number of samples at the working rate that are one of the detector's.
         positions: at the detector's rate, from the recording's start, shape (candidates,).
         energy: the energy of each relative to the leads' levels, without unit, shape (candidates,).
         levels: the level of each lead's energy there, in the lead's units squared, shape (leads, candidates).
         shares: the share of each lead in the energy, shape (leads, candidates).
+        snr: the signal-to-noise ratio of each lead's energy there, shape (leads, candidates).
     """
 
     leads: list[int]
+    factor: int
     positions: Samples
     energy: Samples
     levels: Samples
     shares: Samples
+    snr: Samples
+
+    def loudness(self, usual: Samples) -> Samples:
+        """Return the levels relative to the usual level of each lead, over the leads by their shares.
+
+        Shapes (leads,) and (candidates,). The usual level of a lead without complexes is 0.
+        """
+        relative = self.shares * self.levels / np.where(usual > 0, usual, 1.0)[:, None]
+        return np.asarray(relative.sum(axis=0))
 
 
 NO_BEATS = Beats(np.empty(0), np.empty(0))
@@ -98,7 +110,14 @@ def detect_beats(recording: Recording, leads: NDArray[np.bool_]) -> Beats:
     found = candidates(recording, leads)
     if found is None:
         return NO_BEATS
-    return complexes(recording, found, np.sort(found.levels, axis=1)[:, int(0.75 * found.positions.size)])
+    usual = np.sort(found.levels, axis=1)[:, int(0.75 * found.positions.size)]
+    return complexes(recording, found, found.loudness(usual) >= LEAST_OF_ALL)
+
+
+def block_samples(recording: Recording) -> int:
+    """Return the number of a recording's samples in a block, of which the levels of its leads are taken."""
+    factor = _factor(recording)
+    return (recording.block // factor) * factor * recording.factor
 
 
 def candidates(recording: Recording, leads: NDArray[np.bool_]) -> Candidates | None:
@@ -111,18 +130,15 @@ def candidates(recording: Recording, leads: NDArray[np.bool_]) -> Candidates | N
     factor = _factor(recording)
     chosen = np.flatnonzero(leads)[:MOST_LEADS].tolist()
     parts = [_candidates(recording, chunk, factor) for chunk in recording.chunks(chosen)]
-    position, energy, levels, shares = (np.concatenate(found, axis=-1) for found in zip(*parts, strict=True))
-    return Candidates(chosen, position, energy, levels, shares) if position.size else None
+    found = Candidates(chosen, factor, *(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
+    return found if found.positions.size else None
 
 
-def complexes(recording: Recording, found: Candidates, usual: Samples) -> Beats:
-    """Return the candidates that are QRS complexes, given the usual level of each of their leads, shape (leads,)."""
-    relative = found.levels / np.where(usual > 0, usual, 1.0)[:, None]
-    loud = (found.shares * relative).sum(axis=0) >= _LEAST_OF_ALL
+def complexes(recording: Recording, found: Candidates, loud: NDArray[np.bool_]) -> Beats:
+    """Return the candidates that are QRS complexes, of those that are loud enough, `loud` of shape (candidates,)."""
     position, energy = found.positions[loud], found.energy[loud]
-    factor = _factor(recording)
-    kept = _complexes(position / (recording.rate / factor), energy)
-    scale = factor * recording.factor
+    kept = _complexes(position / (recording.rate / found.factor), energy)
+    scale = found.factor * recording.factor
     # The middle of the samples that were averaged into one.
     return Beats((position[kept] + 0.5) * scale - 0.5, energy[kept])
 
@@ -132,11 +148,8 @@ def _factor(recording: Recording) -> int:
     return max(1, int(recording.rate // _RATE))
 
 
-def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Samples, Samples, Samples, Samples]:
-    """Return position (at the detector's rate, from the recording's start) and energy of candidates for complexes.
-
-    Also the level of each lead's signal there and the lead's share in the energy, both of shape (leads, candidates).
-    """
+def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Samples, Samples, Samples, Samples, Samples]:
+    """Return positions, energy, levels, shares and signal-to-noise ratios of a chunk's candidates."""
     rate = recording.rate / factor
     values = chunk.values
     absent = recording.absent(chunk)
@@ -148,7 +161,7 @@ def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Sample
         band[moving_mean(gone.astype(np.float64), 1 + 2 * round(0.1 * rate), "reflect") > 0] = 0.0
     width = max(1, round(_QRS_SECONDS * rate))
     block = max(2, recording.block // factor)
-    levels, shares = _levels(band, block, width)
+    levels, shares, snr = _levels(band, block, width)
     energy = _weighted(band, levels, shares, block)
     smooth = moving_mean(energy, width)
     threshold = moving_mean(energy, max(1, round(_BEAT_SECONDS * rate)))
@@ -160,7 +173,7 @@ def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Sample
     starts, stops = edges[::2][wide].tolist(), edges[1::2][wide].tolist()
     if not starts:
         nothing = np.empty((len(values), 0))
-        return np.empty(0), np.empty(0), nothing, nothing
+        return np.empty(0), np.empty(0), nothing, nothing, nothing
     peaks = np.array([start + energy[start:stop].argmax() for start, stop in zip(starts, stops, strict=True)], np.intp)
     # The last stop may be the end.
     strength = np.maximum.reduceat(np.concatenate((smooth, [0.0])), edges)[::2][wide]
@@ -168,7 +181,7 @@ def _candidates(recording: Recording, chunk: Chunk, factor: int) -> tuple[Sample
     peaks, strength = peaks[inner], strength[inner]
     position = _centroids(energy, peaks, max(1, round(_CENTROID_SECONDS * rate))) + chunk.start / factor
     at = np.minimum(peaks // block, levels.shape[1] - 1)
-    return position, strength, levels[:, at], shares[:, at]
+    return position, strength, levels[:, at], shares[:, at], snr[:, at]
 
 
 def _band(values: Samples, rate: float) -> Samples:
@@ -203,8 +216,10 @@ def _fast_length(length: int) -> int:
     return -(-length // step) * step
 
 
-def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples]:
-    """Return level and share of each lead by block, (leads, blocks) each, of energies of shape (leads, n).
+def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples, Samples]:
+    """Return level, share and signal-to-noise ratio of each lead by block, (leads, blocks) each, of energies.
+
+    The energies are of shape (leads, n).
 
     The signal is a lead's highest energy in two seconds, the noise its median energy, which is that between complexes;
     of both, the median over ten seconds is taken. Shares, by signal-to-noise ratio, add up to 1 over the leads.
@@ -222,8 +237,8 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples]:
     # Every second sample: the average is smooth.
     noise = median(median(blocks[:, :, ::2])[:, around])
     snr = signal / np.maximum(noise, signal / _BEST_SNR + np.finfo(float).tiny)
-    snr **= _SNR_POWER
-    return signal, snr / np.maximum(snr.sum(axis=0), np.finfo(float).tiny)
+    weights = snr**_SNR_POWER
+    return signal, weights / np.maximum(weights.sum(axis=0), np.finfo(float).tiny), snr
 
 
 @lru_cache(maxsize=32)
@@ -287,7 +302,7 @@ def _complexes(time: Samples, energy: Samples) -> NDArray[np.intp]:
         around = sorted(energies[begin:end])
         if energies[at] < _LEAST_ENERGY * around[len(around) // 2]:
             continue
-        if kept and times[at] - times[kept[-1]] < _REFRACTORY_SECONDS:
+        if kept and times[at] - times[kept[-1]] < REFRACTORY_SECONDS:
             if energies[at] > energies[kept[-1]]:
                 kept[-1] = at
         else:

@@ -113,7 +113,7 @@ INSIGHT: Final = Insight(
 def usable_leads(recording: Recording) -> NDArray[np.bool_]:
     """Return the leads that intervals are measured on, shape (leads,): usable ones, and ECG leads by name."""
     quality = recording.once(lead_quality)
-    return np.asarray(_of_the_heart(recording) & np.array([lead.usable for lead in quality]))
+    return np.asarray(heart_leads(recording) & np.array([lead.usable for lead in quality]))
 
 
 def live_leads(recording: Recording) -> NDArray[np.bool_]:
@@ -123,14 +123,14 @@ def live_leads(recording: Recording) -> NDArray[np.bool_]:
     than an interval can be measured in.
     """
     quality = recording.once(lead_quality)
-    heart = _of_the_heart(recording)
+    heart = heart_leads(recording)
     sound = heart & np.array([_ONLY_WANDER.issuperset(lead.reasons) for lead in quality])
     if sound.any():
         return np.asarray(sound)
     return np.asarray(heart & np.array([DEAD.isdisjoint(lead.reasons) for lead in quality]))
 
 
-def _of_the_heart(recording: Recording) -> NDArray[np.bool_]:
+def heart_leads(recording: Recording) -> NDArray[np.bool_]:
     """Return which leads have names of ECG leads, or all if none has: a pulse wave must not count as beats."""
     known = np.array([canonical(lead.name) is not None for lead in recording.leads])
     return known if known.any() else ~known

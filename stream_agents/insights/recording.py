@@ -106,6 +106,18 @@ class Recording:
         """For each lead the ranges of its missing samples, ascending and apart."""
         return tuple(_missing(lead, self.length) for lead in self.leads)
 
+    def missing_on_all(self, leads: Sequence[int]) -> Ranges:
+        """Return the ranges that are missing on all of some leads, given by their indices, at least one."""
+        missing = [self.missing[index] for index in leads]
+        if not all(ranges.size for ranges in missing):
+            return _NO_RANGES
+        edges, place = np.unique(np.concatenate([ranges.ravel() for ranges in missing]), return_inverse=True)
+        # The change in the number of leads that miss a sample: +1 at each start, -1 at each stop.
+        change = np.zeros(edges.size, np.int64)
+        np.add.at(change, place, 1 - 2 * (np.arange(place.size) % 2))
+        at = np.flatnonzero(np.cumsum(change) == len(missing))
+        return np.column_stack((edges[at], edges[at + 1]))
+
     @cached_property
     def stacked(self) -> Signal | None:
         """The samples of all leads, shape (leads, n), if one chunk holds them and none is missing, or None.

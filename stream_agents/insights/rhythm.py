@@ -7,7 +7,6 @@ and clinical use", Circulation 93: 1043-1065.
 """
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Final
 
@@ -87,7 +86,7 @@ def rhythm(recording: Recording) -> Rhythm:
         reason = "no usable lead"
         return Rhythm(number_of_beats=0, absent=dict.fromkeys(_MEASURED, reason))
     found = recording.once(find_beats)
-    gaps = _common([recording.missing[index] for index in np.flatnonzero(leads)])
+    gaps = recording.missing_on_all(np.flatnonzero(leads).tolist())
     positions = found.positions * 1000 / recording.sampling_rate
     pause = _longest_pause(positions, recording, gaps)
     intervals, successive = _intervals(positions, recording, gaps)
@@ -136,18 +135,6 @@ def _indices(beats: Beats) -> tuple[int, ...]:
 
 def _milliseconds(value: "np.floating | float") -> float:
     return round(float(value), 1)
-
-
-def _common(missing: Sequence[Ranges]) -> Ranges:
-    """Return the ranges that are missing on all leads."""
-    if not all(ranges.size for ranges in missing):
-        return np.empty((0, 2), np.int64)
-    edges, place = np.unique(np.concatenate([ranges.ravel() for ranges in missing]), return_inverse=True)
-    # The change in the number of leads that miss a sample: +1 at each start, -1 at each stop.
-    change = np.zeros(edges.size, np.int64)
-    np.add.at(change, place, 1 - 2 * (np.arange(place.size) % 2))
-    at = np.flatnonzero(np.cumsum(change) == len(missing))
-    return np.column_stack((edges[at], edges[at + 1]))
 
 
 def _intervals(positions: Samples, recording: Recording, gaps: Ranges) -> tuple[Samples, Samples]:

@@ -1,0 +1,248 @@
+"""The beats of a long or live recording, on a fixed grid of segments of ten seconds.
+
+Each segment is computed alone, from its samples, those of a margin on each side, and what the segments shortly before
+it found: it does not matter how the recording was cut into chunks, nor in which order they came.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.ecg import Lead
+from stream_agents.insights.beats import (
+    LEAST_OF_ALL,
+    REFRACTORY_SECONDS,
+    Candidates,
+    block_samples,
+    candidates,
+    complexes,
+)
+from stream_agents.insights.quality import heart_leads, lead_quality, live_leads
+from stream_agents.insights.recording import Recording, Samples
+from stream_agents.insights.rhythm import INSIGHT as _RHYTHM
+
+SEGMENT_SECONDS: Final = 10
+MARGIN_SECONDS: Final = 2
+PAST: Final = 6
+"""As many segments before it have a say in the usual level of a segment's complexes: a minute."""
+REACH: Final = PAST + 1
+"""Other samples in a segment's window change no segment later than this one, counted from the last such segment."""
+LEAST_RATE: Final = _RHYTHM.needs.sampling_rate
+"""Below this sampling rate in Hz no beats are searched for."""
+
+# Two segments may place a beat at their border some milliseconds apart, each on the other's side.
+_BORDER_SECONDS = 0.05
+# The energy of complexes is many times the median energy, that of noise up to eight times. Complexes that are as broad
+# as the interval between them, those of fast tachycardias, are not clear either, but hardly weaker than others.
+_CLEAR_SNR = 8.0
+# What is not clear is noise below this share of the usual energy, a third of the amplitude.
+_LEAST_UNCLEAR = 0.1
+# Leads that are there for less of a segment than this share are used only if no lead is there throughout.
+_THROUGHOUT = 0.9
+# The window is searched apart on both sides of a longer gap.
+_LONG_GAP_SECONDS = 0.5
+# Between two gaps that are closer together than this, nothing can be said about the rhythm.
+_LEAST_BETWEEN_GAPS_SECONDS = 0.5
+
+
+class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one segment found. Samples are those of the recording.
+
+    Attributes:
+        first: the first sample that it answers for.
+        end: the sample after the last one: that of the grid, or the recording's end.
+        beats: the sample index of the centre of each QRS complex, ascending.
+        levels: the level of each lead's complexes, in the lead's units squared; 0 for a lead without, empty if no lead
+            has any. A function of the segment's window alone.
+        gaps: ranges that are absent on all leads on which beats are searched, `(first, count)` each, ascending.
+    """
+
+    first: int
+    end: int
+    beats: tuple[int, ...] = ()
+    levels: tuple[float, ...] = ()
+    gaps: tuple[tuple[int, int], ...] = ()
+
+
+def bounds(k: int, rate: float) -> range:
+    """Return the samples that segment `k` answers for, at a sampling rate in Hz."""
+    return range(math.ceil(k * SEGMENT_SECONDS * rate), math.ceil((k + 1) * SEGMENT_SECONDS * rate))
+
+
+def window(k: int, rate: float) -> range:
+    """Return the samples that segment `k` is computed from: its own, and a margin of two seconds on each side."""
+    inner, margin = bounds(k, rate), math.ceil(MARGIN_SECONDS * rate)
+    return range(max(0, inner.start - margin), inner.stop + margin)
+
+
+def segment_of(sample: int, rate: float) -> int:
+    """Return the segment that answers for a sample."""
+    k = int(sample / (SEGMENT_SECONDS * rate))
+    # The quotient is rounded.
+    return k + (sample >= bounds(k, rate).stop) - (sample < bounds(k, rate).start)
+
+
+def detect(leads: Sequence[Lead], first: int, rate: float, k: int, past: Sequence[Segment]) -> Segment:
+    """Return what segment `k` finds.
+
+    Args:
+        leads: the samples of its window, up to the recording's end: all of the same length. Absent samples are 0, and
+            in each lead's `missing`.
+        first: the index in the recording of their first sample.
+        rate: the sampling rate in Hz.
+        k: the number of the segment.
+        past: up to six segments just before it, the oldest first. Those in which all samples are absent may be left
+            out.
+    """
+    whole = Recording(leads, rate)
+    inner = bounds(k, rate)
+    inner = range(max(inner.start, first), max(inner.start, first, min(inner.stop, first + whole.length)))
+    absent = whole.missing_on_all(np.flatnonzero(heart_leads(whole)).tolist()) + first
+    pieces = list(_pieces(whole, first, inner, absent.tolist())) if rate >= LEAST_RATE else []
+    levels = _levels(len(leads), pieces, inner)
+    beats = [
+        complexes(piece.recording, piece.found, _loud(piece.found, levels, past)).positions + piece.first
+        for piece in pieces
+    ]
+    gaps = _joined(absent.tolist(), inner, _LEAST_BETWEEN_GAPS_SECONDS * rate)
+    return Segment(inner.start, inner.stop, _inner(beats, inner, rate, past), levels, gaps)
+
+
+def single_pass(leads: Sequence[Lead], rate: float) -> Iterator[Segment]:
+    """Yield the segments of a whole recording, one after the other; all leads are of the same length."""
+    length = leads[0].signal.size
+    past: list[Segment] = []
+    k = 0
+    while bounds(k, rate).start < length:
+        there = window(k, rate)
+        found = detect([cut(lead, there) for lead in leads], there.start, rate, k, past)
+        past = [*past[1 - PAST :], found]
+        yield found
+        k += 1
+
+
+def cut(lead: Lead, there: range) -> Lead:
+    """Return the samples of a lead in a range, or those of them that it has."""
+    signal = lead.signal[there.start : there.stop]
+    edges = ((max(0, at - there.start), min(signal.size, at + count - there.start)) for at, count in lead.missing)
+    missing = tuple((start, stop - start) for start, stop in edges if start < stop)
+    return Lead(lead.name, signal, lead.adc_gain, missing)
+
+
+class _Piece(NamedTuple):
+    """A part of a window without a long gap, its first sample, and the candidates for complexes in it."""
+
+    recording: Recording
+    first: int
+    found: Candidates
+
+
+def _pieces(whole: Recording, first: int, inner: range, absent: list[list[int]]) -> Iterator[_Piece]:
+    """Yield the parts of a window that begins at sample `first`, between gaps that would distort levels around them."""
+    end = first + whole.length
+    start = first
+    for gap in [*absent, [end, end + whole.length]]:
+        if gap[1] - gap[0] < _LONG_GAP_SECONDS * whole.sampling_rate and gap[0] < end:
+            continue
+        if start < gap[0]:
+            recording, at = _in_blocks(whole, first, range(start, gap[0]), inner)
+            found = candidates(recording, _leads(recording))
+            if found is not None:
+                yield _Piece(recording, at, found)
+        start = gap[1]
+
+
+def _in_blocks(whole: Recording, first: int, there: range, inner: range) -> tuple[Recording, int]:
+    """Return a part of a window and its first sample, without the end of its margin that is a fraction of a block.
+
+    A block of a few samples has no complex, but a say in the level of those next to it.
+    """
+    block = block_samples(whole)
+    if (excess := len(there) % block) < block // 2:
+        if there.stop - excess >= inner.stop:
+            there = range(there.start, there.stop - excess)
+        elif there.start + excess <= inner.start:
+            there = range(there.start + excess, there.stop)
+    if len(there) == whole.length:
+        return whole, first
+    inside = range(there.start - first, there.stop - first)
+    return Recording([cut(lead, inside) for lead in whole.leads], whole.sampling_rate), there.start
+
+
+def _leads(recording: Recording) -> NDArray[np.bool_]:
+    """Return the leads that beats are searched on, shape (leads,).
+
+    Leads that die or begin within the window would outweigh the others where they are silent. If disturbances make all
+    leads unusable, as a flat line does that takes most of the window, the remaining signal is still searched.
+    """
+    silent = np.array([lead.missing_fraction + lead.flat_fraction for lead in recording.once(lead_quality)])
+    live = recording.once(live_leads)
+    throughout = live & (silent <= 1 - _THROUGHOUT)
+    if throughout.any():
+        return np.asarray(throughout)
+    return live if live.any() else np.asarray(heart_leads(recording) & (silent < _THROUGHOUT))
+
+
+def _joined(ranges: list[list[int]], inner: range, apart: float) -> tuple[tuple[int, int], ...]:
+    """Return ranges of samples within a segment as `(first, count)`, those less than `apart` from each other as one."""
+    joined: list[list[int]] = []
+    for begin, end in ranges:
+        start, stop = max(begin, inner.start), min(end, inner.stop)
+        if start >= stop:
+            continue
+        if joined and start - joined[-1][1] < apart:
+            joined[-1][1] = stop
+        else:
+            joined.append([start, stop])
+    return tuple((start, stop - start) for start, stop in joined)
+
+
+def _levels(leads: int, pieces: Sequence[_Piece], inner: range) -> tuple[float, ...]:
+    """Return the level of each lead's clear complexes in a segment, or nothing if there are none.
+
+    The highest: where a pause begins or ends, most candidates are noise. Levels are medians over ten seconds, which a
+    single artefact does not change.
+    """
+    levels = np.zeros(leads)
+    for recording, first, found in pieces:
+        scale = found.factor * recording.factor
+        inside = (found.positions >= (inner.start - first) / scale) & (found.positions < (inner.stop - first) / scale)
+        clear = np.where(inside & (found.snr >= _CLEAR_SNR), found.levels, 0.0).max(axis=1)
+        levels[found.leads] = np.maximum(levels[found.leads], clear)
+    # Three digits tell a tenth of an amplitude, and are short in a row.
+    return tuple(float(f"{level:.3g}") for level in levels.tolist()) if levels.any() else ()
+
+
+def _loud(found: Candidates, levels: Sequence[float], past: Sequence[Segment]) -> NDArray[np.bool_]:
+    """Return which candidates are loud enough for complexes, shape (candidates,).
+
+    They are compared with the upper quartile of the levels of this segment and those before it, on the leads that had
+    clear complexes in one of them; if no lead had, nothing is known to compare them with.
+    """
+    known = [of for of in (*(segment.levels for segment in past[-PAST:]), levels) if of]
+    usual = np.array([_upper_quartile([of[lead] for of in known if of[lead]]) for lead in found.leads])
+    share = found.shares[usual > 0].sum(axis=0)
+    if not usual.any():
+        return np.ones(found.positions.size, np.bool_)
+    loudness = found.loudness(np.where(usual > 0, usual, np.inf)) / np.maximum(share, np.finfo(float).tiny)
+    snr = (found.shares * found.snr).sum(axis=0)
+    return np.asarray(loudness >= np.where(snr >= _CLEAR_SNR, LEAST_OF_ALL, _LEAST_UNCLEAR))
+
+
+def _upper_quartile(values: list[float]) -> float:
+    return sorted(values)[int(0.75 * len(values))] if values else 0.0
+
+
+def _inner(beats: list[Samples], inner: range, rate: float, past: Sequence[Segment]) -> tuple[int, ...]:
+    """Return the beats within a segment; one that it and the segment before place on each other's side is its first."""
+    if not beats:
+        return ()
+    last = past[-1].beats[-1] if past and past[-1].beats else -math.inf
+    samples = np.rint(np.concatenate(beats)).astype(np.int64)
+    samples = samples[(samples >= inner.start - _BORDER_SECONDS * rate) & (samples < inner.stop)]
+    samples = np.maximum(samples[samples - last >= REFRACTORY_SECONDS * rate], inner.start)
+    return tuple(samples.tolist())
