@@ -165,8 +165,7 @@ def minute(index: int, segments: Iterable[Segment], rate: float) -> Minute:
         ValueError: if the segments are not in order.
     """
     there = tuple(segments)
-    begin = there[0].first if there else 0
-    return Minute(minute=index, segments=there, **_rates(reduce(fold, there, Totals(begin, begin)), rate))
+    return Minute(minute=index, segments=there, **_rates(reduce(fold, there, Totals()), rate))
 
 
 def segments_of(minutes: Iterable[Minute]) -> Iterator[Segment]:

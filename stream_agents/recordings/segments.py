@@ -146,7 +146,7 @@ def _pieces(whole: Recording, first: int, inner: range, absent: list[list[int]])
     end = first + whole.length
     start = first
     for gap in [*absent, [end, end + whole.length]]:
-        if gap[1] - gap[0] < _LONG_GAP_SECONDS * whole.sampling_rate and gap[0] < end:
+        if gap[1] - gap[0] < _LONG_GAP_SECONDS * whole.sampling_rate:
             continue
         if start < gap[0]:
             recording, at = _in_blocks(whole, first, range(start, gap[0]), inner)

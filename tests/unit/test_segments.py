@@ -189,11 +189,58 @@ def test_a_pause_without_noise_or_with_much_is_a_pause(noise: float) -> None:
 
 
 @pytest.mark.parametrize("rr", [0.27, 0.3, 0.4])
-def test_a_fast_tachycardia_after_a_slow_rhythm_is_beats(rr: float) -> None:
-    onsets = np.concatenate((regular(0.8, 60), np.arange(60, 119, rr)))
+@pytest.mark.parametrize("slow", [0.0, 60.0])
+def test_a_fast_tachycardia_is_beats_from_the_start_or_after_a_slow_rhythm(rr: float, slow: float) -> None:
+    onsets = np.concatenate((regular(0.8, slow), np.arange(slow + 0.6, slow + 59, rr)))
     heart = Heart(p=0, qt=0.25, qrs=0.08)
-    found = list(single_pass(leads(signals(onsets, 250.0, 120, heart, noise_mv=0.02)), 250.0))
+    found = list(single_pass(leads(signals(onsets, 250.0, slow + 60, heart, noise_mv=0.02)), 250.0))
     assert errors(beats(found), onsets, 250.0) == (0, 0)
+
+
+def test_a_fast_tachycardia_is_beats_if_one_lead_alone_was_clear_before() -> None:
+    rate = 250.0
+    onsets = np.arange(0.6, 99, 0.27)
+    values = leads(signals(onsets, rate, 100, Heart(p=0, qt=0.25, qrs=0.08), noise_mv=0.02))
+    there = window(5, rate)
+    inside = [cut(lead, there) for lead in values]
+    slow = leads(signals(regular(0.8, 40), rate, 40))
+    level = max(next(single_pass(slow, rate)).levels)
+    past = [Segment(0, 1, levels=(0.0, level, *[0.0] * 10))] * PAST
+    found = detect(inside, there.start, rate, 5, past)
+    assert not any(found.levels)
+    assert found.beats == detect(inside, there.start, rate, 5, []).beats
+    assert len(found.beats) == 37
+
+
+def test_leads_that_were_never_clear_make_no_beats_of_noise() -> None:
+    rate = 250.0
+    there = window(5, rate)
+    noise = 0.01 * np.random.default_rng(0).standard_normal((2, len(there)))
+    past = [Segment(0, 1, levels=(5e5, 0.0))] * PAST
+    assert detect(leads(noise, TWO), there.start, rate, 5, past).beats == ()
+
+
+def test_one_loud_segment_does_not_silence_those_after_it() -> None:
+    rate = 125.0
+    there = window(7, rate)
+    inside = [cut(lead, there) for lead in leads(two_leads(rate, 100.0), TWO)]
+    plain = detect(inside, there.start, rate, 7, [])
+    usual = Segment(0, 1, levels=plain.levels)
+    loud = Segment(0, 1, levels=tuple(1e4 * level for level in plain.levels))
+    assert detect(inside, there.start, rate, 7, [usual, usual, loud, usual, usual, usual]).beats == plain.beats != ()
+
+
+def test_flat_leads_without_a_past_are_no_beats() -> None:
+    # Electrodes that are off: less than five microvolts.
+    noise = np.random.default_rng(0).integers(-2, 3, (2, 20_000)) / 1000
+    assert not beats(list(single_pass(leads(noise, TWO), 250.0))).size
+
+
+def test_a_recording_that_ends_shortly_after_a_border_has_no_beats_at_its_end() -> None:
+    rate, seconds = 257.3, 100.91
+    onsets = regular(0.8, seconds, first=0.45)
+    values = signals(onsets, rate, seconds, noise_mv=0.04)[[0, 6]]
+    assert errors(beats(list(single_pass(leads(values, TWO), rate))), onsets, rate) == (0, 0)
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -215,6 +262,18 @@ def test_a_lead_that_dies_leaves_the_beats_of_the_other(rate: float, how: str, a
     assert wrong <= (how == "noise")
 
 
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("at", [41.3, 44.9, 47.6, 49.7])
+def test_when_all_leads_become_flat_the_beats_before_and_after_are_found(rate: float, at: float) -> None:
+    onsets = regular(0.8, 100.0)
+    values = two_leads(rate, 100.0).copy()
+    values[:, round(at * rate) : round((at + 25) * rate)] = 0.0
+    sound = onsets[(onsets < at - 0.2) | (onsets > at + 25.1)]
+    found = beats(list(single_pass(leads(values, TWO), rate)))
+    assert errors(found, sound, rate)[0] == 0
+    assert not np.any((found > (at + 0.2) * rate) & (found < (at + 24.8) * rate))
+
+
 @given(
     begin=st.floats(5, 45),
     seconds=st.sampled_from([0.02, 0.3, 0.6, 1.0, 4.0, 9.0, 15.0, 40.0]),
@@ -232,6 +291,14 @@ def test_a_gap_leaves_the_beats_around_it(begin: float, seconds: float, rate: fl
     assert np.all(near[whole] < 0.06)
     assert at.size <= onsets.size
     assert sum(length for segment in found for _, length in segment.gaps) == count
+
+
+def test_beats_between_many_short_gaps_are_found() -> None:
+    rate = 250.0
+    # Packets of 20 ms that were lost, between beats.
+    missing = tuple((round((onset - 0.3) * rate), 5) for onset in regular(0.8, 100.0))
+    found = beats(list(single_pass(leads(two_leads(rate, 100.0), TWO, missing), rate)))
+    assert errors(found, regular(0.8, 100.0), rate) == (0, 0)
 
 
 def test_signal_between_two_gaps_is_searched() -> None:
