@@ -13,10 +13,12 @@ from stream_agents.insights.intervals import Intervals, intervals
 from stream_agents.insights.lead_checks import lead_checks
 from stream_agents.insights.recording import Recording
 from stream_agents.insights.rhythm import rhythm
+from stream_agents.recordings.segments import single_pass
 from validation.matching import Indices, Score, match
 from validation.records import Record, Reference
 
 OURS, OURS_FIRST = "insights, all leads", "insights, first lead"
+OURS_LIVE = "insights, as a live recording"
 INTERVALS = ("pr", "qrs", "qt")
 RATES = (125.0, 250.0, 500.0, 1000.0)
 _UNCHANGED = "as recorded"
@@ -44,7 +46,7 @@ class Detection:
 
 def detect(records: Iterable[Record], libraries: Mapping[str, Detector], say: Say) -> dict[str, Detection]:
     """Return the beats that each detector finds; libraries take only one lead, and get the first one in mV."""
-    found = {name: Detection() for name in (OURS, OURS_FIRST, *libraries)}
+    found = {name: Detection() for name in (OURS, OURS_FIRST, OURS_LIVE, *libraries)}
     for record in records:
         say(record.name)
         first = record.leads[0].signal.astype(np.float64)
@@ -52,6 +54,7 @@ def detect(records: Iterable[Record], libraries: Mapping[str, Detector], say: Sa
         calls: dict[str, Callable[[], Indices]] = {
             OURS: lambda record=record: find_beats(record.recording()).samples,  # type: ignore[misc]
             OURS_FIRST: lambda record=record: find_beats(record.recording(1)).samples,  # type: ignore[misc]
+            OURS_LIVE: lambda record=record: _in_segments(record),  # type: ignore[misc]
         }
         for name, library in libraries.items():
             calls[name] = lambda library=library, first=first, rate=record.rate: library(first, rate)  # type: ignore[misc]
@@ -62,6 +65,12 @@ def detect(records: Iterable[Record], libraries: Mapping[str, Detector], say: Sa
             found[name].beats[record.name] = beats
             found[name].scores[record.name] = match(record.beats, beats, record.rate, list(record.left_out))
     return found
+
+
+def _in_segments(record: Record) -> Indices:
+    """Return the beats on all leads, found segment by segment as those of a live recording are."""
+    segments = single_pass(record.leads, record.rate)
+    return np.array([beat for segment in segments for beat in segment.beats], np.int64)
 
 
 def variants(records: Iterable[Record], say: Say) -> dict[str, Score]:
