@@ -24,6 +24,7 @@ from stream_agents.insights.beats import (
 from stream_agents.insights.quality import heart_leads, lead_quality, live_leads
 from stream_agents.insights.recording import Recording, Samples
 from stream_agents.insights.rhythm import INSIGHT as _RHYTHM
+from stream_agents.insights.statistics import median
 
 SEGMENT_SECONDS: Final = 10
 MARGIN_SECONDS: Final = 2
@@ -36,11 +37,15 @@ LEAST_RATE: Final = _RHYTHM.needs.sampling_rate
 
 # Two segments may place a beat at their border some milliseconds apart, each on the other's side.
 _BORDER_SECONDS = 0.05
-# The energy of complexes is many times the median energy, that of noise up to eight times. Complexes that are as broad
-# as the interval between them, those of fast tachycardias, are not clear either, but hardly weaker than others.
-_CLEAR_SNR = 8.0
+# The energy of complexes is many times the median energy, that of noise hardly ever twelve times. Complexes that are as
+# broad as the interval between them, those of fast tachycardias, are not clear either, but hardly weaker than others.
+_CLEAR_SNR = 12.0
 # What is not clear is noise below this share of the usual energy, a third of the amplitude.
 _LEAST_UNCLEAR = 0.1
+# Successive intervals of what looks like complexes in noise differ by a third, and by less than this share in one of a
+# hundred windows; fewer intervals tell nothing. Fast tachycardias are regular.
+_MOST_IRREGULAR = 0.2
+_LEAST_INTERVALS = 4
 # Leads that are there for less of a segment than this share are used only if no lead is there throughout.
 _THROUGHOUT = 0.9
 # The window is searched apart on both sides of a longer gap.
@@ -104,10 +109,7 @@ def detect(leads: Sequence[Lead], first: int, rate: float, k: int, past: Sequenc
     absent = whole.missing_on_all(np.flatnonzero(heart_leads(whole)).tolist()) + first
     pieces = list(_pieces(whole, first, inner, absent.tolist())) if rate >= LEAST_RATE else []
     levels = _levels(len(leads), pieces, inner)
-    beats = [
-        complexes(piece.recording, piece.found, _loud(piece.found, levels, past)).positions + piece.first
-        for piece in pieces
-    ]
+    beats = [_beats(piece, levels, past) for piece in pieces]
     gaps = _joined(absent.tolist(), inner, _LEAST_BETWEEN_GAPS_SECONDS * rate)
     return Segment(inner.start, inner.stop, _inner(beats, inner, rate, past), levels, gaps)
 
@@ -205,32 +207,43 @@ def _levels(leads: int, pieces: Sequence[_Piece], inner: range) -> tuple[float, 
     """Return the level of each lead's clear complexes in a segment, or nothing if there are none.
 
     The highest: where a pause begins or ends, most candidates are noise. Levels are medians over ten seconds, which a
-    single artefact does not change.
+    single artefact does not change; in margins they are of less.
     """
     levels = np.zeros(leads)
     for recording, first, found in pieces:
-        scale = found.factor * recording.factor
-        inside = (found.positions >= (inner.start - first) / scale) & (found.positions < (inner.stop - first) / scale)
-        clear = np.where(inside & (found.snr >= _CLEAR_SNR), found.levels, 0.0).max(axis=1)
-        levels[found.leads] = np.maximum(levels[found.leads], clear)
+        positions = found.positions * found.factor * recording.factor + first
+        inside = (positions >= inner.start) & (positions < inner.stop)
+        clear = np.where(inside & (found.snr >= _CLEAR_SNR), found.levels, 0.0)
+        levels[found.leads] = np.maximum(levels[found.leads], clear.max(axis=1))
     # Three digits tell a tenth of an amplitude, and are short in a row.
     return tuple(float(f"{level:.3g}") for level in levels.tolist()) if levels.any() else ()
 
 
-def _loud(found: Candidates, levels: Sequence[float], past: Sequence[Segment]) -> NDArray[np.bool_]:
-    """Return which candidates are loud enough for complexes, shape (candidates,).
+def _beats(piece: _Piece, levels: Sequence[float], past: Sequence[Segment]) -> Samples:
+    """Return the positions of a piece's beats in the recording.
 
-    They are compared with the upper quartile of the levels of this segment and those before it, on the leads that had
-    clear complexes in one of them; if no lead had, nothing is known to compare them with.
+    Candidates are compared with the upper quartile of the levels of this segment and those before it, on the leads that
+    had clear complexes in one of them. If no lead had, nothing is known but their rhythm: that of noise is irregular.
     """
+    recording, first, found = piece
     known = [of for of in (*(segment.levels for segment in past[-PAST:]), levels) if of]
     usual = np.array([_upper_quartile([of[lead] for of in known if of[lead]]) for lead in found.leads])
-    share = found.shares[usual > 0].sum(axis=0)
     if not usual.any():
-        return np.ones(found.positions.size, np.bool_)
+        positions = complexes(recording, found, np.ones(found.positions.size, np.bool_)).positions
+        return positions + first if _are_regular(positions) else np.empty(0)
+    share = found.shares[usual > 0].sum(axis=0)
     loudness = found.loudness(np.where(usual > 0, usual, np.inf)) / np.maximum(share, np.finfo(float).tiny)
     snr = (found.shares * found.snr).sum(axis=0)
-    return np.asarray(loudness >= np.where(snr >= _CLEAR_SNR, LEAST_OF_ALL, _LEAST_UNCLEAR))
+    loud = loudness >= np.where(snr >= _CLEAR_SNR, LEAST_OF_ALL, _LEAST_UNCLEAR)
+    return complexes(recording, found, loud).positions + first
+
+
+def _are_regular(positions: Samples) -> bool:
+    """Return True if successive intervals differ less than those of noise do."""
+    intervals = np.diff(positions)
+    if intervals.size < _LEAST_INTERVALS:
+        return False
+    return bool(median(np.abs(np.diff(intervals))) < _MOST_IRREGULAR * median(intervals))
 
 
 def _upper_quartile(values: list[float]) -> float:

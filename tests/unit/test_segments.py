@@ -180,6 +180,14 @@ def test_noise_in_a_pause_is_no_beats(rate: float, pause: float, before: float, 
     assert errors(beats(found), onsets, rate) == (0, 0)
 
 
+@pytest.mark.parametrize(("rate", "noise"), [(125.0, 0.06), (250.0, 0.03)])
+def test_noise_in_a_pause_is_no_beats_on_leads_that_are_hardly_more_than_noise(rate: float, noise: float) -> None:
+    onsets, seconds = with_pause(21.3, 20.0)
+    found = list(single_pass(leads(signals(onsets, rate, seconds, noise_mv=noise, seed=426)), rate))
+    assert errors(beats(found), onsets, rate) == (0, 0)
+    assert found[0].levels[NAMES.index("aVL")] == 0.0
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.06])
 def test_a_pause_without_noise_or_with_much_is_a_pause(noise: float) -> None:
     onsets, seconds = with_pause(47.3, 40.0)
@@ -195,6 +203,29 @@ def test_a_fast_tachycardia_is_beats_from_the_start_or_after_a_slow_rhythm(rr: f
     heart = Heart(p=0, qt=0.25, qrs=0.08)
     found = list(single_pass(leads(signals(onsets, 250.0, slow + 60, heart, noise_mv=0.02)), 250.0))
     assert errors(beats(found), onsets, 250.0) == (0, 0)
+
+
+def test_a_fast_tachycardia_need_not_be_as_regular_as_a_clock() -> None:
+    rate = 250.0
+    onsets = 0.6 + np.cumsum(0.25 * (1 + 0.05 * np.random.default_rng(0).standard_normal(400)))
+    values = leads(signals(onsets, rate, 101, Heart(p=0, qt=0.25, qrs=0.08), noise_mv=0.02))
+    unclear = 0
+    for k in range(8):
+        there, inner = window(k, rate), bounds(k, rate)
+        found = detect([cut(lead, there) for lead in values], there.start, rate, k, [])
+        unclear += not found.levels
+        inside = onsets[(onsets > inner.start / rate) & (onsets < inner.stop / rate - 0.1)]
+        assert errors(np.array(found.beats), inside, rate)[0] == 0
+    assert unclear
+
+
+def test_an_irregular_rhythm_in_noise_is_clear() -> None:
+    rate = 250.0
+    onsets = 0.6 + np.cumsum(np.random.default_rng(5).uniform(0.45, 1.3, 60))
+    values = signals(onsets, rate, float(onsets[-1]) + 0.6, noise_mv=0.1)[[0, 6]]
+    found = list(single_pass(leads(values, TWO), rate))
+    assert errors(beats(found), onsets, rate)[0] == 0
+    assert all(segment.levels for segment in found)
 
 
 def test_a_fast_tachycardia_is_beats_if_one_lead_alone_was_clear_before() -> None:
@@ -228,6 +259,28 @@ def test_one_loud_segment_does_not_silence_those_after_it() -> None:
     usual = Segment(0, 1, levels=plain.levels)
     loud = Segment(0, 1, levels=tuple(1e4 * level for level in plain.levels))
     assert detect(inside, there.start, rate, 7, [usual, usual, loud, usual, usual, usual]).beats == plain.beats != ()
+
+
+@pytest.mark.parametrize("chosen", [1, 2, 12])
+@pytest.mark.parametrize("rate", [100.0, 500.0])
+def test_noise_alone_is_hardly_ever_beats(rate: float, chosen: int) -> None:
+    noise = 0.05 * np.random.default_rng(0).standard_normal((chosen, round(900 * rate)))
+    found = list(single_pass(leads(noise), rate))
+    assert sum(bool(segment.beats) for segment in found) <= 2
+    assert not any(segment.levels for segment in found)
+
+
+def test_two_seconds_of_noise_are_seldom_beats() -> None:
+    noise = 0.05 * np.random.default_rng(0).standard_normal((100, 1, 500))
+    assert sum(bool(beats(list(single_pass(leads(values), 250.0))).size) for values in noise) <= 12
+
+
+@pytest.mark.parametrize("chosen", [[1, 6], range(12)], ids=["two leads", "twelve leads"])
+@pytest.mark.parametrize("rate", [125.0, 500.0])
+def test_the_noise_of_a_pause_of_many_minutes_is_hardly_ever_beats(rate: float, chosen: list[int]) -> None:
+    values = signals(regular(0.8, 120), rate, 1320, noise_mv=0.015)[list(chosen)]
+    found = list(single_pass(leads(values, tuple(NAMES[lead] for lead in chosen)), rate))
+    assert sum(bool(segment.beats) for segment in found if segment.first > 120 * rate) <= 4
 
 
 def test_flat_leads_without_a_past_are_no_beats() -> None:
