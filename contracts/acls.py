@@ -78,6 +78,8 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
             return [
                 topic(topics.submissions.name, Operation.WRITE, "accept ECGs"),
                 topic(topics.submissions.name, Operation.READ, "return ECGs to their owners"),
+                topic(topics.chunks.name, Operation.WRITE, "accept chunks of recordings"),
+                topic(topics.chunks.name, Operation.READ, "return recordings to their owners"),
                 topic(topics.insights.name, Operation.READ, "stream events"),
                 topic(topics.users.name, Operation.READ, "authenticate users"),
                 topic(topics.users.name, Operation.WRITE, "register and delete users"),
@@ -94,6 +96,8 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
             return [
                 topic(topics.submissions.name, Operation.READ, "process ECGs"),
                 topic(topics.submissions.name, Operation.WRITE, "forward ECGs to the partition of their key"),
+                topic(topics.chunks.name, Operation.READ, "process chunks of recordings"),
+                topic(topics.chunks.name, Operation.WRITE, "forward chunks to the partition of their key"),
                 topic(topics.insights.name, Operation.READ, "recover the table"),
                 topic(topics.insights.name, Operation.WRITE, "store insights"),
                 topic(topics.workers.name, Operation.WRITE, "announce the partitions that it serves"),
@@ -104,7 +108,10 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                 Acl(Resource.GROUP, group, Operation.READ, "join the group and commit offsets"),
             ]
         case Role.PRODUCER:
-            return [topic(topics.submissions.name, Operation.WRITE, "submit ECGs directly to Kafka")]
+            return [
+                topic(topics.submissions.name, Operation.WRITE, "submit ECGs directly to Kafka"),
+                topic(topics.chunks.name, Operation.WRITE, "send recordings directly to Kafka"),
+            ]
         case Role.READER:
             return [topic(topics.insights.name, Operation.READ, "read the insights of all users")]
         case Role.OPERATOR:
@@ -114,7 +121,7 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                     topic(each.name, Operation.DESCRIBE, "compare its partitions and copies with the settings")
                     for each in topics
                     # These are left out: the READ or WRITE below implies DESCRIBE.
-                    if each not in (topics.submissions, topics.insights, topics.dlq)
+                    if each not in (topics.submissions, topics.chunks, topics.insights, topics.dlq)
                 ),
                 *compare,
                 topic(topics.dlq.name, Operation.READ, "read dead letters"),
@@ -122,6 +129,7 @@ def acls(role: Role, settings: Settings) -> list[Acl]:
                 topic(
                     topics.submissions.name, Operation.WRITE, "replay dead letters, and have insights computed again"
                 ),
+                topic(topics.chunks.name, Operation.WRITE, "replay dead letters"),
                 topic(topics.insights.name, Operation.READ, "find insights of older versions"),
             ]
 

@@ -68,6 +68,8 @@ def document(settings: Settings, version: str) -> dict[str, Any]:
 
 def _channels(topics: Topics) -> tuple[_Channel, ...]:
     ecgs = ("Ecg", "PackedEcg", "SealedEcg")
+    chunks = ("Chunk", "PackedChunk", "SealedChunk")
+    rows = ("Insights", "ChunkPlace", "Minute", "PartDeleted")
     users = ("User", "UserDeleted")
     keys = ("DataKey", "DataKeyDestroyed")
     workers = ("Worker", "WorkerLeft")
@@ -90,12 +92,28 @@ def _channels(topics: Topics) -> tuple[_Channel, ...]:
             ),
         ),
         _Channel(
+            "chunks",
+            topics.chunks,
+            "Recordings in chunks, in either of two encodings, with the recording's id as key. Chunks may come in any "
+            "order, and more than once. A message with leads that have no samples announces a recording; the first "
+            "chunk does so as well. An erasure follows the chunks that it erases; only gateways can create one.",
+            (*chunks, "Erasure"),
+            (
+                _Operation("processChunk", "receive", "Workers compute the insights of recordings.", chunks),
+                _Operation("acceptChunk", "send", "Gateways publish chunks that came over HTTP.", chunks),
+                _Operation(
+                    "eraseRecordings", "send", "Gateways have one recording of a user erased, or all.", ("Erasure",)
+                ),
+            ),
+        ),
+        _Channel(
             "insights",
             topics.insights,
-            "The result of every ECG. The latest record of a key counts. An ECG that is sent again has the same "
-            "result.",
-            ("Insights",),
-            (_Operation("publishInsights", "send", "Workers publish the results.", ("Insights",)),),
+            "The result of every ECG, and of every recording so far. The latest record of a key counts. An ECG that is "
+            "sent again has the same result. Records whose key has a slash belong to the recording whose id is before "
+            "it.",
+            rows,
+            (_Operation("publishInsights", "send", "Workers publish the results.", rows),),
         ),
         _Channel(
             "deadLetters",

@@ -15,23 +15,27 @@ from ingest_api.audit.schemas import EXAMPLE_EVENT
 from ingest_api.http.openapi import EXAMPLE_ID
 from ingest_api.queries.schemas import EXAMPLE_INSIGHTS
 from ingest_api.submissions.schemas import EcgIn
+from shared.chunk import MAX_LEADS
 from shared.ecg import JSON_SCHEMA
 from shared.encoding import packed, plain
-from shared.encoding.packed import PackedEcg
+from shared.encoding.packed import PackedChunk, PackedEcg
 from shared.logging_setup import REQUEST_ID_HEADER
 from shared.messages.audit import AuditRecord
+from shared.messages.beats import Minute, Segment
 from shared.messages.dead_letters import DEALT_WITH_HEADER
 from shared.messages.erasures import CONTENT_TYPE as ERASURE
 from shared.messages.erasures import SealedErasure
 from shared.messages.insights import Insights
 from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
 from shared.messages.recomputations import Recomputation
+from shared.messages.recordings import ChunkPlace
 from shared.messages.users import UserRecord
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.security.data_keys import KeyRecord
 from shared.worker_protocol.announcements import Announcement
 from stream_agents.processing.dead_letter import DeadLetterHeaders
 from stream_agents.processing.record import CONTENT_TYPE_HEADER, FORWARDED_HEADER, USERNAME_HEADER
+from stream_agents.recordings.minutes import minute
 
 Schema = dict[str, Any]
 
@@ -40,6 +44,33 @@ _DATE: Final = "2026-11-24T10:00:00+00:00"
 _KEY_ID: Final = "^[0-9a-f]{32}$"
 _EXAMPLE_KEY: Final = "0123456789abcdef" * 2
 _URL: Final = "http://worker-1:6066"
+_PACKED_LEADS: Final = [
+    {"name": "I", "dtype": "int8", "signal": "AQD/AAEAAAE="},
+    {"name": "II", "dtype": "int16", "signal": "AQAAAP//"},
+]
+
+
+class RecordingChunk(EcgIn):
+    """A chunk of a recording as JSON: samples of all leads, or the recording's announcement or end."""
+
+    recording_id: Annotated[
+        str,
+        Field(
+            description="Chosen by the producer; the first to use it owns it. Version-8 UUIDs are for gateways only.",
+            json_schema_extra=JSON_SCHEMA["id"],
+        ),
+    ]
+    username: Annotated[
+        str,
+        Field(description="The recording's owner, who alone can read it.", json_schema_extra=JSON_SCHEMA["username"]),
+    ]
+    first_sample: Annotated[
+        int,
+        Field(ge=0, description="The index of the first sample in the recording; of an end, its number of samples."),
+    ] = 0
+    end: Annotated[
+        bool, Field(description="True for the end of the recording, which has no samples and may lack leads.")
+    ] = False
 
 
 class Submission(EcgIn):
@@ -79,10 +110,16 @@ def messages() -> dict[str, Message]:
     return {
         "Ecg": _ecg(),
         "PackedEcg": _packed_ecg(),
-        "SealedEcg": _sealed_ecg(),
+        "SealedEcg": _sealed("An ECG", "ECG"),
+        "Chunk": _chunk(),
+        "PackedChunk": _packed_chunk(),
+        "SealedChunk": _sealed("A chunk of a recording", "recording"),
         "Erasure": _erasure(),
         "Recomputation": _recomputation(),
         "Insights": _insights(),
+        "ChunkPlace": _chunk_place(),
+        "Minute": _minute(),
+        "PartDeleted": Message("A part of a recording that is erased", None, _part_key("[cm]"), {"type": "null"}),
         "User": _user(),
         "UserDeleted": Message("A user who was deleted", None, _text("The username."), {"type": "null"}),
         "DataKey": _data_key(),
@@ -118,40 +155,113 @@ def _ecg() -> Message:
 
 
 def _packed_ecg() -> Message:
-    limits = {name: JSON_SCHEMA[name] for name in ("id", "username", "date", "leads")}
-    payload, schemas = _of(
-        PackedEcg, limits | {"sampling_rate": JSON_SCHEMA["sampling rate"], "label": JSON_SCHEMA["label"]}
-    )
-    lead = schemas["PackedLead"]
-    _constrain(lead, {"name": JSON_SCHEMA["lead name"], "adc_gain": JSON_SCHEMA["adc gain"]})
-    lead["properties"]["missing"]["description"] = "Ranges of samples that were not recorded; the samples there are 0."
-    lead["properties"]["signal"]["description"] = "Raw bytes in MessagePack (bin); here as base64 for JSON."
-    media_type = _text("The value is in the packed encoding.", pattern=_media_type(packed))
-    leads = [
-        {"name": "I", "dtype": "int8", "signal": "AQD/AAEAAAE="},
-        {"name": "II", "dtype": "int16", "signal": "AQAAAP//"},
-    ]
+    payload, schemas = _packed(PackedEcg, "id")
     return Message(
         "An ECG in MessagePack",
         packed.CONTENT_TYPE,
         _ecg_id(),
         payload,
         schemas,
-        _submission_headers(media_type) | {"required": [CONTENT_TYPE_HEADER]},
-        {"id": EXAMPLE_ID, "username": _USERNAME, "date": None, "leads": leads},
+        _packed_headers(),
+        {"id": EXAMPLE_ID, "username": _USERNAME, "date": None, "leads": _PACKED_LEADS},
         {CONTENT_TYPE_HEADER: packed.CONTENT_TYPE, USERNAME_HEADER: _USERNAME},
     )
 
 
-def _sealed_ecg() -> Message:
-    media_type = _text("The encoding of the sealed ECG.", pattern=f"{_media_type(plain)}|{_media_type(packed)}")
+def _packed_chunk() -> Message:
+    payload, schemas = _packed(PackedChunk, "recording_id")
+    _constrain(payload, {"first_sample": {"minimum": 0}})
+    place = {"recording_id": EXAMPLE_ID, "username": _USERNAME, "first_sample": 75_000}
+    return Message(
+        "A chunk of a recording in MessagePack",
+        packed.CONTENT_TYPE,
+        _recording_id(),
+        payload,
+        schemas,
+        _packed_headers(),
+        place | {"sampling_rate": 250.0, "leads": _PACKED_LEADS[:1]},
+        {CONTENT_TYPE_HEADER: packed.CONTENT_TYPE, USERNAME_HEADER: _USERNAME},
+    )
+
+
+def _packed(type_: type[msgspec.Struct], id_field: str) -> tuple[Schema, dict[str, Schema]]:
+    limits = {name: JSON_SCHEMA[name] for name in ("username", "date", "label")}
+    limits |= {id_field: JSON_SCHEMA["id"], "sampling_rate": JSON_SCHEMA["sampling rate"]}
+    payload, schemas = _of(type_, limits)
+    # An end may lack leads.
+    _constrain(payload, {"leads": {"maxItems": MAX_LEADS} if type_ is PackedChunk else JSON_SCHEMA["leads"]})
+    lead = schemas["PackedLead"]
+    _constrain(lead, {"name": JSON_SCHEMA["lead name"], "adc_gain": JSON_SCHEMA["adc gain"]})
+    lead["properties"]["missing"]["description"] = "Ranges of samples that were not recorded; the samples there are 0."
+    lead["properties"]["signal"]["description"] = "Raw bytes in MessagePack (bin); here as base64 for JSON."
+    return payload, schemas
+
+
+def _packed_headers() -> Schema:
+    media_type = _text("The value is in the packed encoding.", pattern=_media_type(packed))
+    return _submission_headers(media_type) | {"required": [CONTENT_TYPE_HEADER]}
+
+
+def _chunk() -> Message:
+    payload = RecordingChunk.model_json_schema(ref_template=COMPONENTS + "{model}")
+    del payload["examples"]
+    schemas = payload.pop("$defs")
+    for schema in (payload, *schemas.values()):
+        del schema["additionalProperties"]
+    payload["required"].remove("leads")
+    _constrain(payload, {"leads": {"minItems": 0, "maxItems": MAX_LEADS}})
+    media_type = _text("The value is JSON, which is also the default without this header.", pattern=_media_type(plain))
+    leads = [{"name": name, "adc_gain": 200.0, "signal": [1, 0, -1, 0]} for name in ("I", "II")]
+    place = {"recording_id": "patch-7:0001", "username": _USERNAME, "first_sample": 500}
+    return Message(
+        "A chunk of a recording as JSON",
+        plain.CONTENT_TYPE,
+        _recording_id(),
+        payload,
+        schemas,
+        _submission_headers(media_type),
+        place | {"sampling_rate": 250.0, "leads": leads},
+        {CONTENT_TYPE_HEADER: plain.CONTENT_TYPE},
+    )
+
+
+def _chunk_place() -> Message:
+    payload, schemas = _of(ChunkPlace)
+    return Message(
+        "Where samples of a recording are on the topic of chunks",
+        plain.CONTENT_TYPE,
+        _part_key("c"),
+        payload,
+        schemas,
+        example={"first": 75_000, "count": 250, "offset": 1042, "begin": 75_000},
+    )
+
+
+def _minute() -> Message:
+    payload, schemas = _of(Minute)
+    segment = Segment(0, 2500, (180, 390), (49900.0, 0.0), ((1000, 250),))
+    return Message(
+        "The beats of a minute of a recording",
+        plain.CONTENT_TYPE,
+        _part_key("m"),
+        payload,
+        schemas,
+        example=_as_json(minute(0, [segment], 250.0)),
+    )
+
+
+def _sealed(what: str, noun: str) -> Message:
+    media_type = _text("The encoding of what is sealed.", pattern=f"{_media_type(plain)}|{_media_type(packed)}")
     headers = _submission_headers(media_type)
     headers["properties"][DATA_KEY_HEADER] = _text("The id of the key on the topic of keys.", pattern=_KEY_ID)
     return Message(
-        "An ECG in either encoding, sealed with its user's data key",
+        f"{what} in either encoding, sealed with its user's data key",
         None,
-        _ecg_id(),
-        {"description": "A nonce of 12 bytes, and the ECG encrypted with AES-256-GCM; the ECG's id is authenticated."},
+        _text(f"The {noun}'s id.", **JSON_SCHEMA["id"]),
+        {
+            "description": "A nonce of 12 bytes, and the message encrypted with AES-256-GCM; "
+            f"the {noun}'s id is authenticated."
+        },
         headers=headers | {"required": [DATA_KEY_HEADER, CONTENT_TYPE_HEADER]},
         example_headers={
             CONTENT_TYPE_HEADER: packed.CONTENT_TYPE,
@@ -216,9 +326,9 @@ def _insights() -> Message:
     properties["summary"] = _object(known.summary)
     lead = _object({"name": {"type": "string"}} | {insight.name: insight.schema for insight in known.of_scope("lead")})
     return Message(
-        "The insights of an ECG, or the reason why it has none",
+        "The insights of an ECG, or of a recording so far, or the reason why there are none",
         plain.CONTENT_TYPE,
-        _ecg_id(),
+        _text("The id of the ECG or recording.", **JSON_SCHEMA["id"]),
         payload,
         {
             **schemas,
@@ -306,12 +416,18 @@ def _submission_headers(media_type: Schema) -> Schema:
 
 def _of(type_: type[msgspec.Struct], limits: Mapping[str, Schema] | None = None) -> tuple[Schema, dict[str, Schema]]:
     """Return a struct's schema, with `limits` that the code checks besides types, and the schemas that it refers to."""
-    _, components = msgspec.json.schema_components([type_], ref_template=COMPONENTS + "{name}")
+    _, found = msgspec.json.schema_components([type_], ref_template=COMPONENTS + "{name}")
+    components: dict[str, Schema] = _as_json(found)
     for component in components.values():
         component["description"] = cleandoc(component["description"])
     schema = components.pop(type_.__name__)
     _constrain(schema, limits or {})
     return schema, components
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value with lists for tuples, as JSON and YAML have them."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _constrain(schema: Schema, limits: Mapping[str, Schema]) -> None:
@@ -326,6 +442,18 @@ def _media_type(encoding: Any) -> str:
 
 def _ecg_id() -> Schema:
     return _text("The ECG's id.", **JSON_SCHEMA["id"])
+
+
+def _part_key(kind: str) -> Schema:
+    return _text(
+        "The recording's id; a slash; `c` for a chunk or `m` for a minute; and, as 16 hexadecimal digits, the index of "
+        "the first sample or the number of the minute, from 0 on.",
+        pattern=f"^[^/]+/{kind}[0-9a-f]{{16}}$",
+    )
+
+
+def _recording_id() -> Schema:
+    return _text("The recording's id.", **JSON_SCHEMA["id"])
 
 
 def _object(properties: Mapping[str, Schema]) -> Schema:

@@ -49,7 +49,7 @@ _GROUPS = (
         "Worker",
         (
             *("worker_host", "worker_port", "worker_public_host", "data_dir", "table_memory_bytes"),
-            *("insights", "batch_size", "session_timeout"),
+            *("insights", "batch_size", "session_timeout", "chunk_patience"),
         ),
     ),
     _Group("TLS between gateways and workers", ("internal_cert_file", "internal_key_file", "internal_ca_file")),

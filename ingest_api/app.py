@@ -17,6 +17,8 @@ from ingest_api.http.instrumentation import Calls, Observed
 from ingest_api.http.openapi import PackedLead
 from ingest_api.http.static_files import add_page
 from ingest_api.queries import endpoints as queries
+from ingest_api.recordings import endpoints as recordings
+from ingest_api.recordings.schemas import AnnouncedLead
 from ingest_api.submissions import endpoints as submissions
 from ingest_api.submissions.schemas import BatchedEcgIn, LeadIn
 from ingest_api.users import endpoints as users
@@ -34,6 +36,9 @@ Submit electrocardiograms, and read their insights moments later.
 2. The user submits an ECG (`POST /ecgs`, header `x-user-token`).
 3. The user reads its insights (`GET /ecgs/{id}/insights`): 202 until they are computed, then 200.
 4. `GET /ecgs` lists the user's ECGs, `GET /ecgs/{id}` reads one as it was submitted.
+
+A long ECG, or one that is still being recorded, comes in chunks as a recording: `POST /recordings` begins one,
+`POST /recordings/{id}/chunks` adds samples, and its insights are there while it goes on.
 
 Either token may be sent as `Authorization: Bearer` instead. An unknown field of a body gets 422, and so does an unknown
 parameter of a call that has parameters.
@@ -56,6 +61,9 @@ _ROUTERS = (
     queries.direct,
     queries.router,
     erasures.of_ecgs,
+    recordings.direct,
+    recordings.router,
+    erasures.of_recordings,
     events.router,
 )
 
@@ -105,7 +113,11 @@ def create_app(settings: Settings, stopping: asyncio.Event | None = None, tracin
     path_prefix.check(settings.http_path_prefix, routes(app))
     errors.add_handlers(app, routes(app))
     # These paths accept any text as username or id, so their DELETE never answers 422.
-    openapi.correct(app, (BatchedEcgIn, LeadIn, PackedLead), any_text=("/users/{username}", "/ecgs/{ecg_id}"))
+    openapi.correct(
+        app,
+        (AnnouncedLead, BatchedEcgIn, LeadIn, PackedLead),
+        any_text=("/users/{username}", "/ecgs/{ecg_id}", "/recordings/{recording_id}"),
+    )
     return app
 
 

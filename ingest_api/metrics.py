@@ -51,7 +51,8 @@ for _header in ("x-user-token", "x-admin-token"):
 ready = Gauge("ecg_gateway_ready", "1 if the gateway can serve, as in /health/ready, else 0.")
 group_lag = Gauge(
     "ecg_group_lag_records",
-    "Submissions that the workers have not committed: a partition's last stable offset minus the committed one.",
+    "Submissions and chunks that the workers have not committed: a partition's last stable offset minus the committed "
+    "one.",
     ("partition",),
 )
 replicas = Gauge(

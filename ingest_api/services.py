@@ -20,10 +20,14 @@ from ingest_api.queries.labels import Labels
 from ingest_api.queries.list_cursor import ListCursors
 from ingest_api.queries.long_poll import LongPolls
 from ingest_api.queries.lookup import Lookup
-from ingest_api.queries.services import QueryServices
+from ingest_api.queries.sealed_messages import SealedMessages
 from ingest_api.queries.stored_ecgs import StoredEcgs
 from ingest_api.queries.submission_reader import SubmissionReader
 from ingest_api.queries.worker_client import WorkerClient
+from ingest_api.recordings.services import RecordingServices
+from ingest_api.recordings.signals import Signals
+from ingest_api.recordings.submit import Recordings
+from ingest_api.submissions.intake import Intake
 from ingest_api.submissions.quotas import Quotas
 from ingest_api.submissions.services import SubmissionServices
 from ingest_api.submissions.submit import Submissions
@@ -39,7 +43,7 @@ from shared.tracing import Tracing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services(SubmissionServices, QueryServices, EventServices, ErasureServices, AuditServices):
+class Services(SubmissionServices, RecordingServices, EventServices, ErasureServices, AuditServices):
     """The collaborators of all features. An endpoint asks for its own feature's part by type."""
 
 
@@ -70,8 +74,11 @@ async def running(settings: Settings, stopping: asyncio.Event, tracing: Tracing 
         audit.start()
         audit_reader = AuditReader(settings, topics)
         stack.push_async_callback(audit_reader.stop)
-        issuer = IdIssuer(settings.secret.get_secret_value())
+        secret = settings.secret.get_secret_value()
+        issuer = IdIssuer(secret)
+        intake = Intake(settings, publisher, Quotas(settings), users=users, keys=keys, audit=audit, tracing=tracing)
         labels = Labels(settings, keys)
+        messages = SealedMessages(settings, keys)
         long_polls = LongPolls(workers, settings.max_waits)
         lookup = Lookup(issuer, workers, long_polls, audit)
         services = Services(
@@ -79,24 +86,17 @@ async def running(settings: Settings, stopping: asyncio.Event, tracing: Tracing 
             users=users,
             authenticator=Authenticator(settings, users),
             administration=Administration(settings, users, audit),
-            submissions=Submissions(
-                settings,
-                topics,
-                publisher,
-                issuer,
-                Quotas(settings),
-                users=users,
-                keys=keys,
-                audit=audit,
-                tracing=tracing,
-            ),
+            submissions=Submissions(topics, intake, issuer),
             audit=audit,
             workers=workers,
             long_polls=long_polls,
             lookup=lookup,
             labels=labels,
-            ecg_list=EcgList(workers, ListCursors(settings.secret.get_secret_value()), labels),
-            stored_ecgs=StoredEcgs(settings, records, keys),
+            ecg_list=EcgList(workers, ListCursors(secret), labels),
+            stored_ecgs=StoredEcgs(records, messages),
+            recordings=Recordings(topics, intake, issuer, lookup),
+            recording_list=EcgList(workers, ListCursors(secret, recordings=True), labels, recordings=True),
+            signals=Signals(settings, workers, records, messages),
             streams=Streams(settings, topics, users, workers, audit=audit, labels=labels),
             eraser=Eraser(
                 settings,

@@ -119,14 +119,14 @@ def narrowed(content: Content) -> Content:
     return msgspec.structs.replace(content, leads=leads)
 
 
-def check_id(value: object) -> str:
+def check_id(value: object, field: str = "id") -> str:
     """Return the value if it is a valid ECG id.
 
     Raises:
         InvalidEcg: if it is not 1 to 128 letters, digits and `._~:-` that start with a letter or digit.
     """
     if not isinstance(value, str) or not ids.is_valid(value):
-        raise InvalidEcg("id", "must be 1 to 128 letters, digits or ._~:- and start with a letter or digit")
+        raise InvalidEcg(field, "must be 1 to 128 letters, digits or ._~:- and start with a letter or digit")
     return value
 
 

@@ -85,7 +85,14 @@ class Settings(BaseSettings):
     submissions_retention_hours: int = Field(
         default=168,
         ge=1,
-        description="How long a submission stays on its topic. A week bridges a long outage of the workers.",
+        description="How long a submission, or a chunk of a recording, stays on its topic. A week bridges a long "
+        "outage of the workers.",
+    )
+    chunk_patience: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds for which a recording waits for a missing chunk, once a later one has come, before it "
+        "tells a gap. A chunk that comes after that is still used, and makes a new revision of the insights.",
     )
     dlq_retention_hours: int = Field(
         default=2160, ge=1, description="How long a dead letter stays for inspection: 90 days."
@@ -145,7 +152,7 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         description="ECGs per minute that a user may submit through one gateway process, possibly in one burst; more "
-        "get 429. 0: no limit.",
+        "get 429. A chunk of a recording counts as an ECG. 0: no limit.",
     )
     quota_bytes_per_minute: int = Field(default=0, ge=0, description="The same limit in bytes of bodies.")
     max_body_bytes: int = Field(

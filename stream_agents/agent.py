@@ -1,4 +1,4 @@
-"""The agent that turns submissions into insights."""
+"""The agent that turns submissions, and chunks of recordings, into insights."""
 
 import asyncio
 import time
@@ -23,6 +23,7 @@ from stream_agents.inbox import Inbox
 from stream_agents.originals import Originals
 from stream_agents.outcome_writer import OutcomeWriter
 from stream_agents.processing.batch_processor import BatchProcessor, Outcomes, parts
+from stream_agents.processing.chunk_processor import NOTHING, Lacking
 from stream_agents.processing.record import Record, received
 
 log = structlog.get_logger(__name__)
@@ -90,7 +91,7 @@ class SubmissionsAgent:
                 await self._until_done(self._keys.catch_up, generation)
             if self._app.consumer_generation_id != generation:
                 break
-            processed = await self._compute(part)
+            processed = await self._compute(part, generation)
             if self._app.consumer_generation_id != generation:
                 break
             await self._until_done(partial(self._writer.write, processed), generation)
@@ -106,11 +107,28 @@ class SubmissionsAgent:
     async def _replace_recomputations(self, part: list[Record]) -> None:
         part[:] = await self._originals.in_place(part)
 
-    async def _compute(self, part: list[Record]) -> Outcomes:
-        """Return the outcomes of records, computed in another thread: the event loop serves queries meanwhile."""
-        stored = self._processor.stored_rows(part)
+    async def _compute(self, part: list[Record], generation: int) -> Outcomes:
+        """Return the outcomes of records, computed in another thread: the event loop serves queries meanwhile.
+
+        They are incomplete if the assignment of partitions changes.
+        """
+        rows = self._processor.stored_rows(part)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._processor.process, part, stored)
+        outcomes: Outcomes = []
+        earlier = NOTHING
+
+        async def read(lacking: Lacking) -> None:
+            nonlocal earlier
+            earlier = await self._originals.earlier(lacking, rows)
+
+        while len(outcomes) < len(part) and self._app.consumer_generation_id == generation:
+            rest = part[len(outcomes) :]
+            processed = await loop.run_in_executor(self._thread, self._processor.process, rest, rows, earlier)
+            outcomes += processed.outcomes
+            earlier = NOTHING
+            if processed.lacking is not None:
+                await self._until_done(partial(read, processed.lacking), generation)
+        return outcomes
 
     async def _until_done(self, act: Callable[[], Awaitable[None]], generation: int) -> None:
         """Call `act`, and again after temporary errors, as long as the assignment of partitions does not change."""

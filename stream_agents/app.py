@@ -105,7 +105,7 @@ def create_app(settings: Settings) -> faust.App:
     tables.own_recovery = Recovery(app, topics.insights.name, table.reader, ends.of, beacon=tables.beacon)
     keys = DataKeys(settings, topics)
     processor = BatchProcessor(settings, topics, keys, table.rows.get_row, selected(settings.insights))
-    originals = Originals(settings, topics, processor)
+    originals = Originals(settings, topics, processor, table.rows)
     agent = SubmissionsAgent(
         app,
         Inbox(settings.batch_size),
@@ -126,7 +126,7 @@ def create_app(settings: Settings) -> faust.App:
     add_views(app, table, waits, serving)
 
     @app.agent(
-        app.topic(topics.submissions.name),
+        app.topic(topics.submissions.name, topics.chunks.name),
         name="submissions",
         # An agent that went on after an error would skip the events that it was handling. The worker ends instead, and
         # its successor starts from the committed offsets.

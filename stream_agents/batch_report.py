@@ -41,7 +41,9 @@ def _measure(outcomes: Outcomes, begun: float, oldest: int) -> None:
     metrics.batch_ecgs.observe(len(outcomes))
     metrics.age_seconds.observe(max(0.0, time.time() - oldest / 1000))
     rest = [outcome for _, outcome in outcomes if not isinstance(outcome, Stored)]
-    metrics.stored.inc(len(outcomes) - len(rest))
+    chunks = sum(isinstance(outcome, Stored) and outcome.is_recording for _, outcome in outcomes)
+    metrics.stored.inc(len(outcomes) - len(rest) - chunks)
+    metrics.chunks.inc(chunks)
     for record, outcome in outcomes:
         if isinstance(outcome, Stored) and record.recomputes:
             metrics.recomputed.inc()

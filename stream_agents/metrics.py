@@ -12,6 +12,7 @@ ecgs = Counter(
 stored, forwarded, dead = (ecgs.labels(outcome) for outcome in ("stored", "forwarded", "dead_letter"))
 erasures = Counter("ecg_worker_erasures_total", "Erasures of an ECG, or of a user's ECGs in a partition.")
 dead_letters = Counter("ecg_worker_dead_letters_total", "Dead letters by the class of the error.", ("error_class",))
+chunks = Counter("ecg_worker_chunks_total", "Chunks of recordings that were stored, announcements and ends included.")
 recomputed = Counter("ecg_worker_recomputed_total", "ECGs whose insights were computed again.")
 failed_insights = Counter(
     "ecg_worker_failed_insights_total",
@@ -48,7 +49,8 @@ partitions = Gauge(
 ready = Gauge("ecg_worker_ready", "1 if the worker is in the group and its partitions are recovered, else 0.")
 lag = Gauge(
     "ecg_worker_lag_records",
-    "Submissions of a partition that are not stored yet: the end offset for readers minus the first unstored one.",
+    "Submissions and chunks of a partition that are not stored yet: the end offset for readers minus the first "
+    "unstored one.",
     ("partition",),
 )
 tables_built_anew = Counter(

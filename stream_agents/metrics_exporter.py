@@ -53,7 +53,6 @@ class Exporter(Service):
         super().__init__()
         self._app = app
         self._settings = settings
-        self._topic = topics.submissions.name
         self._table = table
         self._serving = serving
 
@@ -84,7 +83,7 @@ class Exporter(Service):
     async def _refresh_lag(self) -> None:
         # Before the end offsets: progress in between makes the lag too large for a moment, but never negative.
         stored = await cast("Consumer", self._app.consumer).first_unstored()
-        ends = await self._reader.end_offsets([TopicPartition(self._topic, tp.partition) for tp in stored])
+        ends = await self._reader.end_offsets([TopicPartition(tp.topic, tp.partition) for tp in stored])
         for tp, end in ends.items():
             first = stored[faust.types.TP(tp.topic, tp.partition)]
-            metrics.lag.labels(tp.partition).set(max(end - first, 0))
+            metrics.lag.labels(tp.partition).inc(max(end - first, 0))

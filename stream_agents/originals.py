@@ -1,33 +1,40 @@
-"""The original records of ECGs whose insights are computed again, read from the submissions topic."""
+"""Records that were processed before, read again from their topics: ECGs to compute again, and earlier chunks."""
 
 from collections.abc import Sequence
 
 import msgspec
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from mode import Service
 from typing_extensions import override
 
 from shared.kafka.record_reader import new_record_reader, read_record, start
 from shared.kafka.topics import Topics
+from shared.messages.recordings import CHUNK, MINUTE, decode_place, parts_prefix
 from shared.settings import Settings
-from stream_agents.processing.batch_processor import BatchProcessor
+from stream_agents.processing.batch_processor import BatchProcessor, Rows
+from stream_agents.processing.chunk_processor import Earlier, Lacking
 from stream_agents.processing.record import Record, received
+from stream_agents.table.recording_parts import parts
+from stream_agents.table.rocksdb import Store
 
 
 class Originals(Service):
-    """Replaces recomputations by the records that they name.
+    """Reads the records that recomputations name, and those that hold a recording's earlier samples.
 
     Args:
         settings: of the worker.
         topics: of the deployment.
-        processor: knows which rows are outdated.
+        processor: knows which rows are outdated, and opens chunks.
+        rows: the table's.
     """
 
-    def __init__(self, settings: Settings, topics: Topics, processor: BatchProcessor) -> None:
+    def __init__(self, settings: Settings, topics: Topics, processor: BatchProcessor, rows: Store) -> None:
         super().__init__()
         self._settings = settings
-        self._partitions = topics.submissions.all_partitions()
+        self._submissions = topics.submissions.all_partitions()
+        self._chunks = topics.chunks.all_partitions()
         self._processor = processor
+        self._rows = rows
         self._reader: AIOKafkaConsumer | None = None
 
     async def in_place(self, records: Sequence[Record]) -> list[Record]:
@@ -41,33 +48,67 @@ class Originals(Service):
             if not record.is_recomputation:
                 found.append(record)
             elif (offset := self._processor.outdated_at(record)) is not None:
-                original = await self._read(record.partition, offset)
+                original = await self._read(self._submissions[record.partition], offset)
                 if original is not None:
-                    found.append(original)
+                    found.append(msgspec.structs.replace(original, recomputes=True))
         return found
+
+    async def earlier(self, lacking: Lacking, rows: Rows) -> Earlier:
+        """Return what a record lacks: chunks as far as they are kept and can be opened, and the rows of minutes.
+
+        Args:
+            lacking: tells which.
+            rows: of the outcomes that are not stored yet.
+
+        Raises:
+            KafkaError: if the broker does not answer.
+        """
+        partition, recording_id = lacking.record.partition, lacking.record.key or b""
+        waiting = _of_kind(rows, partition, recording_id, CHUNK).values()
+        offsets = set()
+        for first, end in lacking.need.ranges:
+            stored = parts(self._rows, partition, recording_id, CHUNK, range(first, end))
+            places = map(decode_place, [*stored, *waiting])
+            offsets |= {place.offset for place in places if place.first < end and place.first + place.count > first}
+        found = [await self._read(self._chunks[partition], offset) for offset in sorted(offsets)]
+        chunks = [self._processor.chunk(record) for record in found if record is not None]
+        minutes: dict[bytes, bytes] = {}
+        if lacking.need.minutes:
+            prefix = parts_prefix(recording_id, MINUTE)
+            keys = self._rows.keys_from(partition, prefix, prefix)
+            minutes = {key: row for key in keys if (row := self._rows.get_row(partition, key)) is not None}
+            minutes |= _of_kind(rows, partition, recording_id, MINUTE)
+        kept = tuple(chunk for chunk in chunks if chunk is not None)
+        return Earlier(lacking.need, kept, tuple(minutes.values()))
 
     @override
     async def on_stop(self) -> None:
         """Close the connection."""
         await self._close()
 
-    async def _read(self, partition: int, offset: int) -> Record | None:
+    async def _read(self, partition: TopicPartition, offset: int) -> Record | None:
         try:
             reader = await self._ready_reader()
-            record = await read_record(reader, self._partitions[partition], offset)
+            record = await read_record(reader, partition, offset)
         except BaseException:
             # Not kept: the next read would wait for a request that may still be under way.
             await self._close()
             raise
-        return None if record is None else msgspec.structs.replace(received(record), recomputes=True)
+        return None if record is None else received(record)
 
     async def _ready_reader(self) -> AIOKafkaConsumer:
         if self._reader is None:
             self._reader = new_record_reader(self._settings)
-            await start(self._reader, self._partitions)
+            await start(self._reader, [*self._submissions, *self._chunks])
         return self._reader
 
     async def _close(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
             await reader.stop()
+
+
+def _of_kind(rows: Rows, partition: int, recording_id: bytes, kind: str) -> dict[bytes, bytes]:
+    """Return the rows of parts of a recording that are not stored yet, by key."""
+    prefix = parts_prefix(recording_id, kind)
+    return {key: row for (where, key), row in rows.items() if where == partition and key.startswith(prefix)}

@@ -6,10 +6,10 @@ from faust.types import AppT
 
 from shared.kafka.topics import Topics
 from stream_agents.processing.batch_processor import Outcomes
-from stream_agents.processing.outcomes import Misplaced, Rejected, UserErased, row_of
+from stream_agents.processing.outcomes import Erased, Misplaced, Rejected, Row, Stored, UserErased, row_of
 from stream_agents.rerouting import Rerouting
 from stream_agents.table.insights_table import InsightsTable
-from stream_agents.table.user_erasure import erase_user
+from stream_agents.table.user_erasure import erase_parts, erase_user
 
 
 class OutcomeWriter:
@@ -17,6 +17,7 @@ class OutcomeWriter:
 
     def __init__(self, app: AppT, topics: Topics, table: InsightsTable) -> None:
         self._table = table
+        self._chunks = topics.chunks.name
         self._rerouting = Rerouting(app, topics)
 
     async def write(self, outcomes: Outcomes) -> None:
@@ -32,8 +33,19 @@ class OutcomeWriter:
             if isinstance(outcome, Misplaced | Rejected)
         ]
         await asyncio.gather(*sent)
-        rows = ((record.partition, row_of(outcome)) for record, outcome in outcomes)
-        await self._table.store((partition, row) for partition, row in rows if row is not None)
+        # Of the rows of a recording in a batch, the last one counts. The row of a recording comes behind its parts, so
+        # that its offset tells that they are there.
+        rows: dict[tuple[int, bytes], Row] = {}
         for record, outcome in outcomes:
+            if (row := row_of(outcome)) is None:
+                continue
+            for each in (*(row.parts if isinstance(row, Stored) else ()), row):
+                rows.pop((record.partition, each.key), None)
+                rows[record.partition, each.key] = each
+        await self._table.store((partition, row) for (partition, _), row in rows.items())
+        for record, outcome in outcomes:
+            recordings = record.topic == self._chunks
             if isinstance(outcome, UserErased):
-                await erase_user(self._table, outcome.username, record.partition, record.offset)
+                await erase_user(self._table, outcome.username, record.partition, record.offset, recordings=recordings)
+            elif isinstance(outcome, Erased) and recordings:
+                await erase_parts(self._table, record.partition, outcome.key)

@@ -20,7 +20,7 @@ class Rerouting:
 
     def __init__(self, app: AppT, topics: Topics) -> None:
         self._app = app
-        self._submissions = topics.submissions
+        self._partitions = topics.submissions.partitions
         self._dead_letters = topics.dlq.name
         self._max_letter_bytes = int(topics.dlq.config["max.message.bytes"])
 
@@ -29,10 +29,9 @@ class Rerouting:
         origin = f"{record.topic}-{record.partition}-{record.offset}"
         send = self._app.producer.send
         if isinstance(outcome, Misplaced):
-            topic = self._submissions
-            partition = partition_for(outcome.key, topic.partitions)
+            partition = partition_for(outcome.key, self._partitions)
             headers: Headers = [*record.headers, (FORWARDED_HEADER, origin.encode())]
-            return await send(topic.name, outcome.key, record.value, partition, None, cast("Any", headers))
+            return await send(record.topic, outcome.key, record.value, partition, None, cast("Any", headers))
         log.warning(
             "dead letter",
             origin=origin,

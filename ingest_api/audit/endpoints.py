@@ -31,7 +31,7 @@ async def read_audit(
     services: Services,
     *,
     username: Annotated[str | None, Query(description="Only events of this user or of their data.")] = None,
-    ecg_id: Annotated[str | None, Query(description="Only events of this ECG.")] = None,
+    ecg_id: Annotated[str | None, Query(description="Only events of this ECG or recording.")] = None,
     since: Annotated[
         schemas.Moment | None, Query(description="Only events from this time on, in ISO 8601 with a zone.")
     ] = None,

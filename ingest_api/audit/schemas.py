@@ -44,7 +44,9 @@ class AuditEvent(BaseModel):
     username: Annotated[str, Field(description="The user whose data it is.", examples=["st-marys"])]
     ecg_id: Annotated[
         str | None,
-        Field(description="The ECG, or null if the action is not about a single one.", examples=[EXAMPLE_ID]),
+        Field(
+            description="The ECG or recording, or null if the action is not about a single one.", examples=[EXAMPLE_ID]
+        ),
     ]
     request_id: Annotated[str | None, Field(description="The `x-request-id` of the request.")]
 

@@ -1,1 +1,1 @@
-"""Erasures: of an ECG, or of a user with all of their ECGs."""
+"""Erasures: of an ECG or a recording, or of a user with all of their ECGs and recordings."""

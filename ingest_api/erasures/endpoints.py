@@ -1,4 +1,4 @@
-"""The endpoints that erase: the administrator deletes a user, a user erases an ECG."""
+"""The endpoints that erase: the administrator deletes a user, a user erases an ECG or a recording."""
 
 from http import HTTPStatus
 
@@ -13,22 +13,23 @@ from ingest_api.users.services import Admin, User
 
 of_users = APIRouter(tags=["users"], dependencies=[Admin])
 of_ecgs = APIRouter(tags=["ecgs"])
+of_recordings = APIRouter(tags=["recordings"])
 
 
 @of_users.delete(
     "/users/{username:path}",
-    summary="Delete a user and all of their ECGs",
+    summary="Delete a user and all of their ECGs and recordings",
     status_code=HTTPStatus.NO_CONTENT,
     responses={
         202: UNDER_WAY,
-        204: {"description": "The user is deleted, and all of their ECGs are erased."},
+        204: {"description": "The user is deleted, and all of their ECGs and recordings are erased."},
         **ADMIN_ERRORS,
         404: problem("There is no such user.", "User not found: st-marys"),
         503: unavailable("The deletion was not acknowledged by the broker, try again"),
     },
 )
 async def delete_user(services: Services, username: str) -> Response:
-    """Delete a user and all of their ECGs. The token is revoked, and the name may be registered again."""
+    """Delete a user and all of their ECGs and recordings. The token is revoked, the name may be registered again."""
     return _erased(await services.eraser.erase_user(username))
 
 
@@ -47,6 +48,27 @@ async def delete_user(services: Services, username: str) -> Response:
 async def erase_ecg(services: Services, request: Request, ecg_id: str, user: User) -> Response:
     """Erase the caller's ECG: its signals and its insights can no longer be read, and it cannot be restored."""
     return _erased(await services.eraser.erase_ecg(request, user, ecg_id))
+
+
+@of_recordings.delete(
+    "/recordings/{recording_id}",
+    summary="Erase a recording",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses={
+        202: UNDER_WAY,
+        204: {"description": "The recording is erased."},
+        **USER_ERRORS,
+        404: problem("There is no such recording of this user.", f"Recording not found for id {EXAMPLE_ID}"),
+        503: unavailable("The erasure was not acknowledged by the broker, try again"),
+    },
+)
+async def erase_recording(services: Services, request: Request, recording_id: str, user: User) -> Response:
+    """Erase the caller's recording with all that came of it so far.
+
+    It cannot be restored. A chunk that is sent afterwards begins a recording anew: a device that still sends must stop
+    first.
+    """
+    return _erased(await services.eraser.erase_recording(request, user, recording_id))
 
 
 def _erased(carried_out: bool) -> Response:

@@ -1,4 +1,4 @@
-"""Erasing ECGs: publish an erasure after the ECGs that it erases, and wait until workers have processed it."""
+"""Erasing ECGs and recordings: publish an erasure after what it erases, and wait until workers have processed it."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,7 +10,7 @@ from fastapi import Request
 from ingest_api.audit.writer import AuditWriter
 from ingest_api.http.errors import NotFound, Unavailable
 from ingest_api.kafka.publisher import Publisher, headers_of
-from ingest_api.queries.lookup import Lookup
+from ingest_api.queries.lookup import Lookup, not_found
 from ingest_api.queries.worker_client import WorkerClient
 from ingest_api.users.registry import UserRegistry
 from ingest_api.users.user_keys import UserKeys
@@ -26,7 +26,7 @@ _USER_NOT_ACKNOWLEDGED = "The deletion was not acknowledged by the broker, try a
 
 
 class Eraser:
-    """Erases ECGs and users, after a record in the audit."""
+    """Erases ECGs, recordings and users, after a record in the audit."""
 
     def __init__(
         self,
@@ -42,7 +42,8 @@ class Eraser:
         audit: AuditWriter,
     ) -> None:
         self._erasures = Erasures(settings.secret.get_secret_value())
-        self._topic = topics.submissions.name
+        self._submissions = topics.submissions.name
+        self._chunks = topics.chunks.name
         self._partitions = topics.submissions.partitions
         self._publish_timeout = settings.publish_timeout
         self._query_timeout = settings.query_timeout
@@ -61,21 +62,35 @@ class Eraser:
             NotFound: if the user has no such ECG.
             Unavailable: if it is not certain, because the broker did not acknowledge it.
         """
+        return await self._erase(request, user, ecg_id, recording=False)
+
+    async def erase_recording(self, request: Request, user: str, recording_id: str) -> bool:
+        """Erase a user's recording likewise.
+
+        Raises:
+            NotFound: if the user has no such recording.
+            Unavailable: if it is not certain, because the broker did not acknowledge it.
+        """
+        return await self._erase(request, user, recording_id, recording=True)
+
+    async def _erase(self, request: Request, user: str, ecg_id: str, *, recording: bool) -> bool:
         # An id that a gateway issued to the caller is the caller's: no worker need be asked for the owner.
         if not self._issuer.belongs(ecg_id, user):
-            await self._lookup.find(request, ecg_id, user)
-        await self._audit.record("ecg_erased", user, ecg_id)
+            await self._lookup.find(request, ecg_id, user, recording=recording)
+        await self._audit.record("recording_erased" if recording else "ecg_erased", user, ecg_id)
+        topic = self._chunks if recording else self._submissions
         try:
             async with asyncio.timeout(self._publish_timeout):
-                offset = await self._publish(Erasure(user, ecg_id), ecg_id)
+                offset = await self._publish(topic, Erasure(user, ecg_id), ecg_id)
         except (KafkaError, TimeoutError):
             raise Unavailable(_ECG_NOT_ACKNOWLEDGED, missing="broker") from None
-        return await self._in_time(self._erased(ecg_id, offset))
+        return await self._in_time(self._erased(ecg_id, offset, recording=recording))
 
     async def erase_user(self, username: str) -> bool:
-        """Delete a user with all of their ECGs; return True if that is carried out, False if it is only certain to be.
+        """Delete a user with all of their ECGs and recordings; return True if that is carried out.
 
-        It may be repeated: each step is harmless if there is nothing (left) to do.
+        False means that it is only certain to be. It may be repeated: each step is harmless if there is nothing (left)
+        to do.
 
         Raises:
             NotFound: if there is neither such a user nor a data key of one.
@@ -94,22 +109,29 @@ class Eraser:
         return await self._in_time(self._all_erased(username))
 
     async def _delete(self, username: str) -> bool:
-        """Publish the deletions of a user, their data keys and their ECGs; return False if there was no user or key."""
+        """Publish the deletions of a user, and of their data keys, ECGs and recordings.
+
+        Returns False if there was neither such a user nor a key.
+        """
         try:
             async with asyncio.timeout(self._publish_timeout):
-                # The user first: an ECG that is submitted after the erasures would stay.
+                # The user first: what is submitted after the erasures would stay.
                 known = await self._users.delete(username)
                 sealed = await self._keys.destroy(username)
                 await asyncio.gather(
-                    *(self._publish(Erasure(username), username, partition) for partition in range(self._partitions))
+                    *(
+                        self._publish(topic, Erasure(username), username, partition)
+                        for topic in (self._submissions, self._chunks)
+                        for partition in range(self._partitions)
+                    )
                 )
         except (KafkaError, TimeoutError):
             raise Unavailable(_USER_NOT_ACKNOWLEDGED, missing="broker") from None
         return known or sealed
 
-    async def _publish(self, erasure: Erasure, key: str, partition: int | None = None) -> int:
+    async def _publish(self, topic: str, erasure: Erasure, key: str, partition: int | None = None) -> int:
         value, headers = self._erasures.seal(erasure), headers_of(CONTENT_TYPE)
-        return await self._publisher.publish(self._topic, value, key.encode(), headers, partition)
+        return await self._publisher.publish(topic, value, key.encode(), headers, partition)
 
     async def _in_time(self, carried_out: Coroutine[Any, Any, None]) -> bool:
         try:
@@ -119,10 +141,21 @@ class Eraser:
             return False
         return True
 
-    async def _erased(self, ecg_id: str, offset: int) -> None:
-        while (found := await self._workers.find(ecg_id)) is None or found.offset < offset:  # noqa: ASYNC110 - a worker has the row
+    async def _erased(self, ecg_id: str, offset: int, *, recording: bool) -> None:
+        """Return when a row tells that it is erased.
+
+        Raises:
+            NotFound: if the id is that of a recording and not of an ECG, or the other way round.
+        """
+        while True:
+            found = await self._workers.find(ecg_id)
+            if found is not None and found.is_recording is not recording:
+                raise not_found(ecg_id, recording=recording)
+            if found is not None and found.offset >= offset:
+                return
             await asyncio.sleep(_PAUSE)
 
     async def _all_erased(self, username: str) -> None:
-        while any(page.rows for page in await self._workers.pages(username, 1, None)):  # noqa: ASYNC110 - workers have them
-            await asyncio.sleep(_PAUSE)
+        for recordings in (False, True):
+            while any(page.rows for page in await self._workers.pages(username, 1, None, recordings=recordings)):  # noqa: ASYNC110 - workers have them
+                await asyncio.sleep(_PAUSE)

@@ -16,6 +16,7 @@ from shared.kafka.clients import new_reader
 from shared.kafka.topic import Topic
 from shared.logging_setup import tell
 from shared.messages import insights
+from shared.messages.recordings import is_part
 from shared.settings import MIB, Settings
 
 log = structlog.get_logger(__name__)
@@ -237,6 +238,9 @@ class Fanout:
                 self._reached[partition.partition] = records[-1].offset + 1
 
     def _hand_over(self, record: ConsumerRecord) -> None:
+        # A part of a recording has no owner of its own, and it is no erasure if it is deleted.
+        if is_part(record.key):
+            return
         owner = insights.owner(record.value)
         if owner is None:
             for follower in itertools.chain.from_iterable(self._live.values()):
@@ -266,7 +270,7 @@ class Fanout:
                 while behind and not follower.is_full and clock() < end_of_turn:
                     polled = await consumer.getmany(*behind, timeout_ms=_POLL_MS, max_records=_RECORDS_AT_A_TIME)
                     for record in itertools.chain.from_iterable(polled.values()):
-                        if insights.owner(record.value) != follower.username:
+                        if is_part(record.key) or insights.owner(record.value) != follower.username:
                             continue
                         if not follower.put(
                             Row(record.partition, record.offset, record.key, record.value, is_new=False)

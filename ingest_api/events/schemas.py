@@ -20,6 +20,10 @@ event: failed
 data: {"ecg_id":"9e107d9d-372b-8826-b1d1-3f6e1c3a4b5c","detail":"leads: an insight could not be computed (...)"}
 id: mX0bs...
 
+event: recording
+data: {"id":"0b1f8c6e-2a77-8d3e-8c55-5f0c0b9e4d1b","number_of_samples":86000,"complete_until":85500,"final":false,...}
+id: pQ8rk...
+
 : keep-alive
 id: Yw9cD...
 """

@@ -20,6 +20,7 @@ from ingest_api.kafka.offset_cursor import OffsetCursors
 from ingest_api.queries import answers
 from ingest_api.queries.labels import Labels
 from ingest_api.queries.worker_client import WorkerClient
+from ingest_api.recordings import answers as recordings
 from ingest_api.users.credentials import USER_HEADER
 from ingest_api.users.credentials import token as token_of
 from ingest_api.users.registry import UserRegistry
@@ -191,6 +192,8 @@ class EventStream(Response):
         except ValueError:
             return ": unreadable\n"
         [label] = await self._streams.labels.of([insights])
+        if insights.is_recording:
+            return _fields("recording", recordings.event(insights, label))
         if insights.error is not None:
             return _fields("failed", answers.failure(insights, label))
         return _fields("insights", answers.event(insights, label))

@@ -28,7 +28,7 @@ class ClusterMetrics:
     def __init__(self, settings: Settings, topics: Topics) -> None:
         self._topics = topics
         self._group = worker_group(settings)
-        self._partitions = topics.submissions.all_partitions()
+        self._partitions = topics.submissions.all_partitions() + topics.chunks.all_partitions()
         self._reader = new_reader(settings)
         self._admin = new_admin(settings, request_timeout_ms=_REQUEST_TIMEOUT_MS)
         metrics.min_insync_replicas.set(settings.min_insync_replicas)
@@ -64,7 +64,7 @@ class ClusterMetrics:
         for tp, end in ends.items():
             # Without a commit, the workers begin with the first record. Records that retention has deleted do not wait.
             done = max(committed[tp].offset, begins[tp]) if tp in committed else begins[tp]
-            metrics.group_lag.labels(tp.partition).set(max(end - done, 0))
+            metrics.group_lag.labels(tp.partition).inc(max(end - done, 0))
         topics: list[Any] = await _again(self._admin.describe_topics, [topic.name for topic in self._topics])
         for topic in topics:
             described = topic["partitions"]

@@ -1,4 +1,4 @@
-"""The list of a user's processed ECGs, in pages."""
+"""The lists of a user's processed ECGs and recordings, in pages."""
 
 from ingest_api.http.errors import Unprocessable
 from ingest_api.queries.labels import Labels
@@ -14,9 +14,12 @@ Labelled = tuple[Insights, str | None]
 
 
 class EcgList:
-    """Reads pages of a user's ECGs, the latest accepted first."""
+    """Reads pages of a user's ECGs, or recordings, the latest accepted first."""
 
-    def __init__(self, workers: WorkerClient, cursors: ListCursors, labels: Labels) -> None:
+    def __init__(
+        self, workers: WorkerClient, cursors: ListCursors, labels: Labels, *, recordings: bool = False
+    ) -> None:
+        self._recordings = recordings
         self._workers = workers
         self._cursors = cursors
         self._labels = labels
@@ -55,5 +58,5 @@ class EcgList:
     async def _rows(
         self, user: str, limit: int, after: Position | None
     ) -> tuple[list[Insights], bool, Position | None]:
-        rows, more = merge(await self._workers.pages(user, limit, after), limit)
+        rows, more = merge(await self._workers.pages(user, limit, after, recordings=self._recordings), limit)
         return rows, more, position(rows[-1]) if rows else after

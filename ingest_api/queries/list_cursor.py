@@ -10,10 +10,16 @@ _TIME_BYTES = 8
 
 
 class ListCursors:
-    """Makes and reads cursors. Gateways with the same secret accept each other's, and store none."""
+    """Makes and reads cursors of a list. Gateways with the same secret accept each other's, and store none.
 
-    def __init__(self, secret: str) -> None:
-        self._key = hmac.digest(secret.encode(), b"ecg/cursors/v1", "sha256")
+    Args:
+        secret: the deployment's.
+        recordings: True for the list of recordings, whose cursors are none of the list of ECGs.
+    """
+
+    def __init__(self, secret: str, *, recordings: bool = False) -> None:
+        purpose = b"ecg/cursors/recordings/v1" if recordings else b"ecg/cursors/v1"
+        self._key = hmac.digest(secret.encode(), purpose, "sha256")
 
     def seal(self, username: str, at: Position) -> str:
         """Return the cursor of a position in a user's list."""

@@ -1,4 +1,4 @@
-"""Looking up the row of a user's ECG. Another user's ECG is not found, like one that does not exist."""
+"""Looking up the row of a user's ECG or recording. Another user's is not found, like one that does not exist."""
 
 from fastapi import Request
 
@@ -11,7 +11,7 @@ from shared.security.ids import IdIssuer, is_issued, is_valid
 
 
 class Lookup:
-    """Finds rows by the ids of ECGs, for the users who own them."""
+    """Finds rows by the ids of ECGs and recordings, for the users who own them."""
 
     def __init__(self, issuer: IdIssuer, workers: WorkerClient, long_polls: LongPolls, audit: AuditWriter) -> None:
         self._issuer = issuer
@@ -19,7 +19,9 @@ class Lookup:
         self._long_polls = long_polls
         self._audit = audit
 
-    async def find(self, request: Request, ecg_id: str, user: str, wait: int = 0) -> Insights | None:
+    async def find(
+        self, request: Request, ecg_id: str, user: str, wait: int = 0, *, recording: bool = False
+    ) -> Insights | None:
         """Return the row of a user's ECG, or None while it is not processed.
 
         Args:
@@ -27,21 +29,34 @@ class Lookup:
             ecg_id: the ECG's id.
             user: the user who asks.
             wait: the seconds to wait for the row.
+            recording: True if it must be a recording, False if an ECG.
 
         Raises:
-            NotFound: if the user has no such ECG, or it was erased.
+            NotFound: if the user has no such ECG or recording, or it was erased.
             Unavailable: if no worker that serves the partition answers in time.
         """
         issued_here = self._issuer.belongs(ecg_id, user)
         found = await self._row(request, ecg_id, user, wait, issued_here)
         if found is not None and found.username == user:
+            if found.is_recording is not recording:
+                raise not_found(ecg_id, recording=recording)
             return found
         if issued_here and not (found is not None and found.erased):
             return None
         if found is not None and not found.erased:
             # Recorded after the answer, whose time would otherwise reveal that the ECG exists.
             self._audit.note_later("refused", found.username, ecg_id, user)
-        raise NotFound(f"ECG not found for id {ecg_id}")
+        raise not_found(ecg_id, recording=recording)
+
+    async def check(self, request: Request, recording_id: str, user: str) -> None:
+        """Check that a recording is the user's. A worker is asked only if no gateway issued its id to the user.
+
+        Raises:
+            NotFound: if the user has no such recording.
+            Unavailable: if no worker that serves the partition answers in time.
+        """
+        if not self._issuer.belongs(recording_id, user):
+            await self.find(request, recording_id, user, recording=True)
 
     async def _row(self, request: Request, ecg_id: str, user: str, wait: int, issued_here: bool) -> Insights | None:
         if not is_valid(ecg_id):
@@ -59,3 +74,8 @@ class Lookup:
             if not another_users:
                 raise
             return None
+
+
+def not_found(ecg_id: str, *, recording: bool) -> NotFound:
+    """Return the error for an ECG or a recording that the user does not have."""
+    return NotFound(f"{'Recording' if recording else 'ECG'} not found for id {ecg_id}")

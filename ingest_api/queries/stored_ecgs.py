@@ -1,21 +1,16 @@
 """ECGs as they were submitted, for as long as the submissions topic keeps them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiokafka.errors import KafkaError
-
-from ingest_api.http.errors import Gone, Unavailable, Unprocessable
+from ingest_api.http.errors import Gone, Unprocessable
+from ingest_api.queries.sealed_messages import SealedMessages
 from ingest_api.queries.submission_reader import Message, SubmissionReader
-from ingest_api.users.user_keys import UserKeys
 from shared import encoding
 from shared.ecg import Ecg
 from shared.errors import InvalidEcg
 from shared.messages.insights import Insights
-from shared.security.data_keys import KeyDestroyed
 from shared.security.sealing import Broken
-from shared.settings import Settings
 
 GONE = "The signals are no longer kept, the insights are"
 
@@ -23,10 +18,9 @@ GONE = "The signals are no longer kept, the insights are"
 class StoredEcgs:
     """Reads ECGs, and opens sealed ones."""
 
-    def __init__(self, settings: Settings, records: SubmissionReader, keys: UserKeys) -> None:
-        self._timeout = settings.query_timeout
+    def __init__(self, records: SubmissionReader, messages: SealedMessages) -> None:
         self._records = records
-        self._keys = keys
+        self._messages = messages
 
     @asynccontextmanager
     async def reading(self, row: Insights) -> AsyncIterator[Ecg]:
@@ -56,13 +50,5 @@ class StoredEcgs:
             InvalidEcg, Broken: if the message is unreadable.
             Unavailable: if the broker cannot be asked for the key.
         """
-        value = message.value
-        if message.data_key is not None:
-            try:
-                async with asyncio.timeout(self._timeout):
-                    value = await self._keys.open(message.data_key, ecg_id, value)
-            except KeyDestroyed:
-                return None
-            except (KafkaError, TimeoutError):
-                raise Unavailable("The signals cannot be read now, try again", missing="broker") from None
-        return encoding.decode(value, message.content_type)
+        value = await self._messages.open(ecg_id, message)
+        return None if value is None else encoding.decode(value, message.content_type)

@@ -1,27 +1,31 @@
-"""Reading single records of the submissions topic, which holds the only copy of the signals."""
+"""Reading single records of the topics of submissions and chunks, which hold the only copy of the signals."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from ingest_api.http.errors import Unavailable
 from ingest_api.kafka.closing import Closing
 from shared.kafka.clients import partition_for
-from shared.kafka.record_reader import new_record_reader, read_record, start
+from shared.kafka.record_reader import new_record_reader, read_records, start
 from shared.kafka.topics import Topics
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
-from shared.settings import Settings
+from shared.settings import MIB, Settings
 
 log = structlog.get_logger(__name__)
 
 # Each may hold a record of the largest size.
 _READERS = 4
+# Chunks that are close together are fetched together: those of a live device have some kB, and among those of other
+# devices each fetch would bring few of them.
+_FETCHED_OF_CHUNKS = MIB // 4
+_CLOSE = 8
 _TRY_AGAIN = "The signals cannot be read now, try again"
 
 
@@ -34,20 +38,23 @@ class Message(NamedTuple):
 
 
 class SubmissionReader:
-    """Reads the records of ECGs by offset, a few at a time, with consumers that are kept and reused."""
+    """Reads the records of ECGs and chunks by offset, a few at a time, with consumers that are kept and reused."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
         self._settings = settings
         self._timeout = settings.query_timeout
-        self._partitions = topics.submissions.all_partitions()
+        self._submissions = topics.submissions.all_partitions()
+        self._chunks = topics.chunks.all_partitions()
         self._turns = asyncio.Semaphore(_READERS)
-        self._idle: list[AIOKafkaConsumer] = []
+        # By the bytes that they fetch at a time: a single record needs only its batch.
+        self._idle: dict[int, list[AIOKafkaConsumer]] = {1: [], _FETCHED_OF_CHUNKS: []}
         self._closing = Closing()
 
     async def stop(self) -> None:
         """Close the connections."""
-        while self._idle:
-            self._closing.begin(self._idle.pop().stop())
+        for idle in self._idle.values():
+            while idle:
+                self._closing.begin(idle.pop().stop())
         await self._closing.end()
 
     @asynccontextmanager
@@ -60,37 +67,78 @@ class SubmissionReader:
         Raises:
             Unavailable: if the broker does not answer in time, or too many records are being read.
         """
-        until = asyncio.get_running_loop().time() + self._timeout
+        until = self._deadline()
+        async with self._turn(until):
+            partition = _of(self._submissions, ecg_id)
+            [message] = await self._read_until(until, partition, [offset], 1) if offset >= 0 else [None]
+            yield message
+
+    @asynccontextmanager
+    async def reading_chunks(
+        self, recording_id: str, offsets: Sequence[int]
+    ) -> AsyncIterator[AsyncIterator[tuple[int, Message | None]]]:
+        """Yield the records at ascending offsets of a recording's partition, each with its offset, likewise.
+
+        The block counts as one that runs. A few records are in memory at a time.
+
+        Raises:
+            Unavailable: as `reading`, for each fetch.
+        """
+        async with self._turn(self._deadline()):
+            yield self._messages(_of(self._chunks, recording_id), offsets)
+
+    async def _messages(
+        self, partition: TopicPartition, offsets: Sequence[int]
+    ) -> AsyncIterator[tuple[int, Message | None]]:
+        are_close = len(offsets) > 1 and offsets[-1] - offsets[0] < _CLOSE * len(offsets)
+        done = 0
+        while rest := offsets[done:]:
+            fetched = _FETCHED_OF_CHUNKS if are_close else 1
+            for message in await self._read_until(self._deadline(), partition, rest, fetched):
+                yield offsets[done], message
+                done += 1
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._timeout
+
+    @asynccontextmanager
+    async def _turn(self, until: float) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout_at(until):
                 await self._turns.acquire()
         except TimeoutError:
             raise Unavailable(_TRY_AGAIN) from None
         try:
-            yield await self._read_until(until, ecg_id, offset) if offset >= 0 else None
+            yield
         finally:
             self._turns.release()
 
-    async def _read_until(self, until: float, ecg_id: str, offset: int) -> Message | None:
-        partition = self._partitions[partition_for(ecg_id.encode(), len(self._partitions))]
+    async def _read_until(
+        self, until: float, partition: TopicPartition, offsets: Sequence[int], fetched: int
+    ) -> list[Message | None]:
+        idle = self._idle[fetched]
         try:
             async with asyncio.timeout_at(until):
-                reader = self._idle.pop() if self._idle else new_record_reader(self._settings)
+                reader = idle.pop() if idle else new_record_reader(self._settings, fetched)
                 try:
                     if not reader.assignment():
-                        await start(reader, self._partitions)
-                    record = await read_record(reader, partition, offset)
+                        await start(reader, [*self._submissions, *self._chunks])
+                    records = await read_records(reader, partition, offsets)
                 except BaseException:
                     # Not kept: the next read would wait for a request that may still be under way.
                     self._closing.begin(reader.stop())
                     raise
-                self._idle.append(reader)
-                return _message(record) if record is not None else None
+                idle.append(reader)
+                return [None if record is None else _message(record) for record in records]
         except (KafkaError, TimeoutError) as error:
-            log.warning(
-                "a submission could not be read", partition=partition.partition, offset=offset, error=repr(error)
-            )
+            place = {"topic": partition.topic, "partition": partition.partition, "offset": offsets[0]}
+            log.warning("a submission could not be read", **place, error=repr(error))
             raise Unavailable(_TRY_AGAIN) from None
+
+
+def _of(partitions: list[TopicPartition], key: str) -> TopicPartition:
+    """Return the partition of a key."""
+    return partitions[partition_for(key.encode(), len(partitions))]
 
 
 def _message(record: ConsumerRecord) -> Message:

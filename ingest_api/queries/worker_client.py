@@ -2,11 +2,14 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from http import HTTPStatus
 from ssl import SSLContext
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
+import msgspec
 import structlog
 
 from ingest_api.http.errors import Unavailable
@@ -32,9 +35,12 @@ _LONGEST_HOLD = 2.0
 # A worker that holds too many questions answers at once. It is asked again after this time.
 _PAUSE_IF_NOT_HELD = 1.0
 
+T = TypeVar("T")
+_rows_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+
 
 class WorkerClient:
-    """Asks the workers for rows of ECGs and for lists of users."""
+    """Asks the workers for rows of ECGs and recordings, and for lists of users."""
 
     def __init__(self, settings: Settings, topics: Topics) -> None:
         self._partitions = topics.submissions.partitions
@@ -83,20 +89,28 @@ class WorkerClient:
             question["wait"], timeout = f"{hold:.3f}", aiohttp.ClientTimeout(total=_CALL_SECONDS + hold)
         if question:
             path = f"{path}?{urlencode(question)}"
-        try:
-            async with asyncio.timeout(self._timeout + hold):
-                while True:
-                    for url in self._candidates(partition):
-                        answered, row = await self._ask(url + path, timeout)
-                        if answered:
-                            return row
-                    await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
-        except TimeoutError:
-            log.warning("no worker serves a partition", partition=partition)
-            raise Unavailable("The insights are being moved to another worker, try again", missing="worker") from None
+        [row] = await self._of_partition(partition, path, _row, timeout, self._timeout + hold)
+        return row
 
-    async def pages(self, username: str, limit: int, after: Position | None) -> list[Page]:
+    async def parts(self, recording_id: str, kind: str, numbers: range, limit: int) -> list[msgspec.Raw]:
+        """Return the rows of a recording's parts of a kind with these numbers, in order, and at most `limit` of them.
+
+        Of chunks, the one that begins before the first number is among them, because it may reach further. A gateway
+        must have checked the owner before.
+
+        Raises:
+            Unavailable: if no worker that serves the partition answers in time.
+        """
+        partition = partition_for(recording_id.encode(), self._partitions)
+        question = urlencode({"kind": kind, "from": numbers.start, "to": numbers.stop, "limit": limit})
+        path = f"/parts/{partition}/{recording_id}?{question}"
+        [rows] = await self._of_partition(partition, path, _rows, _CALL_TIMEOUT, self._timeout)
+        return rows
+
+    async def pages(self, username: str, limit: int, after: Position | None, *, recordings: bool = False) -> list[Page]:
         """Return the first rows of a user's list after a position, as pages that together cover all partitions.
+
+        The list is that of the user's ECGs, or of the user's `recordings`.
 
         Each worker is asked once for all of its partitions, all workers at the same time. For partitions that are still
         missing, the next workers that have them are asked, until the deadline.
@@ -111,7 +125,7 @@ class WorkerClient:
             async with asyncio.timeout(self._timeout):
                 while missing:
                     asked = self._in_turn(missing, turn)
-                    queries = [Query(username, partitions, limit, after) for partitions in asked.values()]
+                    queries = [Query(username, partitions, limit, after, recordings) for partitions in asked.values()]
                     for page in await asyncio.gather(*map(self._list, asked, queries)):
                         if page is not None:
                             pages.append(page)
@@ -191,19 +205,47 @@ class WorkerClient:
             log.debug("worker did not answer", url=url, error=repr(error))
             return None
 
-    async def _ask(self, url: str, timeout: aiohttp.ClientTimeout) -> tuple[bool, insights.Insights | None]:
+    async def _of_partition(
+        self,
+        partition: int,
+        path: str,
+        read: Callable[[int, bytes], tuple[T] | None],
+        timeout: aiohttp.ClientTimeout,
+        seconds: float,
+    ) -> tuple[T]:
+        """Return what the first worker answers that knows a partition.
+
+        Args:
+            partition: which moves between workers.
+            path: what they are asked.
+            read: returns the result in an answer with this status and body, or None if the worker does not know.
+            timeout: of a single call.
+            seconds: for which workers are asked.
+
+        Raises:
+            Unavailable: if none answers in that time.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    for url in self._candidates(partition):
+                        answer = await self._ask(url + path, timeout)
+                        if answer is not None and (result := read(*answer)) is not None:
+                            return result
+                    await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
+        except TimeoutError:
+            log.warning("no worker serves a partition", partition=partition)
+            raise Unavailable("The insights are being moved to another worker, try again", missing="worker") from None
+
+    async def _ask(self, url: str, timeout: aiohttp.ClientTimeout) -> tuple[int, bytes] | None:
+        """Return the status and the body of a worker's answer, or None if it does not answer."""
         assert self._session is not None  # noqa: S101 - set by start
         try:
             async with self._session.get(url, timeout=timeout) as response:
-                if response.status == HTTPStatus.OK:
-                    return True, insights.decode(await response.read())
-                if response.status != HTTPStatus.NOT_FOUND:
-                    return False, None
-                other = insights.owner(await response.read())
-                return True, insights.Insights("", other) if other is not None else None
+                return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             log.debug("worker did not answer", url=url, error=repr(error))
-            return False, None
+            return None
 
     async def _is_alive(self, url: str) -> bool:
         assert self._session is not None  # noqa: S101 - set by start
@@ -212,3 +254,16 @@ class WorkerClient:
                 return response.status == HTTPStatus.OK
         except (aiohttp.ClientError, TimeoutError):
             return False
+
+
+def _row(status: int, body: bytes) -> tuple[insights.Insights | None] | None:
+    if status == HTTPStatus.OK:
+        return (insights.decode(body),)
+    if status != HTTPStatus.NOT_FOUND:
+        return None
+    other = insights.owner(body)
+    return (insights.Insights("", other) if other is not None else None,)
+
+
+def _rows(status: int, body: bytes) -> tuple[list[msgspec.Raw]] | None:
+    return (_rows_decoder.decode(body),) if status == HTTPStatus.OK else None

@@ -33,7 +33,7 @@ class LeadIn(LeadFields):
     ]
 
 
-class _EcgFields(BaseModel):
+class EcgFields(BaseModel):
     """The fields of a submission in both encodings, without its leads."""
 
     model_config = ConfigDict(extra="forbid")
@@ -58,7 +58,7 @@ class _EcgFields(BaseModel):
 _EXAMPLE: Final[dict[str, Any]] = {"date": "2026-11-24T10:00:00Z", "sampling_rate": 500}
 
 
-class EcgIn(_EcgFields):
+class EcgIn(EcgFields):
     """A submission."""
 
     model_config = ConfigDict(
@@ -78,7 +78,7 @@ class EcgIn(_EcgFields):
     leads: Annotated[list[LeadIn], Field(json_schema_extra=JSON_SCHEMA["leads"])]
 
 
-class PackedEcgIn(_EcgFields):
+class PackedEcgIn(EcgFields):
     """A submission in the packed encoding: a map in MessagePack."""
 
     model_config = ConfigDict(

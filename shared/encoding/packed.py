@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeVar, get_args
 import msgspec
 import numpy as np
 
+from shared.chunk import Chunk, check_first_sample
 from shared.ecg import (
     Content,
     Ecg,
@@ -67,6 +68,19 @@ class PackedEcg(msgspec.Struct):
     label: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class PackedChunk(msgspec.Struct):
+    """A chunk of a recording in the packed encoding."""
+
+    recording_id: str
+    username: str
+    leads: list[PackedLead] = []
+    date: str | None = None
+    sampling_rate: float | msgspec.UnsetType | None = msgspec.UNSET
+    label: str | msgspec.UnsetType | None = msgspec.UNSET
+    first_sample: int = 0
+    end: bool = False
+
+
 class PackedContent(msgspec.Struct):
     """A submission in the packed encoding: an ECG without its id and its owner."""
 
@@ -74,6 +88,12 @@ class PackedContent(msgspec.Struct):
     date: str | None = None
     sampling_rate: float | msgspec.UnsetType | None = msgspec.UNSET
     label: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class PackedChunkContent(PackedContent, kw_only=True):
+    """A chunk over HTTP: without the recording's id and its owner."""
+
+    first_sample: int
 
 
 class PackedBatched(PackedContent):
@@ -101,6 +121,12 @@ class _OwnContent(msgspec.Struct, forbid_unknown_fields=True):
     label: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class _OwnChunk(_OwnContent, forbid_unknown_fields=True, kw_only=True):
+    """A chunk of a recording."""
+
+    first_sample: int
+
+
 class _OwnBatched(_OwnContent, forbid_unknown_fields=True):
     """A submission of a batch."""
 
@@ -121,8 +147,10 @@ _WRONG = re.compile(r"Object missing required field `(\w+)`|.* - at `\$\.(\w+)`"
 
 _encoder = msgspec.msgpack.Encoder()
 _ecg_decoder = msgspec.msgpack.Decoder(PackedEcg)
+_chunk_decoder = msgspec.msgpack.Decoder(PackedChunk)
 _content_decoder = msgspec.msgpack.Decoder(PackedContent)
 _own_content_decoder = msgspec.msgpack.Decoder(_OwnContent)
+_own_chunk_decoder = msgspec.msgpack.Decoder(_OwnChunk)
 _own_batched_decoder = msgspec.msgpack.Decoder(_OwnBatched)
 _own_lead_decoder = msgspec.msgpack.Decoder(_OwnLead)
 _list_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
@@ -135,6 +163,18 @@ def encode(ecg: Ecg) -> bytes:
     return _encoder.encode(
         PackedEcg(ecg.id, ecg.username, leads, ecg.date, _known(ecg.sampling_rate), _known(ecg.label))
     )
+
+
+def encode_chunk(chunk: Chunk) -> bytes:
+    """Encode a chunk of a recording."""
+    place = (chunk.first_sample, chunk.end)
+    leads, rate, label = pack(chunk.leads), _known(chunk.sampling_rate), _known(chunk.label)
+    return _encoder.encode(PackedChunk(chunk.id, chunk.username, leads, chunk.date, rate, label, *place))
+
+
+def encode_chunk_content(content: Content, first_sample: int) -> bytes:
+    """Encode a chunk, without the recording's id and its owner."""
+    return _encoder.encode(PackedChunkContent(**_fields(content), first_sample=first_sample))
 
 
 def encode_content(content: Content) -> bytes:
@@ -170,6 +210,33 @@ def decode(value: bytes) -> Ecg:
         return Ecg.of(ecg_id, username, _content(message))
     except InvalidEcg as error:
         raise InvalidEcg(error.field, error.problem, ecg_id=ecg_id, username=username) from None
+
+
+def decode_chunk(value: bytes) -> Chunk:
+    """Decode a chunk of a recording; the signals are read-only views of it.
+
+    Raises:
+        InvalidEcg: as `decode`, and if it breaks a limit of recordings.
+    """
+    message = _decoded(_chunk_decoder, value)
+    recording_id, username = check_id(message.recording_id, "recording_id"), check_username(message.username)
+    try:
+        if not (message.end and not message.leads):
+            check_lead_count(len(message.leads))
+        content = _content_of(message, (_lead(lead, f"leads[{i}]") for i, lead in enumerate(message.leads)))
+        return Chunk.begun(recording_id, username, content, check_first_sample(message.first_sample), end=message.end)
+    except InvalidEcg as error:
+        raise InvalidEcg(error.field, error.problem, ecg_id=recording_id, username=username) from None
+
+
+def decode_chunk_content(value: bytes) -> tuple[int, Content]:
+    """Decode a chunk whose recording and owner are not part of the message: its first sample, and its content.
+
+    Raises:
+        InvalidEcg: if it breaks the schema, as in `decode_content` with `only_known`.
+    """
+    message = _own(_own_chunk_decoder, value)
+    return check_first_sample(message.first_sample), _own_content(message)
 
 
 def decode_content(value: bytes, *, only_known: bool = False) -> Content:
@@ -268,7 +335,7 @@ def _own_content(message: _OwnContent) -> Content:
     return _content_of(message, (_own_lead(lead, f"leads[{i}]") for i, lead in enumerate(leads)))
 
 
-def _content_of(message: PackedContent | PackedEcg | _OwnContent, leads: Iterable[Lead]) -> Content:
+def _content_of(message: PackedContent | PackedEcg | PackedChunk | _OwnContent, leads: Iterable[Lead]) -> Content:
     return Content(
         check_date(_value(message.date)),
         tuple(leads),
@@ -308,6 +375,8 @@ def _check_type(name: str, field: str, value: object) -> None:
             check_sampling_rate(value)
         case "label":
             check_label(value)
+        case "first_sample":
+            check_first_sample(value)
         case "name":
             check_lead_name(value, field)
         case "adc_gain":

@@ -1,7 +1,7 @@
-"""Reading single records by offset, with a consumer that is kept: it has all partitions, paused but for one read."""
+"""Reading records by offset, with a consumer that is kept: it has all partitions, paused but for one read."""
 
+import itertools
 from collections.abc import Sequence
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -11,13 +11,14 @@ from shared.kafka.clients import new_reader
 from shared.settings import Settings
 
 _POLL_MS = 500
-# The broker then sends only the batch that holds the offset, whatever its size.
-_ONE_BATCH: dict[str, Any] = {"max_partition_fetch_bytes": 1, "auto_offset_reset": "none"}
 
 
-def new_record_reader(settings: Settings) -> AIOKafkaConsumer:
-    """Return a consumer for `read_record`, not started."""
-    return new_reader(settings, **_ONE_BATCH)
+def new_record_reader(settings: Settings, fetched_bytes: int = 1) -> AIOKafkaConsumer:
+    """Return a consumer for `read_record` and `read_records`, not started.
+
+    It fetches about so many bytes at a time; whatever their number, the batch that holds the offset is among them.
+    """
+    return new_reader(settings, max_partition_fetch_bytes=fetched_bytes, auto_offset_reset="none")
 
 
 async def start(reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
@@ -39,19 +40,35 @@ async def read_record(reader: AIOKafkaConsumer, partition: TopicPartition, offse
     Raises:
         KafkaError: if the broker does not answer; the consumer cannot be used again.
     """
-    reader.seek(partition, offset)
+    [record] = await read_records(reader, partition, [offset])
+    return record
+
+
+async def read_records(
+    reader: AIOKafkaConsumer, partition: TopicPartition, offsets: Sequence[int]
+) -> list[ConsumerRecord | None]:
+    """Return the records at the first of some ascending offsets: at least one, and those that were fetched with it.
+
+    In place of a record that is not there, or no longer, it returns None.
+
+    Raises:
+        KafkaError: if the broker does not answer; the consumer cannot be used again.
+    """
+    first = offsets[0]
+    reader.seek(partition, first)
     reader.resume(partition)
     try:
         while True:
             # The whole batch, because aiokafka keeps a partly read one, with its bytes, in a cycle of references.
             fetched = await reader.getmany(partition, timeout_ms=_POLL_MS)
             if records := fetched.get(partition):
-                return records[0] if records[0].offset == offset else None
-            if (await reader.end_offsets([partition]))[partition] <= offset:
-                return None
+                known = {record.offset: record for record in records}
+                return [known.get(at) for at in itertools.takewhile(lambda at: at <= records[-1].offset, offsets)]
+            if (await reader.end_offsets([partition]))[partition] <= first:
+                return [None]
     except OffsetOutOfRangeError:
-        return None
+        return [None]
     finally:
         reader.pause(partition)
         # Drops the other records that were fetched.
-        reader.seek(partition, offset)
+        reader.seek(partition, first)

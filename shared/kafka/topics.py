@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -78,7 +79,8 @@ class Topics:
             },
             {**_OF_PARTITIONS, **size, "retention.ms": "ECG_SUBMISSIONS_RETENTION_HOURS"},
         )
-        # As many partitions as the submissions: a row has its submission's partition number.
+        # As many partitions as the submissions: a row has its submission's or recording's partition number.
+        self.chunks = replace(self.submissions, name=f"{settings.topic_prefix}.chunks")
         rows = {"max.message.bytes": str(insights.MAX_MESSAGE_BYTES)}
         self.insights = topic("insights", settings.partitions, {**compacted, **rows}, {**_OF_PARTITIONS, **hours})
         self.users = topic("users", 1, compacted, hours)
@@ -99,7 +101,9 @@ class Topics:
         self._servers = settings.bootstrap_servers
 
     def __iter__(self) -> Iterator[Topic]:
-        return iter((self.submissions, self.insights, self.users, self.keys, self.workers, self.dlq, self.audit))
+        return iter(
+            (self.submissions, self.chunks, self.insights, self.users, self.keys, self.workers, self.dlq, self.audit)
+        )
 
     async def create(self, admin: AIOKafkaAdminClient) -> None:
         """Create missing topics; existing ones are not changed.

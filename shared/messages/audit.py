@@ -12,6 +12,10 @@ Action = Literal[
     "ecgs_listed",
     "events_followed",
     "ecg_erased",
+    "recording_begun",
+    "recording_ended",
+    "recordings_listed",
+    "recording_erased",
     "refused",
     "user_registered",
     "token_rotated",
@@ -28,7 +32,9 @@ class AuditEvent(msgspec.Struct, frozen=True):
     action: Annotated[str, msgspec.Meta(description=f"The action: {', '.join(get_args(Action))}.")]
     who: Annotated[str, msgspec.Meta(description=f"The user who acted, or `{ADMIN}` for the administrator.")]
     username: Annotated[str, msgspec.Meta(description="The user whose data it was.")]
-    ecg_id: Annotated[str | None, msgspec.Meta(description="The ECG, if the action concerned a single one.")] = None
+    ecg_id: Annotated[
+        str | None, msgspec.Meta(description="The ECG or recording, if the action concerned a single one.")
+    ] = None
     request_id: Annotated[str | None, msgspec.Meta(description="The `x-request-id` of the request.")] = None
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Final
 import msgspec
 import orjson
 
+from shared.messages.recordings import Progress
+
 MAX_MESSAGE_BYTES: Final = 1 << 20
 """The size of the largest message on the table's topic: a row, its key, and Kafka's overhead.
 
@@ -36,8 +38,11 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     `label` is the ECG's. The label of a sealed submission is sealed as well: `sealed_label` holds it in base64, and the
     data key `label_key` opens it.
 
+    A `recording` is an ECG that arrives in chunks: its offset is that of its last message on the topic of chunks, and
+    its insights are those of what has come.
+
     If the ECG is `erased`, only its id and the offset of the erasure remain, so that no earlier message brings the ECG
-    back; its username is empty.
+    back; its username is empty. An erased recording remains a recording, with no progress.
     """
 
     ecg_id: str
@@ -57,6 +62,12 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     not_computed: dict[str, str] = {}
     versions: dict[str, int] = {}
     summary: dict[str, Any] = {}
+    recording: Progress | None = None
+
+    @property
+    def is_recording(self) -> bool:
+        """True if the row is that of a recording, erased or not."""
+        return self.recording is not None
 
 
 class RowTooLarge(ValueError):  # noqa: N818 - the error class of its dead letters
@@ -76,9 +87,10 @@ class _Owned(msgspec.Struct):
 _owner_decoder = msgspec.json.Decoder(_Owned)
 
 
-def erased(ecg_id: str, offset: int) -> Insights:
-    """Return the row that remains of an ECG after an erasure at this offset."""
-    return Insights(ecg_id, "", offset=offset, erased=True)
+def erased(row: Insights, offset: int) -> Insights:
+    """Return the row that remains of another one after an erasure at this offset."""
+    recording = None if row.recording is None else Progress()
+    return Insights(row.ecg_id, "", offset=offset, erased=True, recording=recording)
 
 
 def encode(insights: Insights) -> bytes:

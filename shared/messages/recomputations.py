@@ -45,6 +45,7 @@ class _Row(msgspec.Struct):
     sampling_rate: float | None = None
     erased: bool = False
     error: str | None = None
+    recording: msgspec.Raw = msgspec.Raw()
 
 
 _row_decoder = msgspec.json.Decoder(_Row)
@@ -53,7 +54,8 @@ _row_decoder = msgspec.json.Decoder(_Row)
 def outdated_at(row: bytes, current: Mapping[str, tuple[int, bool]]) -> int | None:
     """Return the offset of the submission of a row whose insights are outdated, or None for every other row.
 
-    They are if the row lacks an insight, or has an older version of it, or has no versions, as rows once had none.
+    They are if the row lacks an insight, or has an older version of it, or has no versions, as rows once had none. The
+    insights of recordings are not: they come of many messages.
 
     Args:
         row: an encoded row of the table.
@@ -63,7 +65,7 @@ def outdated_at(row: bytes, current: Mapping[str, tuple[int, bool]]) -> int | No
         msgspec.DecodeError: if it is no row.
     """
     found = _row_decoder.decode(row)
-    if found.erased or found.error is not None or found.offset < 0:
+    if found.erased or found.error is not None or found.offset < 0 or found.recording:
         return None
     has_rate, versions = found.sampling_rate is not None, found.versions
     outdated = any(

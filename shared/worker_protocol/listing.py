@@ -21,12 +21,13 @@ class Position(NamedTuple):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """A request for a user's ECGs in some partitions: at most `limit` of them, after a position."""
+    """A request for a user's ECGs, or recordings, in some partitions: at most `limit` of them, after a position."""
 
     username: str
     partitions: list[int]
     limit: int
     after: Position | None = None
+    recordings: bool = False
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -1,24 +1,36 @@
 """The processing of a batch of records, in order."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
+from shared.chunk import Chunk
+from shared.errors import InvalidEcg
 from shared.kafka.topics import Topics
 from shared.messages import recomputations
 from shared.messages.erasures import Erasures
-from shared.security.data_keys import DataKeys
+from shared.security.data_keys import DataKeys, KeyDestroyed
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
 from stream_agents.insights.contract import Insight
-from stream_agents.processing.outcomes import Outcome, row_of
-from stream_agents.processing.processor import FindRow, Processor
+from stream_agents.processing.chunk_processor import NOTHING, ChunkProcessor, Earlier, Lacking
+from stream_agents.processing.decoder import Decoder
+from stream_agents.processing.ecg_processor import EcgProcessor
+from stream_agents.processing.outcomes import Outcome, Stored, row_of
+from stream_agents.processing.processor import Common, FindRow
 from stream_agents.processing.record import Record
 
 Outcomes: TypeAlias = list[tuple[Record, Outcome]]
 
 
-StoredRows: TypeAlias = Mapping[tuple[int, bytes], bytes]
-"""The rows that the table has for records, by partition and key."""
+Rows: TypeAlias = dict[tuple[int, bytes], bytes]
+"""Rows by partition and key: those that the table has for records, and those of the outcomes so far."""
+
+
+class Processed(NamedTuple):
+    """The outcomes of the first records of a part; if some are left, the next one lacks earlier samples."""
+
+    outcomes: Outcomes
+    lacking: Lacking | None
 
 
 class BatchProcessor:
@@ -41,17 +53,22 @@ class BatchProcessor:
         secret = settings.secret.get_secret_value()
         self._keys = keys
         self._find_row = find_row
-        self._rows: dict[tuple[int, bytes], bytes] = {}
+        self._rows: Rows = {}
+        self._chunks = topics.chunks.name
         self._current = {insight.name: (insight.version, insight.needs.sampling_rate > 0) for insight in chosen}
-        self._processor = Processor(
-            IdIssuer(secret),
-            Erasures(secret),
-            keys,
+        issuer = IdIssuer(secret)
+        self._decoder = Decoder(issuer, keys, settings.max_body_bytes)
+        common = Common(
+            issuer=issuer,
+            erasures=Erasures(secret),
+            keys=keys,
+            decoder=self._decoder,
             partitions=topics.submissions.partitions,
             max_bytes=settings.max_body_bytes,
             find_row=lambda partition, key: self._rows.get((partition, key)),
-            insights=chosen,
         )
+        self._ecg_processor = EcgProcessor(chosen, common)
+        self._chunk_processor = ChunkProcessor(settings.chunk_patience, common)
 
     def lacks_keys(self, records: list[Record]) -> bool:
         """Return True if a record is sealed with a data key that is not known here."""
@@ -72,26 +89,53 @@ class BatchProcessor:
         offset = recomputations.outdated_at(stored, self._current) if stored is not None else None
         return offset if offset == asked.offset else None
 
-    def stored_rows(self, records: list[Record]) -> StoredRows:
+    def chunk(self, record: Record) -> Chunk | None:
+        """Return the chunk in a record that was processed before, or None if it cannot be read (any more)."""
+        try:
+            return self._decoder.chunk(record)
+        except (InvalidEcg, KeyDestroyed):
+            return None
+
+    def stored_rows(self, records: list[Record]) -> Rows:
         """Return the rows of the records' keys: a record that is not forwarded has its ECG's id as its key."""
         places = {(record.partition, record.key) for record in records if record.key is not None}
         found = ((place, self._find_row(*place)) for place in places)
         return {place: row for place, row in found if row is not None}
 
-    def process(self, records: list[Record], stored: StoredRows) -> Outcomes:
-        """Return the records with their outcomes, given the rows that the table has for them."""
-        self._rows = dict(stored)
-        outcomes = []
-        for record, outcome in zip(records, self._processor.process_all(records), strict=True):
-            if (row := row_of(outcome)) is not None:
-                self._rows[record.partition, row.key] = row.row
-            outcomes.append((record, outcome))
-        self._rows = {}
-        return outcomes
+    def process(self, records: list[Record], rows: Rows, earlier: Earlier = NOTHING) -> Processed:
+        """Return the outcomes of the records of one topic, given their rows, to which it adds those of the outcomes.
+
+        Args:
+            records: to process.
+            rows: as far as the records need them.
+            earlier: what the first record lacked before.
+        """
+        self._rows = rows
+        if records[0].topic != self._chunks:
+            outcomes = zip(records, self._ecg_processor.process_all(records), strict=True)
+            return Processed([self._noted(record, outcome) for record, outcome in outcomes], None)
+        done: Outcomes = []
+        for record in records:
+            try:
+                outcome = self._chunk_processor.process(record, earlier)
+            except Lacking as lacking:
+                return Processed(done, lacking)
+            done.append(self._noted(record, outcome))
+            earlier = NOTHING
+        return Processed(done, None)
+
+    def _noted(self, record: Record, outcome: Outcome) -> tuple[Record, Outcome]:
+        """Add the rows of an outcome to those that later records see."""
+        if (row := row_of(outcome)) is not None:
+            self._rows[record.partition, row.key] = row.row
+            for part in row.parts if isinstance(row, Stored) else ():
+                if part.row is not None:
+                    self._rows[record.partition, part.key] = part.row
+        return record, outcome
 
 
 def parts(records: list[Record]) -> Iterator[list[Record]]:
-    """Split a batch so that each erasure and each recomputation is alone.
+    """Split a batch so that a part has records of one topic, and each erasure and each recomputation is alone.
 
     An erasure needs everything before it in the table. A recomputation is a small message for an ECG of any size, and
     memory must not hold those of a batch.
@@ -103,7 +147,10 @@ def parts(records: list[Record]) -> Iterator[list[Record]]:
                 yield part
             yield [record]
             part = []
-        else:
-            part.append(record)
+            continue
+        if part and part[0].topic != record.topic:
+            yield part
+            part = []
+        part.append(record)
     if part:
         yield part

@@ -1,6 +1,10 @@
-"""The decoding of a record: the ECG in it, and the identity beside it."""
+"""The decoding of a record: the ECG or the chunk in it, and the identity beside it."""
+
+from collections.abc import Callable
+from typing import TypeVar
 
 from shared import encoding
+from shared.chunk import Chunk
 from shared.ecg import Ecg
 from shared.errors import InvalidEcg
 from shared.security.data_keys import DataKeys
@@ -8,13 +12,15 @@ from shared.security.ids import IdIssuer
 from shared.security.sealing import Broken
 from stream_agents.processing.record import CONTENT_TYPE_HEADER, USERNAME_HEADER, Record
 
+T = TypeVar("T")
+
 
 class Decoder:
     """Opens and decodes records.
 
     Args:
         issuer: recognises the ids that gateways issued.
-        keys: opens the submissions that gateways sealed.
+        keys: opens the messages that gateways sealed.
         max_bytes: size of the largest message that is decoded.
     """
 
@@ -30,6 +36,18 @@ class Decoder:
             InvalidEcg: if it has none; with the ECG's id and owner, if they are known.
             KeyDestroyed: if the data key that the record is sealed with was destroyed.
         """
+        return self._decoded(record, encoding.decode)
+
+    def chunk(self, record: Record) -> Chunk:
+        """Return the chunk of a record.
+
+        Raises:
+            InvalidEcg: if it has none; with the recording's id and owner, if they are known.
+            KeyDestroyed: as `ecg`.
+        """
+        return self._decoded(record, encoding.decode_chunk)
+
+    def _decoded(self, record: Record, decode: Callable[[bytes, str | None], T]) -> T:
         value = record.value
         if value is None:
             raise InvalidEcg("value", "is empty")
@@ -38,7 +56,7 @@ class Decoder:
         if len(value) > self._max_bytes:
             raise InvalidEcg("value", f"is larger than {self._max_bytes} bytes", **self.identity(record))
         try:
-            return encoding.decode(value, record.header(CONTENT_TYPE_HEADER))
+            return decode(value, record.header(CONTENT_TYPE_HEADER))
         except InvalidEcg as error:
             if error.ecg_id is None or error.username is None:
                 # Gateways also name the owner in a header, so that even an unreadable message has an answer.

@@ -8,49 +8,61 @@ from shared.messages import insights
 from shared.worker_protocol.listing import Position, position
 
 
-class Stored(msgspec.Struct, frozen=True):
-    """The record's insights, as a row of the table, and the position of the ECG in its owner's list.
+class Part(msgspec.Struct, frozen=True):
+    """A row of its own that belongs to a recording, or None if it is deleted."""
 
-    `failures` are the insights that raised an error, with the error's class.
+    key: bytes
+    row: bytes | None
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The record's insights, as a row of the table, and its position in its owner's list of ECGs or of recordings.
+
+    `failures` are the insights that raised an error, with the error's class, `parts` the rows to store with this one.
     """
 
     key: bytes
     row: bytes
     username: str
     position: Position
+    is_recording: bool = False
     failures: dict[str, str] = {}
+    parts: tuple[Part, ...] = ()
 
     @classmethod
-    def of(cls, row: insights.Insights, failures: dict[str, str] | None = None) -> "Stored":
+    def of(
+        cls, row: insights.Insights, failures: dict[str, str] | None = None, parts: tuple[Part, ...] = ()
+    ) -> "Stored":
         """Return the outcome that stores this row.
 
         Raises:
             RowTooLarge: if the row is larger than its topic accepts.
         """
-        return cls(row.ecg_id.encode(), insights.encode(row), row.username, position(row), failures or {})
+        return cls(row.ecg_id.encode(), insights.encode(row), *_place(row), failures or {}, parts)
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """The ECG is erased: the row that remains, and the position in its owner's list that the ECG leaves."""
+    """The ECG or recording is erased: the row that remains, and the position in the list that it leaves."""
 
     key: bytes
     row: bytes
     username: str
     position: Position
+    is_recording: bool = False
 
     @classmethod
     def of(cls, row: insights.Insights, offset: int) -> "Erased":
         """Return the outcome of erasing a row by a record at an offset."""
-        remains = insights.encode(insights.erased(row.ecg_id, offset))
-        return cls(row.ecg_id.encode(), remains, row.username, position(row))
+        remains = insights.encode(insights.erased(row, offset))
+        return cls(row.ecg_id.encode(), remains, *_place(row))
 
 
-Row: TypeAlias = Stored | Erased
-"""An outcome that the table stores."""
+Row: TypeAlias = Stored | Erased | Part
+"""What the table stores."""
 
 
 class UserErased(msgspec.Struct, frozen=True):
-    """All of a user's ECGs before the record in its partition are to be erased."""
+    """All of a user's ECGs, or recordings, before the record in its partition are to be erased."""
 
     username: str
 
@@ -73,14 +85,18 @@ class Rejected(msgspec.Struct, frozen=True):
 
     error_class: str
     reason: str
-    stored: Row | None = None
+    stored: Stored | Erased | None = None
 
 
-Outcome: TypeAlias = Row | UserErased | Ignored | Misplaced | Rejected
+Outcome: TypeAlias = Stored | Erased | UserErased | Ignored | Misplaced | Rejected
 
 
-def row_of(outcome: Outcome) -> Row | None:
-    """Return the row of an outcome, or None if it has none."""
+def row_of(outcome: Outcome) -> Stored | Erased | None:
+    """Return the row of the ECG or recording in an outcome, or None if it has none."""
     if isinstance(outcome, Stored | Erased):
         return outcome
     return outcome.stored if isinstance(outcome, Rejected) else None
+
+
+def _place(row: insights.Insights) -> tuple[str, Position, bool]:
+    return row.username, position(row), row.recording is not None

@@ -1,1 +1,1 @@
-"""The pure core of long and live recordings: what is computed of an ECG that arrives in chunks."""
+"""Recordings that arrive in chunks: their progress, and their beats as they come."""

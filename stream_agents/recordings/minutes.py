@@ -8,95 +8,17 @@ figures, whether they are added as they come or all anew.
 
 from collections.abc import Iterable, Iterator
 from functools import reduce
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 
-from stream_agents.recordings.segments import SEGMENT_SECONDS, Segment
+from shared.messages.beats import Minute, Pause, Segment, Summary
+from stream_agents.recordings.segments import SEGMENT_SECONDS
 
 INTERVALS: Final = 8
 """As many successive RR intervals make a rate."""
 SEGMENTS: Final = 6
 """The segments of a minute."""
-
-
-class Pause(msgspec.Struct, frozen=True):
-    """A time with signal and without a beat."""
-
-    first_sample: Annotated[
-        int,
-        Meta(
-            title="begin of the pause",
-            description="sample index of the beat before it, or where the signal begins",
-            extra={"unit": "samples"},
-        ),
-    ]
-    seconds: Annotated[
-        float,
-        Meta(
-            title="length of the pause",
-            description="up to the next beat, or to where the signal ends",
-            extra={"unit": "s"},
-        ),
-    ]
-
-
-class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of beats and the heart rates of some time. Rates are None without two beats and no gap between."""
-
-    number_of_beats: Annotated[int, Meta(title="beats", description="QRS complexes found", ge=0, extra={"unit": "1"})]
-    mean_rate: Annotated[
-        float | None,
-        Meta(title="heart rate", description="mean heart rate", extra={"unit": "/min", "loinc": "8867-4"}),
-    ] = None
-    least_rate: Annotated[
-        float | None,
-        Meta(
-            title="lowest heart rate",
-            description="lowest heart rate over eight successive RR intervals, or over all if there are no eight",
-            extra={"unit": "/min"},
-        ),
-    ] = None
-    most_rate: Annotated[
-        float | None,
-        Meta(
-            title="highest heart rate",
-            description="highest heart rate over eight successive RR intervals, or over all if there are no eight",
-            extra={"unit": "/min"},
-        ),
-    ] = None
-    longest_pause: Annotated[
-        Pause | None,
-        Meta(
-            title="longest pause",
-            description="longest time with signal and without a beat, also before the first and after the last one",
-        ),
-    ] = None
-
-
-class Summary(Rates, frozen=True, kw_only=True):
-    """The beats of a recording so far."""
-
-    rate_now: Annotated[
-        float | None,
-        Meta(
-            title="heart rate now",
-            description="heart rate over the last eight RR intervals, or over as many as there are since a gap; none "
-            "if the last beat is ten seconds ago",
-            extra={"unit": "/min"},
-        ),
-    ] = None
-
-
-class Minute(Rates, frozen=True, kw_only=True):
-    """A minute of a recording: its segments, from which everything can be computed again, and their beats' rates.
-
-    It is a function of its own segments: intervals and pauses that cross its borders count in the totals only.
-    """
-
-    minute: int
-    segments: tuple[Segment, ...]
 
 
 class Totals(msgspec.Struct, frozen=True):

@@ -8,11 +8,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.ecg import Lead
+from shared.messages.beats import Segment
 from stream_agents.insights.beats import (
     LEAST_OF_ALL,
     REFRACTORY_SECONDS,
@@ -52,25 +52,6 @@ _THROUGHOUT = 0.9
 _LONG_GAP_SECONDS = 0.5
 # Between two gaps that are closer together than this, nothing can be said about the rhythm.
 _LEAST_BETWEEN_GAPS_SECONDS = 0.5
-
-
-class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one segment found. Samples are those of the recording.
-
-    Attributes:
-        first: the first sample that it answers for.
-        end: the sample after the last one: that of the grid, or the recording's end.
-        beats: the sample index of the centre of each QRS complex, ascending.
-        levels: the level of each lead's complexes, in the lead's units squared; 0 for a lead without, empty if no lead
-            has any. A function of the segment's window alone.
-        gaps: ranges that are absent on all leads on which beats are searched, `(first, count)` each, ascending.
-    """
-
-    first: int
-    end: int
-    beats: tuple[int, ...] = ()
-    levels: tuple[float, ...] = ()
-    gaps: tuple[tuple[int, int], ...] = ()
 
 
 def bounds(k: int, rate: float) -> range:

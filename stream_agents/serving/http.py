@@ -1,5 +1,7 @@
 """The worker's HTTP views: rows of the table, for gateways only."""
 
+import itertools
+
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -14,6 +16,7 @@ from shared.worker_protocol.listing import decode_query
 from stream_agents.serving.assignment import Serving
 from stream_agents.serving.waiters import Moved, Waits
 from stream_agents.table.insights_table import InsightsTable
+from stream_agents.table.recording_parts import parts
 
 # For health probes, which know no secret.
 _OPEN = ("/health", "/health/ready")
@@ -73,6 +76,21 @@ def add_views(app: AppT, table: InsightsTable, waits: Waits, serving: Serving) -
         if found is None or asking not in (None, owner):
             return view.bytes(insights.without_content(ecg_id, owner), status=404, content_type="application/json")
         return view.bytes(found, content_type="application/json")
+
+    @app.page("/parts/{partition}/{recording_id}", name="parts")
+    async def parts_of(view: View, request: Request, partition: str, recording_id: str) -> Response:
+        """Answer 200 with the rows of a recording's parts as a list, 421 if this worker cannot know, as for rows.
+
+        `?kind=&from=&to=&limit=` are those of the parts: their kind, their numbers, and how many at most. The gateway
+        has checked the recording's owner before.
+        """
+        number, asked = int(partition), request.query
+        if not await serving.knows(number):
+            return view.text("not served here", status=421)
+        numbers = range(int(asked["from"]), int(asked["to"]))
+        rows = parts(table.rows, number, recording_id.encode(), asked["kind"], numbers)
+        found = b",".join(itertools.islice(rows, int(asked["limit"])))
+        return view.bytes(b"[" + found + b"]", content_type="application/json")
 
     @app.page("/listing", name="listing")
     class Listing(View):

@@ -82,7 +82,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             position, end = self.rows.position(partition), offsets[-1] + 1
             if offsets == list(range(position, end)):
                 self.rows.put_rows(partition, batch, end)
-                self._on_stored((row.key, row.row) for row in batch)
+                self._on_stored((row.key, row.row) for row in batch if row.row is not None)
             else:
                 # Other records are in between, of a failed attempt or of a worker that was cut off from the group.
                 await self.reader.reach(partition, end)

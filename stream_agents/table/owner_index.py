@@ -1,7 +1,7 @@
-"""The index of every user's ECGs, beside the rows: one key per ECG, in the order of its owner's list, newest first.
+"""The index of every user's ECGs and recordings, beside the rows, in the order of its owner's list, newest first.
 
-A key consists of a zero byte, with which no ECG id begins; the owner's name; another zero byte, which no name holds;
-the time at which the ECG was accepted, subtracted from the latest possible one; and the ECG's id.
+A key consists of a zero byte, or of a one for a recording, with which no id begins; the owner's name; a zero byte,
+which no name holds; the time of acceptance, subtracted from the latest possible one; and the id.
 """
 
 from typing import Annotated
@@ -11,7 +11,8 @@ import msgspec
 from shared.messages.insights import MAX_ACCEPTED
 from shared.worker_protocol.listing import Position
 
-_MARK = b"\0"
+_ECGS, _RECORDINGS = b"\0", b"\1"
+_END = b"\0"
 _TIME_BYTES = 8
 
 
@@ -21,34 +22,38 @@ class _Place(msgspec.Struct):
     ecg_id: str
     username: str
     accepted: Annotated[int, msgspec.Meta(ge=0, le=MAX_ACCEPTED)] = 0
+    recording: msgspec.Raw = msgspec.Raw()
 
 
 _decoder = msgspec.json.Decoder(_Place)
 
 
-def owner(username: str) -> bytes:
-    """Return the prefix of the keys of a user's ECGs."""
-    return _MARK + username.encode() + _MARK
+def owner(username: str, *, recordings: bool = False) -> bytes:
+    """Return the prefix of the keys of a user's ECGs, or of the user's recordings."""
+    return (_RECORDINGS if recordings else _ECGS) + username.encode() + _END
 
 
-def key(username: str, at: Position) -> bytes:
-    """Return the key of a user's ECG at a position in the list."""
-    return owner(username) + (MAX_ACCEPTED - at.accepted).to_bytes(_TIME_BYTES) + at.ecg_id.encode()
+def key(prefix: bytes, at: Position) -> bytes:
+    """Return the key at a position in the list with an owner's prefix."""
+    return prefix + (MAX_ACCEPTED - at.accepted).to_bytes(_TIME_BYTES) + at.ecg_id.encode()
 
 
 def key_of(row: bytes) -> bytes | None:
-    """Return the key of a row's ECG, or None if the ECG is erased or the bytes are not a row."""
+    """Return the key of an encoded row, or None if it is erased, or the bytes are no such row."""
     try:
         place = _decoder.decode(row)
     except msgspec.DecodeError:
         return None
-    # An erased ECG is in no list.
-    return key(place.username, Position(place.accepted, place.ecg_id)) if place.username else None
+    # What is erased is in no list.
+    if not place.username:
+        return None
+    prefix = owner(place.username, recordings=bool(place.recording))
+    return key(prefix, Position(place.accepted, place.ecg_id))
 
 
-def first_after(username: str, at: Position | None) -> bytes:
+def first_after(prefix: bytes, at: Position | None) -> bytes:
     """Return the lowest possible key after a position, or of the whole list."""
-    return owner(username) if at is None else key(username, at) + _MARK
+    return prefix if at is None else key(prefix, at) + _END
 
 
 def ecg_id(entry: bytes, prefix: bytes) -> bytes:

@@ -19,7 +19,8 @@ def page(store: Store, query: Query, partitions: Sequence[int]) -> tuple[list[by
     """
     rows: list[bytes] = []
     size = 0
-    for _, row in heapq.merge(*(rows_of(store, partition, query.username, query.after) for partition in partitions)):
+    prefix = owner_index.owner(query.username, recordings=query.recordings)
+    for _, row in heapq.merge(*(rows_of(store, partition, prefix, query.after) for partition in partitions)):
         if len(rows) == query.limit or size > _PAGE_BYTES:
             return rows, True
         rows.append(row)
@@ -28,15 +29,14 @@ def page(store: Store, query: Query, partitions: Sequence[int]) -> tuple[list[by
 
 
 def rows_of(
-    store: Store, partition: int, username: str, after: Position | None = None
+    store: Store, partition: int, prefix: bytes, after: Position | None = None
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield a user's rows in a partition after a position, in order, each with its key in the index.
+    """Yield the rows of an owner's prefix in a partition after a position, in order, each with its key in the index.
 
     Raises:
         KeyError: if the partition is not open here.
     """
-    prefix = owner_index.owner(username)
-    for entry in store.keys_from(partition, prefix, owner_index.first_after(username, after)):
+    for entry in store.keys_from(partition, prefix, owner_index.first_after(prefix, after)):
         row = store.get_row(partition, owner_index.ecg_id(entry, prefix))
         # The row decides: the index may still hold the key of a row that was replaced.
         if row is not None and owner_index.key_of(row) == entry:

@@ -17,7 +17,7 @@ from faust.types import TP, AppT, CollectionT
 from mode import Service
 from typing_extensions import override
 
-from stream_agents.processing.outcomes import Erased, Row
+from stream_agents.processing.outcomes import Erased, Part, Row
 from stream_agents.table import owner_index
 from stream_agents.table.partition_files import POSITION, PartitionFiles
 from stream_agents.table.rocksdb_memory import RocksdbMemory
@@ -139,6 +139,21 @@ class Store(Service):
             self._end_if_damaged(partition, error)
             raise
 
+    def last_key(self, partition: int, prefix: bytes, end: bytes) -> bytes | None:
+        """Return the last key with a prefix that is not above `end`, or None.
+
+        Raises:
+            KeyError: if the partition is not open here.
+        """
+        keys = self._open[partition].iter()
+        try:
+            keys.seek_for_prev(end)
+            keys.status()
+            return key if keys.valid() and (key := keys.key()).startswith(prefix) else None
+        except Exception as error:
+            self._end_if_damaged(partition, error)
+            raise
+
     def size(self, partition: int) -> tuple[int, int]:
         """Return the estimated number of rows of a partition, and their size in files and in memory, in bytes.
 
@@ -152,15 +167,21 @@ class Store(Service):
     def put_rows(self, partition: int, rows: Iterable[Row], position: int) -> None:
         """Write rows, their keys in the index, and the position after their records, atomically.
 
-        A row that replaces another row of the same ECG has the same key in the index.
+        A row that replaces another row of the same ECG or recording has the same key in the index.
 
         Raises:
             KeyError: if the partition is not open here.
         """
         batch: Any = rocksdict.WriteBatch(raw_mode=True)
         for stored in rows:
+            if stored.row is None:
+                batch.delete(stored.key)
+                continue
             batch.put(stored.key, stored.row)
-            entry = owner_index.key(stored.username, stored.position)
+            if isinstance(stored, Part):
+                continue
+            owner = owner_index.owner(stored.username, recordings=stored.is_recording)
+            entry = owner_index.key(owner, stored.position)
             if isinstance(stored, Erased):
                 batch.delete(entry)
             else:

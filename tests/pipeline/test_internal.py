@@ -56,6 +56,7 @@ PAGES = (
     "/graph/",
     "/performance/metrics",
     "/rows/0/x",
+    "/parts/0/x",
 )
 
 

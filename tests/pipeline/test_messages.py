@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import msgspec
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -52,6 +53,7 @@ async def test_every_record_is_as_documented(new_pipeline: Callable[..., Pipelin
         assert (await client.delete(f"/ecgs/{answer.json()['id']}")).status_code == 204
         assert (await client.delete("/users/leaving", headers={"x-admin-token": ADMIN_TOKEN})).status_code == 204
     broken = await produce(pipeline, token)
+    await send_recordings(pipeline, token)
     assert worker.stop() == 0
 
     records = await consume(pipeline)
@@ -62,6 +64,30 @@ async def test_every_record_is_as_documented(new_pipeline: Callable[..., Pipelin
     headers = {name for of in records.values() for record in of for name, _ in record.headers}
     documented = (m["headers"]["properties"] for m in async_api()["components"]["messages"].values() if "headers" in m)
     assert headers <= {name for properties in documented for name in properties}
+
+
+async def send_recordings(pipeline: Pipeline, token: str) -> None:
+    """Send recordings as JSON, packed and sealed, with a minute of beats, and erase one."""
+    lead = {"name": "I", "signal": [1, -1] * 1500}
+    whole = {"first_sample": 0, "sampling_rate": 250.0, "leads": [lead]}
+    outline = {"sampling_rate": 250.0, "leads": [{"name": "I"}]}
+    direct = {"recording_id": "patch", "username": "contracts"} | whole
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
+        await producer.send_and_wait(Topics(pipeline.settings).chunks.name, orjson.dumps(direct), b"patch")
+    for gateway in range(2):
+        async with pipeline.client(gateway, token) as client:
+            recording_id = (await client.post("/recordings", json=outline)).json()["id"]
+            await client.post(f"/recordings/{recording_id}/chunks", json=whole)
+            assert (await client.post(f"/recordings/{recording_id}/end", json={"number_of_samples": 3000})).is_success
+
+            async def ended(
+                client: httpx.AsyncClient = client, path: str = f"/recordings/{recording_id}"
+            ) -> bool | None:
+                answer = await client.get(f"{path}/insights")
+                return True if answer.status_code == 200 and answer.json()["final"] else None
+
+            await eventually(ended, what="the end of a recording")
+            assert (await client.delete(f"/recordings/{recording_id}")).status_code == 204
 
 
 async def produce(pipeline: Pipeline, token: str) -> set[bytes]:

@@ -21,8 +21,10 @@ from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
 from stream_agents.insights import INSIGHTS
+from stream_agents.processing.decoder import Decoder
+from stream_agents.processing.ecg_processor import EcgProcessor
 from stream_agents.processing.outcomes import Misplaced, Rejected, Stored
-from stream_agents.processing.processor import Processor
+from stream_agents.processing.processor import Common
 from stream_agents.processing.record import Record
 
 SECRET = "a secret of at least thirty-two characters"
@@ -36,17 +38,18 @@ _KEYS = DataKeys(_SETTINGS, Topics(_SETTINGS))
 _HEADERS = ("content-type", "username", "forwarded-from", "x-request-id", "traceparent")
 
 
-def processor(max_bytes: int) -> Processor:
+def processor(max_bytes: int) -> EcgProcessor:
     """Return a processor of records, with an empty table."""
-    return Processor(
-        ISSUER,
-        Erasures(SECRET),
-        _KEYS,
+    common = Common(
+        issuer=ISSUER,
+        erasures=Erasures(SECRET),
+        keys=_KEYS,
+        decoder=Decoder(ISSUER, _KEYS, max_bytes),
         partitions=12,
         max_bytes=max_bytes,
         find_row=lambda *_: None,
-        insights=tuple(INSIGHTS.values()),
     )
+    return EcgProcessor(tuple(INSIGHTS.values()), common)
 
 
 def submission(data: bytes) -> None:

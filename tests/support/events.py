@@ -52,7 +52,7 @@ class Stream:
 
     @property
     def ids(self) -> list[str]:
-        return [data["ecg_id"] for _, data in self.events]
+        return [data["id"] if name == "recording" else data["ecg_id"] for name, data in self.events]
 
 
 @asynccontextmanager

@@ -132,6 +132,14 @@ def test_every_call_has_a_short_name_that_does_not_change() -> None:
         "GET /ecgs/{ecg_id}": "read_ecg",
         "DELETE /ecgs/{ecg_id}": "erase_ecg",
         "GET /ecgs/{ecg_id}/insights": "read_insights",
+        "POST /recordings": "begin_recording",
+        "GET /recordings": "list_recordings",
+        "DELETE /recordings/{recording_id}": "erase_recording",
+        "POST /recordings/{recording_id}/chunks": "add_chunk",
+        "POST /recordings/{recording_id}/end": "end_recording",
+        "GET /recordings/{recording_id}/insights": "read_recording_insights",
+        "GET /recordings/{recording_id}/minutes": "read_minutes",
+        "GET /recordings/{recording_id}/signals": "read_samples",
         "GET /events": "follow_events",
     }
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import encoding
-from shared.ecg import Ecg, Lead
+from shared.chunk import Chunk
+from shared.ecg import Content, Ecg, Lead
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg, UnknownEncoding
 from tests.unit.strategies import ecgs, same
@@ -257,3 +258,9 @@ def test_a_packed_message_cut_anywhere_is_refused() -> None:
     for length in range(len(value)):
         with pytest.raises(InvalidEcg):
             packed.decode(value[:length])
+
+
+@pytest.mark.parametrize("encoding", [plain, packed], ids=["plain", "packed"])
+def test_the_end_of_a_recording_is_read_back_without_leads(encoding: Any) -> None:
+    end = Chunk.begun("rec-1", "clinic", Content(None, ()), 500, end=True)
+    assert encoding.decode_chunk(encoding.encode_chunk(end)) == end

@@ -1,5 +1,6 @@
 """A user's list: merging the pages of several workers, and cursors."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from ingest_api.queries import answers
 from ingest_api.queries.list_cursor import ListCursors
 from shared.messages import insights
 from shared.messages.insights import Insights
+from shared.messages.recordings import Progress
 from shared.worker_protocol.listing import Page, Position, merge, position
 from stream_agents.table import owner_index
 
@@ -50,11 +52,15 @@ def test_pages_of_several_workers_are_one_list(held: dict[str, tuple[int, int]],
 def test_keys_of_the_index_are_in_the_order_of_the_list_and_keep_users_apart(
     name: str, one: Position, other_name: str, other: Position
 ) -> None:
-    assert (owner_index.key(name, one) < owner_index.key(name, other)) == (one.rank < other.rank)
-    assert owner_index.key(name, one).startswith(owner_index.owner(other_name)) == (name == other_name)
-    assert owner_index.ecg_id(owner_index.key(name, one), owner_index.owner(name)) == one.ecg_id.encode()
-    assert (owner_index.first_after(name, one) <= owner_index.key(name, other)) == (one.rank < other.rank)
-    assert owner_index.key_of(insights.encode(row(one))) == owner_index.key("u", one)
+    owner = owner_index.owner(name)
+    assert (owner_index.key(owner, one) < owner_index.key(owner, other)) == (one.rank < other.rank)
+    assert owner_index.key(owner, one).startswith(owner_index.owner(other_name)) == (name == other_name)
+    assert not owner_index.key(owner, one).startswith(owner_index.owner(name, recordings=True))
+    assert owner_index.ecg_id(owner_index.key(owner, one), owner) == one.ecg_id.encode()
+    assert (owner_index.first_after(owner, one) <= owner_index.key(owner, other)) == (one.rank < other.rank)
+    for found in (row(one), msgspec.structs.replace(row(one), recording=Progress(settled=3))):
+        prefix = owner_index.owner("u", recordings=found.recording is not None)
+        assert owner_index.key_of(insights.encode(found)) == owner_index.key(prefix, one)
 
 
 @pytest.mark.parametrize("value", [b"", b"?", b"{}", b'{"ecg_id": "e", "username": "u", "accepted": -1}'])

@@ -9,22 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest_api.recordings import schemas
 from shared.ecg import Lead
+from shared.messages.beats import Minute, Pause, Segment, Summary
 from stream_agents.insights.recording import Recording
 from stream_agents.insights.rhythm import rhythm
-from stream_agents.recordings.minutes import (
-    INTERVALS,
-    SEGMENTS,
-    Minute,
-    Pause,
-    Totals,
-    beats_of,
-    fold,
-    minute,
-    segments_of,
-    summary,
-)
-from stream_agents.recordings.segments import Segment, bounds, single_pass
+from stream_agents.recordings.minutes import INTERVALS, SEGMENTS, Totals, beats_of, fold, minute, segments_of, summary
+from stream_agents.recordings.segments import bounds, single_pass
 from tests.support.heartbeats import digitised, regular, signals
 
 RATE = 100.0
@@ -235,3 +226,10 @@ def test_totals_agree_with_the_rhythm_of_the_whole_ecg() -> None:
     assert found.longest_pause.seconds == pytest.approx(whole.longest_pause_ms / 1000, abs=0.01)
     assert found.rate_now == pytest.approx(100, abs=0.5)
     assert found.least_rate == pytest.approx(60 * INTERVALS / (66 - regular(0.8, 60)[-INTERVALS]), abs=0.5)
+
+
+def test_answers_have_the_fields_of_minutes_and_summaries() -> None:
+    shown = {field.name for field in msgspec.structs.fields(Minute)} - {"segments"} | {"beats"}
+    assert set(schemas.Minute.model_fields) == shown
+    assert set(schemas.Beats.model_fields) == {field.name for field in msgspec.structs.fields(Summary)}
+    assert set(schemas.Pause.model_fields) == {field.name for field in msgspec.structs.fields(Pause)}

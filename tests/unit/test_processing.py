@@ -30,8 +30,10 @@ from stream_agents.insights.quality import LeadQuality
 from stream_agents.insights.recording import Recording
 from stream_agents.processing.batch_processor import BatchProcessor, parts
 from stream_agents.processing.dead_letter import dead_letter
+from stream_agents.processing.decoder import Decoder
+from stream_agents.processing.ecg_processor import EcgProcessor
 from stream_agents.processing.outcomes import Erased, Ignored, Misplaced, Outcome, Rejected, Stored, UserErased
-from stream_agents.processing.processor import Processor
+from stream_agents.processing.processor import Common, FindRow
 from stream_agents.processing.record import Headers, Record
 
 SECRET = "a secret of at least thirty-two characters"
@@ -48,6 +50,19 @@ def _no_rows() -> None:
     rows.clear()
 
 
+def common(find_row: FindRow) -> Common:
+    decoder = Decoder(ISSUER, KEYS, 1000)
+    return Common(
+        issuer=ISSUER,
+        erasures=ERASURES,
+        keys=KEYS,
+        decoder=decoder,
+        partitions=12,
+        max_bytes=1000,
+        find_row=find_row,
+    )
+
+
 def process(
     value: bytes | None,
     key: bytes | None = b"e",
@@ -58,15 +73,7 @@ def process(
     insights: Sequence[Insight] = tuple(INSIGHTS.values()),
     **headers: bytes,
 ) -> Outcome:
-    processor = Processor(
-        ISSUER,
-        ERASURES,
-        KEYS,
-        partitions=12,
-        max_bytes=1000,
-        find_row=lambda _, key: rows.get(key),
-        insights=insights,
-    )
+    processor = EcgProcessor(insights, common(lambda _, key: rows.get(key)))
     partition = partition_for(key or b"", 12) if at is None else at
     named: Headers = [(name.replace("_", "-"), header) for name, header in headers.items()]
     return processor.process(Record("t", partition, offset, key, value, named, timestamp))
@@ -342,30 +349,14 @@ def test_the_owner_learns_of_an_unreadable_message_of_a_gateway() -> None:
 def test_processing_never_raises(
     value: bytes | None, key: bytes | None, partition: int, headers: Headers, timestamp: int
 ) -> None:
-    processor = Processor(
-        ISSUER,
-        ERASURES,
-        KEYS,
-        partitions=12,
-        max_bytes=1000,
-        find_row=lambda *_: None,
-        insights=tuple(INSIGHTS.values()),
-    )
+    processor = EcgProcessor(tuple(INSIGHTS.values()), common(lambda *_: None))
     outcome = processor.process(Record("t", partition, 0, key, value, headers, timestamp))
     assert isinstance(outcome, Stored | Misplaced | Rejected)
 
 
 def recompute(value: bytes | None = None, *, offset: int = 7, **headers: bytes) -> Outcome:
     """Return the outcome of a record that was read again to compute its insights anew."""
-    processor = Processor(
-        ISSUER,
-        ERASURES,
-        KEYS,
-        partitions=12,
-        max_bytes=1000,
-        find_row=lambda _, key: rows.get(key),
-        insights=tuple(INSIGHTS.values()),
-    )
+    processor = EcgProcessor(tuple(INSIGHTS.values()), common(lambda _, key: rows.get(key)))
     named: Headers = [(name.replace("_", "-"), header) for name, header in headers.items()]
     partition = partition_for(b"e", 12)
     return processor.process(Record("t", partition, offset, b"e", value or message(), named, 99, recomputes=True))
@@ -468,11 +459,11 @@ def test_a_batch_sees_the_rows_of_its_earlier_records() -> None:
         Record("t", partition, offset, b"e", message(username=name), [], 1000) for offset, name in enumerate("uvu")
     ]
     one = batch({})
-    outcomes = [outcome for _, outcome in one.process(records, one.stored_rows(records))]
+    outcomes = [outcome for _, outcome in one.process(records, one.stored_rows(records)).outcomes]
     assert [type(outcome) for outcome in outcomes] == [Stored, Rejected, Stored]
     rows[b"e"] = insights_message.encode(insights_message.Insights("e", "owner"))
     two = batch()
-    outcomes = [outcome for _, outcome in two.process(records, two.stored_rows(records))]
+    outcomes = [outcome for _, outcome in two.process(records, two.stored_rows(records)).outcomes]
     assert [type(outcome) for outcome in outcomes] == [Rejected] * 3
 
 
@@ -500,13 +491,13 @@ def together(
     """Return the outcomes of a batch with an insight that is computed together, and with zero crossings."""
     changed = msgspec.structs.replace(wild(compute or ZERO_CROSSINGS.compute), compute_many=compute_many)
     records = short_and_long()
-    return [outcome for _, outcome in batch({}, (changed, ZERO_CROSSINGS)).process(records, {})]
+    return [outcome for _, outcome in batch({}, (changed, ZERO_CROSSINGS)).process(records, {}).outcomes]
 
 
 def test_records_of_a_batch_have_the_outcomes_that_they_have_alone() -> None:
     records, one = short_and_long(), batch({})
-    outcomes = one.process(records, {})
-    alone = [batch({}).process([record], {})[0] for record in records]
+    outcomes = one.process(records, {}).outcomes
+    alone = [batch({}).process([record], {}).outcomes[0] for record in records]
     assert outcomes == alone
     assert [type(outcome) for _, outcome in outcomes].count(Stored) == 11
 
@@ -602,7 +593,7 @@ def test_a_message_with_a_destroyed_key_is_a_dead_letter_and_erased() -> None:
     # Any producer can name a key that does not exist, so such a message must not erase an existing row.
     for row in (
         insights_message.Insights(issued, "u", [{"name": "I"}]),
-        insights_message.erased(issued, 9),
+        insights_message.erased(insights_message.Insights(issued, "u"), 9),
     ):
         rows[issued.encode()] = insights_message.encode(row)
         again = process(b"sealed", issued.encode(), data_key=b"0" * 32, username=b"u")

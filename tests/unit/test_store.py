@@ -8,17 +8,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 import rocksdict
 
 from shared.messages import insights
 from shared.messages.insights import Insights
+from shared.messages.recordings import CHUNK, MINUTE, Progress, part_key
 from shared.settings import Settings
 from shared.worker_protocol import listing
 from shared.worker_protocol.listing import Position, Query
 from stream_agents.app import create_app
-from stream_agents.processing.outcomes import Erased, Stored
+from stream_agents.processing.outcomes import Erased, Part, Stored
 from stream_agents.table.insights_table import InsightsTable
+from stream_agents.table.recording_parts import parts
 from stream_agents.table.rocksdb import PositionError, Store
 
 PARTITION = 3
@@ -127,12 +130,12 @@ async def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable,
     await table.rows.compact(PARTITION)
     assert files_with(tmp_path, leads["a"]), "or this test proves nothing"
     table.rows.put_rows(PARTITION, [Erased.of(here, 7)], 4)
-    recover(table.rows, [("b", insights.erased("b", 8))])
+    recover(table.rows, [("b", insights.erased(elsewhere, 8))])
     assert [listed(table, f"user-{ecg_id}") for ecg_id in "abc"] == [[], [], ["c"]]
     assert len(entries(table)) == 1
     await table.rows.compact(PARTITION)
     assert [bool(files_with(tmp_path, lead)) for lead in leads.values()] == [False, False, True]
-    assert table.rows.get_row(PARTITION, b"a") == insights.encode(insights.erased("a", 7))
+    assert table.rows.get_row(PARTITION, b"a") == insights.encode(insights.erased(here, 7))
 
 
 def test_records_after_a_gap_are_never_applied(table: InsightsTable) -> None:
@@ -231,3 +234,37 @@ async def test_rows_without_a_position_are_rebuilt(table: InsightsTable, tmp_pat
 
 def files_with(directory: Path, text: str) -> list[Path]:
     return [path for path in directory.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+def test_recordings_have_a_list_of_their_own(table: InsightsTable) -> None:
+    recording = msgspec.structs.replace(row("r", 3), recording=Progress())
+    table.rows.put_rows(PARTITION, [Stored.of(row("a", 1)), Stored.of(recording)], 2)
+    recover(table.rows, [("s", msgspec.structs.replace(row("s", 4), recording=Progress(settled=5)))])
+    asked = Query("u", [PARTITION], 200, recordings=True)
+    page = listing.decode_page(table.page(asked, [PARTITION]))
+    assert ([found.ecg_id for found in page.rows], listed(table)) == (["s", "r"], ["a"])
+    table.rows.put_rows(PARTITION, [Erased.of(recording, 7)], 4)
+    assert [found.ecg_id for found in listing.decode_page(table.page(asked, [PARTITION])).rows] == ["s"]
+
+
+def test_parts_of_a_recording_are_found_by_their_numbers_and_are_in_no_list(table: InsightsTable) -> None:
+    stored = [
+        Part(part_key(recording_id, kind, number), f"{recording_id.decode()} {kind} {number}".encode())
+        for recording_id in (b"r", b"r-2")
+        for kind in (CHUNK, MINUTE)
+        for number in (0, 10, 300)
+    ]
+    table.rows.put_rows(PARTITION, [Stored.of(row("r", 1)), *stored], 13)
+
+    def found(kind: str, first: int, end: int) -> list[bytes]:
+        return list(parts(table.rows, PARTITION, b"r", kind, range(first, end)))
+
+    assert found(CHUNK, 0, 400) == [b"r c 0", b"r c 10", b"r c 300"]
+    assert found(CHUNK, 5, 11) == [b"r c 0", b"r c 10"]
+    assert found(CHUNK, 10, 300) == [b"r c 10"]
+    assert found(CHUNK, 299, 301) == [b"r c 10", b"r c 300"]
+    assert (found(MINUTE, 301, 400), found(MINUTE, 10, 301)) == ([], [b"r m 10", b"r m 300"])
+    assert (listed(table), len(entries(table))) == (["r"], 1)
+    apply(table.rows, [(stored[0].key, None)])
+    table.rows.put_rows(PARTITION, [Part(stored[1].key, None)], 15)
+    assert found(CHUNK, 0, 400) == [b"r c 300"]

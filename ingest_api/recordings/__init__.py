@@ -1,0 +1,1 @@
+"""Recordings: ECGs that arrive in chunks, and what has come of them so far."""

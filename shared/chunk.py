@@ -1,0 +1,85 @@
+"""A chunk of a recording, and the limits of recordings."""
+
+from typing import Any, Final
+
+from shared.ecg import MAX_SAMPLING_RATE, Content, Ecg
+from shared.errors import InvalidEcg
+
+MAX_LEADS: Final = 64
+MAX_SECONDS: Final = 31 * 86_400.0
+
+
+class Chunk(Ecg, frozen=True):
+    """Samples of all leads of a recording, from its sample `first_sample` on. `id` is that of the recording.
+
+    An announcement has leads without samples. If it is the `end`, `first_sample` is the number of samples that the
+    recording has; it may lack leads and sampling rate.
+    """
+
+    first_sample: int = 0
+    end: bool = False
+
+    @property
+    def count(self) -> int:
+        """The number of samples of each lead."""
+        return self.leads[0].signal.size if self.leads else 0
+
+    @classmethod
+    def begun(
+        cls, recording_id: str, username: str, content: Content, first_sample: int = 0, *, end: bool = False
+    ) -> "Chunk":
+        """Return the chunk for a content.
+
+        Raises:
+            InvalidEcg: if it breaks a limit of recordings.
+        """
+        check(content, first_sample, end=end)
+        date, leads, rate, label = content.date, content.leads, content.sampling_rate, content.label
+        return cls(recording_id, username, date, leads, rate, label, first_sample, end)
+
+
+def check_first_sample(value: Any, field: str = "first_sample") -> int:
+    """Return the value if it is an index of a sample, or a number of samples.
+
+    Raises:
+        InvalidEcg: if it is not an integer of 0 or more.
+    """
+    if type(value) is not int or value < 0:
+        raise InvalidEcg(field, "must be a whole number of samples, 0 or more")
+    return value
+
+
+def check(content: Content, first_sample: int, *, end: bool) -> None:
+    """Check what concerns the whole of a chunk.
+
+    Raises:
+        InvalidEcg: if it has too many leads, leads of different length or no sampling rate, or goes beyond the longest
+            recording.
+    """
+    leads, rate = content.leads, content.sampling_rate
+    if len(leads) > MAX_LEADS:
+        raise InvalidEcg("leads", f"must hold at most {MAX_LEADS} leads in a recording, not {len(leads)}")
+    if rate is None:
+        if end:
+            check_length(first_sample, MAX_SAMPLING_RATE)
+            return
+        raise InvalidEcg("sampling_rate", "must be given in a recording: the time of a sample is counted with it")
+    count = leads[0].signal.size if leads else 0
+    for i, lead in enumerate(leads):
+        if lead.signal.size != count:
+            raise InvalidEcg(f"leads[{i}].signal", f"must be as long as that of the first lead, {count} samples")
+    if count == 0 and first_sample and not end:
+        raise InvalidEcg("leads", "must hold samples, except in the announcement, whose first_sample is 0")
+    if count and end:
+        raise InvalidEcg("leads", "must hold no samples in the end of a recording: send them before it")
+    check_length(first_sample + count, rate)
+
+
+def check_length(samples: int, rate: float, field: str = "first_sample") -> None:
+    """Check the number of samples that a recording has at least, at its sampling rate in Hz.
+
+    Raises:
+        InvalidEcg: if the recording is longer than the longest one.
+    """
+    if samples > rate * MAX_SECONDS:
+        raise InvalidEcg(field, f"must lie within {MAX_SECONDS / 86_400:.0f} days, the longest recording")

@@ -1,0 +1,121 @@
+"""The beats of a recording: of a segment, of a minute, and of all that has come."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one segment found. Samples are those of the recording.
+
+    Attributes:
+        first: the first sample that it answers for.
+        end: the sample after the last one: that of the grid, or the recording's end.
+        beats: the sample index of the centre of each QRS complex, ascending.
+        levels: the level of each lead's complexes, in the lead's units squared; 0 for a lead without, empty if no lead
+            has any. A function of the segment's window alone.
+        gaps: ranges that are absent on all leads on which beats are searched, `(first, count)` each, ascending.
+    """
+
+    first: int
+    end: int
+    beats: tuple[int, ...] = ()
+    levels: tuple[float, ...] = ()
+    gaps: tuple[tuple[int, int], ...] = ()
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """A time with signal and without a beat."""
+
+    first_sample: Annotated[
+        int,
+        Meta(
+            title="begin of the pause",
+            description="sample index of the beat before it, or where the signal begins",
+            extra={"unit": "samples"},
+        ),
+    ]
+    seconds: Annotated[
+        float,
+        Meta(
+            title="length of the pause",
+            description="up to the next beat, or to where the signal ends",
+            extra={"unit": "s"},
+        ),
+    ]
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of beats and the heart rates of some time. Rates are None without two beats and no gap between."""
+
+    number_of_beats: Annotated[int, Meta(title="beats", description="QRS complexes found", ge=0, extra={"unit": "1"})]
+    mean_rate: Annotated[
+        float | None,
+        Meta(title="heart rate", description="mean heart rate", extra={"unit": "/min", "loinc": "8867-4"}),
+    ] = None
+    least_rate: Annotated[
+        float | None,
+        Meta(
+            title="lowest heart rate",
+            description="lowest heart rate over eight successive RR intervals, or over all if there are no eight",
+            extra={"unit": "/min"},
+        ),
+    ] = None
+    most_rate: Annotated[
+        float | None,
+        Meta(
+            title="highest heart rate",
+            description="highest heart rate over eight successive RR intervals, or over all if there are no eight",
+            extra={"unit": "/min"},
+        ),
+    ] = None
+    longest_pause: Annotated[
+        Pause | None,
+        Meta(
+            title="longest pause",
+            description="longest time with signal and without a beat, also before the first and after the last one",
+        ),
+    ] = None
+
+
+class Summary(Rates, frozen=True, kw_only=True):
+    """The beats of a recording so far."""
+
+    rate_now: Annotated[
+        float | None,
+        Meta(
+            title="heart rate now",
+            description="heart rate over the last eight RR intervals, or over as many as there are since a gap; none "
+            "if the last beat is ten seconds ago",
+            extra={"unit": "/min"},
+        ),
+    ] = None
+
+
+class Minute(Rates, frozen=True, kw_only=True):
+    """A minute of a recording: its segments, from which everything can be computed again, and their beats' rates.
+
+    It is a function of its own segments: intervals and pauses that cross its borders count in the totals only.
+    """
+
+    minute: int
+    segments: tuple[Segment, ...]
+
+
+_minute_encoder = msgspec.json.Encoder()
+_minute_decoder = msgspec.json.Decoder(Minute)
+
+
+def encode_minute(minute: Minute) -> bytes:
+    """Encode the row of a minute."""
+    return _minute_encoder.encode(minute)
+
+
+def decode_minute(row: bytes) -> Minute:
+    """Decode the row of a minute.
+
+    Raises:
+        msgspec.DecodeError: if it is none.
+    """
+    return _minute_decoder.decode(row)

@@ -1,0 +1,295 @@
+"""The processing of a record of the topic of chunks: a function from it, its recording's row, and earlier chunks."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from typing_extensions import override
+
+from shared.chunk import Chunk, check_length
+from shared.ecg import Lead
+from shared.errors import InvalidEcg
+from shared.messages import insights
+from shared.messages.beats import decode_minute, encode_minute
+from shared.messages.insights import Insights
+from shared.messages.recordings import CHUNK, MINUTE, ChunkPlace, Progress, encode_place, part_key
+from shared.security.data_keys import KeyDestroyed
+from stream_agents.processing.outcomes import Ignored, Outcome, Part, Rejected, Stored
+from stream_agents.processing.processor import Common, Processor, accepted
+from stream_agents.processing.record import Record
+from stream_agents.recordings import detection
+from stream_agents.recordings import progress as progressing
+from stream_agents.recordings.detection import Detector
+from stream_agents.recordings.minutes import summary
+from stream_agents.recordings.progress import Range
+from stream_agents.recordings.segments import LEAST_RATE, window
+from stream_agents.recordings.tails import Tails
+from stream_agents.recordings.window import cut, uncovered
+
+# Of all leads, for 14 seconds in memory. Twelve leads at 1000 Hz are a tenth of it.
+_MOST_PER_SECOND: Final = 120_000
+BEATS: Final = "beats"
+_NO_SAMPLES: Final = np.empty(0, np.int8)
+
+_encoder = msgspec.json.Encoder()
+_detector_decoder = msgspec.json.Decoder(Detector)
+
+
+class Need(NamedTuple):
+    """What the outcome of a record depends on besides its row: ranges of samples, and the rows of all minutes."""
+
+    ranges: tuple[Range, ...] = ()
+    minutes: bool = False
+
+    def includes(self, other: "Need") -> bool:
+        """Return True if another need is a part of this one."""
+        inside = (any(first <= begin and stop <= end for first, end in self.ranges) for begin, stop in other.ranges)
+        return all(inside) and self.minutes >= other.minutes
+
+
+class Earlier(NamedTuple):
+    """What was read for a need: the chunks with samples, as far as they are kept, and the recording's minutes."""
+
+    need: Need = Need()
+    chunks: tuple[Chunk, ...] = ()
+    minutes: tuple[bytes, ...] = ()
+
+
+class Lacking(Exception):  # noqa: N818 - named for what is the matter
+    """The outcome of a record depends on what came in earlier ones."""
+
+    def __init__(self, record: Record, need: Need) -> None:
+        super().__init__()
+        self.record = record
+        self.need = need
+
+
+NOTHING: Final = Earlier()
+
+
+class ChunkProcessor(Processor):
+    """Decides the outcome of a record of the topic of chunks.
+
+    Args:
+        patience: the seconds for which a missing chunk is waited for.
+        common: what every processor needs.
+    """
+
+    recordings = True
+
+    def __init__(self, patience: float, common: Common) -> None:
+        super().__init__(common)
+        self._patience = patience
+        self._tails = Tails()
+
+    @override
+    def process(self, record: Record, earlier: Earlier = NOTHING) -> Outcome:
+        """Return the outcome of a record; its content cannot make this raise anything else.
+
+        Args:
+            record: of the topic of chunks.
+            earlier: what it lacked.
+
+        Raises:
+            Lacking: if earlier samples or minutes are needed.
+        """
+        if record.is_erasure:
+            return self._erase(record)
+        try:
+            chunk = self._decoder.chunk(record)
+            label = self._label(record, chunk)
+        except KeyDestroyed:
+            return self._lost(record)
+        except InvalidEcg as error:
+            return self._reject(record, error, error.ecg_id, error.username)
+        try:
+            return self._decided(record, chunk, label, earlier)
+        except InvalidEcg as error:
+            return self._reject(record, error, chunk.id, chunk.username, label=label)
+        except insights.RowTooLarge as error:
+            problem = InvalidEcg("first_sample", f"makes the row of the recording {error}: send what is missing first")
+            return self._reject(record, problem, chunk.id, chunk.username, label=label)
+
+    def _decided(self, record: Record, chunk: Chunk, label: dict[str, Any], earlier: Earlier) -> Outcome:
+        key = chunk.id.encode()
+        if self._is_misplaced(record, key):
+            return self._forward(record, key)
+        existing = self._existing(record.partition, key)
+        if refusal := self._refuse(record, chunk.id, chunk.username, existing):
+            return refusal
+        known = existing if existing is not None and not existing.erased and existing.error is None else None
+        if known is not None and known.offset >= record.offset:
+            return Ignored()
+        row = known if known is not None else self._begun(record, chunk, existing)
+        return self._with_chunk(record, chunk, label, row, earlier)
+
+    @override
+    def _told(self, record: Record, rejected: Rejected, existing: Insights) -> Outcome:
+        """Return the outcome of a refused message of a recording, whose owner finds the reason in its insights."""
+        if existing.offset >= record.offset:
+            return Ignored()
+        progress = progressing.refused(existing.recording or Progress(), rejected.reason)
+        row = msgspec.structs.replace(existing, offset=record.offset, recording=progress)
+        return msgspec.structs.replace(rejected, stored=Stored.of(row))
+
+    def _with_chunk(
+        self,
+        record: Record,
+        chunk: Chunk,
+        label: dict[str, Any],
+        row: Insights,
+        earlier: Earlier,
+    ) -> Outcome:
+        progress = row.recording or Progress()
+        if chunk.leads:
+            _check_same(row, progress, chunk)
+        chunks = [*self._tails.of(chunk.id, progress.begun), *earlier.chunks]
+        pieces: list[Range] = []
+        if chunk.end:
+            check_length(chunk.first_sample, row.sampling_rate or 0.0)
+            progress = progressing.ended(progress, chunk.first_sample)
+        elif chunk.count:
+            pieces = progressing.fresh(progress, chunk.first_sample, chunk.first_sample + chunk.count)
+            progress = _added(record, progress, chunk, chunks, earlier)
+            chunks += [chunk] if pieces else []
+        progress = progressing.settled(progress, record.timestamp, self._patience)
+        given = {} if row.label or row.sealed_label else label
+        counts = progress.zero_crossings or [0] * len(row.leads)
+        row = msgspec.structs.replace(
+            row,
+            date=row.date or chunk.date,
+            number_of_samples=[progress.end] * len(row.leads),
+            offset=record.offset,
+            leads=[
+                {"name": lead["name"], "number_of_zero_crossings": n} for lead, n in zip(row.leads, counts, strict=True)
+            ],
+            recording=progress,
+            **given,
+        )
+        places = _places(chunk, pieces, record.offset)
+        if row.not_computed:
+            return Stored.of(row, parts=places)
+        try:
+            row, minutes = self._with_beats(record, row, pieces, chunks, earlier)
+        except (KeyboardInterrupt, Lacking):
+            raise
+        except BaseException as error:  # a failure of a computation, as of those of ECGs, leaves the rest as it is
+            failure = type(error).__name__
+            row = msgspec.structs.replace(row, not_computed={BEATS: f"failed ({failure})"})
+            return Stored.of(row, {BEATS: failure}, places)
+        return Stored.of(row, parts=(*places, *minutes))
+
+    def _with_beats(
+        self, record: Record, row: Insights, pieces: Sequence[Range], chunks: Sequence[Chunk], earlier: Earlier
+    ) -> tuple[Insights, list[Part]]:
+        """Return the row with the beats so far, and the rows of minutes that are new or have changed.
+
+        Raises:
+            Lacking: if earlier samples or minutes are needed.
+        """
+        progress, rate = row.recording or Progress(), row.sampling_rate or 0.0
+        detector = Detector() if progress.detector is msgspec.UNSET else _detector_decoder.decode(progress.detector)
+        todo = detection.work(detector, progress, rate, pieces)
+        lacking = uncovered(chunks, detection.needed([*todo.late, *todo.due], progress, rate))
+        _check_read(record, Need(tuple(lacking), minutes=bool(todo.late)), earlier)
+        leads = [Lead(lead["name"], _NO_SAMPLES, gain) for lead, gain in zip(row.leads, progress.gains, strict=True)]
+        minutes = map(decode_minute, earlier.minutes)
+        found = detection.found(detector, todo, progress, rate, samples=partial(cut, leads, chunks), minutes=minutes)
+        next_samples = window(found.detector.segments, rate).start if progress.total is None else progress.end
+        self._tails.keep(row.ecg_id, progress.begun, chunks, next_samples)
+        beats = summary(found.detector.totals, rate)
+        row = msgspec.structs.replace(
+            row,
+            recording=msgspec.structs.replace(progress, detector=msgspec.Raw(_encoder.encode(found.detector))),
+            ecg=msgspec.Raw(_encoder.encode({BEATS: beats})),
+            summary={} if beats.mean_rate is None else {"heart_rate_bpm": beats.mean_rate},
+        )
+        key = row.ecg_id.encode()
+        return row, [Part(part_key(key, MINUTE, of.minute), encode_minute(of)) for of in found.minutes]
+
+    def _begun(self, record: Record, chunk: Chunk, failed: Insights | None) -> Insights:
+        """Return the row of a recording that begins with a chunk, after a message that failed or was erased, if any.
+
+        Raises:
+            InvalidEcg: if the chunk does not describe it.
+        """
+        if not chunk.leads:
+            raise InvalidEcg(
+                "recording_id", "is not that of a recording: announce it first, or send a chunk with leads"
+            )
+        return Insights(
+            chunk.id,
+            chunk.username,
+            accepted=accepted(record, failed),
+            sampling_rate=chunk.sampling_rate,
+            leads=[{"name": lead.name} for lead in chunk.leads],
+            not_computed=_not_computed(chunk.sampling_rate or 0.0, len(chunk.leads)),
+            recording=Progress(begun=record.offset, gains=[lead.adc_gain for lead in chunk.leads]),
+        )
+
+
+def _added(record: Record, progress: Progress, chunk: Chunk, chunks: Sequence[Chunk], earlier: Earlier) -> Progress:
+    """Return the progress with the samples of a chunk.
+
+    Raises:
+        InvalidEcg: if it is beyond the end, or contradicts samples that came earlier.
+        Lacking: if those are not at hand.
+    """
+    end = chunk.first_sample + chunk.count
+    if progress.total is not None and end > progress.total:
+        raise InvalidEcg("first_sample", f"must not be beyond the end of the recording, {progress.total} samples")
+    again = progressing.overlapping(progress, chunk.first_sample, end)
+    if lacking := uncovered(chunks, again):
+        _check_read(record, Need(tuple(lacking)), earlier)
+        first, stop = lacking[0]
+        raise InvalidEcg("first_sample", f"overlaps samples {first} to {stop - 1}, which came earlier and are not kept")
+    for first, stop in again:
+        there = range(first, stop)
+        pairs = zip(cut(chunk.leads, [chunk], there), cut(chunk.leads, chunks, there), strict=True)
+        if not all(np.array_equal(own.signal, old.signal) for own, old in pairs):
+            raise InvalidEcg("first_sample", f"overlaps samples {first} to {stop - 1}, which came earlier and differ")
+    return progressing.with_samples(progress, chunk, record.timestamp)
+
+
+def _check_read(record: Record, need: Need, earlier: Earlier) -> None:
+    """Check that what is needed was read.
+
+    Raises:
+        Lacking: if it was not, with what was read too.
+    """
+    if not earlier.need.includes(need):
+        read = earlier.need
+        raise Lacking(record, Need(read.ranges + need.ranges, minutes=read.minutes or need.minutes))
+
+
+def _places(chunk: Chunk, pieces: Sequence[Range], offset: int) -> tuple[Part, ...]:
+    """Return the rows that tell where the chunk's new samples are."""
+    places = [ChunkPlace(first, end - first, offset, chunk.first_sample) for first, end in pieces]
+    return tuple(Part(part_key(chunk.id.encode(), CHUNK, place.first), encode_place(place)) for place in places)
+
+
+def _not_computed(rate: float, leads: int) -> dict[str, str]:
+    """Return why beats are not searched, or nothing if they are."""
+    if rate < LEAST_RATE:
+        return {BEATS: f"needs a sampling rate of at least {LEAST_RATE:g} Hz"}
+    if rate * leads > _MOST_PER_SECOND:
+        return {BEATS: f"needs at most {_MOST_PER_SECOND} samples a second of all leads"}
+    return {}
+
+
+def _check_same(row: Insights, progress: Progress, chunk: Chunk) -> None:
+    """Check that a chunk has the leads and the sampling rate of its recording.
+
+    Raises:
+        InvalidEcg: if it has others.
+    """
+    names = [lead["name"] for lead in row.leads]
+    if [lead.name for lead in chunk.leads] != names:
+        raise InvalidEcg("leads", f"must be those of the recording in its order, {', '.join(names)}")
+    for i, (lead, gain) in enumerate(zip(chunk.leads, progress.gains, strict=True)):
+        if lead.adc_gain != gain:
+            raise InvalidEcg(f"leads[{i}].adc_gain", f"must be that of the recording, {gain}")
+    if chunk.sampling_rate != row.sampling_rate:
+        raise InvalidEcg("sampling_rate", f"must be that of the recording, {row.sampling_rate}")

@@ -1,0 +1,130 @@
+"""The progress of a recording: which samples have come, what is a gap, and the zero crossings so far.
+
+The order in which chunks come does not matter: crossings are counted within a chunk and at its borders, where only the
+signs of the neighbouring samples are needed, which each run keeps.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from shared.chunk import Chunk
+from shared.ecg import Signal
+from shared.errors import InvalidEcg
+from shared.messages.recordings import MAX_RUNS, Progress, Run
+from stream_agents.insights.zero_crossings import count_zero_crossings
+
+Range = tuple[int, int]
+
+_LATEST_REFUSALS = 10
+
+
+def fresh(progress: Progress, first: int, end: int) -> list[Range]:
+    """Return the parts of `[first, end)` that have not come yet, ascending."""
+    found, position = [], first
+    for known, known_end in overlapping(progress, first, end):
+        if known > position:
+            found.append((position, known))
+        position = known_end
+    if position < end:
+        found.append((position, end))
+    return found
+
+
+def overlapping(progress: Progress, first: int, end: int) -> list[Range]:
+    """Return the parts of `[first, end)` that have come, ascending."""
+    begin = bisect_left(progress.runs, first + 1, key=lambda run: run.end)
+    found = []
+    for run in progress.runs[begin:]:
+        if run.first >= end:
+            break
+        found.append((max(first, run.first), min(end, run.end)))
+    return found
+
+
+def with_samples(progress: Progress, chunk: Chunk, at: int) -> Progress:
+    """Return the progress with those samples of a chunk that have not come yet.
+
+    Args:
+        progress: before the chunk.
+        chunk: whose other samples are those that have come.
+        at: the time at which it came, in milliseconds of Unix time by the broker's clock.
+
+    Raises:
+        InvalidEcg: if the recording would consist of too many pieces.
+    """
+    runs, crossings = list(progress.runs), list(progress.crossings) or [0] * len(chunk.leads)
+    pieces = fresh(progress, chunk.first_sample, chunk.first_sample + chunk.count)
+    for first, end in pieces:
+        signals = [lead.signal[first - chunk.first_sample : end - chunk.first_sample] for lead in chunk.leads]
+        crossings = _added(crossings, count_zero_crossings(signals))
+        run = Run(first, end, at, _signs(signals, 0), _signs(signals, -1))
+        place = bisect_left(runs, first, key=lambda run: run.first)
+        if place < len(runs) and runs[place].first == end:
+            behind = runs.pop(place)
+            crossings = _added(crossings, _between(run.closes, behind.opens))
+            run = Run(first, behind.end, min(at, behind.since), run.opens, behind.closes)
+        if place and runs[place - 1].end == first:
+            place -= 1
+            before = runs.pop(place)
+            crossings = _added(crossings, _between(before.closes, run.opens))
+            run = Run(before.first, run.end, min(before.since, run.since), before.opens, run.closes)
+        runs.insert(place, run)
+    if len(runs) > MAX_RUNS:
+        raise InvalidEcg(
+            "first_sample", f"leaves another hole: a recording may have {MAX_RUNS - 1} at a time, send what is missing"
+        )
+    late = any(first < progress.settled for first, _ in pieces)
+    return msgspec.structs.replace(progress, runs=runs, crossings=crossings, revision=progress.revision + late)
+
+
+def settled(progress: Progress, at: int, patience: float) -> Progress:
+    """Return the progress with the holes that are gaps by now.
+
+    Args:
+        progress: of the recording.
+        at: the time of its latest message, in milliseconds.
+        patience: the seconds for which a hole is waited for once a later chunk has come.
+    """
+    position = progress.settled
+    if progress.total is not None:
+        position = progress.total
+    else:
+        for run in progress.runs:
+            if run.first > position and at - run.since <= patience * 1000:
+                break
+            position = max(position, run.end)
+    return msgspec.structs.replace(progress, settled=position) if position != progress.settled else progress
+
+
+def ended(progress: Progress, total: int) -> Progress:
+    """Return the progress of a recording that has ended after `total` samples.
+
+    Raises:
+        InvalidEcg: if it has more samples, or has ended after another number.
+    """
+    if progress.total not in (None, total):
+        raise InvalidEcg("first_sample", f"is not the end that was told before, {progress.total}")
+    if progress.end > total:
+        raise InvalidEcg("first_sample", f"must not end the recording before its last sample so far, {progress.end}")
+    return msgspec.structs.replace(progress, total=total)
+
+
+def refused(progress: Progress, reason: str) -> Progress:
+    """Return the progress with another message that was refused."""
+    latest = [*progress.refusals, reason][-_LATEST_REFUSALS:]
+    return msgspec.structs.replace(progress, refused=progress.refused + 1, refusals=latest)
+
+
+def _signs(signals: Iterable[Signal], index: int) -> str:
+    return "".join("+" if signal[index] > 0 else "-" if signal[index] < 0 else "0" for signal in signals)
+
+
+def _between(before: str, after: str) -> list[int]:
+    """Return for each lead 1 if there is a crossing at a sample, by its sign and that of the sample before it."""
+    return [int(left not in ("0", right)) for left, right in zip(before, after, strict=True)]
+
+
+def _added(counts: Sequence[int], more: Sequence[int]) -> list[int]:
+    return [count + other for count, other in zip(counts, more, strict=True)]
