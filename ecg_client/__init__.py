@@ -14,11 +14,19 @@ if TYPE_CHECKING:
         NotFound,
         NotProcessable,
         StillProcessing,
+        TooLarge,
         Unauthorized,
         Unavailable,
         UnexpectedAnswer,
     )
     from ecg_client.events import Event
+    from ecg_client.live_recordings import AsyncLiveRecording, LiveRecording, StreamProgress
+    from ecg_client.recording_results import (
+        RecordingInsights,
+        RecordingLead,
+        RecordingSignals,
+        RecordingSummary,
+    )
     from ecg_client.recordings import Calibration, Recording, UnreadableRecording, read
     from ecg_client.results import (
         AuditEvent,
@@ -36,6 +44,7 @@ __version__ = VERSION
 
 __all__ = [
     "AsyncEcgClient",
+    "AsyncLiveRecording",
     "AuditEvent",
     "Calibration",
     "ClientError",
@@ -48,12 +57,19 @@ __all__ = [
     "Lead",
     "LeadInsights",
     "LeadSummary",
+    "LiveRecording",
     "NotFound",
     "NotProcessable",
     "Recording",
+    "RecordingInsights",
+    "RecordingLead",
+    "RecordingSignals",
+    "RecordingSummary",
     "RegisteredUser",
     "StillProcessing",
     "StoredEcg",
+    "StreamProgress",
+    "TooLarge",
     "Unauthorized",
     "Unavailable",
     "UnexpectedAnswer",
@@ -65,7 +81,8 @@ __all__ = [
 
 # Where the names come from. They are imported when they are first used: the command handles Ctrl-C before it imports
 # them, which takes a second, and this package is imported before any line of the command runs.
-_MODULES = (*(f"ecg_client.{name}" for name in ("client", "errors", "events", "recordings", "results")), "shared.ecg")
+_OWN = ("client", "errors", "events", "live_recordings", "recordings", "recording_results", "results")
+_MODULES = (*(f"ecg_client.{name}" for name in _OWN), "shared.ecg")
 
 
 def __getattr__(name: str) -> Any:

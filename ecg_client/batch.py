@@ -4,12 +4,26 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from ecg_client.client import AsyncEcgClient
-from ecg_client.errors import ClientError, InvalidEcg, Unauthorized, Unavailable
-from ecg_client.recordings import Calibration, NoRecording, Recording, UnreadableRecording, find, parts, read
+from ecg_client.errors import ClientError, InvalidEcg, TooLarge, Unauthorized, Unavailable
+from ecg_client.long_files import LARGEST_MESSAGE, InThread, SendLong, check_long, complete_insights, is_too_large
+from ecg_client.recordings import (
+    Calibration,
+    NoRecording,
+    Recording,
+    Source,
+    UnreadableRecording,
+    find,
+    parts,
+    read_or_open,
+    source_of,
+)
 from ecg_client.results import Insights
 from shared import errors
 from shared.ecg import MAX_LABEL, check_label
@@ -18,6 +32,9 @@ from shared.ecg import MAX_LABEL, check_label
 @dataclass(frozen=True)
 class Outcome:
     """The outcome for one file: the id of its ECG, or the error and the field that the error names, if any.
+
+    `sent` is the number of samples that are stored of a file that is sent in chunks, as long as that is not all, and
+    `recording` is True for such a file.
 
     `passed_over` is True for a file that was found in a directory and is no recording, `unsure` for one that was being
     sent when the batch was interrupted: it may be stored.
@@ -33,6 +50,8 @@ class Outcome:
     notes: tuple[str, ...] = ()
     passed_over: bool = False
     unsure: bool = False
+    recording: bool = False
+    sent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,18 @@ class Batch:
 _Waiting = list[tuple[Recording, asyncio.Future[str]]]
 Send = Callable[[Outcome, Recording], Awaitable[Outcome]]
 Finish = Callable[[Outcome], Awaitable[Outcome]]
+
+_IN_CHUNKS = "is sent in chunks, as a recording"
+
+
+class Report(Protocol):
+    """What is told of files while they are sent."""
+
+    def progress(self, outcome: Outcome, /) -> None:
+        """Tell how far a file has come that is sent in chunks."""
+
+    def done(self, outcome: Outcome, /) -> None:
+        """Tell the outcome of a file."""
 
 
 def collect(paths: Iterable[Path]) -> Batch:
@@ -128,11 +159,20 @@ def label_of(name: str) -> str | None:
         return None
 
 
+@dataclass(frozen=True)
+class Ways:
+    """How files are sent: as one message each, or in chunks if they are too large for that, or all if `chunked`."""
+
+    send: Send
+    send_long: SendLong
+    chunked: bool = False
+
+
 async def send_all(
     batch: Batch,
     calibration: Calibration,
-    send: Send,
-    report: Callable[[Outcome], None],
+    ways: Ways,
+    report: Report,
     *,
     concurrency: int,
     label: bool,
@@ -140,7 +180,7 @@ async def send_all(
 ) -> ClientError | None:
     """Read and send every file, up to `concurrency` at a time; report each outcome as soon as it is known.
 
-    If this is cancelled, what was sent is reported too: as stored, or as unsure.
+    If this is cancelled, what was sent is reported too: as stored, in part, or as unsure.
 
     Args:
         label: False to send no labels; otherwise that of an ECG without one is its file's name, without folders.
@@ -153,52 +193,40 @@ async def send_all(
     stopped: list[ClientError] = []
     # Not the event loop's own threads: it would wait at an interrupt until the files are read.
     readers = ThreadPoolExecutor(concurrency, "reader")
-    loop = asyncio.get_running_loop()
+    sender = _Sender(ways, report, partial(asyncio.get_running_loop().run_in_executor, readers))
 
-    async def opened(file: Path) -> tuple[Outcome, Recording]:
+    async def opened(file: Path) -> Recording | Source:
         if file in batch.problems:
             raise UnreadableRecording(batch.problems[file])
-        recording = await loop.run_in_executor(readers, read, file, calibration)
-        outcome = Outcome(
-            file,
-            leads=len(recording.leads),
-            samples=max(lead.signal.size for lead in recording.leads),
-            notes=recording.notes,
-        )
+        most = 0 if ways.chunked else LARGEST_MESSAGE
+        recording: Recording | Source = await sender.in_thread(read_or_open, file, calibration, most)
         if not label:
-            recording = replace(recording, label=None)
-        elif recording.label is None and recording.file_name is not None:
-            recording = replace(recording, label=label_of(recording.file_name))
-        return outcome, recording
+            return replace(recording, label=None)
+        if recording.label is None and recording.file_name is not None:
+            return replace(recording, label=label_of(recording.file_name))
+        return recording
 
     async def work() -> None:
         for file in waiting:
-            outcome = Outcome(file)
-            sending = False
+            sending = _Sending(Outcome(file))
             try:
-                outcome, recording = await opened(file)
-                sending = True
-                outcome = await send(outcome, recording)
+                await sender.send(sending, await opened(file))
                 if finish is not None:
-                    outcome = await finish(outcome)
+                    sending.outcome = await finish(sending.outcome)
             except asyncio.CancelledError:
-                if outcome.ecg_id is not None:
-                    report(replace(outcome, error="is stored; interrupted before its insights came"))
-                elif sending:
-                    report(replace(outcome, error="interrupted while it was sent: it may be stored", unsure=True))
+                if (interrupted := sending.interrupted()) is not None:
+                    report.done(interrupted)
                 raise
             except UnreadableRecording as error:
                 if isinstance(error, NoRecording) and file in batch.in_directories:
-                    report(replace(outcome, passed_over=True))
+                    report.done(replace(sending.outcome, passed_over=True))
                     continue
-                outcome = replace(outcome, error=str(error))
-            except InvalidEcg as error:
-                outcome = replace(outcome, error=str(error), field=error.field)
+                sending.failed(error)
             except ClientError as error:
-                outcome = replace(outcome, error=str(error))
+                sending.failed(error)
                 if isinstance(error, Unauthorized | Unavailable):
                     stopped.append(error)
-            report(outcome)
+            report.done(sending.outcome)
             if stopped:
                 return
 
@@ -209,6 +237,81 @@ async def send_all(
     finally:
         readers.shutdown(wait=False, cancel_futures=True)
     return stopped[0] if stopped else None
+
+
+class _Sending:
+    """A file that is being sent: its outcome so far, and whether it may be stored already."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.begun = False
+
+    def failed(self, error: ClientError) -> None:
+        """Note the error that ends it."""
+        field = error.field if isinstance(error, InvalidEcg) else None
+        self.outcome = replace(self.outcome, error=f"{error}{self._in_part()}", field=field)
+
+    def interrupted(self) -> Outcome | None:
+        """Return the outcome at an interrupt, or None if nothing was sent."""
+        if self.outcome.sent is not None:
+            return replace(self.outcome, error=f"interrupted{self._in_part()}")
+        if self.outcome.ecg_id is not None:
+            return replace(self.outcome, error="is stored; interrupted before its insights came")
+        if self.begun:
+            return replace(self.outcome, error="interrupted while it was sent: it may be stored", unsure=True)
+        return None
+
+    def _in_part(self) -> str:
+        sent = self.outcome.sent
+        return "" if sent is None else f"; {sent:,} of its {self.outcome.samples or 0:,} samples are stored"
+
+
+class _Sender:
+    """Sends files, each in one message or in chunks."""
+
+    def __init__(self, ways: Ways, report: Report, in_thread: InThread) -> None:
+        self.in_thread = in_thread
+        self._ways = ways
+        self._report = report
+
+    async def send(self, sending: _Sending, recording: Recording | Source) -> None:
+        """Send a file, and keep its outcome.
+
+        Raises:
+            ClientError: if it cannot be sent.
+        """
+        if isinstance(recording, Recording):
+            sending.outcome = replace(
+                sending.outcome,
+                leads=len(recording.leads),
+                samples=max(lead.signal.size for lead in recording.leads),
+                notes=recording.notes,
+            )
+            if not (self._ways.chunked or await self.in_thread(is_too_large, recording)):
+                sending.begun = True
+                try:
+                    sending.outcome = await self._ways.send(sending.outcome, recording)
+                    return
+                except TooLarge:
+                    # This gateway takes smaller messages only.
+                    sending.begun = False
+            recording = source_of(recording, Calibration(), recording.file_name or "")
+        await self._send_long(sending, recording)
+
+    async def _send_long(self, sending: _Sending, source: Source) -> None:
+        sending.outcome = replace(
+            sending.outcome,
+            leads=len(source.leads),
+            samples=source.number_of_samples,
+            notes=(*source.notes, _IN_CHUNKS),
+            recording=True,
+        )
+        check_long(source)
+        async with aclosing(self._ways.send_long(source, self.in_thread)) as progress:
+            async for each in progress:
+                sent = None if each.ended else each.number_of_samples
+                sending.outcome = replace(sending.outcome, ecg_id=each.recording_id, sent=sent)
+                self._report.progress(sending.outcome)
 
 
 def submitting(client: AsyncEcgClient) -> Send:
@@ -251,8 +354,11 @@ def waiting_for_insights(client: AsyncEcgClient, seconds: float) -> Finish:
     """Return a function that waits up to `seconds` for the insights of an ECG that was submitted."""
 
     async def finish(outcome: Outcome) -> Outcome:
+        ecg_id = outcome.ecg_id or ""
         try:
-            return replace(outcome, insights=await client.wait_for_insights(outcome.ecg_id or "", seconds))
+            if outcome.recording:
+                return replace(outcome, insights=await complete_insights(client, ecg_id, outcome.samples or 0, seconds))
+            return replace(outcome, insights=await client.wait_for_insights(ecg_id, seconds))
         except ClientError as error:
             return replace(outcome, error=str(error))
 

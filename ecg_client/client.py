@@ -13,23 +13,21 @@ import httpx
 from tenacity import AsyncRetrying, Retrying
 
 from ecg_client import requests, retries
-from ecg_client.errors import ClientError, InvalidEcg, NotFound, StillProcessing, Unauthorized, Unavailable
+from ecg_client.errors import ClientError, InvalidEcg, NotFound, Unauthorized, Unavailable
 from ecg_client.events import Event, Following
 from ecg_client.idempotency import idempotency_key as key_of
+from ecg_client.live_recordings import AsyncRecordings, Recordings
 from ecg_client.recordings import Recording
 from ecg_client.requests import Call, Submission
 from ecg_client.results import AuditEvent, EcgSummary, Insights, RegisteredUser, StoredEcg, User
 from ecg_client.retries import OnOutage
-from shared.security.ids import is_issued
+from ecg_client.waiting import Waiting
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # Of each read and write, not of a call: a submission of 16 MiB over a slow line takes minutes.
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _RETRY_FOR = 30.0
 _LARGEST_PAGE, _LARGEST_AUDIT_PAGE = 200, 1000
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
-# Seconds of one `Prefer: wait`, fewer than the idle timeouts of proxies.
-_LONGEST_WAIT = 20
 
 T = TypeVar("T")
 Dialogue = Generator[Call[Any], Any, T]
@@ -146,6 +144,11 @@ class EcgClient(_Client):
         """Close the connections."""
         self._http.close()
 
+    @property
+    def recordings(self) -> Recordings:
+        """The calls about recordings, which arrive in chunks."""
+        return Recordings(self._send, self._own_token)
+
     def register_user(self, username: str, admin_token: str, expires_in: int | None = None) -> User:
         """Register a user, or replace the token of a user who exists; it expires after `expires_in` seconds, if given.
 
@@ -254,7 +257,7 @@ class EcgClient(_Client):
             NotFound: if this user has no such ECG, or none was produced and processed in time.
             NotProcessable: if it could not be processed.
         """
-        waiting = _Waiting(ecg_id, timeout)
+        waiting = Waiting(ecg_id, timeout, requests.insights)
         while True:
             try:
                 if (found := self._send(waiting.call(self._own_token), waiting.left)) is not None:
@@ -376,6 +379,11 @@ class AsyncEcgClient(_Client):
         """Close the connections."""
         await self._http.aclose()
 
+    @property
+    def recordings(self) -> AsyncRecordings:
+        """See `EcgClient.recordings`."""
+        return AsyncRecordings(self._send, self._own_token)
+
     async def register_user(self, username: str, admin_token: str, expires_in: int | None = None) -> User:
         """See `EcgClient.register_user`."""
         return await self._send(requests.register_user(username, admin_token, expires_in))
@@ -430,7 +438,7 @@ class AsyncEcgClient(_Client):
 
     async def wait_for_insights(self, ecg_id: str, timeout: float = 30.0) -> Insights:
         """See `EcgClient.wait_for_insights`."""
-        waiting = _Waiting(ecg_id, timeout)
+        waiting = Waiting(ecg_id, timeout, requests.insights)
         while True:
             try:
                 if (found := await self._send(waiting.call(self._own_token), waiting.left)) is not None:
@@ -506,47 +514,3 @@ class AsyncEcgClient(_Client):
         except retries.TRANSIENT as error:
             raise retries.unanswered(self._url, error) from None
         return call.result(answer)
-
-
-class _Waiting:
-    """The state of waiting for an ECG: how long to ask the gateway to wait, the next pause, and the deadline."""
-
-    def __init__(self, ecg_id: str, timeout: float) -> None:
-        self._ecg_id = ecg_id
-        self._timeout = timeout
-        self._deadline = time.monotonic() + timeout
-        self._pause = _FIRST_PAUSE
-        self._answer_due = math.inf
-
-    @property
-    def left(self) -> float:
-        """The seconds until the deadline."""
-        return max(0.0, self._deadline - time.monotonic())
-
-    def call(self, token: str) -> Call[Insights | None]:
-        """Return the next call."""
-        wait = min(int(self.left), _LONGEST_WAIT)
-        self._answer_due = time.monotonic() + wait if wait else math.inf
-        return requests.insights(self._ecg_id, token, wait)
-
-    def pending(self) -> None:
-        """Note that the ECG is being processed; raise `StillProcessing` after the deadline."""
-        if not self.left:
-            raise StillProcessing(f"no insights of {self._ecg_id} within {self._timeout:g} s")
-
-    def unknown(self, error: NotFound) -> None:
-        """Note that the gateway does not know the ECG; raise the error after the deadline, or if it is final.
-
-        It is final for an id of the form that gateways issue: they know their ECGs from the 201 on.
-        """
-        if is_issued(self._ecg_id) or not self.left:
-            raise error
-
-    def pause(self) -> float:
-        """Return the seconds before the next call: none if the gateway itself has waited."""
-        if time.monotonic() >= self._answer_due:
-            self._pause = _FIRST_PAUSE
-            return 0.0
-        pause = min(self._pause, self.left)
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-        return pause

@@ -25,6 +25,10 @@ class InvalidEcg(ClientError):  # noqa: N818 - named for the ECG's state
         self.field = field
 
 
+class TooLarge(InvalidEcg):
+    """The ECG is too large for one message to this gateway: it can be sent in chunks, as a recording."""
+
+
 class NotProcessable(ClientError):  # noqa: N818
     """The ECG was accepted and could not be processed; the message is the reason."""
 

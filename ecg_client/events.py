@@ -15,6 +15,8 @@ from ecg_client.results import Insights, parse_insights
 from ecg_client.retries import OnOutage
 
 _LONGEST_PAUSE = 5.0
+# Names of the events of ECGs.
+_OF_ECGS = {b"insights", b"failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Following:
             last_id = fields.get(b"id", b"").decode()
             # A keep-alive without data carries an id too, from which to resume.
             self._last_id = last_id or self._last_id
-            if b"data" in fields:
+            # Of recordings too, and others that a newer gateway may send.
+            if b"data" in fields and fields.get(b"event") in _OF_ECGS:
                 yield _event(last_id, fields[b"data"])
 
     def pause(self, error: Unavailable | None) -> float:

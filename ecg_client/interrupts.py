@@ -6,6 +6,7 @@ This imports nothing that takes time, because it must be at work before the rest
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 INTERRUPTED = 130
@@ -19,6 +20,16 @@ def end_at_once() -> None:
 def interrupt() -> None:
     """Have Ctrl-C raise `KeyboardInterrupt` from now on, so that the command tidies up and counts what is done."""
     _handle(signal.default_int_handler)
+
+
+def interrupt_after(first: Callable[[], None]) -> None:
+    """Have the next Ctrl-C call `first`, and the one after it raise `KeyboardInterrupt`."""
+
+    def handle(*_: object) -> None:
+        interrupt()
+        first()
+
+    _handle(handle)
 
 
 def leave() -> NoReturn:

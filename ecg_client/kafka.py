@@ -1,7 +1,7 @@
-"""Direct access to the pipeline's topics: produce ECGs, follow insights, list, replay and mark dead letters."""
+"""Direct access to the pipeline's topics: produce ECGs and chunks, follow insights, replay and mark dead letters."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,14 +13,19 @@ from aiokafka.structs import ConsumerRecord, RecordMetadata
 from pydantic import SecretStr, ValidationError
 
 from ecg_client.batch import Outcome, Send
-from ecg_client.errors import ClientError, InvalidEcg, Unavailable
+from ecg_client.errors import ClientError, InvalidEcg, TooLarge, Unavailable
 from ecg_client.events import Event
-from ecg_client.idempotency import ecg_id
+from ecg_client.idempotency import ecg_id, recording_id
+from ecg_client.live_recordings import StreamProgress
 from ecg_client.local import running_stack
-from ecg_client.recordings import Recording
+from ecg_client.long_files import InThread, SendLong, chunk_of
+from ecg_client.outgoing import longest_chunk
+from ecg_client.recordings import Recording, Source
 from ecg_client.results import parse_insights
 from ecg_client.retries import OnOutage
-from shared.ecg import Ecg, Lead, narrow
+from shared import errors
+from shared.chunk import Chunk
+from shared.ecg import Content, Ecg, Lead, narrow, narrowed
 from shared.encoding import packed, plain
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics
@@ -115,8 +120,7 @@ async def producer(used: Settings) -> AsyncIterator[AIOKafkaProducer]:
 def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool, on_outage: OnOutage) -> Send:
     """Return a function that produces a recording as an ECG of this user and waits until Kafka acknowledges it."""
     topic = Topics(used).submissions.name
-    encoding = packed if pack else plain
-    headers = [("content-type", packed.CONTENT_TYPE.encode())] if pack else []
+    encoding, headers = _encoding(pack)
 
     async def produce(outcome: Outcome, recording: Recording) -> Outcome:
         leads = tuple(
@@ -132,11 +136,68 @@ def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool, o
         )
         value = encoding.encode(ecg)
         if len(value) > used.max_body_bytes:
-            raise InvalidEcg(f"body: must not be over {used.max_body_bytes} bytes, and is {len(value)}", "body")
+            raise TooLarge(f"body: must not be over {used.max_body_bytes} bytes, and is {len(value)}", "body")
         await send(to, topic, value, ecg.id.encode(), headers, on_outage)
         return replace(outcome, ecg_id=ecg.id)
 
     return produce
+
+
+def producing_long(to: AIOKafkaProducer, used: Settings, username: str, pack: bool, on_outage: OnOutage) -> SendLong:
+    """Return a function that produces a file in chunks, as a recording of this user: announcement, chunks, end.
+
+    All chunks are produced, also those that came in an earlier run: they are nothing when they come again.
+    """
+
+    async def produce(source: Source, in_thread: InThread) -> AsyncGenerator[StreamProgress]:
+        own_id = await in_thread(recording_id, username, source)
+        outline = Content(source.date, source.leads, source.sampling_rate, source.label)
+        send_chunk = producing_chunks(to, used, pack, on_outage)
+        await send_chunk(begun(own_id, username, outline))
+        yield StreamProgress(own_id, 0)
+        size = longest_chunk(source.sampling_rate or 0.0, len(source.leads))
+        for first in range(0, source.number_of_samples, size):
+            leads = await in_thread(chunk_of, source, first, size)
+            content = Content(None, leads, source.sampling_rate)
+            await send_chunk(begun(own_id, username, content, first))
+            yield StreamProgress(own_id, min(first + size, source.number_of_samples))
+        await send_chunk(begun(own_id, username, Content(None, ()), source.number_of_samples, end=True))
+        yield StreamProgress(own_id, source.number_of_samples, ended=True)
+
+    return produce
+
+
+def begun(own_id: str, username: str, content: Content, first_sample: int = 0, *, end: bool = False) -> Chunk:
+    """Return a message of a recording: the announcement has leads without samples, the end has none.
+
+    Raises:
+        InvalidEcg: if it breaks a limit of recordings.
+    """
+    try:
+        return Chunk.begun(own_id, username, narrowed(content), first_sample, end=end)
+    except errors.InvalidEcg as error:
+        raise InvalidEcg(str(error), error.field) from None
+
+
+def producing_chunks(
+    to: AIOKafkaProducer, used: Settings, pack: bool, on_outage: OnOutage
+) -> Callable[[Chunk], Awaitable[None]]:
+    """Return a function that produces a message of a recording and waits until Kafka acknowledges it."""
+    topic = Topics(used).chunks.name
+    encoding, headers = _encoding(pack)
+
+    async def produce(chunk: Chunk) -> None:
+        value = encoding.encode_chunk(chunk)
+        if len(value) > used.max_body_bytes:
+            raise TooLarge(f"body: must not be over {used.max_body_bytes} bytes, and is {len(value)}", "body")
+        await send(to, topic, value, chunk.id.encode(), headers, on_outage)
+
+    return produce
+
+
+def _encoding(pack: bool) -> tuple[Any, list[tuple[str, bytes | None]]]:
+    """Return the encoding of messages, and their headers."""
+    return (packed, [("content-type", packed.CONTENT_TYPE.encode())]) if pack else (plain, [])
 
 
 async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -> AsyncGenerator[Event]:
@@ -196,8 +257,10 @@ async def replay(to: AIOKafkaProducer, used: Settings, letter: DeadLetter, on_ou
     Raises:
         Unavailable: if Kafka does not acknowledge it.
     """
-    topic = Topics(used).submissions.name
-    sent = await send(to, topic, letter.value, letter.key, letter.original_headers, on_outage)
+    topics = Topics(used)
+    # Whatever the letter says: it goes to a topic that workers read.
+    topic = topics.chunks if letter.header("dlq-source-topic") == topics.chunks.name else topics.submissions
+    sent = await send(to, topic.name, letter.value, letter.key, letter.original_headers, on_outage)
     return f"{sent.topic}:{sent.partition}:{sent.offset}"
 
 
@@ -308,7 +371,9 @@ def _event(record: ConsumerRecord, row: Insights) -> Event:
 
 
 def _row(record: ConsumerRecord) -> Insights | None:
+    """Return the row of an ECG in a record, or None if it has none."""
     try:
-        return decode(record.value) if record.value else None
+        row = decode(record.value) if record.value else None
     except ValueError:
         return None
+    return row if row is None or row.recording is None else None

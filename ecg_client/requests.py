@@ -19,6 +19,7 @@ from ecg_client.errors import (
     InvalidEcg,
     NotFound,
     NotProcessable,
+    TooLarge,
     Unauthorized,
     Unavailable,
     UnexpectedAnswer,
@@ -45,7 +46,7 @@ from shared.encoding import media_type_of, packed, plain
 
 T = TypeVar("T")
 
-_JSON = {"content-type": "application/json"}
+JSON = {"content-type": "application/json"}
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _LONGEST_KEY = 255
 # 429 and 503 come from the gateway, 502 and 504 from a load balancer in front of it that reaches no gateway.
@@ -71,7 +72,7 @@ _MOST_IN_BATCH, _LARGEST_BATCH = 256, 4 << 20
 _USUAL_WIDTH = 2
 # JSON is a comma and a digit for most samples at least, so that it can be smaller only if samples are packed wider.
 _NO_WIDER_THAN_JSON = 2
-_ERASED: dict[int, Callable[[httpx.Response], bool]] = {204: lambda _: True, 202: lambda _: False}
+ERASED: dict[int, Callable[[httpx.Response], bool]] = {204: lambda _: True, 202: lambda _: False}
 
 
 @dataclass(frozen=True)
@@ -106,24 +107,24 @@ def register_user(username: str, admin_token: str, expires_in: int | None = None
     Sending it again after a lost answer does no harm: it revokes a token that nobody has received.
     """
     body = orjson.dumps({"username": username} | ({"expires_in": expires_in} if expires_in is not None else {}))
-    return Call("POST", "/users", {**_JSON, **_admin(admin_token)}, {201: _json(parse_user)}, body)
+    return Call("POST", "/users", {**JSON, **_admin(admin_token)}, {201: parsed(parse_user)}, body)
 
 
 def users(admin_token: str, after: str) -> Call[UserPage]:
     """Ask for a page of the users in the order of their names, beginning after a name."""
-    return Call("GET", f"/users?{urlencode({'after': after})}", _admin(admin_token), {200: _json(parse_users)})
+    return Call("GET", f"/users?{urlencode({'after': after})}", _admin(admin_token), {200: parsed(parse_users)})
 
 
 def delete_user(username: str, admin_token: str) -> Call[bool]:
     """Delete a user with all of their ECGs: False while some are not yet erased, though they are certain to be."""
-    return Call("DELETE", f"/users/{quote(username, safe='')}", _admin(admin_token), _ERASED)
+    return Call("DELETE", f"/users/{quote(username, safe='')}", _admin(admin_token), ERASED)
 
 
 def audit(admin_token: str, wanted: dict[str, Any], cursor: str | None) -> Call[AuditPage]:
     """Ask for a page of the audit; datetimes in `wanted` need a time zone."""
     texts = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in wanted.items()}
     query = {name: value for name, value in {**texts, "cursor": cursor}.items() if value is not None}
-    return Call("GET", f"/audit?{urlencode(query)}", _admin(admin_token), {200: _json(parse_audit)})
+    return Call("GET", f"/audit?{urlencode(query)}", _admin(admin_token), {200: parsed(parse_audit)})
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def submit(submission: Submission, token: str, *, pack: bool) -> Call[str]:
     recording = submission.recording
     body, media_type = _packed(recording) if pack else (encode(recording), plain.CONTENT_TYPE)
     headers = {"content-type": media_type, "x-user-token": token, "idempotency-key": submission.idempotency_key}
-    return Call("POST", "/ecgs", headers, {201: _json(lambda accepted: str(accepted["id"]))}, body)
+    return Call("POST", "/ecgs", headers, {201: parsed(lambda accepted: str(accepted["id"]))}, body)
 
 
 def batches(submissions: Iterable[Submission]) -> Iterator[list[Submission]]:
@@ -175,7 +176,7 @@ def submit_batch(batch: Sequence[Submission], token: str) -> Call[list[str | Cli
     body = packed.encode_batch((one.idempotency_key, narrowed(one.recording.content)) for one in batch)
     headers = {"content-type": packed.CONTENT_TYPE, "x-user-token": token}
     meaning: dict[int, Callable[[httpx.Response], list[str | ClientError] | None]] = {
-        HTTPStatus.OK: _json(lambda answer: [_batched(one) for one, _ in zip(answer["ecgs"], batch, strict=True)]),
+        HTTPStatus.OK: parsed(lambda answer: [_batched(one) for one, _ in zip(answer["ecgs"], batch, strict=True)]),
         HTTPStatus.NOT_FOUND: lambda _: None,
         HTTPStatus.METHOD_NOT_ALLOWED: lambda _: None,
     }
@@ -193,7 +194,7 @@ def insights(ecg_id: str, token: str, wait: int = 0) -> Call[Insights | None]:
         "GET",
         f"/ecgs/{quote(ecg_id, safe='')}/insights",
         {"x-user-token": token} | ({"prefer": f"wait={wait}"} if wait else {}),
-        {200: _json(parse_insights), 202: lambda _: None},
+        {200: parsed(parse_insights), 202: lambda _: None},
     )
 
 
@@ -203,14 +204,14 @@ def insights_as_fhir(ecg_id: str, token: str) -> Call[dict[str, Any] | None]:
         f"/ecgs/{quote(ecg_id, safe='')}/insights",
         {"x-user-token": token, "accept": "application/fhir+json"},
     )
-    return Call("GET", path, headers, {200: _json(dict), 202: lambda _: None})
+    return Call("GET", path, headers, {200: parsed(dict), 202: lambda _: None})
 
 
 def ecgs(token: str, limit: int, cursor: str | None, label: str | None = None) -> Call[Page]:
     """Ask for a page of the user's ECGs, or only of those whose label begins with `label`."""
     given = {"limit": limit, "cursor": cursor, "label": label}
     query = {name: value for name, value in given.items() if value is not None}
-    return Call("GET", f"/ecgs?{urlencode(query)}", {"x-user-token": token}, {200: _json(parse_page)})
+    return Call("GET", f"/ecgs?{urlencode(query)}", {"x-user-token": token}, {200: parsed(parse_page)})
 
 
 def ecg(ecg_id: str, token: str) -> Call[StoredEcg | None]:
@@ -223,7 +224,7 @@ def ecg(ecg_id: str, token: str) -> Call[StoredEcg | None]:
 
 def erase(ecg_id: str, token: str) -> Call[bool]:
     """Erase an ECG: False while it is not yet erased, though it is certain to be."""
-    return Call("DELETE", f"/ecgs/{quote(ecg_id, safe='')}", {"x-user-token": token}, _ERASED)
+    return Call("DELETE", f"/ecgs/{quote(ecg_id, safe='')}", {"x-user-token": token}, ERASED)
 
 
 def encode(recording: Recording) -> bytes:
@@ -258,7 +259,7 @@ def _batched(answer: dict[str, Any]) -> str | ClientError:
     if status in _NOT_NOW:
         return Unavailable(detail, answer.get("retry_after"))
     if status in _REFUSED:
-        return InvalidEcg(detail, str(answer.get("field") or "body"))
+        return _refusal(status, detail, answer)
     return _KINDS.get(status, UnexpectedAnswer)(detail)
 
 
@@ -295,7 +296,8 @@ def _admin(token: str) -> dict[str, str]:
     return {"x-admin-token": check_token(token)}
 
 
-def _json(meaning: Callable[[Any], T]) -> Callable[[httpx.Response], T]:
+def parsed(meaning: Callable[[Any], T]) -> Callable[[httpx.Response], T]:
+    """Return the parser of an answer in JSON, from that of its document."""
     return lambda answer: meaning(orjson.loads(answer.content))
 
 
@@ -311,10 +313,15 @@ def _error(answer: httpx.Response, document: dict[str, Any]) -> ClientError:
     if not isinstance(detail, str):
         return UnexpectedAnswer(f"{answer.url} answers {status}, which is no answer of a gateway")
     if status in _REFUSED and (answer.request.method == "POST" or "field" in document):
-        return InvalidEcg(detail, str(document.get("field") or "body"))
+        return _refusal(status, detail, document)
     if kind := _KINDS.get(status):
         return kind(detail)
     return UnexpectedAnswer(f"{answer.url} answers {status}: {detail}")
+
+
+def _refusal(status: int, detail: str, document: dict[str, Any]) -> InvalidEcg:
+    kind = TooLarge if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else InvalidEcg
+    return kind(detail, str(document.get("field") or "body"))
 
 
 def _seconds(retry_after: str | None) -> float | None:

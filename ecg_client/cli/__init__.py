@@ -16,6 +16,7 @@ from ecg_client.cli.list import list_ecgs
 from ecg_client.cli.produce import produce
 from ecg_client.cli.recompute import recompute
 from ecg_client.cli.show import show
+from ecg_client.cli.stream import stream
 from ecg_client.cli.submit import submit
 from ecg_client.cli.up import up
 from ecg_client.cli.watch import watch
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.add_typer(users.app, name="users")
 app.command()(audit)
 app.command()(submit)
+app.command()(stream)
 app.command()(insights)
 app.command("list")(list_ecgs)
 app.command()(show)

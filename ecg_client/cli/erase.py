@@ -1,25 +1,27 @@
 """`ecg erase`."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from ecg_client.cli import options, output
+from ecg_client.cli.either import either
 from ecg_client.errors import ClientError, Unauthorized, Unavailable
 
 _FAILED = 1
 
 
 def erase(
-    ids: Annotated[list[str], typer.Argument(metavar="ID", help="The ECGs' ids.", show_default=False)],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="The ids of ECGs or recordings.", show_default=False)],
     url: options.Url = None,
     token: options.Token = None,
     retry_for: options.RetryFor = 30,
     json: options.Json = False,
 ) -> None:
-    """Erase ECGs, their signals and their insights, for good.
+    """Erase ECGs and recordings, their signals and their insights, for good.
 
-    The exit code is 1 if any ECG is unknown; the others are erased nevertheless.
+    The exit code is 1 if any is unknown; the others are erased nevertheless.
 
     Examples:
       ecg erase 5f0c0b9e-4d1b-8a3e-9c55-0d8b6f1d2a77
@@ -28,7 +30,7 @@ def erase(
     with options.client(url, token, retry_for) as client:
         for ecg_id in ids:
             try:
-                carried_out = client.erase(ecg_id)
+                carried_out = either(partial(client.erase, ecg_id), partial(client.recordings.erase, ecg_id))
             except (Unauthorized, Unavailable):
                 raise
             except ClientError as error:

@@ -5,13 +5,17 @@ from typing import Annotated
 import typer
 
 from ecg_client.cli import measurements, options, output
+from ecg_client.cli.either import either
+from ecg_client.client import EcgClient
 from ecg_client.errors import ClientError, StillProcessing, Unauthorized, Unavailable
+from ecg_client.recording_results import RecordingInsights
+from ecg_client.results import Insights
 
 _FAILED, _PENDING = 1, 3
 
 
 def insights(  # noqa: PLR0917 - a command's parameters are its options
-    ids: Annotated[list[str], typer.Argument(metavar="ID", help="The ECGs' ids.", show_default=False)],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="The ids of ECGs or recordings.", show_default=False)],
     url: options.Url = None,
     token: options.Token = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until they are there.")] = False,
@@ -22,7 +26,7 @@ def insights(  # noqa: PLR0917 - a command's parameters are its options
         bool, typer.Option("--fhir", help="Print FHIR R4 Observations as JSON, one object a line.")
     ] = False,
 ) -> None:
-    """Print the insights of ECGs.
+    """Print the insights of ECGs, and those so far of recordings.
 
     They are measurements for people who can judge them, no diagnosis.
 
@@ -38,7 +42,9 @@ def insights(  # noqa: PLR0917 - a command's parameters are its options
     with options.client(url, token, retry_for) as client:
         for ecg_id in ids:
             try:
-                found = client.wait_for_insights(ecg_id, timeout) if wait else client.insights(ecg_id)
+                found = _found(client, ecg_id, timeout if wait else None)
+                if fhir and isinstance(found, RecordingInsights):
+                    raise ClientError("is a recording, of which there is no Observation")
             except (Unauthorized, Unavailable):
                 raise
             except StillProcessing:
@@ -58,8 +64,27 @@ def insights(  # noqa: PLR0917 - a command's parameters are its options
                     output.complain(f"{ecg_id}: is still being processed")
             elif fhir:
                 output.json_line(client.insights_as_fhir(ecg_id) or {"ecg_id": ecg_id, "pending": True})
-            elif json:
-                output.json_line({"ecg_id": ecg_id, **output.insights_document(found)})
             else:
-                measurements.show(found)
+                _print(found, json)
     raise typer.Exit(code)
+
+
+def _found(client: EcgClient, ecg_id: str, timeout: float | None) -> Insights | RecordingInsights | None:
+    """Return the insights of an ECG or a recording, or None before there are any; wait for them, with a timeout."""
+
+    def of_ecg() -> Insights | RecordingInsights | None:
+        return client.insights(ecg_id) if timeout is None else client.wait_for_insights(ecg_id, timeout)
+
+    return either(of_ecg, lambda: client.recordings.insights(ecg_id))
+
+
+def _print(found: Insights | RecordingInsights, json: bool) -> None:
+    if isinstance(found, RecordingInsights):
+        if json:
+            output.json_line({"recording_id": found.recording_id, **output.recording_document(found)})
+        else:
+            measurements.show_recording(found)
+    elif json:
+        output.json_line({"ecg_id": found.ecg_id, **output.insights_document(found)})
+    else:
+        measurements.show(found)

@@ -1,16 +1,20 @@
 """`ecg list`."""
 
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.table import Table
 
 from ecg_client.cli import measurements, options, output
+from ecg_client.recording_results import RecordingSummary
 from ecg_client.results import EcgSummary
 
 # In a table; whoever reads JSON from a pipe wants all, or stops reading.
 _SCREENFUL = 50
+
+T = TypeVar("T")
 
 
 def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
@@ -31,10 +35,13 @@ def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
             "--label", metavar="PREFIX", show_default=False, help="Only ECGs whose label begins with this prefix."
         ),
     ] = None,
+    recordings: Annotated[
+        bool, typer.Option("--recordings", help="List recordings that are sent in chunks, instead of ECGs.")
+    ] = False,
     retry_for: options.RetryFor = 30,
     json: options.Json = False,
 ) -> None:
-    """List your ECGs, the latest accepted first.
+    """List your ECGs, or recordings, the latest accepted first.
 
     ECGs are listed once they are processed or have failed. If there are more
     than a table shows, a line on standard error says so.
@@ -42,17 +49,30 @@ def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
     Examples:
       ecg list
       ecg list --limit 1000
+      ecg list --recordings
       ecg list --json | jq -r 'select(.status == "failed").id'
     """
     with options.client(url, token, retry_for) as client:
-        found = client.ecgs(label)
-        if json:
-            for ecg in islice(found, limit):
-                output.json_line(_summary(ecg))
-            return
-        output.out.print(_table(list(islice(found, limit or _SCREENFUL))))
-        if limit is None and next(found, None) is not None:
-            output.complain(f"these are the latest {_SCREENFUL}, and there are more: --limit says how many to list")
+        if recordings:
+            _print(client.recordings.list(label), _of_recording, _recordings, limit, json)
+        else:
+            _print(client.ecgs(label), _summary, _table, limit, json)
+
+
+def _print(
+    found: Iterator[T],
+    document: Callable[[T], dict[str, Any]],
+    table: Callable[[list[T]], Table],
+    limit: int | None,
+    json: bool,
+) -> None:
+    if json:
+        for each in islice(found, limit):
+            output.json_line(document(each))
+        return
+    output.out.print(table(list(islice(found, limit or _SCREENFUL))))
+    if limit is None and next(found, None) is not None:
+        output.complain(f"these are the latest {_SCREENFUL}, and there are more: --limit says how many to list")
 
 
 def _table(ecgs: list[EcgSummary]) -> Table:
@@ -91,3 +111,35 @@ def _row(ecg: EcgSummary) -> tuple[str, ...]:
         f"{samples:,}" if ecg.leads else "",
         ecg.error or "",
     )
+
+
+def _recordings(recordings: list[RecordingSummary]) -> Table:
+    table = Table("id", "label", "accepted", "recorded", "leads", "samples", "state", "error")
+    table.columns[0].overflow = "fold"
+    for each in recordings:
+        cells = (
+            each.id,
+            each.label or "",
+            f"{each.accepted_at:%Y-%m-%d %H:%M:%S}",
+            each.date or "",
+            f"{len(each.leads):,}",
+            f"{each.number_of_samples:,}",
+            "ended" if each.final else "open",
+            each.error or "",
+        )
+        table.add_row(*map(output.printable, cells), style="red" if each.error else None)
+    return table
+
+
+def _of_recording(each: RecordingSummary) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "label": each.label,
+        "date": each.date,
+        "accepted_at": each.accepted_at.isoformat(timespec="milliseconds"),
+        "sampling_rate": each.sampling_rate,
+        "number_of_samples": each.number_of_samples,
+        "final": each.final,
+        "error": each.error,
+        "leads": [{"name": lead.name, "adc_gain": lead.adc_gain, **lead.values} for lead in each.leads],
+    }

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from ecg_client.cli.output import out, printable
+from ecg_client.recording_results import RecordingInsights
 from ecg_client.results import Insights, LeadInsights
 from shared.messages.catalogue import NO_DIAGNOSIS, Field, InsightType, Schema, catalogue
 
@@ -35,6 +36,27 @@ def show(insights: Insights, samples: Sequence[int] = ()) -> None:
     if (table := ecg_table(insights)) is not None:
         out.print(table)
         out.print(NO_DIAGNOSIS)
+
+
+def show_recording(found: RecordingInsights) -> None:
+    """Print how far a recording has come, and its insights."""
+    seconds = found.number_of_samples / found.sampling_rate
+    state = "ended" if found.final else f"complete until sample {found.complete_until:,}"
+    length = f"{found.number_of_samples:,} samples, {seconds:,.1f} s"
+    out.print(f"recording {printable(found.recording_id)}: {length}, {state}")
+    if found.label is not None:
+        out.print(printable(found.label))
+    if found.date is not None:
+        out.print(f"recorded {found.date}")
+    if found.gaps:
+        missing, first = sum(count for _, count in found.gaps), found.gaps[0][0]
+        out.print(f"{missing:,} samples are missing, in {len(found.gaps):,} gaps, the first from sample {first:,}")
+    if found.refused:
+        out.print(printable(f"{found.refused} messages were refused, the last one: {found.refusals[-1]}"))
+    out.print(lead_table(found.as_insights))
+    if found.beats:
+        known = {name: value for name, value in found.beats.items() if value is not None}
+        out.print("; ".join(f"{printable(_words(name))}: {_shown(value)}" for name, value in known.items()))
 
 
 def lead_table(insights: Insights, samples: Sequence[int] = ()) -> Table:

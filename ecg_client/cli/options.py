@@ -92,6 +92,12 @@ Label = Annotated[
     bool,
     typer.Option("--label/--no-label", help="Label each ECG with its file's name, without folders."),
 ]
+AsRecording = Annotated[
+    bool,
+    typer.Option(
+        "--as-recording", help="Send every file in chunks, as a recording; by default only those that are too large."
+    ),
+]
 Leads = Annotated[
     str,
     typer.Option(

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ecg_client.errors import Unavailable
+from ecg_client.recording_results import RecordingInsights
 from ecg_client.results import Insights
 
 # Columns of a table that is written to a file or a pipe, unless COLUMNS is set.
@@ -28,6 +29,12 @@ def json_line(document: dict[str, Any]) -> None:
     shown = {name: value for name, value in document.items() if value is not None}
     with piped() as standard_output:
         standard_output.write(orjson.dumps(shown).decode() + "\n")
+
+
+def line(text: str) -> None:
+    """Print one line, and flush it."""
+    with piped() as standard_output:
+        standard_output.write(f"{printable(text)}\n")
 
 
 @contextmanager
@@ -92,4 +99,22 @@ def insights_document(insights: Insights) -> dict[str, Any]:
         "ecg": insights.ecg or None,
         "not_computed": insights.not_computed or None,
         "versions": insights.versions or None,
+    }
+
+
+def recording_document(found: RecordingInsights) -> dict[str, Any]:
+    """Return the insights of a recording in the form of the gateway's JSON, without its id."""
+    return {
+        "label": found.label,
+        "date": found.date,
+        "accepted_at": None if found.accepted_at is None else found.accepted_at.isoformat(timespec="milliseconds"),
+        "sampling_rate": found.sampling_rate,
+        "number_of_samples": found.number_of_samples,
+        "complete_until": found.complete_until,
+        "gaps": found.gaps,
+        "final": found.final,
+        "revision": found.revision,
+        "refused": {"number": found.refused, "latest": found.refusals},
+        "leads": [{"name": lead.name, "adc_gain": lead.adc_gain, **lead.values} for lead in found.leads],
+        "beats": found.beats,
     }

@@ -1,12 +1,11 @@
 """`ecg produce`."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from ecg_client import kafka
-from ecg_client.batch import Outcome, collect, send_all
+from ecg_client.batch import Report, Ways, collect, send_all
 from ecg_client.cli import options, output
 from ecg_client.cli.submit import run_batch
 from ecg_client.errors import ClientError, InvalidEcg
@@ -31,6 +30,7 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
     unit: options.Unit = "",
     leads: options.Leads = "",
     label: options.Label = True,
+    as_recording: options.AsRecording = False,
     json: options.Json = False,
 ) -> None:
     """Produce recordings straight onto Kafka, as a device would.
@@ -38,7 +38,8 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
     Needs access to Kafka. An ECG's id is printed once all replicas in sync have
     the ECG (acks=all). The id is derived from user, file name and content: to
     resume an interrupted batch, run the same command again. Directories are
-    searched as `ecg submit` does.
+    searched as `ecg submit` does, and a file that is too large for one message
+    goes in chunks.
 
     Examples:
       ecg produce --as st-marys recordings/*.hea
@@ -52,9 +53,10 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
     chosen = collect(files)
     calibration = options.calibration(baseline, scale, sampling_rate, adc_gain, unit, leads)
 
-    async def run(report: Callable[[Outcome], None]) -> ClientError | None:
+    async def run(report: Report) -> ClientError | None:
         async with kafka.producer(used) as producer:
-            send = kafka.producing(producer, used, username, packed, output.OutageNotice())
-            return await send_all(chosen, calibration, send, report, concurrency=concurrency, label=label)
+            given = (producer, used, username, packed, output.OutageNotice())
+            ways = Ways(kafka.producing(*given), kafka.producing_long(*given), as_recording)
+            return await send_all(chosen, calibration, ways, report, concurrency=concurrency, label=label)
 
     run_batch(run, chosen, json)

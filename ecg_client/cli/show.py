@@ -1,23 +1,29 @@
 """`ecg show`."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.table import Table
 
-from ecg_client.cli import options, output
+from ecg_client.cli import measurements, options, output
+from ecg_client.cli.either import either
+from ecg_client.client import EcgClient
 from ecg_client.errors import ClientError
-from ecg_client.recordings import Recording
-from ecg_client.recordings.exported_table import write_exported
+from ecg_client.outgoing import longest_chunk
+from ecg_client.recording_results import RecordingInsights
+from ecg_client.recordings.exported_table import write_exported, write_pieces
 from ecg_client.results import StoredEcg
+from shared.ecg import Lead
 
 _PENDING = 3
 _STANDARD_OUTPUT = Path("-")
 
 
 def show(  # noqa: PLR0917 - a command's parameters are its options
-    ecg_id: Annotated[str, typer.Argument(metavar="ID", help="The ECG's id.", show_default=False)],
+    ecg_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an ECG or a recording.", show_default=False)],
     url: options.Url = None,
     token: options.Token = None,
     file: Annotated[
@@ -40,6 +46,9 @@ def show(  # noqa: PLR0917 - a command's parameters are its options
     `ecg submit` reads the same ECG from it. Other programs pass over comments,
     as pandas does with comment="#".
 
+    Of a recording that is sent in chunks, what has come so far is written, and
+    printed without its signals.
+
     The exit code is 3 while it is being processed, and 1 if its signals are
     no longer kept.
 
@@ -53,16 +62,46 @@ def show(  # noqa: PLR0917 - a command's parameters are its options
     if file is not None and file != _STANDARD_OUTPUT and not force and file.exists():
         raise _exists(file)
     with options.client(url, token, retry_for) as client:
-        ecg = client.ecg(ecg_id)
+        ecg = _found(client, ecg_id)
+        if isinstance(ecg, RecordingInsights):
+            _show_recording(client, ecg, file, force, json)
+            return
     if ecg is None:
         output.complain(f"{ecg_id}: is still being processed")
         raise typer.Exit(_PENDING)
     if file is not None:
-        _write(file, ecg.recording, force)
+        _write(file, partial(write_exported, recording=ecg.recording), force)
     if json:
         output.json_line(_document(ecg))
     elif file != _STANDARD_OUTPUT:
         _print(ecg)
+
+
+def _found(client: EcgClient, ecg_id: str) -> StoredEcg | RecordingInsights | None:
+    def of_ecg() -> StoredEcg | RecordingInsights | None:
+        return client.ecg(ecg_id)
+
+    return either(of_ecg, lambda: client.recordings.insights(ecg_id))
+
+
+def _show_recording(client: EcgClient, found: RecordingInsights, file: Path | None, force: bool, json: bool) -> None:
+    """Print how far a recording has come, and write its signals to a file, minute by minute."""
+    if file is not None:
+        outline = client.recordings.resume(found.recording_id).outline
+        lengths = [found.number_of_samples] * len(found.leads)
+        _write(file, lambda out: write_pieces(out, outline, lengths, _pieces(client, found)), force)
+    if json:
+        output.json_line({"recording_id": found.recording_id, **output.recording_document(found)})
+    elif file != _STANDARD_OUTPUT:
+        measurements.show_recording(found)
+
+
+def _pieces(client: EcgClient, found: RecordingInsights) -> Iterator[tuple[Lead, ...]]:
+    count = longest_chunk(found.sampling_rate, len(found.leads))
+    for first in range(0, found.number_of_samples, count):
+        end = min(first + count, found.number_of_samples)
+        if (piece := client.recordings.signals(found.recording_id, first, end)) is not None:
+            yield piece.leads
 
 
 def _document(ecg: StoredEcg) -> dict[str, Any]:
@@ -103,14 +142,14 @@ def _print(ecg: StoredEcg) -> None:
     output.out.print(table)
 
 
-def _write(file: Path, recording: Recording, force: bool) -> None:
+def _write(file: Path, write: Callable[[TextIO], None], force: bool) -> None:
     if file == _STANDARD_OUTPUT:
         with output.piped() as out:
-            write_exported(out, recording)
+            write(out)
         return
     try:
         with file.open("w" if force else "x", newline="", encoding="utf-8") as out:
-            write_exported(out, recording)
+            write(out)
     except FileExistsError:
         raise _exists(file) from None
     except OSError as error:

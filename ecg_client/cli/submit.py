@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import TaskID
 from rich.table import Table
 
-from ecg_client.batch import Batch, Outcome, collect, send_all, submitting, waiting_for_insights
+from ecg_client.batch import Batch, Outcome, Report, Ways, collect, send_all, submitting, waiting_for_insights
 from ecg_client.cli import measurements, options, output
 from ecg_client.errors import ClientError, Unavailable
+from ecg_client.long_files import submitting_long
 
 _FAILED = 1
 # Suffixes that the last line names.
@@ -35,6 +37,7 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
     unit: options.Unit = "",
     leads: options.Leads = "",
     label: options.Label = True,
+    as_recording: options.AsRecording = False,
     json: options.Json = False,
 ) -> None:
     """Submit recordings over HTTP, several at a time.
@@ -46,6 +49,11 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
     A directory stands for all recordings in it and in the directories below,
     but hidden files and links to directories. Files that are not recordings are
     passed over there, and counted in the last line.
+
+    A file that is too large for one message is sent in chunks, as a recording,
+    and need not fit into memory: the same command sends the chunks that have
+    not come, and `ecg insights` prints the insights of what has come. It needs
+    a sampling rate.
 
     Zero becomes the isoelectric line: baselines of WFDB and EDF files are
     subtracted. CSV files have a column for each lead, NumPy arrays a row or
@@ -64,12 +72,14 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
     chosen = collect(files)
     calibration = options.calibration(baseline, scale, sampling_rate, adc_gain, unit, leads)
 
-    async def run(report: Callable[[Outcome], None]) -> ClientError | None:
+    ways = Ways(submitting(client), submitting_long(client), as_recording)
+
+    async def run(report: Report) -> ClientError | None:
         try:
             return await send_all(
                 chosen,
                 calibration,
-                submitting(client),
+                ways,
                 report,
                 concurrency=concurrency,
                 label=label,
@@ -81,37 +91,55 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
     run_batch(run, chosen, json)
 
 
-def run_batch(
-    run: Callable[[Callable[[Outcome], None]], Awaitable[ClientError | None]], batch: Batch, json: bool
-) -> None:
-    """Run a batch with a progress bar, print the outcome of each file, and exit with 1 if any failed."""
-    outcomes: list[Outcome] = []
-    passed_over = list(batch.passed_over)
-    progress = output.progress_bar()
-    task = progress.add_task("sending", total=len(batch.files))
+class _Report:
+    """The outcomes of a batch so far, and its progress bars: of the files, and of each that goes in chunks."""
 
-    def report(outcome: Outcome) -> None:
-        progress.advance(task)
+    def __init__(self, batch: Batch, json: bool) -> None:
+        self.outcomes: list[Outcome] = []
+        self.passed_over = list(batch.passed_over)
+        self.bars = output.progress_bar()
+        self._json = json
+        self._files = self.bars.add_task("sending", total=len(batch.files))
+        self._long: dict[Path, TaskID] = {}
+
+    def progress(self, outcome: Outcome) -> None:
+        """Show how far a file has come that is sent in chunks."""
+        if outcome.file not in self._long:
+            name = output.printable(outcome.file.name)
+            self._long[outcome.file] = self.bars.add_task(f"{name}, samples", total=outcome.samples)
+        self.bars.update(self._long[outcome.file], completed=outcome.samples if outcome.sent is None else outcome.sent)
+
+    def done(self, outcome: Outcome) -> None:
+        """Print the outcome of a file, or keep it for the table."""
+        self.bars.advance(self._files)
+        if outcome.file in self._long:
+            self.bars.remove_task(self._long.pop(outcome.file))
         if outcome.passed_over:
-            passed_over.append(outcome.file)
+            self.passed_over.append(outcome.file)
             return
-        outcomes.append(outcome)
-        if json:
+        self.outcomes.append(outcome)
+        if self._json:
             output.json_line(_document(outcome))
         else:
             for note in outcome.notes:
                 output.err.print(output.printable(f"{outcome.file}: {note}"))
+
+
+def run_batch(run: Callable[[Report], Awaitable[ClientError | None]], batch: Batch, json: bool) -> None:
+    """Run a batch with a progress bar, print the outcome of each file, and exit with 1 if any failed."""
+    report = _Report(batch, json)
 
     async def main() -> ClientError | None:
         return await run(report)
 
     stopped: ClientError | None = None
     interrupted = False
-    with progress:
+    with report.bars:
         try:
             stopped = asyncio.run(main())
         except KeyboardInterrupt:
             interrupted = True
+    outcomes, passed_over = report.outcomes, report.passed_over
     if not json and outcomes:
         order = {file: place for place, file in enumerate(batch.files)}
         output.out.print(_table(sorted(outcomes, key=lambda outcome: order[outcome.file])))
@@ -132,9 +160,11 @@ def run_batch(
 
 
 def _stored(outcomes: list[Outcome], total: int) -> str:
-    stored = sum(outcome.ecg_id is not None for outcome in outcomes)
+    in_part = sum(outcome.sent is not None for outcome in outcomes)
+    stored = sum(outcome.ecg_id is not None for outcome in outcomes) - in_part
     unsure = sum(outcome.unsure for outcome in outcomes)
-    return f"{stored} of {total} files stored" + (f", and {unsure} more may be" if unsure else "")
+    more = f", and {in_part} in part" if in_part else ""
+    return f"{stored} of {total} files stored{more}" + (f", and {unsure} more may be" if unsure else "")
 
 
 def _counted(passed_over: list[Path]) -> str:
@@ -157,6 +187,7 @@ def _document(outcome: Outcome) -> dict[str, object]:
         "leads": outcome.leads,
         "samples": outcome.samples,
         "id": outcome.ecg_id,
+        "recording": outcome.recording or None,
         "error": outcome.error,
         "field": outcome.field,
         "notes": list(outcome.notes) or None,

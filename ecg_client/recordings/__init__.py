@@ -1,7 +1,7 @@
 """Readers of recordings in the field's formats; zero becomes the isoelectric line."""
 
-from ecg_client.recordings.formats import Format, find, open_source, parts, read
-from ecg_client.recordings.pieces import Source
+from ecg_client.recordings.formats import Format, find, open_source, parts, read, read_or_open
+from ecg_client.recordings.pieces import Source, source_of
 from ecg_client.recordings.recording import Calibration, NoRecording, Recording, UnreadableRecording
 
 __all__ = [
@@ -15,4 +15,6 @@ __all__ = [
     "open_source",
     "parts",
     "read",
+    "read_or_open",
+    "source_of",
 ]

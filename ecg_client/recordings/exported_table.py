@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Iterable, Sequence
 from io import StringIO
 from itertools import chain, repeat
 from typing import TextIO
@@ -41,16 +42,36 @@ def write_exported(out: TextIO, recording: Recording) -> None:
     Raises:
         OSError: if it cannot be written.
     """
+    lengths = [int(lead.signal.size) for lead in recording.leads]
+    write_pieces(out, recording, lengths, [recording.leads])
+
+
+def write_pieces(out: TextIO, outline: Recording, lengths: Sequence[int], pieces: Iterable[Sequence[Lead]]) -> None:
+    """Write a recording whose samples come in pieces, likewise.
+
+    Args:
+        out: what is written to.
+        outline: the recording, whose samples are not looked at.
+        lengths: the number of samples of each lead.
+        pieces: the samples, one piece after the other.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
     described = Description(
-        [_LeadDescription(lead.name, int(lead.signal.size), lead.adc_gain) for lead in recording.leads],
-        recording.sampling_rate,
-        recording.date,
+        [
+            _LeadDescription(lead.name, length, lead.adc_gain)
+            for lead, length in zip(outline.leads, lengths, strict=True)
+        ],
+        outline.sampling_rate,
+        outline.date,
     )
     out.write(f"{_MARK}{msgspec.json.encode(described).decode()}\n")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(lead.name for lead in recording.leads)
-    longest = max(lead.signal.size for lead in recording.leads)
-    writer.writerows(zip(*(_cells(lead, longest) for lead in recording.leads), strict=True))
+    writer.writerow(lead.name for lead in outline.leads)
+    for leads in pieces:
+        longest = max(lead.signal.size for lead in leads)
+        writer.writerows(zip(*(_cells(lead, longest) for lead in leads), strict=True))
 
 
 def _cells(lead: Lead, length: int) -> list[int | str]:

@@ -118,3 +118,20 @@ def open_source(path: str | Path, calibration: Calibration | None = None) -> Sou
         calibration.check()
         recording = found.read(found.path, calibration)
     return source_of(recording, calibration, found.path.name)
+
+
+def read_or_open(path: Path, calibration: Calibration, most: int) -> Recording | Source:
+    """Read a recording, or open it if its leads have more than `most` samples together and can be read in pieces.
+
+    Raises:
+        UnreadableRecording: as `read` does.
+    """
+    found = find(path)
+    with _reading:
+        calibration.check()
+        recording = found.read(found.path, calibration)
+        if isinstance(recording, StoredRecording) and sum(channel.size for channel in recording.channels) <= most:
+            recording = recording.whole()
+    if isinstance(recording, StoredRecording):
+        return source_of(recording, calibration, found.path.name)
+    return replace(checked(calibration.complete(recording)), file_name=found.path.name)

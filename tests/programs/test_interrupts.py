@@ -57,6 +57,17 @@ class Running:
     def said(self) -> str:
         return self._said.read_text()
 
+    def send(self, data: bytes) -> None:
+        """Write to the command's standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(data.decode())
+        self._process.stdin.flush()
+
+    async def interrupt_first(self, said: str) -> None:
+        """Interrupt the command, and wait until it says something."""
+        self._process.send_signal(signal.SIGINT)
+        await eventually(lambda: asyncio.sleep(0, said in self.said or None), what=said)
+
     async def interrupt(self) -> tuple[int, str, str]:
         """Interrupt the command, and return its exit code and its output."""
         self._process.send_signal(signal.SIGINT)
@@ -161,3 +172,48 @@ async def test_an_interrupted_batch_counts_what_was_stored(run: Run, gateway: Ca
     assert [line["error"] for line in lines if "id" not in line] == [
         "interrupted while it was sent: it may be stored"
     ] * 2
+
+
+async def test_a_second_ctrl_c_gives_up_a_stream_that_is_ending(run: Run, gateway: CannedGateway) -> None:
+    gateway.answer("POST /recordings", 201, {"id": "rec-1"})
+    gateway.answer("POST /recordings/rec-1/chunks", 201, {})
+    gateway.answer("POST /recordings/rec-1/chunks", 0)
+    running = run("stream", "--leads", "I", "--rate", "1", stdin=subprocess.PIPE)
+    chunks = "POST /recordings/rec-1/chunks"
+    running.send(b"1\n")
+    await eventually(lambda: asyncio.sleep(0, chunks in gateway.requests or None), what="the first chunk")
+    running.send(b"-1\n")
+    await eventually(lambda: asyncio.sleep(0, gateway.requests.count(chunks) > 1 or None), what="the second chunk")
+    ending = "ecg: ending the recording, once all that has come is sent; Ctrl-C again gives up\n"
+    await running.interrupt_first(ending)
+    stored = "the first 1 samples of recording rec-1 are stored, later ones may not be, and it has not ended"
+    assert await running.interrupt() == (130, "rec-1\n", f"{ending}ecg: interrupted, {stored}\n")
+    assert "POST /recordings/rec-1/end" not in gateway.requests
+
+
+async def test_a_stream_that_cannot_begin_is_interrupted_at_once(run: Run, gateway: CannedGateway) -> None:
+    gateway.answer("POST /recordings", 503, {"detail": "Kafka does not answer"})
+    running = run("stream", "--leads", "I", "--rate", "1", stdin=subprocess.PIPE)
+    await eventually(lambda: asyncio.sleep(0, "waiting" in running.said or None), what="the outage's line")
+    told = "ecg: Kafka does not answer; waiting for up to 3600 s\n"
+    assert await running.interrupt() == (130, "", f"{told}ecg: interrupted\n")
+
+
+async def test_an_interrupted_large_file_says_how_much_is_stored(
+    run: Run, gateway: CannedGateway, tmp_path: Path
+) -> None:
+    gateway.answer("POST /recordings", 201, {"id": "rec-1"})
+    gateway.answer("GET /recordings/rec-1/insights", 202, {"detail": "still"})
+    gateway.answer("POST /recordings/rec-1/chunks", 201, {})
+    gateway.answer("POST /recordings/rec-1/chunks", 0)
+    file = tmp_path / "night.json"
+    file.write_bytes(orjson.dumps({"sampling_rate": 1, "leads": [{"name": "I", "signal": [1] * 150}]}))
+    running = run("submit", "--json", "--as-recording", file)
+    chunks = "POST /recordings/rec-1/chunks"
+    await eventually(lambda: asyncio.sleep(0, gateway.requests.count(chunks) > 1 or None), what="the second chunk")
+    code, out, said = await running.interrupt()
+    assert (code, said) == (130, "ecg: interrupted, 0 of 1 files stored, and 1 in part; the same command resumes\n")
+    line = orjson.loads(out)
+    assert (line["id"], line["recording"], line["error"]) == (
+        *("rec-1", True, "interrupted; 60 of its 150 samples are stored"),
+    )

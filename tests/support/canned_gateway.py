@@ -1,7 +1,7 @@
 """A server that gives prepared answers in a gateway's form, for tests of what a command says and asks for."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,15 +13,17 @@ import orjson
 
 @dataclass
 class CannedGateway:
-    """Answers by method and path, each a status and a document; `requests` lists the calls that came.
+    """Answers by method and path, each a status and a document; `requests` lists the calls that came, `bodies` theirs.
 
-    A status of 0 is an answer that never comes.
+    A status of 0 is an answer that never comes. `before` is called with each call before it is answered.
     """
 
     url: str = ""
     answers: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
+    before: Callable[[str], object] = lambda _: None
 
     def answer(self, call: str, status: int, document: Any = None) -> None:
         """Add the next answer to a call such as `GET /ecgs`; the last one is given again and again."""
@@ -43,8 +45,10 @@ def canned_gateway() -> Iterator[CannedGateway]:
         protocol_version = "HTTP/1.1"
 
         def respond(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
-            status, document = gateway.next(f"{self.command} {urlsplit(self.path).path}")
+            gateway.bodies.append(self.rfile.read(int(self.headers.get("content-length") or 0)))
+            call = f"{self.command} {urlsplit(self.path).path}"
+            gateway.before(call)
+            status, document = gateway.next(call)
             if status == 0:
                 gateway.closing.wait()
                 return

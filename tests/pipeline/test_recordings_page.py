@@ -1,0 +1,87 @@
+"""The code of docs/recordings.md, run unchanged except for addresses and topics."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.conditions import eventually
+from tests.support.paths import ROOT
+from tests.support.pipeline import Pipeline
+
+PAGE = (ROOT / "docs" / "recordings.md").read_text()
+TIMEOUT = 120
+
+
+@pytest.fixture
+def run(pipeline: Pipeline, tmp_path: Path) -> Callable[[str, str], str]:
+    """A function that runs a section's code on the pipeline with a token, and returns its output."""
+    if pipeline.broker.security:
+        pytest.skip("the page's code speaks to a Kafka that everybody may use")
+
+    def here(text: str) -> str:
+        text = text.replace("localhost:9092", pipeline.bootstrap_servers)
+        text = text.replace("http://localhost:8000", pipeline.gateways[0].url)
+        text = text.replace("localhost:8000", pipeline.gateways[0].url)
+        return text.replace("ecg.chunks", f"{pipeline.prefix}.chunks")
+
+    def run(title: str, token: str) -> str:
+        section = PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+        blocks = re.findall(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', section, re.DOTALL | re.MULTILINE)
+        for _, name, code in blocks:
+            if name:
+                (tmp_path / name).write_text(here(code))
+        script = "".join(code for language, _, code in blocks if language == "sh")
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "ECG_TOKEN": token, "PYTHONPATH": str(ROOT)}
+        # `timeout` also ends the processes that the shell has started.
+        done = subprocess.run(
+            ["timeout", str(TIMEOUT), "bash", "-euc", here(script)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return run
+
+
+async def test_a_live_recording_in_python(pipeline: Pipeline, run: Callable[[str, str], str]) -> None:
+    token = await pipeline.register("in-python")
+    *_, last = (await asyncio.to_thread(run, "In Python", token)).splitlines()
+    async with pipeline.client(token=token) as client:
+        [listed] = (await client.get("/recordings")).json()["recordings"]
+        found = (await client.get(f"/recordings/{listed['id']}/insights")).json()
+    assert (listed["label"], found["final"], found["number_of_samples"]) == ("bed 7", True, 15_000)
+    assert str([lead["number_of_zero_crossings"] for lead in found["leads"]]) in last
+    # 68 beats a minute.
+    assert 32 <= found["beats"]["number_of_beats"] <= 36
+
+
+async def test_a_recording_over_http(pipeline: Pipeline, run: Callable[[str, str], str]) -> None:
+    printed = await asyncio.to_thread(run, "Over HTTP", await pipeline.register("over-http"))
+    assert '"first_sample":0,"number_of_samples":4' in printed
+
+
+async def test_a_recording_straight_onto_kafka(pipeline: Pipeline, run: Callable[[str, str], str]) -> None:
+    token = await pipeline.register("patches")
+    printed = json.loads(await asyncio.to_thread(run, "Straight onto Kafka", token))
+    async with pipeline.client(token=token) as client:
+
+        async def ended() -> dict[str, Any] | None:
+            found: dict[str, Any] = (await client.get(f"/recordings/{printed['id']}/insights")).json()
+            return found if found["final"] else None
+
+        found = await eventually(ended, what="the end of the recording")
+    assert (found["complete_until"], found["gaps"]) == (2500, [])
+    assert found["leads"] == [{"name": "I", "adc_gain": 200.0, "number_of_zero_crossings": 23}]
