@@ -79,11 +79,11 @@ export class Gateway {
     return document;
   }
 
-  /** Erase an ECG, and return true if that is done, false if it is under way. */
-  async erase(id, signal) {
-    const options = { method: "DELETE", signal };
+  /** Erase an ECG, or a recording, and return true if that is done, false if it is under way. */
+  async erase(id, collection = "ecgs") {
+    const options = { method: "DELETE" };
     try {
-      return (await this.#call(`/ecgs/${encodeURIComponent(id)}`, "erasure", options)).status === 204;
+      return (await this.#call(`/${collection}/${encodeURIComponent(id)}`, "erasure", options)).status === 204;
     } catch (error) {
       // A try whose answer was lost has erased it.
       if (error instanceof Refused && error.status === 404) return true;
@@ -102,6 +102,34 @@ export class Gateway {
       if (error instanceof Refused && error.status === 422) return { error: error.message };
       throw error;
     }
+  }
+
+  /** Return `{recordings, next}`: recordings that arrive in chunks, the latest begun first. */
+  async recordings(cursor = null, signal = undefined) {
+    const query = new URLSearchParams({ limit: "50", ...(cursor ? { cursor } : {}) });
+    return (await this.#call(`/recordings?${query}`, "list of recordings", { signal })).document;
+  }
+
+  /** Return the insights of a recording, as far as it has come, or null before anything has; `onWait` as in `submit`. */
+  async progress(id, signal, onWait) {
+    const path = `/recordings/${encodeURIComponent(id)}/insights`;
+    const { status, document } = await this.#call(path, "opened recording", { signal }, { onWait });
+    return status === 202 ? null : document;
+  }
+
+  /** Return what was found in the minutes from `from` to before `to` of a recording, at most those of a day. */
+  async minutes(id, from, to, signal) {
+    const path = `/recordings/${encodeURIComponent(id)}/minutes?${new URLSearchParams({ from, to })}`;
+    return (await this.#call(path, "rates of the recording", { signal })).document.minutes ?? [];
+  }
+
+  /** Return the samples from `from` to before `to` of a recording, in the form of an ECG. */
+  async signals(id, from, to, signal, onWait) {
+    const path = `/recordings/${encodeURIComponent(id)}/signals?${new URLSearchParams({ from, to })}`;
+    const headers = { accept: `${PACKED}, application/json;q=0.9` };
+    const { status, document } = await this.#call(path, "signals of the recording", { headers, signal }, { onWait });
+    if (status === 202) throw new Refused(status, document.detail);
+    return document;
   }
 
   /**

@@ -107,10 +107,11 @@ export class List {
     }
   }
 
-  /** Mark the ECG that is open, and show its row, looking for it among older ones if need be. */
+  /** Mark the ECG that is open, or none, and show its row, looking for it among older ones if need be. */
   async mark(id) {
     this.#current = id;
     this.#show();
+    if (id === null) return;
     await this.#safely(async () => {
       while (id === this.#current && !this.#entries.has(id) && !this.#erased.has(id) && this.#entries.size < MOST_SORTED) {
         if (this.#next === null) return;

@@ -6,6 +6,8 @@ import { askToErase } from "./erasure.js";
 import { askToDownload } from "./exports/download.js";
 import { Gateway, Refused } from "./gateway.js";
 import { List } from "./list.js";
+import { RecordingList } from "./live/list.js";
+import { RecordingView } from "./live/recording.js";
 import { UNITS } from "./recordings/csv.js";
 import { Results } from "./results.js";
 import { Uploads } from "./uploads.js";
@@ -22,11 +24,15 @@ const STATES = {
   failed: "failed",
 };
 
+// In the address's fragment, before the id of a recording that arrives in chunks; ids of ECGs have no slash.
+const RECORDINGS = "recordings/";
+
 const outage = bannerOf();
 const viewer = new Viewer();
+const recording = new RecordingView(viewer, (time) => go(recordingHash(recording.opened.id, time)));
 // The names of the files that the current user has submitted on this page, by ECG id.
 let names = new Map();
-let session = null; // {gateway, uploads, list, end}
+let session = null; // {gateway, uploads, list, recordings, end}
 let attempt = null; // the sign-in that waits for its answer
 
 function signIn(gateway, first, ending) {
@@ -34,13 +40,19 @@ function signIn(gateway, first, ending) {
   const { signal } = ending;
   names = new Map();
   const list = new List(gateway, names, open, signal);
-  const results = new Results(gateway, () => list.refresh(), signal);
+  const recordings = new RecordingList(gateway, (id) => go(recordingHash(id)), signal);
+  const hear = (event) => {
+    recordings.hear(event);
+    recording.hear(event);
+  };
+  const results = new Results(gateway, () => list.refresh(), hear, signal);
   const rows = new Map();
   const wasThere = (id, time) => list.had(id, time);
   const uploads = new Uploads(gateway, results, wasThere, (upload) => showUpload(rows, upload), signal);
-  session = { gateway, uploads, list, end: () => ending.abort() };
+  session = { gateway, uploads, list, recordings, end: () => ending.abort() };
   find("#uploads").replaceChildren();
   viewer.reset(gateway);
+  recording.reset(gateway);
   find("#username").textContent = first.username;
   list.start(first);
   show("#desk");
@@ -54,8 +66,8 @@ function signOut(problem = "") {
   session = null;
   sessionStorage.removeItem(TOKEN);
   viewer.reset();
-  find("#uploads").replaceChildren();
-  find("#earlier").replaceChildren();
+  recording.reset();
+  for (const list of ["#uploads", "#earlier", "#recordings-list"]) find(list).replaceChildren();
   show("#sign-in");
   tellToken(problem);
   find("#token").focus();
@@ -104,27 +116,48 @@ async function tryToken(token) {
 }
 
 function open(id) {
-  const hash = `#${encodeURIComponent(id)}`;
+  go(`#${encodeURIComponent(id)}`);
+}
+
+function recordingHash(id, time = null) {
+  return `#${RECORDINGS}${encodeURIComponent(id)}${time === null ? "" : `/${Number(time.toFixed(3))}`}`;
+}
+
+function go(hash) {
   if (location.hash === hash) openNamed();
   else location.hash = hash;
 }
 
-/** Open the ECG that the address's fragment names. */
+/** Open the ECG or the recording that the address's fragment names. */
 function openNamed() {
-  const id = namedId();
-  if (!session || !id) return;
-  session.list.mark(id);
+  if (!session) return;
+  const { id, isRecording, time } = named();
+  if (!id) return;
+  session.list.mark(isRecording ? null : id);
+  session.recordings.mark(isRecording ? id : null);
   find("#actions").hidden = false;
+  if (isRecording) {
+    recording.open(id, session.recordings.nameOf(id), time);
+    return;
+  }
+  recording.reset(session.gateway);
   viewer.open(id, names.get(id) ?? session.list.nameOf(id));
 }
 
-/** The id in the address's fragment, as it stands there if it is not encoded as this page encodes ids. */
-function namedId() {
+/** Return what the address's fragment names: `{id, isRecording, time}`, the time being that of a part of a recording. */
+function named() {
   const fragment = location.hash.slice(1);
+  if (!fragment.startsWith(RECORDINGS)) return { id: decoded(fragment), isRecording: false, time: null };
+  const [id, time] = fragment.slice(RECORDINGS.length).split("/");
+  return { id: decoded(id), isRecording: true, time: time >= 0 ? Number(time) : null };
+}
+
+/** Return the id in a fragment, as it stands there if it is not encoded as this page encodes ids. */
+function decoded(text) {
   try {
-    return decodeURIComponent(fragment);
+    return decodeURIComponent(text);
   } catch {
-    return fragment;
+    return text;
   }
 }
 
@@ -161,7 +194,7 @@ function showUpload(rows, upload) {
 
 /** Erase the ECG that is open, if the user says so. */
 async function eraseOpened() {
-  const id = namedId();
+  const { id } = named();
   const { gateway, list } = session;
   const name = find("#viewer-title").textContent;
   if (!(await askToErase(name, () => gateway.erase(id)))) return;
@@ -170,10 +203,25 @@ async function eraseOpened() {
   names.delete(id);
   list.remove(id);
   find(`#uploads li[data-ecg="${CSS.escape(id)}"]`)?.remove();
+  closeErased(id, name);
+}
+
+/** Erase the recording that is open, if the user says so. */
+async function eraseRecording() {
+  const { id, title } = recording.opened;
+  const { gateway, recordings } = session;
+  if (!(await askToErase(title, () => gateway.erase(id, "recordings")))) return;
+  if (session?.recordings !== recordings) return;
+  recordings.remove(id);
+  closeErased(id, title);
+}
+
+function closeErased(id, name) {
   find("#status").textContent = `${name} is erased.`;
-  if (namedId() !== id) return;
+  if (named().id !== id) return;
   history.replaceState(null, "", location.pathname);
-  viewer.reset(gateway);
+  recording.reset(session.gateway);
+  viewer.reset(session.gateway);
   find("#actions").hidden = true;
   find("#search").focus();
 }
@@ -229,6 +277,7 @@ find("#token").addEventListener("input", () => {
 find("#sign-out").addEventListener("click", () => signOut());
 find("#take").addEventListener("click", () => askToDownload(viewer.opened));
 find("#erase").addEventListener("click", eraseOpened);
+find("#recording-erase").addEventListener("click", eraseRecording);
 window.addEventListener("hashchange", openNamed);
 // The browser asks before it closes a page whose recordings are not sent yet.
 window.addEventListener("beforeunload", (event) => session?.uploads.busy && event.preventDefault());

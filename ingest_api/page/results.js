@@ -13,6 +13,7 @@ export class Results {
   #gateway;
   #signal;
   #onNews;
+  #onRecording;
   #open = false;
   #pending = new Map(); // id -> {settle, since}
   #early = new Map(); // id -> outcome
@@ -21,12 +22,15 @@ export class Results {
   /**
    * @param {Gateway} gateway
    * @param {() => void} onNews called when an ECG of the user has, or may have, finished, whoever submitted it
+   * @param {(event: object|null) => void} onRecording called with the event of a recording that arrives in chunks, or with
+   *   null when events may have been missed
    * @param {AbortSignal} signal stops the stream and the polling
    */
-  constructor(gateway, onNews, signal) {
+  constructor(gateway, onNews, onRecording, signal) {
     this.#gateway = gateway;
     this.#signal = signal;
     this.#onNews = onNews;
+    this.#onRecording = onRecording;
     this.#run(this.#follow());
     this.#run(this.#ask());
   }
@@ -50,8 +54,10 @@ export class Results {
           failures = 0;
           // ECGs may have finished while there was no stream.
           this.#onNews();
+          this.#onRecording(null);
         };
         const take = ({ event, data }) => {
+          if (event === "recording") this.#onRecording(JSON.parse(data));
           if (event !== "insights" && event !== "failed") return;
           const { ecg_id, leads, detail } = JSON.parse(data);
           this.#finish(ecg_id, event === "insights" ? { leads } : { error: detail });

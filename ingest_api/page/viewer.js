@@ -91,16 +91,35 @@ export class Viewer {
 
   /** Close the open ECG; from now on show ECGs of this gateway's user, or none. */
   reset(gateway = null) {
-    this.#opening?.abort();
     this.#gateway = gateway;
-    this.#opened = null;
     this.#comparison.reset(gateway);
+    this.close();
+  }
+
+  close() {
+    this.#opening?.abort();
+    this.#opened = null;
+    this.#comparison.close();
     find("#opened").hidden = true;
     find("#nothing").hidden = false;
   }
 
   /** Fetch an ECG and show it; `name` is the name of its file, if known. */
-  async open(id, name) {
+  open(id, name) {
+    return this.openPart(name, 0, (signal, onWait) => [
+      this.#gateway.ecg(id, signal, onWait),
+      this.#gateway.insights(id, { signal }),
+    ]);
+  }
+
+  /**
+   * Fetch a part of a recording and show it.
+   * @param {string|undefined} name
+   * @param {number} begin the seconds from the beginning of the recording to that of the part
+   * @param {(signal: AbortSignal, onWait: Function) => Promise[]} load fetches the part in the form of an ECG, and its
+   *   insights; `onWait` as in `Gateway.submit`
+   */
+  async openPart(name, begin, load) {
     this.#opening?.abort();
     const { signal } = (this.#opening = new AbortController());
     find("#nothing").hidden = true;
@@ -110,13 +129,12 @@ export class Viewer {
     find("#viewer-title").textContent = name ?? "ECG";
     find("#facts").textContent = "Loading …";
     find("#viewer-error").textContent = "";
-    const [ecg, insights] = await Promise.allSettled([
-      this.#gateway.ecg(id, signal, (problem) => {
-        find("#facts").textContent = problem ? "Waiting for the server …" : "Loading …";
-      }),
-      this.#gateway.insights(id, { signal }),
-    ]);
+    const onWait = (problem) => {
+      find("#facts").textContent = problem ? "Waiting for the server …" : "Loading …";
+    };
+    const [ecg, insights] = await Promise.allSettled(load(signal, onWait));
     if (signal.aborted) return;
+    this.#plot.viewport.begin = begin;
     find("#facts").textContent = "";
     this.#tell([ecg, insights].find(({ status }) => status === "rejected")?.reason ?? null);
     const found = insights.value ?? {};
@@ -274,11 +292,13 @@ export class Viewer {
 
   #jump(event) {
     event.preventDefault();
-    const seconds = secondsOf(find("#jump").value);
-    const possible = seconds !== null && seconds <= this.#plot.viewport.duration;
+    const { begin, duration } = this.#plot.viewport;
+    const text = secondsOf(find("#jump").value);
+    const seconds = text === null ? null : text - begin;
+    const possible = seconds !== null && seconds >= 0 && seconds <= duration;
     find("#jump").setAttribute("aria-invalid", String(!possible));
-    const end = clock(this.#opened.secondsAt(this.#rate), 1);
-    find("#jump-error").textContent = possible ? "" : `A time from 0:00 to ${end}, such as 1:05.`;
+    const [from, to] = [clock(begin, 1), clock(begin + this.#opened.secondsAt(this.#rate), 1)];
+    find("#jump-error").textContent = possible ? "" : `A time from ${from} to ${to}, such as 1:05.`;
     if (possible) this.#goTo(seconds);
   }
 
@@ -378,12 +398,12 @@ export class Viewer {
 
   #describeView(drawn) {
     const { viewport, calipers } = this.#plot;
-    const { zoom, time, span, duration, latest, overview } = viewport;
+    const { zoom, time, span, duration, latest, overview, begin } = viewport;
     const showCrossings = find("#crossings").checked;
     const end = Math.min(time + span, duration);
     const tooMany = drawn.marked ? "" : ", too many to mark";
     find("#scale").textContent = [
-      overview ? `All ${clock(duration)}` : `${clock(time)} to ${clock(end)} of ${clock(duration)}`,
+      overview ? `All ${clock(duration)}` : `${clock(begin + time)} to ${clock(begin + end)} of ${clock(begin + duration)}`,
       captionOf(viewport, this.#filters),
       overview || zoom < viewport.paper ? null : `at ${number(Math.round(zoom * 100))} %`,
       showCrossings ? `${count(drawn.crossings, "zero crossing")} in view${drawn.crossings ? tooMany : ""}` : null,
@@ -400,7 +420,7 @@ export class Viewer {
     position.max = latest;
     position.value = time;
     position.disabled = latest === 0;
-    position.setAttribute("aria-valuetext", `${clock(time)} of ${clock(duration)}`);
+    position.setAttribute("aria-valuetext", `${clock(begin + time)} of ${clock(begin + duration)}`);
     find("#previous").disabled = time <= 0;
     find("#next").disabled = time >= latest;
     // For tests and measurements of the page.

@@ -29,32 +29,37 @@ export function ratesOf(positions, samplingRate) {
 export const placeOf = (time, duration, width) => LABELS_PX + (time / duration) * (width - LABELS_PX);
 export const timeAt = (x, duration, width) => (Math.max(x - LABELS_PX, 0) / (width - LABELS_PX)) * duration;
 
-/** Draw the rate: in each column of pixels from its least to its greatest value. */
-export function drawRates(context, { width, height, ratio }, { times, rates }, duration) {
+/** Draw paper with a scale that holds the rates from `least` to `most`, and return the place of a rate on it. */
+export function drawScale(context, { width, height, ratio }, least, most) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.fillStyle = COLOURS.paper;
   context.fillRect(0, 0, width, height);
-  let [least, most] = [Infinity, -Infinity];
-  for (const rate of rates) [least, most] = [Math.min(least, rate), Math.max(most, rate)];
-  [least, most] = [Math.floor(least / 10) * 10, Math.max(Math.ceil(most / 10) * 10, Math.floor(least / 10) * 10 + 20)];
-  const yOf = (rate) => height - MARGIN_PX - ((rate - least) / (most - least)) * (height - 2 * MARGIN_PX);
-  const step = STEPS.find((by) => (by / (most - least)) * height >= LEAST_STEP_PX) ?? STEPS.at(-1);
+  const low = Math.floor(least / 10) * 10;
+  const high = Math.max(Math.ceil(most / 10) * 10, low + 20);
+  const yOf = (rate) => height - MARGIN_PX - ((rate - low) / (high - low)) * (height - 2 * MARGIN_PX);
+  const step = STEPS.find((by) => (by / (high - low)) * height >= LEAST_STEP_PX) ?? STEPS.at(-1);
   context.font = font(11);
   context.textAlign = "right";
-  for (let rate = Math.ceil(least / step) * step; rate <= most; rate += step) {
+  for (let rate = Math.ceil(low / step) * step; rate <= high; rate += step) {
     context.fillStyle = COLOURS.minor;
     context.fillRect(LABELS_PX, Math.round(yOf(rate)), width, 1);
     context.fillStyle = COLOURS.muted;
     context.fillText(String(rate), LABELS_PX - 5, Math.min(Math.max(yOf(rate) + 4, 10), height - 2));
   }
   context.textAlign = "start";
+  return yOf;
+}
+
+/** Draw the rate: in each column of pixels from its least to its greatest value. */
+function drawRates(context, size, { times, rates }, duration) {
+  const yOf = drawScale(context, size, ...rangeOf(rates));
   context.fillStyle = COLOURS.crossing;
   let [column, low, high] = [-1, 0, 0];
   const drawColumn = () => {
     if (column >= 0) context.fillRect(column, yOf(high) - 0.75, 1, Math.max(yOf(low) - yOf(high), 0) + 1.5);
   };
   for (let i = 0; i < times.length; i++) {
-    const x = Math.floor(placeOf(times[i], duration, width));
+    const x = Math.floor(placeOf(times[i], duration, size.width));
     if (x === column) [low, high] = [Math.min(low, rates[i]), Math.max(high, rates[i])];
     else {
       drawColumn();
@@ -62,6 +67,10 @@ export function drawRates(context, { width, height, ratio }, { times, rates }, d
     }
   }
   drawColumn();
+}
+
+function rangeOf(rates) {
+  return rates.reduce(([low, high], rate) => [Math.min(low, rate), Math.max(high, rate)], [Infinity, 0]);
 }
 
 /** The strip with the rate of a whole recording, and in it the window of the paper. */
@@ -93,13 +102,23 @@ export class RateStrip {
     this.#box.hidden = positions.length <= INTERVALS;
     const { positions: before, duration: length } = this.#shown ?? {};
     if (this.#box.hidden || (before === positions && length === duration)) return;
-    this.#shown = { ...ratesOf(positions, samplingRate), positions, duration };
-    const [least, most] = this.#shown.rates.reduce(
-      ([low, high], rate) => [Math.min(low, rate), Math.max(high, rate)],
-      [Infinity, 0],
-    );
-    const range = `from ${Math.round(least)} to ${Math.round(most)} /min`;
-    this.#canvas.setAttribute("aria-label", `Heart rate over time, ${range}`);
+    const found = ratesOf(positions, samplingRate);
+    const [least, most] = rangeOf(found.rates);
+    this.present({
+      positions,
+      duration,
+      label: `Heart rate over time, from ${Math.round(least)} to ${Math.round(most)} /min`,
+      draw: (context, size) => drawRates(context, size, found, duration),
+    });
+  }
+
+  /**
+   * Show a drawing of `duration` seconds.
+   * @param {object} shown `{duration, label, draw(context, size)}`: the label says in words what is drawn
+   */
+  present(shown) {
+    this.#shown = shown;
+    this.#canvas.setAttribute("aria-label", shown.label);
     this.#draw();
   }
 
@@ -126,6 +145,6 @@ export class RateStrip {
     const ratio = window.devicePixelRatio || 1;
     Object.assign(this.#canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     const context = this.#canvas.getContext("2d", { alpha: false });
-    drawRates(context, { width, height, ratio }, this.#shown, this.#shown.duration);
+    this.#shown.draw(context, { width, height, ratio });
   }
 }

@@ -191,10 +191,12 @@ function drawFoot(context, view, plot, caption) {
   const end = view.time + (view.width - view.gutter) / view.pxPerSecond;
   const every = RULER_S.find((step) => step * view.pxPerSecond >= RULER_LABEL_PX) ?? RULER_S.at(-1);
   context.textAlign = "center";
-  for (let i = Math.max(Math.ceil(view.time / every - 1e-9), 0); i * every <= end; i++) {
-    const x = xOf(view, i * every);
+  for (let i = Math.max(Math.ceil((view.begin + view.time) / every - 1e-9), 0); i * every <= view.begin + end; i++) {
+    const x = xOf(view, i * every - view.begin);
     context.fillRect(Math.round(x), plot, 1, 5);
-    if (x > 12 && x < view.width - 20) context.fillText(clock(i * every, every), x, plot + 16);
+    const label = clock(i * every, every);
+    const half = context.measureText(label).width / 2;
+    if (x > half && x < view.width - half) context.fillText(label, x, plot + 16);
   }
   context.textAlign = "start";
   context.fillStyle = COLOURS.label;

@@ -116,10 +116,13 @@ export class Plot {
     this.redraw();
   }
 
-  /** The length of the recording in seconds, and the time at which the window begins and ends. */
+  /**
+   * The length of the recording in seconds, the time at which the window begins and ends, and the time before it, as that
+   * of `Viewport`.
+   */
   get range() {
-    const { time, span, duration, overview } = this.viewport;
-    return { from: time, to: overview ? duration : Math.min(time + span, duration), duration };
+    const { time, span, duration, overview, begin } = this.viewport;
+    return { from: time, to: overview ? duration : Math.min(time + span, duration), duration, begin };
   }
 
   /** Return the paper with all that is drawn on it at its true scale, as `printoutOf` does. */

@@ -25,11 +25,16 @@ export function reachOf(signal, gain, rate) {
     const value = (signal.samples[0] ?? 0) / gain;
     return { offset: Math.abs(value) > OFFSET_MV ? value : 0, least: 0, most: 0 };
   }
-  const middle = typical(signal.samples) / gain;
-  const offset = Math.abs(middle) > OFFSET_MV ? middle : 0;
+  const offset = offsetOf(signal.samples, gain);
   const ofSeconds = (values, sign) => Float64Array.from(values, (value) => sign * (value / gain - offset)).sort();
   const usual = (heights) => Math.max(Math.min(heights.at(-1), RARE * heights[heights.length >> 1]), 0);
   return { offset, least: -usual(ofSeconds(level.least, -1)), most: usual(ofSeconds(level.most, 1)) };
+}
+
+/** Return the level of samples in millivolts if it is an offset of the recorder, else 0. */
+export function offsetOf(samples, gain) {
+  const middle = typical(samples) / gain;
+  return Math.abs(middle) > OFFSET_MV ? middle : 0;
 }
 
 /** Return what the waves of each row need, in millivolts: `[{up, down}]`, of the reaches of its leads. */

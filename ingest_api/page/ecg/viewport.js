@@ -29,6 +29,8 @@ export class Viewport {
   gain = 1;
   /** The length of the recording in seconds. */
   duration = 1;
+  /** The seconds before it, if it is a part of a longer recording, whose times are shown. */
+  begin = 0;
   /** What the waves of each row need, in millivolts: `[{up, down}]`. */
   needs = [];
   /** True if rows are the minutes of one lead, which all fit into the width. */

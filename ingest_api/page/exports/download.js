@@ -33,8 +33,8 @@ export function askToDownload(opened) {
     find("#take-note").textContent = NOTES[format.value] ?? "";
     if (!drawn) return;
     find("#take-whole").textContent = `The whole recording, ${count(pages(ranges.whole), "page")}`;
-    const { from, to } = ranges.window;
-    find("#take-window").textContent = `${clock(from)} to ${clock(to)}, ${count(pages(ranges.window), "page")}`;
+    const { from, to, begin } = ranges.window;
+    find("#take-window").textContent = `${clock(begin + from)} to ${clock(begin + to)}, ${count(pages(ranges.window), "page")}`;
     const most = format.value === "png" ? 1 : MOST_PAGES;
     if (pages(chosen()) <= most) return;
     button.disabled = true;

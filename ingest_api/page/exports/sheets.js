@@ -21,7 +21,7 @@ const NO_DIAGNOSIS = "Measurements for people who can judge them, no diagnosis."
  * Return the sheets of an ECG: `{width, height, draw(context)}[]`, in millimetres.
  * @param {object} opened `{ecg, title, facts, measurements: {title, value, remark}[], plot}` of the ECG that is open
  * @param {object} paper one of `PAPERS`
- * @param {{from: number, to: number, duration: number}} range in seconds
+ * @param {{from: number, to: number, duration: number, begin: number}} range as `Plot.range`
  */
 export function sheetsOf({ ecg, title, facts, measurements, plot }, paper, range) {
   const width = (paper.width - 2 * MARGIN_MM) * PX_PER_MM;
@@ -85,7 +85,8 @@ function drawFoot(context, page, number, span, range, width, paper) {
   const times = page.map(({ time }) => time).filter((time) => time !== undefined);
   if (times.length) {
     const end = Math.min(Math.max(...times) + span, range.duration);
-    const text = `${clock(Math.min(...times))} to ${clock(end)} of ${clock(range.duration)}`;
+    const [from, to, last] = [Math.min(...times), end, range.duration].map((time) => clock(range.begin + time));
+    const text = `${from} to ${to} of ${last}`;
     write(context, text, x, y, { colour: SOFT, size: 11 });
   }
   write(context, number, x + width, y, { colour: SOFT, size: 11, align: "right" });
