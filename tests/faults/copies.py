@@ -16,8 +16,11 @@ from shared.kafka.topics import Topics
 from tests.support.pipeline import Pipeline, Worker
 
 _POSITION = b"\xffposition"
-# An index entry begins with a zero byte; its time counts down from the end of the year 9999.
-_ENTRY = b"\0"
+# An index entry begins with a zero byte, or with a one for a recording; its time counts down from the end of the year
+# 9999.
+_ECG, _RECORDING = b"\0", b"\1"
+# A row of a part of a recording, such as a minute, is in no index; its key has a slash.
+_PART = b"/"
 _LAST_MS = 253_402_300_799_999
 _SHOWN = 5
 
@@ -122,7 +125,7 @@ def faults(copy: Mapping[bytes, bytes], changelog: Mapping[bytes, Records]) -> l
     """
     if (position := position_of(copy)) is None:
         return ["rows without a position"] if copy else []
-    rows = {key: row for key, row in copy.items() if key != _POSITION and not key.startswith(_ENTRY)}
+    rows = {key: row for key, row in copy.items() if key != _POSITION and not key.startswith((_ECG, _RECORDING))}
     found = [f"{key!r} is not in the changelog" for key in rows.keys() - changelog.keys()]
     for key, records in changelog.items():
         below = [row for offset, row in records if offset < position]
@@ -130,20 +133,21 @@ def faults(copy: Mapping[bytes, bytes], changelog: Mapping[bytes, Records]) -> l
         if rows.get(key) not in [*(below[-1:] or [None]), *beyond]:
             state = "stale" if key in rows else "missing"
             found.append(f"{key!r} is {state}: offsets {[offset for offset, _ in records]}, position {position}")
-    entries = {key for key in copy if key.startswith(_ENTRY)}
-    expected = {entry for row in rows.values() if (entry := _entry(row))}
+    entries = copy.keys() - rows.keys() - {_POSITION}
+    expected = {entry for key, row in rows.items() if _PART not in key and (entry := _entry(row))}
     found += [f"index entry {entry!r} is missing" for entry in expected - entries]
     found += [f"index entry {entry!r} has no row" for entry in entries - expected]
     return found
 
 
 def _entry(row: bytes) -> bytes | None:
-    """Return the index entry of a row, or None if its ECG is erased."""
+    """Return the index entry of a row, or None if its ECG or recording is erased."""
     fields = orjson.loads(row)
     if not fields["username"]:
         return None
     username, ecg_id, accepted = fields["username"], fields["ecg_id"], fields.get("accepted", 0)
-    entry: bytes = _ENTRY + username.encode() + _ENTRY + (_LAST_MS - accepted).to_bytes(8) + ecg_id.encode()
+    kind = _RECORDING if "recording" in fields else _ECG
+    entry: bytes = kind + username.encode() + b"\0" + (_LAST_MS - accepted).to_bytes(8) + ecg_id.encode()
     return entry
 
 

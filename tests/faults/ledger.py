@@ -1,7 +1,6 @@
 """A client that records every accepted ECG, and later checks each of them."""
 
 import asyncio
-import itertools
 import random
 import time
 import uuid
@@ -9,13 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import aiohttp
 import httpx
 import orjson
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from shared.kafka.topics import Topics
+from tests.faults.sending import answer, new_client, new_producer, new_query_client, post, produce
 from tests.support.ecgs import crossings
 from tests.support.pipeline import Pipeline
 
@@ -50,9 +48,7 @@ class Ledger:
         """Submit the ECGs with these numbers at a steady rate, and wait until all have been accepted."""
         topic = Topics(self.pipeline.settings).submissions.name
         start, limit = time.monotonic(), asyncio.Semaphore(4 * _CONNECTIONS)
-        producer = AIOKafkaProducer(**self.pipeline.kafka, enable_idempotence=True, request_timeout_ms=60_000)
-        await producer.start()
-        async with httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=15) as client:
+        async with new_producer(self.pipeline) as producer, new_client(self.token) as client:
 
             async def one(number: int) -> None:
                 async with limit:
@@ -65,7 +61,6 @@ class Ledger:
                 for i, number in enumerate(numbers):
                     submitting.create_task(one(number))
                     await asyncio.sleep(max(0.0, start + (i + 1) / rate - time.monotonic()))
-        await producer.stop()
 
     def _ecg(self, number: int) -> tuple[list[dict[str, object]], list[int]]:
         rng = random.Random(f"{self.username}-{number}")
@@ -76,67 +71,34 @@ class Ledger:
     async def _over_http(self, client: httpx.AsyncClient, number: int) -> None:
         leads, counts = self._ecg(number)
         headers = {"idempotency-key": f"{self.username}-{number}"}
-        for gateway in itertools.cycle(self.pipeline.gateways_from(number // 2)):
-            try:
-                response = await client.post(f"{gateway.url}/ecgs", json={"leads": leads}, headers=headers)
-            except httpx.TransportError:
-                await asyncio.sleep(0.2)
-                continue
-            if response.status_code == 201:
-                ecg_id = response.json()["id"]
-                self.accepted[ecg_id] = counts
-                self.on_accepted(ecg_id)
-                return
-            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                self.unexpected[response.status_code] += 1
-            await asyncio.sleep(int(response.headers.get("retry-after", "1")))
+        body = {"leads": leads}
+        response = await post(client, self.pipeline, number // 2, "/ecgs", self.unexpected, json=body, headers=headers)
+        ecg_id = response.json()["id"]
+        self.accepted[ecg_id] = counts
+        self.on_accepted(ecg_id)
 
     async def _directly(self, producer: AIOKafkaProducer, topic: str, number: int) -> None:
         leads, counts = self._ecg(number)
         ecg_id = str(uuid.UUID(int=random.Random(f"id-{self.username}-{number}").getrandbits(128), version=4))
         value = orjson.dumps({"id": ecg_id, "username": self.username, "leads": leads})
-        while True:
-            try:
-                await producer.send_and_wait(topic, value, ecg_id.encode())
-            except KafkaError:
-                await asyncio.sleep(0.5)
-            else:
-                self.accepted[ecg_id] = counts
-                return
+        await produce(producer, topic, ecg_id, value)
+        self.accepted[ecg_id] = counts
 
     async def check(self) -> Tally:
         """Query every accepted ECG, and count those that are lost, wrong or stuck."""
         tally = Tally()
         limit, deadline = asyncio.Semaphore(_CONNECTIONS), time.monotonic() + _ANSWER_TIMEOUT
-        # With aiohttp: with httpx, these tens of thousands of queries took half of the suite's time.
-        headers, timeout = {"x-user-token": self.token}, aiohttp.ClientTimeout(15)
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as client:
+        async with new_query_client(self.token) as client:
 
             async def one(ecg_id: str, counts: list[int]) -> None:
                 async with limit:
-                    status, found = await self._answer(client, ecg_id, deadline)
+                    status, insights = await answer(client, self.pipeline, f"/ecgs/{ecg_id}/insights", deadline)
                 if status == httpx.codes.NOT_FOUND:
                     tally.lost += 1
                 elif status != httpx.codes.OK:
                     tally.stuck += 1
-                elif found != counts:
+                elif [lead["number_of_zero_crossings"] for lead in insights["leads"]] != counts:
                     tally.wrong += 1
 
             await asyncio.gather(*(one(*entry) for entry in self.accepted.items()))
         return tally
-
-    async def _answer(self, client: aiohttp.ClientSession, ecg_id: str, deadline: float) -> tuple[int, list[int]]:
-        """Query until a 200 or the deadline; return the last status, and the counts of the 200."""
-        status = 0
-        for gateway in itertools.cycle(self.pipeline.gateways):
-            try:
-                async with client.get(f"{gateway.url}/ecgs/{ecg_id}/insights") as response:
-                    status = response.status
-                    if status == 200:
-                        return status, [lead["number_of_zero_crossings"] for lead in (await response.json())["leads"]]
-            except (aiohttp.ClientError, TimeoutError):
-                await asyncio.sleep(0.2)
-            if time.monotonic() > deadline:
-                break
-            await asyncio.sleep(0.1)
-        return status, []

@@ -14,20 +14,24 @@ PAGE: Path = ROOT / "docs" / "reliability.md"
 
 _HEADER = """# Reliability
 
-The outcome of every ECG while something broke, on three Kafka nodes (replication 3, two in sync), three workers and two
-gateways on one machine with two cores. ECGs are submitted at 50/s, or at 250/s where the table says so, half over HTTP
-with retries, half produced directly, from before the fault until ten seconds after it. Processes that end are started
-again after two seconds. This page is the result of one run of `make test-faults`.
+The outcome of every ECG and recording while something broke, on three Kafka nodes (replication 3, two in sync), three
+workers and two gateways on one machine with two cores. ECGs are submitted at 50/s, or at 250/s where the table says so,
+half over HTTP with retries, half produced directly, from before the fault until ten seconds after it. Four recordings
+are sent meanwhile, each as a chunk a second, in the same two ways: in disorder, some chunks twice, some overlapping
+others. Processes that end are started again after two seconds. This page is the result of one run of
+`make test-faults`.
 
 - **lost**: accepted, but 404 for its owner. **wrong**: with other insights than those of its signal. **stuck**: not 200
   within 90 s. **duplicated**: rows with ids that no client was given.
-- **gaps**: rows and index entries that are missing, stale or superfluous in a worker's local copy, as of its position,
-  found by comparing every copy with the changelog.
+- **recordings lost**: 404 for their owner. **wrong**: with other zero crossings, beats or samples than were sent, or an
+  answer that told less than an earlier one. **incomplete**: without some samples, or with gaps, refusals or revisions.
+- **gaps**: rows (those of a recording's parts too) and index entries that are missing, stale or superfluous in a
+  worker's local copy, as of its position, found by comparing every copy with the changelog.
 - **failed queries**: queries without an answer from either gateway, with 503, or with an unexpected answer, out of all
-  queries; these were made throughout, for finished ECGs and for some that had just been accepted. **unanswered**: the
-  longest time for which all queries for one ECG failed. **unexpected**: answers to submissions other than 201 and 503,
-  and to queries other than 200, 503, and 202 for an ECG that was not finished.
-- **behind**: seconds from the fault until the number of uncommitted submissions last exceeded those of 1.25 s.
+  queries; these were made throughout, for finished ECGs, for some that were just accepted, and for the recordings.
+  **unanswered**: the longest time for which all queries for one of them failed. **unexpected**: answers to submissions
+  other than 201 and 503, and to queries other than 200, 503, and 202 for an ECG that was not finished.
+- **behind**: seconds from the fault until the number of uncommitted messages last exceeded those of 1.25 s.
   **killed**: processes killed on purpose, without brokers. **ended by themselves**: gateways and workers that ended
   otherwise, or stopped with an error. **slowest stop**: seconds from SIGTERM or SIGINT until the end of the process.
 
@@ -39,6 +43,7 @@ _COLUMNS = (
         "wrong",
         "stuck",
         "duplicated",
+        "recordings lost, wrong, incomplete",
         "gaps",
         "unexpected",
         "failed queries",
@@ -78,6 +83,7 @@ def cells(outcome: Outcome) -> list[str]:
     counts = (outcome.accepted, tally.lost, tally.wrong, tally.stuck, tally.duplicated)
     return [
         *(f"{count:,}" for count in counts),
+        str(outcome.recordings),
         str(outcome.comparison),
         f"{outcome.unexpected.total()}",
         f"{outcome.failed_queries:,} of {outcome.queries:,}",

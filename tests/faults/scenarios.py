@@ -180,10 +180,10 @@ async def tables_damaged(stack: Stack) -> None:
 
 @scenario("A partition full of poison between good messages", _BUSY)
 async def poisoned(stack: Stack) -> None:
-    topic = Topics(stack.pipeline.settings).submissions.name
+    topics = Topics(stack.pipeline.settings)
     async with AIOKafkaProducer(**stack.pipeline.kafka) as producer:
-        for i in range(500):
-            await producer.send(topic, b"{poison" + bytes([i % 256]), b"poison-%d" % i, partition=0)
+        for i, topic in itertools.product(range(500), (topics.submissions, topics.chunks)):
+            await producer.send(topic.name, b"{poison" + bytes([i % 256]), b"poison-%d" % i, partition=0)
 
 
 @scenario("No room left on the disk of one worker's table for 20 s", _BUSY, short=True)

@@ -166,8 +166,10 @@ async def replicated_stack(
     cluster = KafkaCluster(kafka, directory / "kafka", nodes=3, security=security(directory / "security"))
     await cluster.start()
     replicated = {"ECG_REPLICATION_FACTOR": "3", "ECG_MIN_INSYNC_REPLICAS": "2"}
+    # Longer than any outage, so that every gap in a recording is a fault.
+    patient = {"ECG_CHUNK_PATIENCE": "600"}
     # Not forked, because a new process takes its time in real life too.
-    pipeline = Pipeline(KafkaBroker(cluster), directory, "faults", replicated | overrides, forked=False)
+    pipeline = Pipeline(KafkaBroker(cluster), directory, "faults", replicated | patient | overrides, forked=False)
     supervisor: asyncio.Task[None] | None = None
     cleanup = ExitStack()
     try:

@@ -12,8 +12,12 @@ def row(ecg_id: str, accepted: int = 5, username: str = "clinic") -> bytes:
     return orjson.dumps({"ecg_id": ecg_id, "username": username, "accepted": accepted})
 
 
-def entry(ecg_id: str, accepted: int = 5) -> bytes:
-    return b"\0clinic\0" + (253_402_300_799_999 - accepted).to_bytes(8) + ecg_id.encode()
+def entry(ecg_id: str, accepted: int = 5, kind: bytes = b"\0") -> bytes:
+    return kind + b"clinic\0" + (253_402_300_799_999 - accepted).to_bytes(8) + ecg_id.encode()
+
+
+RECORDING = orjson.dumps({"ecg_id": "r", "username": "clinic", "accepted": 5, "recording": {"settled": 9}})
+CHUNK, MINUTE = b"r/c0000000000000000", b"r/m0000000000000000"
 
 
 CHANGELOG: dict[bytes, Records] = {
@@ -21,16 +25,23 @@ CHANGELOG: dict[bytes, Records] = {
     b"b": [(1, row("b"))],
     b"gone": [(2, row("gone")), (4, None)],
     b"erased": [(5, row("erased", username=""))],
-    b"late": [(7, row("late"))],
+    b"r": [(8, RECORDING)],
+    CHUNK: [(6, b'{"first":0}')],
+    MINUTE: [(7, b'{"minute":0}'), (9, b'{"minute":0,"segments":[]}')],
+    b"late": [(11, row("late"))],
 }
 # A copy without a gap: it has everything below its position.
 COPY = {
-    POSITION: b"6",
+    POSITION: b"10",
     b"a": row("a", 6),
     b"b": row("b"),
     b"erased": row("erased", username=""),
     entry("a", 6): b"",
     entry("b"): b"",
+    b"r": RECORDING,
+    entry("r", kind=b"\1"): b"",
+    CHUNK: b'{"first":0}',
+    MINUTE: b'{"minute":0,"segments":[]}',
 }
 
 
@@ -56,8 +67,15 @@ def test_an_empty_copy_has_no_gap() -> None:
         ([], {b"never": row("never"), entry("never"): b""}, "b'never' is not in the changelog"),
         ([entry("b")], {}, f"index entry {entry('b')!r} is missing"),
         ([], {entry("erased"): b""}, f"index entry {entry('erased')!r} has no row"),
+        ([CHUNK], {}, f"{CHUNK!r} is missing"),
+        ([], {MINUTE: b'{"minute":0}'}, f"{MINUTE!r} is stale"),
+        ([entry("r", kind=b"\1")], {}, f"index entry {entry('r', kind=bytes([1]))!r} is missing"),
+        ([], {entry("r"): b""}, f"index entry {entry('r')!r} has no row"),
     ],
-    ids=["no position", "missing", "stale", "tombstone", "unknown", "no entry", "entry of an erased row"],
+    ids=[
+        *("no position", "missing", "stale", "tombstone", "unknown", "no entry", "entry of an erased row"),
+        *("missing chunk", "stale minute", "no entry of a recording", "recording among ECGs"),
+    ],
 )
 def test_a_gap_is_found(without: list[bytes], more: dict[bytes, bytes], found: str) -> None:
     copy = {key: value for key, value in COPY.items() if key not in without} | more

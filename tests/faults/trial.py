@@ -1,4 +1,4 @@
-"""A trial: submissions and queries while a fault is made, and then a check of all ECGs and copies."""
+"""A trial: submissions and queries while a fault is made, and then a check of all ECGs, recordings and copies."""
 
 import asyncio
 import itertools
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.faults.copies import Comparison, compare
 from tests.faults.ledger import Ledger, Tally
+from tests.faults.recordings import CHUNKS_PER_SECOND, Recordings, RecordingTally
 from tests.faults.scenarios import Fault
 from tests.faults.stack import Stack, Stop
 from tests.faults.watch import LagWatch, QueryWatch
@@ -25,6 +26,7 @@ class Outcome:
 
     accepted: int = 0
     tally: Tally = field(default_factory=Tally)
+    recordings: RecordingTally = field(default_factory=RecordingTally)
     comparison: Comparison = field(default_factory=Comparison)
     unexpected: Counter[int] = field(default_factory=Counter)
     queries: int = 0
@@ -47,11 +49,12 @@ class Outcome:
         late = [f"{stop.process} took {stop.seconds:.1f} s to stop" for stop in self.stops if not stop.in_time]
         wrong = f"{self.tally}" if self.tally != Tally() else ""
         unexpected = f"unexpected answers by status: {dict(self.unexpected)}" if self.unexpected else ""
-        return "\n".join(filter(None, [wrong, self.comparison.details(), unexpected, *late, *self.ended, *self.errors]))
+        found = [wrong, *self.recordings.details, self.comparison.details(), unexpected]
+        return "\n".join(filter(None, [*found, *late, *self.ended, *self.errors]))
 
 
 async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outcome:
-    """Submit ECGs at a rate (per second) while a fault is made and for some time after; then check everything.
+    """Submit ECGs (at a rate per second) and recordings while a fault is made and for some time after; then check all.
 
     Afterwards the stack is ready again. A step that fails is recorded in the outcome, and the trial goes on.
     """
@@ -59,16 +62,20 @@ async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outco
     await stack.all_back()
     restarts, stops, ended = stack.restarts, len(stack.stops), len(stack.ended)
     ledger = Ledger(stack.pipeline, await stack.pipeline.register(name), name)
+    recordings = Recordings(stack.pipeline, ledger.token, name)
     lag, queries = LagWatch(stack.pipeline), QueryWatch(stack.pipeline, ledger.token)
     numbers = itertools.count()
     async with lag.watching():
+        await recordings.begin()
         await ledger.submit(itertools.islice(numbers, int(_WARM_UP * rate)), rate)
         await lag.caught_up()
-        async with queries.watching(list(ledger.accepted)[:_FOLLOWED]), asyncio.TaskGroup() as load:
+        followed = list(ledger.accepted)[:_FOLLOWED]
+        async with queries.watching(followed, recordings.ids), asyncio.TaskGroup() as load:
             sampled = itertools.count()
             ledger.on_accepted = lambda ecg_id: None if next(sampled) % _FOLLOW_EVERY else queries.fresh(ecg_id)
             over = asyncio.Event()
             load.create_task(ledger.submit(itertools.takewhile(lambda _: not over.is_set(), numbers), rate))
+            load.create_task(recordings.send(over))
             await asyncio.sleep(_BEFORE)
             broken = time.monotonic()
             try:
@@ -85,14 +92,17 @@ async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outco
         except AssertionError as error:
             outcome.errors.append(str(error))
     outcome.tally = await ledger.check()
+    outcome.recordings = await recordings.check()
+    outcome.recordings.wrong += len(queries.went_back)
+    outcome.recordings.details += queries.went_back
     outcome.comparison = await _compare_copies(stack)
-    outcome.tally.duplicated = len(stack.changelog.ids_of(name) - set(ledger.accepted))
+    outcome.tally.duplicated = len(stack.changelog.ids_of(name) - {*ledger.accepted, *recordings.ids})
     outcome.accepted = len(ledger.accepted)
-    outcome.unexpected = ledger.unexpected + queries.unexpected
+    outcome.unexpected = ledger.unexpected + recordings.unexpected + queries.unexpected
     outcome.queries, outcome.failed_queries = queries.queries, queries.failed
     outcome.unanswered_seconds = queries.unanswered_seconds
-    # Offsets are committed every second, so that about this many submissions are uncommitted at any time.
-    outcome.behind_seconds = lag.behind_until(broken, 1.25 * rate)
+    # Offsets are committed every second, so that about this many messages are uncommitted at any time.
+    outcome.behind_seconds = lag.behind_until(broken, 1.25 * (rate + CHUNKS_PER_SECOND))
     outcome.restarts = stack.restarts - restarts
     outcome.stops, outcome.ended = stack.stops[stops:], stack.ended[ended:]
     return outcome

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -27,7 +27,7 @@ _UNKNOWN = sys.maxsize
 
 @dataclass
 class QueryWatch:
-    """Queries ECGs again and again, through each gateway in turn, and counts the failures.
+    """Queries ECGs and recordings again and again, through each gateway in turn, and counts the failures.
 
     A query to a gateway that cannot be reached goes to the other one, as a load balancer would do. It fails if no
     gateway can be reached, with a 503, and with an unexpected answer.
@@ -40,34 +40,45 @@ class QueryWatch:
     # Answers other than 200, 503, and 202 for a fresh ECG, by status: above all 404.
     unexpected: Counter[int] = field(default_factory=Counter)
     unanswered_seconds: float = 0.0
+    # Recordings of which an answer told less than an earlier one.
+    went_back: list[str] = field(default_factory=list)
     _followed: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
 
     @asynccontextmanager
-    async def watching(self, finished: Sequence[str]) -> AsyncIterator[None]:
-        """Query finished ECGs throughout the block, and each ECG given to `fresh` until it is finished."""
+    async def watching(self, finished: Sequence[str], recordings: Sequence[str]) -> AsyncIterator[None]:
+        """Query ECGs and recordings throughout the block, and each ECG given to `fresh` until it is finished.
+
+        Args:
+            finished: ids of ECGs that have insights.
+            recordings: ids of recordings that have begun.
+        """
         async with (
             httpx.AsyncClient(headers={"x-user-token": self.token}, timeout=10) as self._client,
             self._followed,
         ):
-            tasks = [self._followed.create_task(self._follow(ecg_id, fresh=False)) for ecg_id in finished]
+            paths = [*(f"/ecgs/{ecg_id}" for ecg_id in finished), *(f"/recordings/{each}" for each in recordings)]
+            tasks = [self._followed.create_task(self._follow(path, fresh=False)) for path in paths]
             yield
             for task in tasks:
                 task.cancel()
 
     def fresh(self, ecg_id: str) -> None:
         """Query an ECG that was just accepted, until it is finished."""
-        self._followed.create_task(self._follow(ecg_id, fresh=True))
+        self._followed.create_task(self._follow(f"/ecgs/{ecg_id}", fresh=True))
 
-    async def _follow(self, ecg_id: str, *, fresh: bool) -> None:
+    async def _follow(self, path: str, *, fresh: bool) -> None:
         begun = answered = time.monotonic()
-        failing = False
+        failing, reached = False, 0
         while not fresh or time.monotonic() < begun + _PATIENCE:
-            status = await self._ask(ecg_id)
+            status, complete_until = await self._ask(path)
             self.queries += 1
             if status in ((200, 202) if fresh else (200,)):
                 if failing:
                     self.unanswered_seconds = max(self.unanswered_seconds, time.monotonic() - answered)
                 failing, answered = False, time.monotonic()
+                if complete_until < reached:
+                    self.went_back.append(f"{path} was complete until {reached}, then until {complete_until}")
+                reached = complete_until
                 if fresh and status == httpx.codes.OK:
                     return
             else:
@@ -77,16 +88,19 @@ class QueryWatch:
                 self.failed += 1
             await asyncio.sleep(_PAUSE)
 
-    async def _ask(self, ecg_id: str) -> int | None:
+    async def _ask(self, path: str) -> tuple[int | None, int]:
+        """Return the status, or None without an answer, and until where a recording is complete; 0 for an ECG."""
         for gateway in self.pipeline.gateways_from(self.queries):
             with contextlib.suppress(httpx.TransportError):
-                return (await self._client.get(f"{gateway.url}/ecgs/{ecg_id}/insights")).status_code
-        return None
+                response = await self._client.get(f"{gateway.url}{path}/insights")
+                is_there = response.status_code == httpx.codes.OK
+                return response.status_code, response.json().get("complete_until", 0) if is_there else 0
+        return None, 0
 
 
 @dataclass
 class LagWatch:
-    """Samples the number of uncommitted submissions; while the brokers do not answer, it counts as very large."""
+    """Samples the number of uncommitted messages; while the brokers do not answer, it counts as very large."""
 
     pipeline: Pipeline
     samples: list[tuple[float, int]] = field(default_factory=list)
@@ -110,7 +124,7 @@ class LagWatch:
             await consumer.stop()
 
     async def caught_up(self, timeout: float = 180.0) -> None:
-        """Wait until every submission is committed."""
+        """Wait until every submission and every chunk is committed."""
         begun = time.monotonic()
 
         async def probe() -> bool | None:
@@ -124,8 +138,8 @@ class LagWatch:
         return max((at - since for at, lag in self.samples if at > since and lag > most), default=0.0)
 
     async def _sample(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
-        topic = Topics(self.pipeline.settings).submissions
-        partitions = [TopicPartition(topic.name, i) for i in range(topic.partitions)]
+        topics = Topics(self.pipeline.settings)
+        partitions = [*topics.submissions.all_partitions(), *topics.chunks.all_partitions()]
         group = f"{self.pipeline.prefix}-stream-agents"
         while True:
             try:
