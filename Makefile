@@ -87,7 +87,7 @@ fuzz: $(FUZZ_READY) ## fuzz every decoder, guided by coverage: make fuzz [SECOND
 	@exec $(BIN)/python -m tests.hostile.fuzz build/fuzz -artifact_prefix=build/fuzz- -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
 		-max_total_time=$(or $(SECONDS),600)
 
-bench: $(BENCH_READY) $(if $(BASE),,$(PEERS_READY)) ## compare the pipeline with its peers on Apache Kafka (Java 17, Maven; Chromium for the page), and write docs/benchmarks.md (half an hour; QUICK=1: five minutes; ONLY=process: one part; BASE=main: compare with this revision instead; ONLY=memory: an hour [MINUTES=60])
+bench: $(BENCH_READY) $(if $(BASE),,$(PEERS_READY)) ## compare the pipeline with its peers on Apache Kafka (Java 17, Maven; Chromium for the page), and write docs/benchmarks.md (an hour; QUICK=1: ten minutes; ONLY=process: one part; BASE=main: compare with this revision instead; ONLY=memory: an hour [MINUTES=60])
 	@exec $(BIN)/python -m benchmarks $(ONLY) $(if $(QUICK),--quick) $(if $(BASE),--base "$(BASE)") $(if $(MINUTES),--minutes "$(MINUTES)")
 
 validate: $(VALIDATION_READY) ## run the insights and other libraries on annotated recordings, and write docs/validation.md: make validate DATA=folder with mitdb/, nstdb/, ludb/, ptbxl/, cpsc2019/ [SETS=ludb: only some]

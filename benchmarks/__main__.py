@@ -17,8 +17,8 @@ from pathlib import Path
 
 from benchmarks import report, revisions, targets
 from benchmarks.compare import ACTIVITIES, Comparison, Variant
+from benchmarks.ecgs import LARGE, SMALL
 from benchmarks.machine import busy
-from benchmarks.recordings import LARGE, SMALL
 from benchmarks.run import Figures, Run
 from benchmarks.services import ROOT
 from local_stack.kafka import install

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 
 from benchmarks.contenders import NAIVE_TOPIC, naive_gateway, plain_service
+from benchmarks.ecgs import LARGE, SMALL, USERNAME, Size, batches, bodies, packed_bodies
 from benchmarks.load import Result, Spec, build_post
 from benchmarks.machine import cpu_seconds
 from benchmarks.markdown import bullets, figure, ratio, table
 from benchmarks.plots import bars
-from benchmarks.recordings import LARGE, SMALL, USERNAME, Size, batches, bodies, packed_bodies
 from benchmarks.run import Figures, Run, generate
 from benchmarks.services import SHORT_LIVED, Pipeline, Service, kafka
 from benchmarks.stats import percentile

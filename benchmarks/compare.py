@@ -10,9 +10,9 @@ from pathlib import Path
 
 from benchmarks import accept, process, query
 from benchmarks.accept import FORMS, Contender
+from benchmarks.ecgs import USERNAME, Size
 from benchmarks.machine import cores
 from benchmarks.markdown import figure, ratio, table
-from benchmarks.recordings import USERNAME, Size
 from benchmarks.run import Figures, Run
 from benchmarks.services import PRESENT, SHORT_LIVED, Code, Pipeline, kafka
 from benchmarks.topics import Broker

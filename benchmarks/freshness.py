@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.contenders import CONSUMERS, NAIVE_TOPIC, naive_gateway
+from benchmarks.ecgs import SMALL, USERNAME, bodies
 from benchmarks.load import Follow, Spec, build_post, headers
 from benchmarks.markdown import figure, number, ratio, table
-from benchmarks.recordings import SMALL, USERNAME, bodies
 from benchmarks.run import Figures, Run, generate
 from benchmarks.saturation import WARM_UP, saturation
 from benchmarks.services import SHORT_LIVED, Pipeline, Service, kafka

@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from benchmarks.ecgs import LARGE, SAMPLING_RATE, SMALL, USERNAME, Messages, windows
 from benchmarks.load import build_get
 from benchmarks.machine import cores, pinned
 from benchmarks.markdown import figure, ratio, table
 from benchmarks.query import CONNECTIONS, ask, filled_rows
-from benchmarks.recordings import LARGE, SAMPLING_RATE, SMALL, USERNAME, Messages, windows
 from benchmarks.run import Figures, Run
 from benchmarks.services import SECRET, Pipeline, kafka
 from benchmarks.stats import percentile

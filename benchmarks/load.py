@@ -9,6 +9,7 @@ import asyncio
 import collections
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -24,18 +25,21 @@ _ACCEPTED, _DONE = 201, 200
 
 
 class Follow(msgspec.Struct):
-    """Poll the insights of up to `rate` new submissions a second, each every `interval` seconds."""
+    """Poll the insights of up to `rate` new submissions a second, each every `interval` seconds.
+
+    They are at `path`, below the submission's id.
+    """
 
     rate: float
     interval: float
     headers: str
+    path: str = "/ecgs"
 
 
-class Spec(msgspec.Struct):
-    """The requests, their targets and the duration; with a rate (requests per second) it is an open loop."""
+class Pace(msgspec.Struct):
+    """The targets, the connections and the duration; with a rate (requests per second) it is an open loop."""
 
     targets: list[tuple[str, int]]
-    requests: str
     connections: int
     seconds: float
     warmup: float = 0.5
@@ -43,13 +47,37 @@ class Spec(msgspec.Struct):
     follow: Follow | None = None
 
 
+class Spec(Pace, kw_only=True):
+    """A run with prebuilt requests, which are in the file `requests`."""
+
+    requests: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The answer to a submission: an ECG, or a chunk with samples from `first_sample` on."""
+
+    id: str
+    first_sample: int = 0
+    number_of_samples: int = 0
+
+
+class _Insights(msgspec.Struct):
+    """The insights of an ECG, or of a recording as far as it has come."""
+
+    complete_until: int = 0
+
+
+_accepted = msgspec.json.Decoder(Accepted)
+_insights = msgspec.json.Decoder(_Insights)
+
+
 class Result(msgspec.Struct):
     """The result of a run; the counts and times leave out the warm-up, except for `started`, `sent` and `statuses`.
 
     `started` is a time of `time.monotonic`. `latencies` are milliseconds; they include the `unanswered` requests with
     the time waited for them so far, which is a lower bound.
-    `fresh` are milliseconds from a submission's 201 to the 200 of its insights; they include the `stale` submissions,
-    whose insights had not come in the end, with the time waited for them so far.
+    `fresh` are milliseconds from a submission's 201 to the 200 of insights that include it; they include the `stale`
+    submissions, whose insights had not come in the end, with the time waited for them so far.
     """
 
     started: float
@@ -76,14 +104,14 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self.due: float | None = None
-        self.asks_for: bytes | None = None
+        self.asks_for: Accepted | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # a cast, because uvloop has a class of its own
 
-    def send(self, request: bytes, due: float, asks_for: bytes | None = None) -> None:
-        """Send a request that is due at a time; `asks_for` is the ECG whose insights it polls, if it does."""
+    def send(self, request: bytes, due: float, asks_for: Accepted | None = None) -> None:
+        """Send a request that is due at a time; `asks_for` is the submission whose insights it polls, if it does."""
         assert self._transport is not None  # noqa: S101 - connected
         self.due, self.asks_for = due, asks_for
         self._transport.write(request)
@@ -112,14 +140,14 @@ class Connection(asyncio.Protocol):
 class Load:
     """One run of the generator."""
 
-    def __init__(self, spec: Spec, requests: list[bytes]) -> None:
+    def __init__(self, spec: Pace, requests: list[bytes]) -> None:
         self._spec = spec
         self._requests = requests
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
-        self._waiting: collections.deque[tuple[bytes, float, bytes | None]] = collections.deque()
-        self._followed: dict[bytes, float] = {}
+        self._waiting: collections.deque[tuple[bytes, float, Accepted | None]] = collections.deque()
+        self._followed: dict[Accepted, float] = {}
         self._follow_next = 0.0
         self._open = self._opened = 0
         self._connecting: set[asyncio.Task[None]] = set()
@@ -140,15 +168,14 @@ class Load:
         self._end = self._begin + self._spec.seconds
         await (self._closed_loop() if self._spec.rate is None else self._open_loop(self._spec.rate))
         deadline = time.monotonic() + _GRACE
-        while (  # noqa: ASYNC110 - any of three ends, or the deadline
-            self._busy or self._waiting or self._followed
+        while (  # noqa: ASYNC110 - all is answered, or the deadline
+            self._followed or self._unanswered()
         ) and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
         self._stopping = True
         for connection in [*self._busy, *self._idle]:
             connection.close()
-        dues = [c.due for c in self._busy if c.asks_for is None] + [d for _, d, asks in self._waiting if asks is None]
-        late = [due for due in dues if due is not None and due >= self._begin]
+        late = [due for due in self._unanswered() if due >= self._begin]
         now = time.monotonic()
         latencies = self._latencies + [1000 * (now - due) for due in late]
         return Result(
@@ -162,6 +189,12 @@ class Load:
             self._fresh + [1000 * (now - since) for since in self._followed.values()],
             len(self._followed),
         )
+
+    def _unanswered(self) -> list[float]:
+        """Return when the submissions without an answer were due."""
+        sent = [connection.due for connection in self._busy if connection.asks_for is None]
+        waiting = [due for _, due, asks_for in self._waiting if asks_for is None]
+        return [due for due in sent if due is not None] + waiting
 
     async def _closed_loop(self) -> None:
         while self._idle:
@@ -190,7 +223,7 @@ class Load:
         self._sent += 1
         self._dispatch(request, due, None)
 
-    def _dispatch(self, request: bytes, due: float, asks_for: bytes | None) -> None:
+    def _dispatch(self, request: bytes, due: float, asks_for: Accepted | None) -> None:
         if not self._idle:
             self._waiting.append((request, due, asks_for))
             if self._open < self._spec.connections:
@@ -210,40 +243,41 @@ class Load:
         self._busy.discard(connection)
         self._idle.append(connection)
         if asks_for is not None:
-            self._poll_answered(asks_for, status, now)
+            self._poll_answered(asks_for, status, body, now)
         else:
-            self._statuses[status] += 1
-            if due >= self._begin:
-                self._latencies.append(1000 * (now - due))
-            self._in_window += self._begin <= now < self._end
-            if status == _ACCEPTED and self._spec.follow and now >= max(self._follow_next, self._begin):
-                self._follow(body, now)
+            self._acknowledged(status, due, now, lambda: _accepted.decode(body))
         if self._waiting:
             self._dispatch(*self._waiting.popleft())
         elif self._spec.rate is None and asks_for is None and now < self._end:
             self._send_next(now)
 
-    def _follow(self, body: bytes, now: float) -> None:
-        assert self._spec.follow is not None  # noqa: S101 - the caller has checked it
-        ecg_id = body.split(b'"')[3]
-        self._follow_next = now + 1 / self._spec.follow.rate
-        self._followed[ecg_id] = now
-        self._poll(ecg_id)
+    def _acknowledged(self, status: int, due: float, now: float, accepted: Callable[[], Accepted]) -> None:
+        """Record the answer to a submission, and perhaps follow it; `accepted` reads what was accepted."""
+        self._statuses[status] += 1
+        if due >= self._begin:
+            self._latencies.append(1000 * (now - due))
+        self._in_window += self._begin <= now < self._end
+        if status == _ACCEPTED and self._spec.follow and now >= max(self._follow_next, self._begin):
+            self._follow_next = now + 1 / self._spec.follow.rate
+            self._followed[followed := accepted()] = now
+            self._poll(followed)
 
-    def _poll(self, ecg_id: bytes) -> None:
+    def _poll(self, followed: Accepted) -> None:
         if self._stopping or self._spec.follow is None:
             return
-        request = b"GET /ecgs/%b/insights HTTP/1.1\r\n%b\r\n" % (ecg_id, self._spec.follow.headers.encode())
-        self._dispatch(request, time.monotonic(), ecg_id)
+        path, headers = self._spec.follow.path, self._spec.follow.headers
+        request = f"GET {path}/{followed.id}/insights HTTP/1.1\r\n{headers}\r\n".encode()
+        self._dispatch(request, time.monotonic(), followed)
 
-    def _poll_answered(self, ecg_id: bytes, status: int, now: float) -> None:
+    def _poll_answered(self, followed: Accepted, status: int, body: bytes, now: float) -> None:
         assert self._spec.follow is not None  # noqa: S101 - it was a poll
-        if status == _DONE:
-            self._fresh.append(1000 * (now - self._followed.pop(ecg_id)))
+        end = followed.first_sample + followed.number_of_samples
+        if status == _DONE and _insights.decode(body).complete_until >= end:
+            self._fresh.append(1000 * (now - self._followed.pop(followed)))
         else:
             # Late insights are polled less often: otherwise the polls of many late ECGs would become a load themselves.
-            pause = max(self._spec.follow.interval, _RESOLUTION * (now - self._followed[ecg_id]))
-            self._loop.call_later(pause, self._poll, ecg_id)
+            pause = max(self._spec.follow.interval, _RESOLUTION * (now - self._followed[followed]))
+            self._loop.call_later(pause, self._poll, followed)
 
     def lost(self, connection: Connection) -> None:
         """Record a closed connection: servers close idle ones. A request under way on it counts as status 0."""

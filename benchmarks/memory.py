@@ -2,20 +2,20 @@
 
 import asyncio
 import math
-import time
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.load import Result, Spec, build_post
-from benchmarks.machine import resident_bytes
+from benchmarks.ecgs import SMALL, USERNAME, bodies
+from benchmarks.load import Spec, build_post
 from benchmarks.markdown import number, table
 from benchmarks.plots import lines
-from benchmarks.recordings import SMALL, USERNAME, bodies
 from benchmarks.run import Figures, Run, generate
 from benchmarks.saturation import WARM_UP, saturation
 from benchmarks.services import SHORT_LIVED, Pipeline, kafka
 from benchmarks.stats import slope
 from benchmarks.topics import Broker
+from benchmarks.watch import Reading, watch
 from shared.settings import MIB
 
 PROCESSES = ("gateway", "worker", "broker")
@@ -48,32 +48,41 @@ async def run(run: Run) -> Figures:
                 seconds=seconds,
                 rate=rate,
             )
-            pids = dict(zip(PROCESSES, (gateway.pid, worker.pid, cluster.nodes[0].pid), strict=True))
+            pids = dict(zip(PROCESSES, (gateway.pid, worker.pid, cluster.nodes[0].pid or 0), strict=True))
             load = asyncio.create_task(generate(spec))
-            await _watch(load, seconds / _READINGS, pids, figures)
+            keep(await watch(load, pids, seconds / _READINGS), figures, "memory")
             result = load.result()
             figures.add("memory/sent", result.sent)
             figures.add("memory/accepted", result.statuses.get(201, 0))
     return figures
 
 
-async def _watch(load: asyncio.Task[Result], interval: float, pids: dict[str, int | None], figures: Figures) -> None:
-    begun = time.monotonic()
-    while not load.done():
-        figures.add("memory/seconds", time.monotonic() - begun)
-        for name, pid in pids.items():
-            figures.add(f"memory/{name}", resident_bytes(pid or 0) / MIB)
-        await asyncio.wait([load], timeout=interval)
+def keep(readings: Sequence[Reading], figures: Figures, part: str) -> None:
+    """Add the memory of processes in the course of a run, under the name of a part."""
+    for reading in readings:
+        figures.add(f"{part}/seconds", reading.time - readings[0].time)
+        for name, mib in reading.memory.items():
+            figures.add(f"{part}/{name}", mib)
 
 
-def growth(figures: Figures, process: str) -> float:
+def growth(figures: Figures, process: str, part: str = "memory") -> float:
     """Return the growth of a process in MiB per minute in the second half of the run; in the first, caches fill.
 
     Return NaN if it was not measured.
     """
-    times, memory = figures.rounds("memory/seconds"), figures.rounds(f"memory/{process}")
+    times, memory = figures.rounds(f"{part}/seconds"), figures.rounds(f"{part}/{process}")
     half = len(times) // 2
     return 60 * slope(times[half:], memory[half:]) if times else math.nan
+
+
+def growths(figures: Figures, processes: Iterable[str], part: str = "memory") -> str:
+    """Write the table of the memory of processes."""
+    rows = []
+    for name in processes:
+        memory = figures.values[f"{part}/{name}"]
+        middle = memory[len(memory) // 2]
+        rows.append([name, *map(number, (memory[0], middle, memory[-1])), f"{growth(figures, name, part):+.2f}"])
+    return table(["MiB", "at the start", "half way", "at the end", "growth per minute"], rows)
 
 
 def section(figures: Figures, plots: Path) -> str:
@@ -87,12 +96,7 @@ Memory of one gateway, one worker and the broker at half load, {rate:,.0f} ECGs 
 {_TABLE // MIB} MiB for its cache and buffers, so that they are full early. The growth is that of the second half.
 
 """
-    rows = []
-    for name in PROCESSES:
-        memory = figures.values[f"memory/{name}"]
-        middle = memory[len(memory) // 2]
-        rows.append([name, *map(number, (memory[0], middle, memory[-1])), f"{growth(figures, name):+.2f}"])
-    text += table(["MiB", "at the start", "half way", "at the end", "growth per minute"], rows)
+    text += growths(figures, PROCESSES)
     series = {name: figures.values[f"memory/{name}"] for name in PROCESSES}
     lines(plots / "memory.svg", "Resident memory at half load", times, series, "MiB")
     return text + f"\n![memory]({plots.name}/memory.svg)\n"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.compare import ACTIVITIES, Comparison, Variant
-from benchmarks.recordings import SMALL
+from benchmarks.ecgs import SMALL
 from benchmarks.run import Figures, Run
 from benchmarks.services import Code
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from playwright.async_api import Page, async_playwright
 
+from benchmarks.ecgs import SAMPLING_RATE, USERNAME, Size, windows
 from benchmarks.markdown import figure, table
-from benchmarks.recordings import SAMPLING_RATE, USERNAME, Size, windows
 from benchmarks.run import Figures, Run
 from benchmarks.services import Pipeline, kafka
 from ecg_client import AsyncEcgClient, Recording

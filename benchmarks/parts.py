@@ -12,11 +12,11 @@ import numpy as np
 import orjson
 from aiokafka import codec
 
+from benchmarks.ecgs import LARGE, SMALL, USERNAME, Size, bodies, windows
 from benchmarks.machine import cores, pinned
 from benchmarks.markdown import figure, number, ratio, table
 from benchmarks.peers.plain_service import EcgIn
 from benchmarks.peers.plain_service import zero_crossings as python_zero_crossings
-from benchmarks.recordings import LARGE, SMALL, USERNAME, Size, bodies, windows
 from benchmarks.run import Figures, Run
 from shared.ecg import Ecg, Lead, narrow
 from shared.encoding import packed, plain

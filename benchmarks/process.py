@@ -10,10 +10,10 @@ from pathlib import Path
 
 from benchmarks import contenders
 from benchmarks.contenders import CONSUMERS
+from benchmarks.ecgs import LARGE, SMALL, Messages, Size
 from benchmarks.machine import cores, cpu_seconds
 from benchmarks.markdown import bullets, figure, ratio, table
 from benchmarks.plots import bars
-from benchmarks.recordings import LARGE, SMALL, Messages, Size
 from benchmarks.run import Figures, Run
 from benchmarks.services import PRESENT, SECRET, Code, Pipeline, Service, kafka
 from benchmarks.topics import Broker

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.ecgs import SMALL, USERNAME, windows
 from benchmarks.load import Result, Spec, build_get
 from benchmarks.machine import cpu_seconds, resident_bytes
 from benchmarks.markdown import figure, ratio, table
-from benchmarks.recordings import SMALL, USERNAME, windows
 from benchmarks.run import Figures, Run, generate
 from benchmarks.services import SECRET, Pipeline, Service, kafka
 from benchmarks.stats import percentile

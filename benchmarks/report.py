@@ -10,9 +10,23 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import accept, freshness, insights, memory, options, page, parts, process, query, scale, targets
+from benchmarks import (
+    accept,
+    day,
+    freshness,
+    insights,
+    live,
+    memory,
+    options,
+    page,
+    parts,
+    process,
+    query,
+    scale,
+    targets,
+)
+from benchmarks.ecgs import source
 from benchmarks.machine import describe
-from benchmarks.recordings import source
 from benchmarks.run import Figures
 
 PARTS = {
@@ -21,6 +35,8 @@ PARTS = {
     "freshness": freshness,
     "query": query,
     "scale": scale,
+    "live": live,
+    "day": day,
     "memory": memory,
     "insights": insights,
     "options": options,

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from benchmarks.load import Result, Spec
+from benchmarks.load import Pace, Result
 from benchmarks.machine import pinned
 from benchmarks.services import ROOT, python
 from benchmarks.stats import Spread, ratios, spread
@@ -71,11 +71,11 @@ class Run:
         print(text, flush=True)
 
 
-async def generate(spec: Spec, core: int | None = None) -> Result:
-    """Run the load generator as a process, and return its result."""
+async def generate(spec: Pace, core: int | None = None, module: str = "benchmarks.load") -> Result:
+    """Run the load generator, or another one in a module, as a process, and return its result."""
     with pinned(core):
         process = await asyncio.create_subprocess_exec(
-            *python("benchmarks.load"),
+            *python(module),
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 
 from benchmarks.accept import CONNECTIONS
+from benchmarks.ecgs import SMALL, bodies
 from benchmarks.load import Spec, build_post
-from benchmarks.recordings import SMALL, bodies
 from benchmarks.run import Run, generate
 from benchmarks.services import Service
 

@@ -3,8 +3,8 @@
 from functools import partial
 from pathlib import Path
 
+from benchmarks.ecgs import SMALL, USERNAME
 from benchmarks.markdown import figure, table
-from benchmarks.recordings import SMALL, USERNAME
 from benchmarks.run import Figures, Run
 from benchmarks.saturation import WARM_UP, saturation
 from benchmarks.services import SHORT_LIVED, Pipeline, kafka

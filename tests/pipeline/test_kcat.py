@@ -252,6 +252,7 @@ async def test_the_topics_are_listed_with_their_partitions(kcat: Kcat, topics: T
     partitions = {topic["topic"]: len(topic["partitions"]) for topic in listed}
     assert {topic.name: partitions.get(topic.name) for topic in topics} == {
         topics.submissions.name: PARTITIONS,
+        topics.chunks.name: PARTITIONS,
         topics.insights.name: PARTITIONS,
         topics.dlq.name: PARTITIONS,
         topics.users.name: 1,

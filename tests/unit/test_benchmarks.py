@@ -1,8 +1,10 @@
 """The foundations of the benchmarks' figures: statistics, the open loop's schedule, revisions, and the report."""
 
 import asyncio
+import contextlib
 import itertools
 import math
+import os
 import re
 import subprocess
 import sys
@@ -13,17 +15,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from benchmarks import parts, report, revisions, targets
+from benchmarks import day, live, parts, report, revisions, targets
 from benchmarks.accept import FORMS, Contender, warm
 from benchmarks.compare import Comparison, Variant
-from benchmarks.load import Load, Spec, build_get, schedule
+from benchmarks.ecgs import LARGE, SMALL, USERNAME, Messages, bodies, packed_bodies, seconds, windows
+from benchmarks.live_load import BEGINNING, turn
+from benchmarks.load import Accepted, Follow, Load, Result, Spec, build_get, build_post, headers, schedule
 from benchmarks.markdown import figure
 from benchmarks.process import Sample, steady
-from benchmarks.recordings import LARGE, SMALL, USERNAME, Messages, bodies, packed_bodies, windows
 from benchmarks.run import Figures, Run
 from benchmarks.services import ROOT, Service
 from benchmarks.stats import Spread, percentile, ratios, slope
 from benchmarks.targets import TARGETS, Target
+from benchmarks.watch import Reading, core_share, watch
+from ecg_client import read
 from local_stack.kafka import Distribution
 from shared import encoding
 from shared.encoding import packed
@@ -77,7 +82,7 @@ def test_an_open_loop_sends_by_a_schedule() -> None:
 @pytest.fixture
 def spec(tmp_path: Path) -> Callable[..., Spec]:
     def make(port: int, **values: object) -> Spec:
-        return Spec([("127.0.0.1", port)], str(tmp_path), 1, seconds=0.5, warmup=0.0, **values)  # type: ignore[arg-type]
+        return Spec([("127.0.0.1", port)], 1, requests=str(tmp_path), seconds=0.5, warmup=0.0, **values)  # type: ignore[arg-type]
 
     return make
 
@@ -104,6 +109,95 @@ async def test_an_open_loop_charges_a_stall_to_every_request_that_waited(spec: C
     assert sum(latency > 100 for latency in result.latencies) >= 27
     assert max(result.latencies) > 390
     assert closed.answered > 0
+
+
+async def test_a_chunk_is_followed_until_insights_include_it(spec: Callable[..., Spec]) -> None:
+    asked = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                answer = b'{"complete_until": %d}' % (asked * 500)
+                status = b"200 OK"
+                if head.startswith(b"POST /recordings/a/chunks"):
+                    answer = msgspec.json.encode(Accepted("a", first_sample=1000, number_of_samples=500))
+                    status = b"201 Created"
+                else:
+                    assert head.startswith(b"GET /recordings/a/insights ")
+                    asked += 1
+                writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(answer), answer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        follow = Follow(rate=0.1, interval=0.001, headers=headers("token"), path="/recordings")
+        request = build_post("/recordings/a/chunks", "token", b"")
+        result = await Load(spec(port, rate=20.0, follow=follow), [request]).run()
+    # Those of 0, 500 and 1000 samples do not include it.
+    assert asked == 4
+    assert len(result.fresh) == 1
+    assert result.stale == 0
+
+
+@pytest.mark.parametrize("recordings", [3, 20, 500])
+def test_live_recordings_take_turns_and_send_all_of_their_chunks(recordings: int) -> None:
+    length = BEGINNING + 3
+    turns = [turn(number, recordings) for number in range(length * recordings)]
+    for recording in range(recordings):
+        own = [taken[1] for taken in turns[recording::recordings] if taken is not None]
+        assert own == list(range(length - recording % BEGINNING))
+    assert {taken[0] for taken in turns if taken is not None} == set(range(recordings))
+
+
+@pytest.mark.parametrize(
+    ("latencies", "fresh", "statuses", "expected"),
+    [
+        ([10.0] * 100, [10.0] * 99 + [5000.0], {201: 100}, True),
+        ([10.0] * 100, [10.0] * 98 + [1001.0] * 2, {201: 100}, False),
+        ([10.0] * 98 + [1001.0] * 2, [10.0] * 100, {201: 100}, False),
+        ([10.0] * 100, [10.0] * 100, {201: 99, 503: 1}, False),
+    ],
+)
+def test_recordings_are_kept_up_with_if_few_chunks_wait(
+    latencies: list[float], fresh: list[float], statuses: dict[int, int], *, expected: bool
+) -> None:
+    result = Result(0.0, 1.0, 100, 100, latencies, statuses, 0, fresh, 0)
+    assert live.keeps_up(result) is expected
+
+
+def test_the_share_of_a_core_is_that_of_the_readings_in_between() -> None:
+    readings = [Reading(time, {"worker": cpu}, {}) for time, cpu in ((0, 0.0), (1, 5.0), (2, 5.5), (3, 6.0), (4, 9.0))]
+    assert core_share(readings, "worker", 0.5, 3.5) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="1 readings"):
+        core_share(readings, "worker", 0.5, 1.5)
+
+
+async def test_processes_are_watched_until_one_has_ended() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "0.2")
+    task = asyncio.create_task(process.wait())
+    readings = await watch(task, {"sleep": process.pid, "this": os.getpid()}, 0.01)
+    assert set(readings[0].memory) == {"sleep", "this"}
+    assert readings[0].memory["this"] > readings[0].memory["sleep"] > 0
+    assert readings[0].cpu["this"] > 0
+    ended = asyncio.create_task(asyncio.sleep(0.05))
+    assert await watch(ended, {"sleep": process.pid}, 0.01) == []
+
+
+def test_the_seconds_of_a_live_recording_follow_each_other() -> None:
+    joined = np.concatenate([leads[0].signal for leads in seconds()])
+    assert all(leads[0].signal.size == 500 for leads in seconds())
+    np.testing.assert_array_equal(joined[:5000], windows(LARGE)[0][0].signal)
+
+
+def test_the_file_of_a_day_is_a_record_of_three_leads(tmp_path: Path) -> None:
+    recording = read(day.write(tmp_path, hours=1))
+    assert [lead.name for lead in recording.leads] == list(day.LEADS)
+    assert {lead.signal.size for lead in recording.leads} == {3600 * day.SAMPLING_RATE}
+    assert recording.sampling_rate == day.SAMPLING_RATE
+    signal = recording.leads[0].signal
+    minute = 60 * day.SAMPLING_RATE
+    assert not np.array_equal(signal[:minute], signal[minute : 2 * minute])
 
 
 def test_recordings_have_the_sizes_and_differ() -> None:
@@ -174,6 +268,8 @@ def test_the_report_has_every_part_and_its_plots(tmp_path: Path) -> None:
         "## Through the pipeline",
         "## Queries",
         "## Scale",
+        "## Live recordings",
+        "## A day in one file",
         "## Memory",
         "## Insights",
         "## Options",

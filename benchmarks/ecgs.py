@@ -53,6 +53,14 @@ def windows(size: Size) -> list[tuple[Lead, ...]]:
     return [tuple(Lead(name, narrow(signal[i : i + size.samples])) for name, signal in leads) for i in starts]
 
 
+@cache
+def seconds() -> list[tuple[Lead, ...]]:
+    """Return the seconds of the recording, one after the other; the last is followed by the first again."""
+    leads, rate = _recording(), int(SAMPLING_RATE)
+    starts = range(0, leads[0][1].size - rate + 1, rate)
+    return [tuple(Lead(name, narrow(signal[i : i + rate])) for name, signal in leads) for i in starts]
+
+
 def bodies(size: Size) -> list[bytes]:
     """Return the bodies of submissions as JSON."""
     return [orjson.dumps({"leads": orjson.loads(plain.encode(_ecg("", leads)))["leads"]}) for leads in windows(size)]
