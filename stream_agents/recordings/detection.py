@@ -121,7 +121,9 @@ def _revised(
     detector: Detector, numbers: Sequence[int], signal: _Signal, minutes: Iterable[Minute]
 ) -> tuple[Detector, dict[int, Minute]]:
     """Return the detector after segments have been computed again, and the minutes that they change."""
-    segments = {signal.number(segment): segment for segment in segments_of(minutes)}
+    found = ((signal.number(segment), segment) for segment in segments_of(minutes))
+    # A worker that died may have written the minutes of later records, and not the row with the detector after them.
+    segments = {number: segment for number, segment in found if number < detector.segments}
     for number in numbers:
         there = window(number, signal.rate)
         if overlapping(signal.progress, there.start, there.stop):

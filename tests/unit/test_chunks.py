@@ -575,3 +575,22 @@ def test_a_late_chunk_has_the_beats_around_it_found_again() -> None:
     came[:] = True
     assert [segment for minute in worker.minutes for segment in minute.segments] == at_once(came)
     assert (worker.progress.revision, worker.progress.gaps) == (1, [])
+
+
+def test_minutes_that_a_dead_worker_wrote_before_the_row_count_once() -> None:
+    """Parts are stored before their row, so a worker may die in between: its records are processed again."""
+    size = rhythm().shape[1]
+    worker = Worker()
+    worker.take(of_rhythm(0, 2000), of_rhythm(2600, 5000), headers=PACKED)
+    worker.take(of_rhythm(5000, 5500), at=61_000, headers=PACKED)
+    before = worker.rows[b"r"]
+    # A late chunk, and another one with which more segments are due.
+    worker.take(of_rhythm(2000, 2600), of_rhythm(5500, size), at=62_000, headers=PACKED)
+    after = worker.row
+    worker.rows[b"r"] = before
+    worker.start_again()
+    worker.process(worker.records[-2:])
+    assert worker.row == after
+    assert after.not_computed == {}
+    worker.take(packed.encode_chunk(chunk((), size, end=True, sampling_rate=None)), headers=PACKED)
+    assert [segment for minute in worker.minutes for segment in minute.segments] == at_once(np.ones(size, np.bool_))
