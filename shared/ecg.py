@@ -2,9 +2,11 @@
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final, TypeGuard
 
 import msgspec
@@ -99,6 +101,25 @@ class Ecg(msgspec.Struct, frozen=True):
     def of(cls, ecg_id: str, username: str, content: Content) -> "Ecg":
         """Return the ECG for a submission's content."""
         return cls(ecg_id, username, content.date, content.leads, content.sampling_rate, content.label)
+
+
+def cut(lead: Lead, there: range) -> Lead:
+    """Return those samples of a range that a lead has, with missing ranges relative to the range's first sample."""
+    signal = lead.signal[there.start : there.stop]
+    missing = missing_within(lead.missing, there.start, signal.size)
+    return msgspec.structs.replace(lead, signal=signal, missing=missing)
+
+
+def missing_within(missing: Ranges, first: int, count: int) -> Ranges:
+    """Return the parts of a lead's missing ranges in `count` samples from `first` on, relative to `first`."""
+    if not count:
+        return ()
+    begin = bisect_right(missing, first, key=sum)
+    end = bisect_left(missing, first + count, key=itemgetter(0))
+    return tuple(
+        (max(start - first, 0), min(start + length, first + count) - max(start, first))
+        for start, length in missing[begin:end]
+    )
 
 
 def narrow(signal: Signal) -> Signal:

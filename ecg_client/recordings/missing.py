@@ -1,8 +1,6 @@
 """Ranges of missing samples: `(first, count)` each, ascending, with samples between them."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +14,6 @@ def ranges_of(missing: NDArray[np.bool_]) -> Ranges:
         return ()
     edges = np.flatnonzero(np.diff(missing, prepend=False, append=False)).tolist()
     return tuple((first, end - first) for first, end in zip(edges[::2], edges[1::2], strict=True))
-
-
-def within(ranges: Ranges, first: int, count: int) -> Ranges:
-    """Return the parts of ranges in `count` samples from `first` on, relative to `first`."""
-    begin = bisect_right(ranges, first, key=sum)
-    end = bisect_left(ranges, first + count, key=itemgetter(0))
-    return tuple(
-        (max(start - first, 0), min(start + length, first + count) - max(start, first))
-        for start, length in ranges[begin:end]
-    )
 
 
 def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:

@@ -4,14 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import msgspec
-
 from ecg_client.recordings.channels import filled, outlined
 from ecg_client.recordings.missing import count as number_of
-from ecg_client.recordings.missing import within
 from ecg_client.recordings.recording import Calibration, Recording, checked
 from ecg_client.recordings.stored import StoredChannel, StoredRecording
-from shared.ecg import Lead
+from shared.ecg import Lead, cut
 
 _SAMPLES_AT_ONCE = 1 << 17
 
@@ -75,7 +72,7 @@ def source_of(recording: Recording | StoredRecording, calibration: Calibration, 
         read = partial(_stored, outline.leads, [channels[i] for i in kept])
     else:
         whole = checked(calibration.complete(recording))
-        outline = replace(whole, leads=tuple(_slice(lead, 0, 0) for lead in whole.leads))
+        outline = replace(whole, leads=_sliced(whole.leads, 0, 0))
         lengths = tuple(lead.signal.size for lead in whole.leads)
         read = partial(_sliced, whole.leads)
     return Source(
@@ -95,12 +92,7 @@ def _stored(leads: Sequence[Lead], channels: Sequence[StoredChannel], first: int
 
 
 def _sliced(leads: Sequence[Lead], first: int, count: int) -> tuple[Lead, ...]:
-    return tuple(_slice(lead, first, count) for lead in leads)
-
-
-def _slice(lead: Lead, first: int, count: int) -> Lead:
-    signal, missing = lead.signal[first : first + count], within(lead.missing, first, count)
-    return msgspec.structs.replace(lead, signal=signal, missing=missing)
+    return tuple(cut(lead, range(first, first + count)) for lead in leads)
 
 
 def _missing(channels: Sequence[StoredChannel]) -> list[int]:

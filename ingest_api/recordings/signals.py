@@ -1,11 +1,9 @@
 """The samples of recordings, for as long as the topic of chunks keeps them."""
 
 import itertools
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
 
 import numpy as np
 
@@ -15,11 +13,12 @@ from ingest_api.queries.submission_reader import Message, SubmissionReader
 from ingest_api.queries.worker_client import WorkerClient
 from ingest_api.recordings.answers import progress_of
 from shared.chunk import Chunk
-from shared.ecg import Lead, Ranges, Signal
+from shared.ecg import Lead, Ranges, Signal, cut
 from shared.encoding import decode_chunk
 from shared.errors import InvalidEcg
 from shared.messages.insights import Insights
 from shared.messages.recordings import CHUNK, ChunkPlace, decode_place
+from shared.ranges import Range, joined, outside, within
 from shared.security.sealing import Broken
 from shared.settings import Settings
 
@@ -27,9 +26,6 @@ from shared.settings import Settings
 MOST_CHUNKS = 1000
 _GONE = "The signals before sample {} are no longer kept, the insights are"
 _WIDTH = 4
-
-Range: TypeAlias = tuple[int, int]
-"""The first of some samples, and the one after the last."""
 
 
 class Signals:
@@ -79,11 +75,11 @@ class Signals:
             Unprocessable: if they came in too many chunks for one answer.
             Unavailable: if a worker or the broker does not answer in time, or too many records are being read.
         """
-        come = _within([(run.first, run.end) for run in progress_of(row).runs], first, end)
+        come = within([(run.first, run.end) for run in progress_of(row).runs], first, end)
         places = await self._places(row, first, end) if come else []
         wanted: dict[int, list[Range]] = defaultdict(list)
         for place in places:
-            wanted[place.offset] += _within(come, place.first, place.first + place.count)
+            wanted[place.offset] += within(come, place.first, place.first + place.count)
         if _count(itertools.chain.from_iterable(wanted.values())) < _count(come):
             # The recording was erased meanwhile.
             raise Gone(_GONE.format(end))
@@ -137,9 +133,7 @@ class _Samples:
 
     def miss(self, come: Sequence[Range]) -> None:
         """Note that no other samples have come than those."""
-        ends = [self._first, *(end for _, end in come)]
-        begins = [*(begin for begin, _ in come), self._first + self._count]
-        absent = [(end, begin) for end, begin in zip(ends, begins, strict=True) if end < begin]
+        absent = outside(come, self._first, self._first + self._count)
         for missing in self._missing:
             missing.extend(absent)
 
@@ -149,12 +143,11 @@ class _Samples:
         if not (origin <= begin and stop <= origin + chunk.count and len(chunk.leads) == len(self._signals)):
             return False
         for i, lead in enumerate(chunk.leads):
-            own, given = self._signals[i], lead.signal[begin - origin : stop - origin]
-            if (wide := np.promote_types(own.dtype, given.dtype)) != own.dtype:
+            own, given = self._signals[i], cut(lead, range(begin - origin, stop - origin))
+            if (wide := np.promote_types(own.dtype, given.signal.dtype)) != own.dtype:
                 own = self._signals[i] = own.astype(wide)
-            own[begin - self._first : stop - self._first] = given
-            ranges = [(origin + first, origin + first + count) for first, count in lead.missing]
-            self._missing[i] += _within(ranges, begin, stop)
+            own[begin - self._first : stop - self._first] = given.signal
+            self._missing[i] += [(begin + at, begin + at + count) for at, count in given.missing]
         return True
 
     def chunk(self) -> Chunk:
@@ -170,20 +163,7 @@ class _Samples:
 
     def _relative(self, ranges: list[Range]) -> Ranges:
         """Return ranges from the first sample on, as (first, count), with those that touch joined."""
-        joined: list[Range] = []
-        for first, end in sorted(ranges):
-            if joined and joined[-1][1] == first:
-                joined[-1] = (joined[-1][0], end)
-            else:
-                joined.append((first, end))
-        return tuple((first - self._first, end - first) for first, end in joined)
-
-
-def _within(ranges: Sequence[Range], first: int, end: int) -> list[Range]:
-    """Return the parts of ascending ranges from `first` to before `end`."""
-    begin = bisect_right(ranges, first, key=lambda range_: range_[1])
-    cut = itertools.takewhile(lambda range_: range_[0] < end, itertools.islice(ranges, begin, None))
-    return [(max(first, begin), min(end, stop)) for begin, stop in cut]
+        return tuple((first - self._first, end - first) for first, end in joined(ranges))
 
 
 def _count(ranges: Iterable[Range]) -> int:

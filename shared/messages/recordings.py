@@ -1,9 +1,10 @@
 """Recordings: what a row holds of one that arrives in chunks, and the rows of its parts."""
 
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+
+from shared.ranges import outside
 
 MAX_RUNS: Final = 1000
 """The most pieces, with holes between them, that a recording may consist of at a time."""
@@ -56,16 +57,8 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def gaps(self) -> list[tuple[int, int]]:
         """The gaps, as first sample and number of samples."""
-        return [(first, end - first) for first, end in self._holes() if end <= self.settled]
-
-    def _holes(self) -> Iterator[tuple[int, int]]:
-        position = 0
-        for run in self.runs:
-            if run.first > position:
-                yield position, run.first
-            position = run.end
-        if position < self.end:
-            yield position, self.end
+        holes = outside(((run.first, run.end) for run in self.runs), 0, self.end)
+        return [(first, end - first) for first, end in holes if end <= self.settled]
 
     @property
     def zero_crossings(self) -> list[int]:

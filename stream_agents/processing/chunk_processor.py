@@ -15,6 +15,7 @@ from shared.messages import insights
 from shared.messages.beats import decode_minute, encode_minute
 from shared.messages.insights import Insights
 from shared.messages.recordings import CHUNK, MINUTE, ChunkPlace, Progress, encode_place, part_key
+from shared.ranges import Range
 from shared.security.data_keys import KeyDestroyed
 from stream_agents.processing.outcomes import Ignored, Outcome, Part, Rejected, Stored
 from stream_agents.processing.processor import Common, Processor, accepted
@@ -23,7 +24,6 @@ from stream_agents.recordings import detection
 from stream_agents.recordings import progress as progressing
 from stream_agents.recordings.detection import Detector
 from stream_agents.recordings.minutes import summary
-from stream_agents.recordings.progress import Range
 from stream_agents.recordings.segments import LEAST_RATE, window
 from stream_agents.recordings.tails import Tails
 from stream_agents.recordings.window import cut, uncovered

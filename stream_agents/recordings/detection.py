@@ -9,8 +9,9 @@ import msgspec
 from shared.ecg import Lead
 from shared.messages.beats import Minute, Segment
 from shared.messages.recordings import Progress
+from shared.ranges import Range, joined
 from stream_agents.recordings.minutes import SEGMENTS, Totals, fold, minute, segments_of
-from stream_agents.recordings.progress import Range, overlapping
+from stream_agents.recordings.progress import overlapping
 from stream_agents.recordings.segments import PAST, REACH, bounds, detect, segment_of, window
 
 
@@ -49,15 +50,8 @@ def work(detector: Detector, progress: Progress, rate: float, pieces: Iterable[R
 
 def needed(numbers: Iterable[int], progress: Progress, rate: float) -> list[Range]:
     """Return the samples that have come of the windows of some segments, as ranges."""
-    joined: list[Range] = []
-    for number in numbers:
-        there = window(number, rate)
-        for first, end in overlapping(progress, there.start, there.stop):
-            if joined and first <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-            else:
-                joined.append((first, end))
-    return joined
+    windows = (window(number, rate) for number in numbers)
+    return joined(there for each in windows for there in overlapping(progress, each.start, each.stop))
 
 
 def found(

@@ -13,23 +13,15 @@ from shared.chunk import Chunk
 from shared.ecg import Signal
 from shared.errors import InvalidEcg
 from shared.messages.recordings import MAX_RUNS, Progress, Run
+from shared.ranges import Range, outside
 from stream_agents.insights.zero_crossings import count_zero_crossings
-
-Range = tuple[int, int]
 
 _LATEST_REFUSALS = 10
 
 
 def fresh(progress: Progress, first: int, end: int) -> list[Range]:
     """Return the parts of `[first, end)` that have not come yet, ascending."""
-    found, position = [], first
-    for known, known_end in overlapping(progress, first, end):
-        if known > position:
-            found.append((position, known))
-        position = known_end
-    if position < end:
-        found.append((position, end))
-    return found
+    return outside(overlapping(progress, first, end), first, end)
 
 
 def overlapping(progress: Progress, first: int, end: int) -> list[Range]:

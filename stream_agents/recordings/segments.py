@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.ecg import Lead
+from shared.ecg import Lead, cut
 from shared.messages.beats import Segment
 from stream_agents.insights.beats import (
     LEAST_OF_ALL,
@@ -106,14 +106,6 @@ def single_pass(leads: Sequence[Lead], rate: float) -> Iterator[Segment]:
         past = [*past[1 - PAST :], found]
         yield found
         k += 1
-
-
-def cut(lead: Lead, there: range) -> Lead:
-    """Return the samples of a lead in a range, or those of them that it has."""
-    signal = lead.signal[there.start : there.stop]
-    edges = ((max(0, at - there.start), min(signal.size, at + count - there.start)) for at, count in lead.missing)
-    missing = tuple((start, stop - start) for start, stop in edges if start < stop)
-    return Lead(lead.name, signal, lead.adc_gain, missing)
 
 
 class _Piece(NamedTuple):

@@ -9,11 +9,10 @@ import numpy as np
 
 from ecg_client.recordings import read
 from ecg_client.synthesis import SAMPLING_RATE_HZ, UNITS_PER_MV, synthesise
-from shared.ecg import Content, Lead
+from shared.ecg import Content, Lead, cut
 from shared.encoding import packed
 from stream_agents.insights.beats import find_beats
 from stream_agents.insights.recording import Recording
-from stream_agents.recordings.segments import cut
 from tests.support.conditions import eventually
 from tests.support.ecgs import insights
 from tests.support.paths import RECORDINGS

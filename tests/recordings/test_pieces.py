@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecg_client.recordings import Calibration, Recording, Source, UnreadableRecording, open_source, read
-from ecg_client.recordings.missing import ranges_of, within
-from shared.ecg import Lead
+from ecg_client.recordings.missing import ranges_of
+from shared.ecg import Lead, missing_within
 from tests.recordings.case import Case
 from tests.recordings.clinical_cases import ishne
 from tests.recordings.corpus import CORPUS, name_of, write
@@ -260,7 +260,7 @@ def test_pieces_begin_at_any_sample_and_end_with_the_longest_lead(tmp_path: Path
 def test_missing_ranges_are_cut_at_the_ends_of_a_piece(
     first: int, count: int, expected: tuple[tuple[int, int], ...]
 ) -> None:
-    assert within(((2, 3), (5, 1), (10, 10)), first, count) == expected
+    assert missing_within(((2, 3), (5, 1), (10, 10)), first, count) == expected
 
 
 @pytest.mark.parametrize("name", ["100.hea", "s0010_re.hea", "formats/ishne_made_from_mitdb100.ecg"])

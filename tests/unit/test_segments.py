@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.ecg import Lead, Ranges
+from shared.ecg import Lead, Ranges, cut
 from shared.messages.beats import Segment
 from stream_agents.insights.beats import find_beats
 from stream_agents.insights.recording import Recording
-from stream_agents.recordings.segments import PAST, REACH, bounds, cut, detect, segment_of, single_pass, window
+from stream_agents.recordings.segments import PAST, REACH, bounds, detect, segment_of, single_pass, window
 from tests.support.heartbeats import NAMES, Heart, digitised, regular, signals
 
 RATES = (100.0, 125.0, 257.3, 500.0)
