@@ -376,4 +376,4 @@ def _row(record: ConsumerRecord) -> Insights | None:
         row = decode(record.value) if record.value else None
     except ValueError:
         return None
-    return row if row is None or row.recording is None else None
+    return row if row is None or not row.is_recording else None

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from mode import Service
 from typing_extensions import override
 
+from shared.chunk import MAX_SECONDS
 from shared.kafka.record_reader import new_record_reader, read_record, start
 from shared.kafka.topics import Topics
 from shared.messages.recordings import CHUNK, MINUTE, decode_place, parts_prefix
@@ -16,6 +17,9 @@ from stream_agents.processing.chunk_processor import Earlier, Lacking
 from stream_agents.processing.record import Record, received
 from stream_agents.table.recording_parts import parts
 from stream_agents.table.rocksdb import Store
+
+# Of the longest recording, its last minute included.
+_MOST_MINUTES = int(MAX_SECONDS) // 60 + 1
 
 
 class Originals(Service):
@@ -63,23 +67,22 @@ class Originals(Service):
         Raises:
             KafkaError: if the broker does not answer.
         """
-        partition, recording_id = lacking.record.partition, lacking.record.key or b""
-        waiting = _of_kind(rows, partition, recording_id, CHUNK).values()
         offsets = set()
         for first, end in lacking.need.ranges:
-            stored = parts(self._rows, partition, recording_id, CHUNK, range(first, end))
-            places = map(decode_place, [*stored, *waiting])
+            places = map(decode_place, self._parts(lacking, rows, CHUNK, range(first, end)))
             offsets |= {place.offset for place in places if place.first < end and place.first + place.count > first}
-        found = [await self._read(self._chunks[partition], offset) for offset in sorted(offsets)]
+        partition = self._chunks[lacking.record.partition]
+        found = [await self._read(partition, offset) for offset in sorted(offsets)]
         chunks = [self._processor.chunk(record) for record in found if record is not None]
-        minutes: dict[bytes, bytes] = {}
-        if lacking.need.minutes:
-            prefix = parts_prefix(recording_id, MINUTE)
-            keys = self._rows.keys_from(partition, prefix, prefix)
-            minutes = {key: row for key in keys if (row := self._rows.get_row(partition, key)) is not None}
-            minutes |= _of_kind(rows, partition, recording_id, MINUTE)
-        kept = tuple(chunk for chunk in chunks if chunk is not None)
-        return Earlier(lacking.need, kept, tuple(minutes.values()))
+        minutes = self._parts(lacking, rows, MINUTE, range(_MOST_MINUTES)) if lacking.need.minutes else []
+        return Earlier(lacking.need, tuple(chunk for chunk in chunks if chunk is not None), tuple(minutes))
+
+    def _parts(self, lacking: Lacking, rows: Rows, kind: str, numbers: range) -> list[bytes]:
+        """Return the rows of parts with these numbers, and then those of all parts that are not stored yet."""
+        partition, recording_id = lacking.record.partition, lacking.record.key or b""
+        prefix = parts_prefix(recording_id, kind)
+        waiting = [row for (where, key), row in rows.items() if where == partition and key.startswith(prefix)]
+        return [*parts(self._rows, partition, recording_id, kind, numbers), *waiting]
 
     @override
     async def on_stop(self) -> None:
@@ -106,9 +109,3 @@ class Originals(Service):
         reader, self._reader = self._reader, None
         if reader is not None:
             await reader.stop()
-
-
-def _of_kind(rows: Rows, partition: int, recording_id: bytes, kind: str) -> dict[bytes, bytes]:
-    """Return the rows of parts of a recording that are not stored yet, by key."""
-    prefix = parts_prefix(recording_id, kind)
-    return {key: row for (where, key), row in rows.items() if where == partition and key.startswith(prefix)}

@@ -30,7 +30,7 @@ def minute(of: Minute) -> dict[str, Any]:
     """Return a minute of a recording: its rates, and its beats as sample indices."""
     rates: dict[str, Any] = msgspec.to_builtins(of)
     del rates["segments"]
-    return rates | {"beats": [beat for segment in of.segments for beat in segment.beats]}
+    return rates | {"beats": of.beats}
 
 
 def summary(row: Insights, label: str | None) -> dict[str, Any]:

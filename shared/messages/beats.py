@@ -102,6 +102,11 @@ class Minute(Rates, frozen=True, kw_only=True):
     minute: int
     segments: tuple[Segment, ...]
 
+    @property
+    def beats(self) -> list[int]:
+        """The beats as sample indices of the recording, ascending."""
+        return [beat for segment in self.segments for beat in segment.beats]
+
 
 _minute_encoder = msgspec.json.Encoder()
 _minute_decoder = msgspec.json.Decoder(Minute)

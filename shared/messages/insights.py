@@ -89,7 +89,7 @@ _owner_decoder = msgspec.json.Decoder(_Owned)
 
 def erased(row: Insights, offset: int) -> Insights:
     """Return the row that remains of another one after an erasure at this offset."""
-    recording = None if row.recording is None else Progress()
+    recording = Progress() if row.is_recording else None
     return Insights(row.ecg_id, "", offset=offset, erased=True, recording=recording)
 
 

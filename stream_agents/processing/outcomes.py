@@ -99,4 +99,4 @@ def row_of(outcome: Outcome) -> Stored | Erased | None:
 
 
 def _place(row: insights.Insights) -> tuple[str, Position, bool]:
-    return row.username, position(row), row.recording is not None
+    return row.username, position(row), row.is_recording

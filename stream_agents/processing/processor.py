@@ -136,7 +136,7 @@ class Processor(ABC):
         return insights.decode(row) if row is not None else None
 
     def _is_other_kind(self, existing: Insights) -> bool:
-        return (existing.recording is not None) is not self.recordings
+        return existing.is_recording is not self.recordings
 
     def _refuse(
         self, record: Record, ecg_id: str, username: str, existing: Insights | None

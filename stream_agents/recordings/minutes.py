@@ -96,11 +96,6 @@ def segments_of(minutes: Iterable[Minute]) -> Iterator[Segment]:
         yield from of.segments
 
 
-def beats_of(minutes: Iterable[Minute]) -> list[int]:
-    """Return the beats of minutes as sample indices of the recording."""
-    return [beat for segment in segments_of(minutes) for beat in segment.beats]
-
-
 class _State:
     """Totals while a segment is added."""
 

@@ -14,7 +14,7 @@ from shared.ecg import Lead
 from shared.messages.beats import Minute, Pause, Segment, Summary
 from stream_agents.insights.recording import Recording
 from stream_agents.insights.rhythm import rhythm
-from stream_agents.recordings.minutes import INTERVALS, SEGMENTS, Totals, beats_of, fold, minute, segments_of, summary
+from stream_agents.recordings.minutes import INTERVALS, SEGMENTS, Totals, fold, minute, segments_of, summary
 from stream_agents.recordings.segments import bounds, single_pass
 from tests.support.heartbeats import digitised, regular, signals
 
@@ -191,7 +191,7 @@ def test_a_minute_holds_its_segments_and_their_rates() -> None:
     assert all(of.longest_pause == Pause(of.segments[0].beats[0], 0.75) for of in minutes)
     again = [msgspec.json.decode(msgspec.json.encode(of), type=Minute) for of in minutes]
     assert again == minutes
-    assert beats_of(again) == beats
+    assert [beat for of in again for beat in of.beats] == beats
     assert totals_of(list(segments_of(again))) == totals_of(every)
 
 
