@@ -36,8 +36,8 @@ class Problem(BaseModel):
     field: Annotated[str | None, Field(description="The field that caused it, if there is one.")] = None
 
 
-class LeadFields(BaseModel):
-    """The fields of a lead in both encodings."""
+class LeadDescription(BaseModel):
+    """The fields of a lead beside its samples."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,6 +52,11 @@ class LeadFields(BaseModel):
         float | None,
         Field(description="ADC units per millivolt, if known.", json_schema_extra=JSON_SCHEMA["adc gain"]),
     ] = None
+
+
+class LeadFields(LeadDescription):
+    """The fields of a lead in both encodings."""
+
     missing: Annotated[
         list[list[int]] | None,
         Field(

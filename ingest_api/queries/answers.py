@@ -1,5 +1,6 @@
 """The documents about ECGs that the gateway returns as JSON."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from shared.ecg import Ecg
+from shared.ecg import Ecg, Lead
 from shared.encoding import packed, plain
 from shared.messages.insights import Insights
 
@@ -28,19 +29,19 @@ def insights(row: Insights) -> dict[str, Any]:
 
 def event(row: Insights, label: str | None) -> dict[str, Any]:
     """Return the event of an ECG that has insights: the same, with a summary in place of lists of beats."""
-    return {"ecg_id": row.ecg_id, **_named(label), "leads": list(map(_values, row.leads)), **_summarised(row)}
+    return {"ecg_id": row.ecg_id, **named(label), "leads": list(map(_values, row.leads)), **_summarised(row)}
 
 
 def failure(row: Insights, label: str | None) -> dict[str, Any]:
     """Return the event of an ECG that could not be processed."""
-    return {"ecg_id": row.ecg_id, **_named(label), "detail": row.error}
+    return {"ecg_id": row.ecg_id, **named(label), "detail": row.error}
 
 
 def summary(row: Insights, label: str | None) -> dict[str, Any]:
     """Return an ECG's entry in the list of its owner."""
     return {
         "id": row.ecg_id,
-        **_named(label),
+        **named(label),
         "date": row.date,
         "accepted_at": instant(row.accepted),
         "status": "done" if row.error is None else "failed",
@@ -58,16 +59,7 @@ def stored_ecg(row: Insights, ecg: Ecg) -> dict[str, Any]:
     """Return an ECG as it was submitted; its signals are NumPy arrays."""
     return {
         **_stored(row, ecg),
-        "leads": [
-            {
-                "name": lead.name,
-                "number_of_samples": lead.signal.size,
-                "adc_gain": lead.adc_gain,
-                **({"missing": lead.missing} if lead.missing else {}),
-                "signal": plain.samples(lead),
-            }
-            for lead in ecg.leads
-        ],
+        "leads": leads_with_samples(ecg.leads),
     }
 
 
@@ -76,10 +68,24 @@ def packed_ecg(row: Insights, ecg: Ecg) -> bytes:
     return packed.dumps({**_stored(row, ecg), "leads": packed.pack(ecg.leads)})
 
 
+def leads_with_samples(leads: Iterable[Lead]) -> list[dict[str, Any]]:
+    """Return leads with their samples, which are NumPy arrays."""
+    return [
+        {
+            "name": lead.name,
+            "number_of_samples": lead.signal.size,
+            "adc_gain": lead.adc_gain,
+            **({"missing": lead.missing} if lead.missing else {}),
+            "signal": plain.samples(lead),
+        }
+        for lead in leads
+    ]
+
+
 def _stored(row: Insights, ecg: Ecg) -> dict[str, Any]:
     return {
         "id": ecg.id,
-        **_named(ecg.label),
+        **named(ecg.label),
         "date": ecg.date,
         "accepted_at": instant(row.accepted),
         "sampling_rate": ecg.sampling_rate,
@@ -95,7 +101,8 @@ def _summarised(row: Insights) -> dict[str, Any]:
     return {"summary": row.summary} if row.summary else {}
 
 
-def _named(label: str | None) -> dict[str, str]:
+def named(label: str | None) -> dict[str, str]:
+    """Return the field of a label, if there is one."""
     return {} if label is None else {"label": label}
 
 

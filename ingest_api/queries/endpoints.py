@@ -4,24 +4,21 @@ import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from ingest_api.http.accept_header import FHIR, preferred
 from ingest_api.http.errors import NotAcceptable, Unprocessable
 from ingest_api.http.openapi import EXAMPLE_ID, in_fhir, in_packed, problem, success, unavailable
-from ingest_api.http.prefer_header import wait_seconds
 from ingest_api.http.responses import FhirResponse, JsonResponse
 from ingest_api.http.services import services_of
-from ingest_api.queries import answers, fhir, schemas
+from ingest_api.queries import answers, fhir, paging, schemas
 from ingest_api.queries.services import QueryServices, Services
 from ingest_api.queries.stored_ecgs import GONE
 from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
 from ingest_api.users.services import User
-from shared.ecg import MAX_LABEL
 from shared.encoding import packed
 
-_MAX_PAGE = 200
 _PENDING = "Insights are still being processed"
 
 direct = APIRouter(tags=["ecgs"], route_class=DirectRoute)
@@ -47,8 +44,7 @@ router = APIRouter(tags=["ecgs"])
 async def read_insights(request: Request, ecg_id: str, user: User) -> JsonResponse:
     """Return the insights of the caller's ECG, its leads in the order submitted."""
     queries = services_of(request, QueryServices)
-    wait = 0 if queries.long_polls.full else wait_seconds(request.headers.getlist("prefer"))
-    applied = {"preference-applied": f"wait={wait}"} if wait else None
+    wait, applied = queries.long_polls.wait(request)
     found = await queries.lookup.find(request, ecg_id, user, wait)
     if found is None:
         return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED, applied)
@@ -67,28 +63,15 @@ async def read_insights(request: Request, ecg_id: str, user: User) -> JsonRespon
     responses={
         200: success("A page.", schemas.EXAMPLE_LIST),
         **USER_ERRORS,
-        422: problem(
-            "A parameter is unknown, or not valid.",
-            "cursor: must be the `next` of a page of yours",
-            "cursor",
-        ),
-        503: unavailable("The list is being moved to another worker, try again"),
+        **paging.ERRORS,
     },
 )
 async def list_ecgs(
     services: Services,
     user: User,
-    limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="Maximum number of ECGs.")] = 50,
-    cursor: Annotated[str | None, Query(description="The `next` of the previous page.")] = None,
-    label: Annotated[
-        str | None,
-        Query(
-            min_length=1,
-            max_length=MAX_LABEL,
-            description="Only ECGs whose label begins with this prefix. A page may then have fewer ECGs than `limit`, "
-            "or none, and still a `next`.",
-        ),
-    ] = None,
+    limit: Annotated[int, paging.limit("ECGs")] = 50,
+    cursor: paging.Cursor = None,
+    label: Annotated[str | None, paging.label_prefix("ECGs")] = None,
 ) -> JsonResponse:
     """Return a page of the caller's processed ECGs, the latest accepted first.
 

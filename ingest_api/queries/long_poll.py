@@ -3,22 +3,23 @@
 from fastapi import Request
 
 from ingest_api.http.disconnect import hold
+from ingest_api.http.prefer_header import wait_seconds
 from ingest_api.queries.worker_client import WorkerClient
 from shared.messages.insights import Insights
 
 
 class LongPolls:
-    """Waits for insights. Callers check `full` first, so that at most `limit` queries wait at a time."""
+    """Waits for insights. Callers ask for `wait` first, so that at most `limit` queries wait at a time."""
 
     def __init__(self, workers: WorkerClient, limit: int) -> None:
         self._workers = workers
         self._limit = limit
         self._count = 0
 
-    @property
-    def full(self) -> bool:
-        """True if no further query may wait."""
-        return self._count >= self._limit
+    def wait(self, request: Request) -> tuple[int, dict[str, str] | None]:
+        """Return for how many seconds a query may wait, and the headers of its answer that say so, if it may."""
+        seconds = 0 if self._count >= self._limit else wait_seconds(request.headers.getlist("prefer"))
+        return seconds, {"preference-applied": f"wait={seconds}"} if seconds else None
 
     async def find(self, request: Request, ecg_id: str, owner: str | None, seconds: int) -> Insights | None:
         """Return the result of `WorkerClient.wait_for`, or None if the client disconnects or the gateway stops.

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from ingest_api.queries.answers import instant
+from ingest_api.queries.answers import instant, leads_with_samples, named
 from shared.chunk import Chunk
-from shared.encoding import packed, plain
+from shared.encoding import packed
 from shared.messages.beats import Minute
 from shared.messages.insights import Insights
 from shared.messages.recordings import Progress
@@ -41,22 +41,12 @@ def summary(row: Insights, label: str | None) -> dict[str, Any]:
 def event(row: Insights, label: str | None) -> dict[str, Any]:
     """Return the event of a recording of which something has come, or that could not be processed."""
     failed = {} if row.error is None else {"detail": row.error}
-    return {"id": row.ecg_id, **_named(label), **_reached(progress_of(row)), **failed}
+    return {"id": row.ecg_id, **named(label), **_reached(progress_of(row)), **failed}
 
 
 def signals(row: Insights, samples: Chunk) -> dict[str, Any]:
     """Return samples of a recording; they are NumPy arrays."""
-    leads = [
-        {
-            "name": lead.name,
-            "number_of_samples": lead.signal.size,
-            "adc_gain": lead.adc_gain,
-            **({"missing": lead.missing} if lead.missing else {}),
-            "signal": plain.samples(lead),
-        }
-        for lead in samples.leads
-    ]
-    return {**_placed(row, samples), "leads": leads}
+    return {**_placed(row, samples), "leads": leads_with_samples(samples.leads)}
 
 
 def packed_signals(row: Insights, samples: Chunk) -> bytes:
@@ -73,7 +63,7 @@ def progress_of(row: Insights) -> Progress:
 def _described(row: Insights, label: str | None) -> dict[str, Any]:
     return {
         "id": row.ecg_id,
-        **_named(label),
+        **named(label),
         "date": row.date,
         "accepted_at": instant(row.accepted),
         **({} if row.sampling_rate is None else {"sampling_rate": row.sampling_rate}),
@@ -103,7 +93,3 @@ def _placed(row: Insights, samples: Chunk) -> dict[str, Any]:
         "first_sample": samples.first_sample,
         "number_of_samples": samples.count,
     }
-
-
-def _named(label: str | None) -> dict[str, str]:
-    return {} if label is None else {"label": label}

@@ -20,9 +20,9 @@ from ingest_api.http.openapi import (
     too_many,
     unavailable,
 )
-from ingest_api.http.prefer_header import wait_seconds
 from ingest_api.http.responses import JsonResponse
 from ingest_api.http.services import services_of
+from ingest_api.queries import paging
 from ingest_api.queries.schemas import PREFER
 from ingest_api.recordings import answers, schemas
 from ingest_api.recordings.services import RecordingServices, Services
@@ -32,13 +32,12 @@ from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
 from ingest_api.users.services import User
 from shared.chunk import MAX_SECONDS
-from shared.ecg import MAX_LABEL, MAX_SAMPLING_RATE
+from shared.ecg import MAX_SAMPLING_RATE
 from shared.encoding import MEDIA_TYPES, packed, plain
 from shared.messages.beats import decode_minute
 from shared.messages.insights import Insights
 from shared.messages.recordings import MINUTE
 
-_MAX_PAGE = 200
 _SECONDS_OF_A_MINUTE = 60
 _LAST_SAMPLE = int(MAX_SECONDS * MAX_SAMPLING_RATE)
 _PENDING = "The recording is still being processed"
@@ -154,8 +153,7 @@ async def end_recording(request: Request, recording_id: str, user: User) -> Json
 async def read_recording_insights(request: Request, recording_id: str, user: User) -> JsonResponse:
     """Return the insights of the caller's recording, as far as it has come."""
     services = services_of(request, RecordingServices)
-    wait = 0 if services.long_polls.full else wait_seconds(request.headers.getlist("prefer"))
-    applied = {"preference-applied": f"wait={wait}"} if wait else None
+    wait, applied = services.long_polls.wait(request)
     found = await services.lookup.find(request, recording_id, user, wait, recording=True)
     if found is None:
         return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED, applied)
@@ -172,28 +170,15 @@ async def read_recording_insights(request: Request, recording_id: str, user: Use
     responses={
         200: success("A page.", schemas.EXAMPLE_LIST),
         **USER_ERRORS,
-        422: problem(
-            "A parameter is unknown, or not valid.",
-            "cursor: must be the `next` of a page of yours",
-            "cursor",
-        ),
-        503: unavailable("The list is being moved to another worker, try again"),
+        **paging.ERRORS,
     },
 )
 async def list_recordings(
     services: Services,
     user: User,
-    limit: Annotated[int, Query(ge=1, le=_MAX_PAGE, description="Maximum number of recordings.")] = 50,
-    cursor: Annotated[str | None, Query(description="The `next` of the previous page.")] = None,
-    label: Annotated[
-        str | None,
-        Query(
-            min_length=1,
-            max_length=MAX_LABEL,
-            description="Only recordings whose label begins with this prefix. A page may then have fewer recordings "
-            "than `limit`, or none, and still a `next`.",
-        ),
-    ] = None,
+    limit: Annotated[int, paging.limit("recordings")] = 50,
+    cursor: paging.Cursor = None,
+    label: Annotated[str | None, paging.label_prefix("recordings")] = None,
 ) -> JsonResponse:
     """Return a page of the caller's recordings, the latest accepted first, as `GET /ecgs` does for ECGs."""
     rows, following = await services.recording_list.page(user, limit, cursor, label)

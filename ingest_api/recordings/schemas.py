@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingest_api.http.openapi import EXAMPLE_ID, EXAMPLE_TIME, PackedLead
+from ingest_api.http.openapi import EXAMPLE_ID, EXAMPLE_TIME, LeadDescription, PackedLead
 from ingest_api.queries.schemas import StoredLead
 from ingest_api.submissions.schemas import LeadIn
 from shared.chunk import MAX_LEADS, MAX_SECONDS
@@ -77,22 +77,8 @@ EXAMPLE_PACKED_SIGNALS: Final = EXAMPLE_SIGNALS | {
 }
 
 
-class AnnouncedLead(BaseModel):
+class AnnouncedLead(LeadDescription):
     """A lead of a recording, without samples."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Annotated[
-        str,
-        Field(
-            description="The lead's name. Several leads may have the same one, as on rhythm strips.",
-            json_schema_extra=JSON_SCHEMA["lead name"],
-        ),
-    ]
-    adc_gain: Annotated[
-        float | None,
-        Field(description="ADC units per millivolt, if known.", json_schema_extra=JSON_SCHEMA["adc gain"]),
-    ] = None
 
 
 class _RecordingFields(BaseModel):
