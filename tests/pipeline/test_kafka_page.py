@@ -2,52 +2,27 @@
 
 import asyncio
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from local_stack.kafka import Distribution
 from tests.support.messages import found
+from tests.support.page_code import sections
 from tests.support.paths import ROOT
 from tests.support.pipeline import Pipeline
 from tests.support.tools import missing
 
 pytestmark = pytest.mark.kafka
 
-PAGE = (ROOT / "docs" / "kafka.md").read_text()
-# Long enough to download and compile the Go module, which is done once.
-TIMEOUT = 120
 INSIGHTS = [{"name": "I", "number_of_zero_crossings": 3}]
 
 
-@dataclass(frozen=True)
-class Section:
-    """The code of a section: files by name, and the shell script."""
-
-    files: dict[str, str]
-    script: str
-
-
-def sections() -> dict[str, Section]:
-    """Return the sections with a shell script, by title."""
-    found = {}
-    for part in PAGE.split("\n## ")[1:]:
-        title, _, text = part.partition("\n")
-        blocks = re.findall(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', text, re.DOTALL | re.MULTILINE)
-        files = {name: code for _, name, code in blocks if name}
-        if script := "".join(code for language, _, code in blocks if language == "sh"):
-            found[title] = Section(files, script)
-    return found
-
-
-SECTIONS = sections()
+PAGE = (ROOT / "docs" / "kafka.md").read_text()
+SECTIONS = sections(PAGE)
 LANGUAGES = [title for title in SECTIONS if title != "Dead letters"]
 
 
@@ -68,21 +43,8 @@ def run(pipeline: Pipeline, kafka: Distribution, tmp_path: Path) -> Callable[[st
         for tool in {"kcat", "java", "go"} & set(section.script.split()):
             if shutil.which(tool) is None:
                 missing(f"no `{tool}` was found in PATH")
-        for name, code in section.files.items():
-            (tmp_path / name).write_text(here(code))
         (tmp_path / "lib").symlink_to(kafka.jars)
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        # `timeout` also ends the processes that the shell has started.
-        done = subprocess.run(
-            ["timeout", str(TIMEOUT), "bash", "-euc", here(section.script)],
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return section.run(tmp_path, here)
 
     return run
 

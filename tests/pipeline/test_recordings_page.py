@@ -2,10 +2,6 @@
 
 import asyncio
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +9,11 @@ from typing import Any
 import pytest
 
 from tests.support.conditions import eventually
+from tests.support.page_code import sections
 from tests.support.paths import ROOT
 from tests.support.pipeline import Pipeline
 
-PAGE = (ROOT / "docs" / "recordings.md").read_text()
-TIMEOUT = 120
+SECTIONS = sections((ROOT / "docs" / "recordings.md").read_text())
 
 
 @pytest.fixture
@@ -33,25 +29,7 @@ def run(pipeline: Pipeline, tmp_path: Path) -> Callable[[str, str], str]:
         return text.replace("ecg.chunks", f"{pipeline.prefix}.chunks")
 
     def run(title: str, token: str) -> str:
-        section = PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-        blocks = re.findall(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', section, re.DOTALL | re.MULTILINE)
-        for _, name, code in blocks:
-            if name:
-                (tmp_path / name).write_text(here(code))
-        script = "".join(code for language, _, code in blocks if language == "sh")
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "ECG_TOKEN": token, "PYTHONPATH": str(ROOT)}
-        # `timeout` also ends the processes that the shell has started.
-        done = subprocess.run(
-            ["timeout", str(TIMEOUT), "bash", "-euc", here(script)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return SECTIONS[title].run(tmp_path, here, {"ECG_TOKEN": token, "PYTHONPATH": str(ROOT)})
 
     return run
 
