@@ -16,6 +16,8 @@ MAX_HEAD_BYTES = 64 * 1024
 """Limit of a request's line and headers together."""
 MAX_PIPELINED = 16
 """Limit of the requests on a connection that wait for the answer to an earlier one."""
+LAST_REQUEST_SECONDS = 4
+"""How long a gateway that stops waits for a last request on an idle connection: longer than haproxy.cfg keeps one."""
 
 # Linger for zero seconds (struct linger of socket(7)), so that closing resets the connection.
 _RESET = struct.pack("ii", 1, 0)
@@ -45,6 +47,7 @@ class Connection(HttpToolsProtocol):
         self._in_message = False
         self._latest: RequestResponseCycle | None = None
         self._refusal = _NO_HTTP
+        self._next_is_last = False
 
     @property
     def awaited(self) -> tuple[Awaited, object] | None:
@@ -78,6 +81,18 @@ class Connection(HttpToolsProtocol):
             # With a reset, because the kernel would otherwise keep the sent data for a client that does not read.
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
+
+    def shutdown(self) -> None:
+        """Close the connection with its present answer, or with its next one if it is idle.
+
+        A proxy may be sending a request on it at this moment, and could not send it again elsewhere: this gateway might
+        have accepted it.
+        """
+        if self._answering:
+            super().shutdown()
+            return
+        self._next_is_last = True
+        self.loop.call_later(LAST_REQUEST_SECONDS, self._close_if_idle)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Register the connection."""
@@ -124,6 +139,8 @@ class Connection(HttpToolsProtocol):
             raise ValueError("too many requests wait")
         super().on_headers_complete()
         self._in_message = True
+        if self._next_is_last:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """Note that the request has arrived completely."""
@@ -143,6 +160,10 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse data that the parser rejects."""
         self._refuse(*self._refusal)
+
+    def _close_if_idle(self) -> None:
+        if not self._answering:
+            self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Answer a request once most of the previous answer was read, so that only one answer waits for a client."""

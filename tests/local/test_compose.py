@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from ingest_api.http.protocol import LAST_REQUEST_SECONDS
 from ingest_api.http.server import REQUEST_SECONDS
 from local_stack.kafka.node import STOP_TIMEOUT as KAFKA_STOP_TIMEOUT
 from local_stack.stack import STOP_TIMEOUT as RUNNER_STOP_TIMEOUT
@@ -62,12 +63,20 @@ def seconds(time: object) -> float:
 def test_the_limits_of_a_stop_fit_each_other_and_are_those_of_the_manual() -> None:
     haproxy = (ROOT / "local_stack" / "haproxy.cfg").read_text()
     [hard_stop] = re.findall(r"^ +hard-stop-after (\w+)$", haproxy, re.MULTILINE)
+    [idle] = re.findall(r"^ +timeout http-keep-alive (\w+)$", haproxy, re.MULTILINE)
     grace = {
         name: seconds(SERVICES[name].get("stop_grace_period"))
         for name in ("gateway", "stream-agents", "proxy", "kafka-1", "kafka-2", "kafka-3")
     }
     # In each line, the later one waits for the earlier one, and needs a second to notice.
-    process = [REQUEST_SECONDS, STOP_SECONDS, RUNNER_STOP_TIMEOUT, grace["gateway"]]
+    process = [
+        seconds(idle),
+        LAST_REQUEST_SECONDS,
+        REQUEST_SECONDS,
+        STOP_SECONDS,
+        RUNNER_STOP_TIMEOUT,
+        grace["gateway"],
+    ]
     proxy = [Settings.model_fields["publish_timeout"].default, seconds(hard_stop), grace["proxy"]]
     for chain in (process, proxy):
         assert all(later >= earlier + 1 for earlier, later in pairwise(chain)), chain

@@ -150,6 +150,43 @@ async def test_a_gateway_whose_broker_is_mute_at_the_start_ends_in_time(new_pipe
         await stopped(gateway, number, "broker mute at the start")
 
 
+async def test_a_request_on_an_idle_connection_is_answered_as_its_last(new_pipeline: NewPipeline) -> None:
+    """A proxy may have sent it before it learns of the stop, and cannot repeat it elsewhere."""
+    pipeline = new_pipeline()
+    gateway = pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline.ready()
+    token = await pipeline.register("clinic")
+
+    async def refused() -> bool | None:
+        try:
+            async with httpx.AsyncClient() as new:
+                await new.get(f"{gateway.url}/health/ping")
+        except httpx.ConnectError:
+            return True
+        return None
+
+    async with pipeline.client(token=token) as client:
+        answer = await client.post("/ecgs", json={"leads": LEADS})
+        assert "connection" not in answer.headers
+        gateway.signal(signal.SIGTERM)
+        await eventually(refused, what="a gateway that stops")
+        answer = await client.post("/ecgs", json={"leads": LEADS})
+        assert (answer.status_code, answer.headers["connection"]) == (201, "close")
+        assert await asyncio.to_thread(gateway.running.wait, 30) == 0
+
+
+async def test_a_gateway_that_stops_closes_a_connection_that_stays_idle(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline()
+    gateway = pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline.ready()
+    async with pipeline.client() as client:
+        await client.get("/health/ping")
+        await stopped(gateway, signal.SIGTERM, "a connection idle")
+    assert "took too long" not in gateway.tail()
+
+
 async def test_repeated_signals_do_not_change_the_exit_code(new_pipeline: NewPipeline) -> None:
     """Supervisors and people may send several signals; the exit code stays 0."""
     pipeline = new_pipeline()
