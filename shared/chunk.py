@@ -53,12 +53,14 @@ def check(content: Content, first_sample: int, *, end: bool) -> None:
     """Check what concerns the whole of a chunk.
 
     Raises:
-        InvalidEcg: if it has too many leads, leads of different length or no sampling rate, or goes beyond the longest
-            recording.
+        InvalidEcg: if it has too many leads, leads of different length or no sampling rate, samples in the end, or goes
+            beyond the longest recording.
     """
     leads, rate = content.leads, content.sampling_rate
     if len(leads) > MAX_LEADS:
         raise InvalidEcg("leads", f"must hold at most {MAX_LEADS} leads in a recording, not {len(leads)}")
+    if end and any(lead.signal.size for lead in leads):
+        raise InvalidEcg("leads", "must hold no samples in the end of a recording: send them before it")
     if rate is None:
         if end:
             check_length(first_sample, MAX_SAMPLING_RATE)
@@ -70,8 +72,6 @@ def check(content: Content, first_sample: int, *, end: bool) -> None:
             raise InvalidEcg(f"leads[{i}].signal", f"must be as long as that of the first lead, {count} samples")
     if count == 0 and first_sample and not end:
         raise InvalidEcg("leads", "must hold samples, except in the announcement, whose first_sample is 0")
-    if count and end:
-        raise InvalidEcg("leads", "must hold no samples in the end of a recording: send them before it")
     check_length(first_sample + count, rate)
 
 

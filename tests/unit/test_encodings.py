@@ -264,3 +264,16 @@ def test_a_packed_message_cut_anywhere_is_refused() -> None:
 def test_the_end_of_a_recording_is_read_back_without_leads(encoding: Any) -> None:
     end = Chunk.begun("rec-1", "clinic", Content(None, ()), 500, end=True)
     assert encoding.decode_chunk(encoding.encode_chunk(end)) == end
+
+
+@pytest.mark.parametrize("rate", [None, 500.0])
+@pytest.mark.parametrize("sizes", [(1,), (0, 3)])
+@pytest.mark.parametrize("encoding", [packed, plain])
+def test_the_end_of_a_recording_with_samples_is_refused(
+    encoding: Any, sizes: tuple[int, ...], rate: float | None
+) -> None:
+    leads = tuple(Lead(f"V{i}", np.ones(size, np.int16)) for i, size in enumerate(sizes))
+    end = Chunk("r", "u", None, leads, rate, end=True)
+    with pytest.raises(InvalidEcg, match="leads: must hold no samples in the end of a recording: send them") as refusal:
+        encoding.decode_chunk(encoding.encode_chunk(end))
+    assert (refusal.value.ecg_id, refusal.value.username) == ("r", "u")
