@@ -1,50 +1,100 @@
 """The latest chunks of recordings, kept so that their samples need not be read from the topic again."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
 
 from shared.chunk import Chunk
+from stream_agents.recordings.window import cut
 
 # Enough for a thousand live recordings of twelve leads at 500 Hz in chunks of a second, and 200 MiB of memory.
 _MOST_BYTES = 192 * 1024 * 1024
 # Of the objects of a chunk, and of each of its leads beside the samples: far more than the samples of a small chunk.
 _CHUNK_BYTES, _LEAD_BYTES = 400, 600
+# Of a range of missing samples: a tuple with its place in another, and two integers.
+_RANGE_BYTES = 136
+# Each chunk of a tail takes time for each message of its recording. Live devices send one or two a second, of which
+# these are half a minute.
+_MANY_CHUNKS = 64
+
+
+class _Tail(NamedTuple):
+    """Chunks, each with its size, by their identity, and how many there were when they were last put together."""
+
+    chunks: dict[int, tuple[Chunk, int]]
+    least: int = 0
+
+    @property
+    def size(self) -> int:
+        return sum(size for _, size in self.chunks.values())
 
 
 class Tails:
     """Holds the chunks whose samples the next beats of each recording need, in bounded memory.
 
     It is a cache: chunks are on the topic, and those of recordings that are silent for long are dropped first. A
-    recording is told from one that had its id before by the offset at which it began.
+    recording is told from one that had its id before by the offset at which it began. Many small chunks without a hole
+    between them become one.
     """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._tails: OrderedDict[tuple[str, int], list[Chunk]] = OrderedDict()
+        self._tails: OrderedDict[tuple[str, int], _Tail] = OrderedDict()
 
     def of(self, recording_id: str, begun: int) -> list[Chunk]:
         """Return the chunks that are kept of a recording that began at an offset."""
-        return self._tails.get((recording_id, begun), [])
+        tail = self._tails.get((recording_id, begun))
+        return [chunk for chunk, _ in tail.chunks.values()] if tail is not None else []
 
     def keep(self, recording_id: str, begun: int, chunks: Sequence[Chunk], first: int) -> None:
-        """Keep those chunks of a recording that have samples from `first` on, instead of others."""
-        self._drop((recording_id, begun))
+        """Keep those chunks of a recording that have samples from `first` on, instead of others.
+
+        Samples that several chunks have are the same in all of them.
+        """
+        known, least = self._drop((recording_id, begun))
         kept = [chunk for chunk in chunks if chunk.first_sample + chunk.count > first]
+        # Those with a hole between them stay apart, and are not tried again with every message.
+        if len(kept) > max(_MANY_CHUNKS, 2 * least):
+            kept = list(_put_together(kept, first))
+            least = len(kept)
         if kept:
-            self._tails[recording_id, begun] = kept
-            self._bytes += _size(kept)
+            sized = {id(chunk): known.get(id(chunk)) or (chunk, size_of(chunk)) for chunk in kept}
+            self._tails[recording_id, begun] = tail = _Tail(sized, least)
+            self._bytes += tail.size
         while self._bytes > self._most_bytes:
             self._drop(next(iter(self._tails)))
 
-    def _drop(self, key: tuple[str, int]) -> None:
-        self._bytes -= _size(self._tails.pop(key, []))
-
-
-def _size(chunks: list[Chunk]) -> int:
-    return sum(size_of(chunk) for chunk in chunks)
+    def _drop(self, key: tuple[str, int]) -> _Tail:
+        tail = self._tails.pop(key, _Tail({}))
+        self._bytes -= tail.size
+        return tail
 
 
 def size_of(chunk: Chunk) -> int:
     """Return about how many bytes of memory a chunk takes."""
-    return _CHUNK_BYTES + sum(_LEAD_BYTES + lead.signal.nbytes for lead in chunk.leads)
+    leads = (_LEAD_BYTES + lead.signal.nbytes + _RANGE_BYTES * len(lead.missing) for lead in chunk.leads)
+    return _CHUNK_BYTES + sum(leads)
+
+
+def _put_together(chunks: Sequence[Chunk], first: int) -> Iterator[Chunk]:
+    """Yield chunks with the same samples from `first` on, of which none touch or overlap."""
+    touching: list[Chunk] = []
+    end = 0
+    for chunk in sorted(chunks, key=lambda chunk: chunk.first_sample):
+        if touching and chunk.first_sample > end:
+            yield _one(touching, range(max(first, touching[0].first_sample), end))
+            touching = []
+        touching.append(chunk)
+        end = max(end, chunk.first_sample + chunk.count)
+    if touching:
+        yield _one(touching, range(max(first, touching[0].first_sample), end))
+
+
+def _one(chunks: Sequence[Chunk], there: range) -> Chunk:
+    """Return a chunk with the samples of some in a stretch that they cover."""
+    if len(chunks) == 1:
+        return chunks[0]
+    return msgspec.structs.replace(chunks[0], first_sample=there.start, leads=cut(chunks[0].leads, chunks, there))
