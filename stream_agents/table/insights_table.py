@@ -54,6 +54,10 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         """Return the changelog partition with this number."""
         return TP(self.changelog_topic.get_topic_name(), partition)
 
+    def owns(self, partition: int) -> bool:
+        """Return True if this worker writes the rows of a partition, and it is open here: other copies are standbys."""
+        return self.changelog_tp(partition) in self.app.assignor.assigned_actives() and self.rows.holds(partition)
+
     def find(self, partition: int, key: bytes) -> bytes | None:
         """Return a row, or None if it is not here."""
         return self.rows.get_row(partition, key) if self.rows.holds(partition) else None
@@ -74,10 +78,9 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
             by_partition[partition].append(stored)
         with metrics.changelog_seconds.time():
             logged = await asyncio.gather(*(self._log(*item) for item in by_partition.items()))
-        actives = self.app.assignor.assigned_actives()
         for (partition, batch), offsets in zip(by_partition.items(), logged, strict=True):
             # If the partition moved away meanwhile, its new owner writes the rows.
-            if self.changelog_tp(partition) not in actives or not self.rows.holds(partition):
+            if not self.owns(partition):
                 continue
             position, end = self.rows.position(partition), offsets[-1] + 1
             if offsets == list(range(position, end)):

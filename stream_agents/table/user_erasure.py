@@ -20,8 +20,8 @@ async def erase_user(table: InsightsTable, username: str, partition: int, offset
     """
     prefix = owner_index.owner(username, recordings=recordings)
     after: Position | None = None
-    # If the partition moves away, its new owner processes the record again.
-    while table.rows.holds(partition):
+    # If the partition moves away, its new owner processes the record again. A copy that stays here is not written to.
+    while table.owns(partition):
         rows = _rows_of(table, prefix, partition, after)
         if not rows:
             return
@@ -35,9 +35,9 @@ async def erase_user(table: InsightsTable, username: str, partition: int, offset
 
 
 async def erase_parts(table: InsightsTable, partition: int, recording_id: bytes) -> None:
-    """Delete the rows of a recording's parts."""
+    """Delete the rows of a recording's parts, as long as the partition does not move away, as `erase_user` does."""
     prefix = parts_prefix(recording_id)
-    while table.rows.holds(partition):
+    while table.owns(partition):
         keys = list(itertools.islice(table.rows.keys_from(partition, prefix, prefix), _ERASED_AT_A_TIME))
         if not keys:
             return

@@ -23,6 +23,7 @@ from stream_agents.processing.outcomes import Erased, Part, Stored
 from stream_agents.table.insights_table import InsightsTable
 from stream_agents.table.recording_parts import parts
 from stream_agents.table.rocksdb import PositionError, Store
+from stream_agents.table.user_erasure import erase_parts, erase_user
 
 PARTITION = 3
 
@@ -268,3 +269,30 @@ def test_parts_of_a_recording_are_found_by_their_numbers_and_are_in_no_list(tabl
     apply(table.rows, [(stored[0].key, None)])
     table.rows.put_rows(PARTITION, [Part(stored[1].key, None)], 15)
     assert found(CHUNK, 0, 400) == [b"r c 300"]
+
+
+@pytest.mark.parametrize("moves_away", [False, True])
+async def test_parts_are_erased_only_as_long_as_the_partition_is_not_somebody_elses(
+    table: InsightsTable, monkeypatch: pytest.MonkeyPatch, *, moves_away: bool
+) -> None:
+    """A worker that goes on would write to the changelog for ever, and erase what the new owner has stored since."""
+    recording = msgspec.structs.replace(row("r", 1), recording=Progress())
+    stored = [Part(part_key(b"r", CHUNK, number), b"{}") for number in range(1500)]
+    table.rows.put_rows(PARTITION, [Stored.of(recording), *stored], 1501)
+    mine, sent = {table.changelog_tp(PARTITION)}, list[int]()
+
+    async def store(rows: Sequence[tuple[int, Any]]) -> None:
+        batch = [each for _, each in rows]
+        sent.append(len(batch))
+        assert len(sent) < 10
+        if moves_away:
+            mine.clear()
+        else:
+            table.rows.put_rows(PARTITION, batch, table.rows.position(PARTITION) + len(batch))
+
+    monkeypatch.setattr(table, "store", store)
+    monkeypatch.setattr(table.app.assignor, "assigned_actives", lambda: mine)
+    await erase_parts(table, PARTITION, b"r")
+    assert sent == ([1000] if moves_away else [1000, 500])
+    await erase_user(table, "u", PARTITION, 7, recordings=True)
+    assert sent == ([1000] if moves_away else [1000, 500, 1])
