@@ -2,7 +2,9 @@
 
 from typing import Any, Final
 
-from shared.ecg import MAX_SAMPLING_RATE, Content, Ecg
+import msgspec
+
+from shared.ecg import MAX_SAMPLING_RATE, Content, Ecg, cut
 from shared.errors import InvalidEcg
 
 MAX_LEADS: Final = 64
@@ -23,6 +25,13 @@ class Chunk(Ecg, frozen=True):
     def count(self) -> int:
         """The number of samples of each lead."""
         return self.leads[0].signal.size if self.leads else 0
+
+    def piece(self, there: range) -> "Chunk":
+        """Return the samples in a stretch, which the chunk has, in memory of their own: the rest can be freed."""
+        inside = range(there.start - self.first_sample, there.stop - self.first_sample)
+        cuts = (cut(lead, inside) for lead in self.leads)
+        leads = tuple(msgspec.structs.replace(lead, signal=lead.signal.copy()) for lead in cuts)
+        return msgspec.structs.replace(self, first_sample=there.start, leads=leads)
 
     @classmethod
     def begun(

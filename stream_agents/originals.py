@@ -1,17 +1,19 @@
 """Records that were processed before, read again from their topics: ECGs to compute again, and earlier chunks."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mode import Service
 from typing_extensions import override
 
-from shared.chunk import MAX_SECONDS
-from shared.kafka.record_reader import new_record_reader, read_record, start
+from shared.chunk import MAX_SECONDS, Chunk
+from shared.kafka.record_reader import new_record_reader, read_records, start
 from shared.kafka.topics import Topics
-from shared.messages.recordings import CHUNK, MINUTE, decode_place, parts_prefix
-from shared.settings import Settings
+from shared.messages.recordings import CHUNK, MINUTE, ChunkPlace, decode_place, parts_prefix
+from shared.ranges import joined
+from shared.settings import MIB, Settings
 from stream_agents.processing.batch_processor import BatchProcessor, Rows
 from stream_agents.processing.chunk_processor import Earlier, Lacking
 from stream_agents.processing.record import Record, received
@@ -20,6 +22,10 @@ from stream_agents.table.rocksdb import Store
 
 # Of the longest recording, its last minute included.
 _MOST_MINUTES = int(MAX_SECONDS) // 60 + 1
+# Of one record whatever its size, and of several that are close together.
+_ALONE, _TOGETHER = 1, MIB // 4
+# A fetch of several has to bring about as many of a recording, among the records of others, to be worth its bytes.
+_LEAST_TOGETHER = 3
 
 
 class Originals(Service):
@@ -39,7 +45,8 @@ class Originals(Service):
         self._chunks = topics.chunks.all_partitions()
         self._processor = processor
         self._rows = rows
-        self._reader: AIOKafkaConsumer | None = None
+        # By the bytes that they fetch at a time.
+        self._readers: dict[int, AIOKafkaConsumer] = {}
 
     async def in_place(self, records: Sequence[Record]) -> list[Record]:
         """Return records with the original in place of each recomputation, which is left out if there is nothing to do.
@@ -51,14 +58,17 @@ class Originals(Service):
         for record in records:
             if not record.is_recomputation:
                 found.append(record)
-            elif (offset := self._processor.outdated_at(record)) is not None:
-                original = await self._read(self._submissions[record.partition], offset)
+                continue
+            if (offset := self._processor.outdated_at(record)) is not None:
+                [original] = await self._read(self._submissions[record.partition], [offset], _ALONE)
                 if original is not None:
                     found.append(msgspec.structs.replace(original, recomputes=True))
         return found
 
     async def earlier(self, lacking: Lacking, rows: Rows) -> Earlier:
-        """Return what a record lacks: chunks as far as they are kept and can be opened, and the rows of minutes.
+        """Return what a record lacks: the samples as far as they are kept and can be read, and the rows of minutes.
+
+        Of each record, only the samples that are needed stay in memory.
 
         Args:
             lacking: tells which.
@@ -67,15 +77,32 @@ class Originals(Service):
         Raises:
             KafkaError: if the broker does not answer.
         """
-        offsets = set()
-        for first, end in lacking.need.ranges:
-            places = map(decode_place, self._parts(lacking, rows, CHUNK, range(first, end)))
-            offsets |= {place.offset for place in places if place.first < end and place.first + place.count > first}
-        partition = self._chunks[lacking.record.partition]
-        found = [await self._read(partition, offset) for offset in sorted(offsets)]
-        chunks = [self._processor.chunk(record) for record in found if record is not None]
-        minutes = self._parts(lacking, rows, MINUTE, range(_MOST_MINUTES)) if lacking.need.minutes else []
-        return Earlier(lacking.need, tuple(chunk for chunk in chunks if chunk is not None), tuple(minutes))
+        record, need = lacking.record, lacking.need
+        wanted = self._wanted(lacking, rows)
+        chunks: list[Chunk] = []
+        if wanted:
+            async for found in self._near(record, sorted(wanted)):
+                chunks += self._pieces(found, wanted[found.offset])
+        minutes = self._parts(lacking, rows, MINUTE, range(_MOST_MINUTES)) if need.minutes else []
+        return Earlier(need, tuple(chunks), tuple(minutes))
+
+    def _wanted(self, lacking: Lacking, rows: Rows) -> dict[int, set[ChunkPlace]]:
+        """Return the places of the samples that are needed, by the offsets of their records."""
+        wanted: dict[int, set[ChunkPlace]] = defaultdict(set)
+        for first, end in joined(lacking.need.ranges):
+            for place in map(decode_place, self._parts(lacking, rows, CHUNK, range(first, end))):
+                begin, stop = max(first, place.first), min(end, place.first + place.count)
+                if begin < stop:
+                    wanted[place.offset].add(msgspec.structs.replace(place, first=begin, count=stop - begin))
+        return wanted
+
+    def _pieces(self, record: Record, places: Iterable[ChunkPlace]) -> Iterator[Chunk]:
+        """Yield the samples at some places of a record, if it can be read."""
+        chunk = self._processor.chunk(record)
+        if chunk is None:
+            return
+        for place in places:
+            yield chunk.piece(range(place.first, place.first + place.count))
 
     def _parts(self, lacking: Lacking, rows: Rows, kind: str, numbers: range) -> list[bytes]:
         """Return the rows of parts with these numbers, and then those of all parts that are not stored yet."""
@@ -86,26 +113,41 @@ class Originals(Service):
 
     @override
     async def on_stop(self) -> None:
-        """Close the connection."""
-        await self._close()
+        """Close the connections."""
+        for fetched in list(self._readers):
+            await self._close(fetched)
 
-    async def _read(self, partition: TopicPartition, offset: int) -> Record | None:
+    async def _near(self, record: Record, offsets: Sequence[int]) -> AsyncIterator[Record]:
+        """Yield those records at ascending offsets of a record's partition that are there.
+
+        They are fetched together if they are about as large as the record, and close together.
+        """
+        size = (offsets[-1] - offsets[0]) // max(1, len(offsets) - 1) * len(record.value or b"")
+        fetched = _TOGETHER if len(offsets) > 1 and size * _LEAST_TOGETHER <= _TOGETHER else _ALONE
+        done = 0
+        while rest := offsets[done:]:
+            found = await self._read(self._chunks[record.partition], rest, fetched)
+            done += len(found)
+            for each in found:
+                if each is not None:
+                    yield each
+
+    async def _read(self, partition: TopicPartition, offsets: Sequence[int], fetched: int) -> list[Record | None]:
         try:
-            reader = await self._ready_reader()
-            record = await read_record(reader, partition, offset)
+            reader = await self._ready_reader(fetched)
+            records = await read_records(reader, partition, offsets)
         except BaseException:
             # Not kept: the next read would wait for a request that may still be under way.
-            await self._close()
+            await self._close(fetched)
             raise
-        return None if record is None else received(record)
+        return [None if record is None else received(record) for record in records]
 
-    async def _ready_reader(self) -> AIOKafkaConsumer:
-        if self._reader is None:
-            self._reader = new_record_reader(self._settings)
-            await start(self._reader, [*self._submissions, *self._chunks])
-        return self._reader
+    async def _ready_reader(self, fetched: int) -> AIOKafkaConsumer:
+        if fetched not in self._readers:
+            self._readers[fetched] = new_record_reader(self._settings, fetched)
+            await start(self._readers[fetched], [*self._submissions, *self._chunks])
+        return self._readers[fetched]
 
-    async def _close(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
+    async def _close(self, fetched: int) -> None:
+        if (reader := self._readers.pop(fetched, None)) is not None:
             await reader.stop()

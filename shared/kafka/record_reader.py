@@ -14,7 +14,7 @@ _POLL_MS = 500
 
 
 def new_record_reader(settings: Settings, fetched_bytes: int = 1) -> AIOKafkaConsumer:
-    """Return a consumer for `read_record` and `read_records`, not started.
+    """Return a consumer for `read_records`, not started.
 
     It fetches about so many bytes at a time; whatever their number, the batch that holds the offset is among them.
     """
@@ -32,16 +32,6 @@ async def start(reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) 
     reader.pause(*partitions)
     for partition in partitions:
         reader.seek(partition, 0)
-
-
-async def read_record(reader: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> ConsumerRecord | None:
-    """Return a record, or None if it is not there, or no longer.
-
-    Raises:
-        KafkaError: if the broker does not answer; the consumer cannot be used again.
-    """
-    [record] = await read_records(reader, partition, [offset])
-    return record
 
 
 async def read_records(
