@@ -11,6 +11,8 @@ from typing_extensions import override
 from shared.chunk import MAX_SECONDS, Chunk
 from shared.kafka.record_reader import new_record_reader, read_records, start
 from shared.kafka.topics import Topics
+from shared.messages import insights
+from shared.messages.insights import Insights
 from shared.messages.recordings import CHUNK, MINUTE, ChunkPlace, decode_place, parts_prefix
 from shared.ranges import joined
 from shared.settings import MIB, Settings
@@ -72,7 +74,7 @@ class Originals(Service):
 
         Args:
             lacking: tells which.
-            rows: of the outcomes that are not stored yet.
+            rows: of the recording, and of the outcomes that are not stored yet.
 
         Raises:
             KafkaError: if the broker does not answer.
@@ -81,8 +83,9 @@ class Originals(Service):
         wanted = self._wanted(lacking, rows)
         chunks: list[Chunk] = []
         if wanted:
+            recording = insights.decode(rows[record.partition, record.key or b""])
             async for found in self._near(record, sorted(wanted)):
-                chunks += self._pieces(found, wanted[found.offset])
+                chunks += self._pieces(found, recording, wanted[found.offset])
         minutes = self._parts(lacking, rows, MINUTE, range(_MOST_MINUTES)) if need.minutes else []
         return Earlier(need, tuple(chunks), tuple(minutes))
 
@@ -96,13 +99,19 @@ class Originals(Service):
                     wanted[place.offset].add(msgspec.structs.replace(place, first=begin, count=stop - begin))
         return wanted
 
-    def _pieces(self, record: Record, places: Iterable[ChunkPlace]) -> Iterator[Chunk]:
-        """Yield the samples at some places of a record, if it can be read."""
+    def _pieces(self, record: Record, recording: Insights, places: Iterable[ChunkPlace]) -> Iterator[Chunk]:
+        """Yield the samples at some places of a record that has them.
+
+        If the topic was lost and made anew, others' records are at the offsets: the samples are not kept then.
+        """
         chunk = self._processor.chunk(record)
-        if chunk is None:
+        if chunk is None or (chunk.id, chunk.username) != (recording.ecg_id, recording.username):
+            return
+        if [lead.name for lead in chunk.leads] != [lead["name"] for lead in recording.leads]:
             return
         for place in places:
-            yield chunk.piece(range(place.first, place.first + place.count))
+            if place.begin == chunk.first_sample and place.first + place.count <= place.begin + chunk.count:
+                yield chunk.piece(range(place.first, place.first + place.count))
 
     def _parts(self, lacking: Lacking, rows: Rows, kind: str, numbers: range) -> list[bytes]:
         """Return the rows of parts with these numbers, and then those of all parts that are not stored yet."""

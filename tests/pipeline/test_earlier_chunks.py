@@ -148,3 +148,23 @@ async def test_records_that_are_close_together_are_fetched_together(
     # All of them are smaller than what is fetched together. The broker may send more than was asked for.
     if fetched > 1:
         assert reads == [12]
+
+
+async def test_a_record_of_somebody_else_has_no_samples_of_a_recording(reading: Reading) -> None:
+    """The topic may have been lost: what stands at a place is another record."""
+    strangers = [
+        chunk(0, 10, id="s"),
+        chunk(0, 10, username="v"),
+        chunk(0, 10, leads=chunk(0, 10).leads[:1]),
+        # Of the same recording, but not the record of that place.
+        chunk(1, 11),
+        chunk(0, 9),
+    ]
+    for offset in await reading.send(*strangers):
+        reading.place(ChunkPlace(0, 10, offset, 0))
+        assert await reading.earlier((0, 10)) == Earlier(Need(((0, 10),)))
+    [offset] = await reading.send(chunk(0, 10))
+    reading.place(ChunkPlace(0, 10, offset, 0))
+    assert found(await reading.earlier((0, 10))) == [(0, 10)]
+    reading.place(ChunkPlace(0, 10, offset + 1000, 0))
+    assert found(await reading.earlier((0, 10))) == []
