@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import RebalanceInProgressError
 from mode import Service
 from typing_extensions import override
 
@@ -54,13 +55,14 @@ class Originals(Service):
         """Return records with the original in place of each recomputation, which is left out if there is nothing to do.
 
         Raises:
-            KafkaError: if the broker does not answer.
+            KafkaError: if the broker does not answer, or a record's partition is not open here any more.
         """
         found: list[Record] = []
         for record in records:
             if not record.is_recomputation:
                 found.append(record)
                 continue
+            self._check_open(record.partition)
             if (offset := self._processor.outdated_at(record)) is not None:
                 [original] = await self._read(self._submissions[record.partition], [offset], _ALONE)
                 if original is not None:
@@ -77,7 +79,7 @@ class Originals(Service):
             rows: of the recording, and of the outcomes that are not stored yet.
 
         Raises:
-            KafkaError: if the broker does not answer.
+            KafkaError: if the broker does not answer, or the record's partition is not open here any more.
         """
         record, need = lacking.record, lacking.need
         wanted = self._wanted(lacking, rows)
@@ -116,9 +118,19 @@ class Originals(Service):
     def _parts(self, lacking: Lacking, rows: Rows, kind: str, numbers: range) -> list[bytes]:
         """Return the rows of parts with these numbers, and then those of all parts that are not stored yet."""
         partition, recording_id = lacking.record.partition, lacking.record.key or b""
+        self._check_open(partition)
         prefix = parts_prefix(recording_id, kind)
         waiting = [row for (where, key), row in rows.items() if where == partition and key.startswith(prefix)]
         return [*parts(self._rows, partition, recording_id, kind, numbers), *waiting]
+
+    def _check_open(self, partition: int) -> None:
+        """Check that rows of a partition can be read.
+
+        Raises:
+            RebalanceInProgressError: if it has moved away: its new owner processes its records.
+        """
+        if not self._rows.holds(partition):
+            raise RebalanceInProgressError
 
     @override
     async def on_stop(self) -> None:

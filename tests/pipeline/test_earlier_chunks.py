@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import RebalanceInProgressError
 
 from shared.chunk import Chunk
 from shared.ecg import Lead
@@ -17,7 +18,8 @@ from shared.kafka.record_reader import new_record_reader, read_records
 from shared.kafka.topics import Topics
 from shared.messages import insights
 from shared.messages.insights import Insights
-from shared.messages.recordings import CHUNK, ChunkPlace, Progress, encode_place, part_key
+from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
+from shared.messages.recordings import CHUNK, MINUTE, ChunkPlace, Progress, encode_place, part_key
 from shared.security.data_keys import DataKeys
 from stream_agents import originals as module
 from stream_agents.app import create_app
@@ -69,9 +71,9 @@ class Reading:
         parts = [Part(part_key(b"r", CHUNK, place.first), encode_place(place)) for place in places]
         self.store.put_rows(PARTITION, parts, 1)
 
-    async def earlier(self, *ranges: tuple[int, int], size: int = 1000) -> Earlier:
+    async def earlier(self, *ranges: tuple[int, int], minutes: bool = False, size: int = 1000) -> Earlier:
         record = Record(self._topics.chunks.name, PARTITION, 10**6, b"r", b"x" * size, [], 0)
-        lacking = Lacking(record, Need(ranges))
+        lacking = Lacking(record, Need(ranges, minutes))
         return await self.originals.earlier(lacking, {(PARTITION, b"r"): insights.encode(ROW)})
 
 
@@ -168,3 +170,17 @@ async def test_a_record_of_somebody_else_has_no_samples_of_a_recording(reading: 
     assert found(await reading.earlier((0, 10))) == [(0, 10)]
     reading.place(ChunkPlace(0, 10, offset + 1000, 0))
     assert found(await reading.earlier((0, 10))) == []
+
+
+async def test_a_partition_that_has_moved_away_is_told_as_an_error_that_is_tried_again(reading: Reading) -> None:
+    """Until the change of the assignment is seen, after which the record is dropped."""
+    reading.store.put_rows(PARTITION, [Part(part_key(b"r", MINUTE, 0), b"a minute")], 1)
+    assert (await reading.earlier(minutes=True)).minutes == (b"a minute",)
+    recomputation = Record("s", PARTITION, 0, b"e", b"", [("content-type", RECOMPUTATION.encode())], 0)
+    assert await reading.originals.in_place([recomputation]) == []
+    await reading.store.on_rebalance(set(), set(), set())
+    for ranges, minutes in [([(0, 10)], False), ([], True)]:
+        with pytest.raises(RebalanceInProgressError):
+            await reading.earlier(*ranges, minutes=minutes)
+    with pytest.raises(RebalanceInProgressError):
+        await reading.originals.in_place([recomputation])
