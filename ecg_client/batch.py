@@ -13,6 +13,7 @@ from typing import Protocol
 from ecg_client.client import AsyncEcgClient
 from ecg_client.errors import ClientError, InvalidEcg, TooLarge, Unauthorized, Unavailable
 from ecg_client.long_files import LARGEST_MESSAGE, InThread, SendLong, check_long, complete_insights, is_too_large
+from ecg_client.recording_results import RecordingInsights
 from ecg_client.recordings import (
     Calibration,
     NoRecording,
@@ -46,7 +47,7 @@ class Outcome:
     ecg_id: str | None = None
     error: str | None = None
     field: str | None = None
-    insights: Insights | None = None
+    insights: Insights | RecordingInsights | None = None
     notes: tuple[str, ...] = ()
     passed_over: bool = False
     unsure: bool = False

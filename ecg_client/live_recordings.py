@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ecg_client import recording_calls as calls
-from ecg_client.errors import NotFound, StillProcessing
+from ecg_client.errors import InvalidEcg, NotFound, StillProcessing
 from ecg_client.outgoing import Outgoing, longest_chunk, rows
 from ecg_client.recording_results import (
     RecordingInsights,
@@ -117,7 +117,7 @@ class LiveRecording(_Handle):
     def send(self, signals: Block, first_sample: int | None = None, missing: Sequence[Missing] = ()) -> int:
         """Send a chunk and return the sample after it, once it is durable.
 
-        The same chunk again is nothing, so that a chunk whose call has failed can be sent again.
+        Sending the same chunk again changes nothing, so a chunk whose call has failed can be sent again.
 
         Args:
             signals: samples of all leads in ADC units: shape (leads, n), or an array of shape (n,) for each lead.
@@ -385,9 +385,10 @@ class Recordings:
 
         Raises:
             StillProcessing: if that takes longer than `timeout` seconds.
+            InvalidEcg: if it has not ended by then, and messages of it were refused, of which one may be its end.
             NotFound: if this user has no such recording.
         """
-        waiting = Waiting(recording_id, timeout, calls.insights)
+        waiting = _waiting_for_end(recording_id, timeout)
         while True:
             try:
                 found = self._send(waiting.call(self._token))
@@ -396,7 +397,7 @@ class Recordings:
             else:
                 if found is not None and found.final:
                     return found
-                waiting.pending()
+                _not_ended(waiting, found)
             time.sleep(waiting.pause())
 
     def minutes(self, recording_id: str, first: int = 0, end: int | None = None) -> Iterator[dict[str, Any]]:
@@ -495,7 +496,7 @@ class AsyncRecordings:
 
     async def wait_until_final(self, recording_id: str, timeout: float = 30.0) -> RecordingInsights:
         """See `Recordings.wait_until_final`."""
-        waiting = Waiting(recording_id, timeout, calls.insights)
+        waiting = _waiting_for_end(recording_id, timeout)
         while True:
             try:
                 found = await self._send(waiting.call(self._token))
@@ -504,7 +505,7 @@ class AsyncRecordings:
             else:
                 if found is not None and found.final:
                     return found
-                waiting.pending()
+                _not_ended(waiting, found)
             await asyncio.sleep(waiting.pause())
 
     async def minutes(self, recording_id: str, first: int = 0, end: int | None = None) -> AsyncIterator[dict[str, Any]]:
@@ -557,6 +558,17 @@ def _known(recording_id: str, found: RecordingInsights | None) -> RecordingInsig
     if found is None:
         raise StillProcessing(f"{recording_id}: its beginning is not processed yet, try again")
     return found
+
+
+def _waiting_for_end(recording_id: str, timeout: float) -> Waiting[RecordingInsights | None]:
+    return Waiting(recording_id, timeout, calls.insights, "final insights")
+
+
+def _not_ended(waiting: Waiting[RecordingInsights | None], found: RecordingInsights | None) -> None:
+    """Note that a recording has not ended; after the deadline, raise the error that tells why, as far as is known."""
+    if found is not None and found.refused and not waiting.left:
+        raise InvalidEcg(f"{found.recording_id} has not ended; {found.refusal}", "body")
+    waiting.pending()
 
 
 async def _each(blocks: Iterable[Block] | AsyncIterable[Block]) -> AsyncGenerator[Block]:

@@ -11,10 +11,10 @@ from ecg_client.errors import InvalidEcg, NotFound, StillProcessing, Unavailable
 from ecg_client.idempotency import recording_key
 from ecg_client.live_recordings import StreamProgress
 from ecg_client.outgoing import longest_chunk
+from ecg_client.recording_results import RecordingInsights
 from ecg_client.recordings import Recording, Source
 from ecg_client.recordings.missing import joined
 from ecg_client.requests import Submission, submit
-from ecg_client.results import Insights
 from shared import chunk as limits
 from shared import errors
 from shared.ecg import Content, Lead, narrow
@@ -104,7 +104,9 @@ def submitting_long(client: AsyncEcgClient) -> SendLong:
     return send
 
 
-async def complete_insights(client: AsyncEcgClient, recording_id: str, samples: int, seconds: float) -> Insights:
+async def complete_insights(
+    client: AsyncEcgClient, recording_id: str, samples: int, seconds: float
+) -> RecordingInsights:
     """Wait up to `seconds` for the insights of a file that was sent in chunks, with all of its samples.
 
     Raises:
@@ -116,9 +118,9 @@ async def complete_insights(client: AsyncEcgClient, recording_id: str, samples: 
     while True:
         found = await client.recordings.wait_until_final(recording_id, max(0.0, deadline - now()))
         if found.refused:
-            raise InvalidEcg(f"{found.refused} messages of it were refused: {found.refusals[-1]}", "body")
+            raise InvalidEcg(found.refusal, "body")
         if found.has(0, samples):
-            return found.as_insights
+            return found
         if now() >= deadline:
             raise StillProcessing(f"no insights of all of {recording_id} within {seconds:g} s")
         await asyncio.sleep(_PAUSE)

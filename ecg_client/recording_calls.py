@@ -40,7 +40,7 @@ def begin(outline: Submission, token: str) -> Call[str]:
 
 
 def send(recording_id: str, content: Content, first_sample: int, token: str) -> Call[None]:
-    """Send a chunk: samples of all leads from `first_sample` on. The same chunk again is nothing."""
+    """Send a chunk: samples of all leads from `first_sample` on. Sending the same chunk again changes nothing."""
     body = packed.encode_chunk_content(narrowed(content), first_sample)
     headers = {"content-type": packed.CONTENT_TYPE, "x-user-token": token}
     return Call("POST", f"{_path(recording_id)}/chunks", headers, {201: lambda _: None}, body)

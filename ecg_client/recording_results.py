@@ -54,6 +54,17 @@ class RecordingInsights:
         return self.gaps[0][0] if self.gaps else self.complete_until
 
     @property
+    def refusal(self) -> str:
+        """How many messages were refused, and the reason of the last one, in words; empty if none was."""
+        match self.refused:
+            case 0:
+                return ""
+            case 1:
+                return f"1 message was refused: {self.refusals[-1]}"
+            case number:
+                return f"{number:,} messages were refused, the last one: {self.refusals[-1]}"
+
+    @property
     def as_insights(self) -> Insights:
         """The insights of the leads, in the form of an ECG's."""
         leads = tuple(LeadInsights(lead.name, lead.values) for lead in self.leads)

@@ -59,9 +59,22 @@ def of_lines(read: Iterable[bytes], leads: int, note: Note, *, is_cut: bool = Fa
 
 def _row(line: bytes, number: int, leads: int) -> list[int]:
     cells = line.split(b",") if b"," in line else line.split()
+    if not any(map(_is_number, cells)):
+        raise UnreadableRecording(
+            f"line {number}: holds no number: each line must hold {leads} integers, one for each lead; leave a heading "
+            "out, and name the leads with --leads"
+        )
     if len(cells) != leads:
         raise UnreadableRecording(f"line {number}: must hold {leads} integers, one for each lead, not {len(cells)}")
     return [_integer(cell, f"line {number}, column {column}") for column, cell in enumerate(cells, 1)]
+
+
+def _is_number(cell: bytes) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _integer(cell: bytes, where: str) -> int:

@@ -23,10 +23,14 @@ class Waiting(Generic[T]):
         ecg_id: the ECG's id, or that of a recording.
         timeout: in seconds.
         ask: returns the call that asks for the insights, from the id, the token and the seconds to wait.
+        awaited: the name of what is waited for, for the error.
     """
 
-    def __init__(self, ecg_id: str, timeout: float, ask: Callable[[str, str, int], Call[T]]) -> None:
+    def __init__(
+        self, ecg_id: str, timeout: float, ask: Callable[[str, str, int], Call[T]], awaited: str = "insights"
+    ) -> None:
         self._ecg_id = ecg_id
+        self._awaited = awaited
         self._timeout = timeout
         self._ask = ask
         self._deadline = time.monotonic() + timeout
@@ -47,7 +51,7 @@ class Waiting(Generic[T]):
     def pending(self) -> None:
         """Note that the ECG is being processed; raise `StillProcessing` after the deadline."""
         if not self.left:
-            raise StillProcessing(f"no insights of {self._ecg_id} within {self._timeout:g} s")
+            raise StillProcessing(f"no {self._awaited} of {self._ecg_id} within {self._timeout:g} s")
 
     def unknown(self, error: NotFound) -> None:
         """Note that the gateway does not know the ECG; raise the error after the deadline, or if it is final.

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from functools import cache
+from typing import Any, get_type_hints
 
 from rich.table import Table
 
 from ecg_client.cli.output import out, printable
 from ecg_client.recording_results import RecordingInsights
 from ecg_client.results import Insights, LeadInsights
+from shared.messages.beats import Summary
 from shared.messages.catalogue import NO_DIAGNOSIS, Field, InsightType, Schema, catalogue
 
 # Of a result: the reasons for what is absent, which stand beside the measurements.
@@ -52,11 +55,33 @@ def show_recording(found: RecordingInsights) -> None:
         missing, first = sum(count for _, count in found.gaps), found.gaps[0][0]
         out.print(f"{missing:,} samples are missing, in {len(found.gaps):,} gaps, the first from sample {first:,}")
     if found.refused:
-        out.print(printable(f"{found.refused} messages were refused, the last one: {found.refusals[-1]}"))
+        out.print(printable(found.refusal))
     out.print(lead_table(found.as_insights))
     if found.beats:
-        known = {name: value for name, value in found.beats.items() if value is not None}
-        out.print("; ".join(f"{printable(_words(name))}: {_shown(value)}" for name, value in known.items()))
+        out.print(beats_line(found.beats, found.sampling_rate))
+        out.print(NO_DIAGNOSIS)
+
+
+def beats_line(beats: dict[str, Any], sampling_rate: float) -> str:
+    """Return the beats of a recording in one line, with titles and units, without those that are not known."""
+    parts = []
+    for name, value in beats.items():
+        title, unit = _beat_fields().get(name, (_words(name), ""))
+        if name == "longest_pause" and value is not None:
+            at = timedelta(seconds=int(value["first_sample"] / sampling_rate))
+            parts.append(f"{title}: {value['seconds']:.1f} s at {at}")
+        elif isinstance(value, int | float):
+            shown = f"{value:,.0f}" if unit == "/min" else _shown(value)
+            parts.append(f"{printable(title)}: {shown} {unit}".rstrip())
+    return "; ".join(parts)
+
+
+@cache
+def _beat_fields() -> dict[str, tuple[str, str]]:
+    """Return title and unit of each field of the beats of a recording, by name."""
+    metas = {name: hint.__metadata__[0] for name, hint in get_type_hints(Summary, include_extras=True).items()}
+    units = {name: (meta.extra or {}).get("unit", "1") for name, meta in metas.items()}
+    return {name: (meta.title, "" if units[name] == "1" else units[name]) for name, meta in metas.items()}
 
 
 def lead_table(insights: Insights, samples: Sequence[int] = ()) -> Table:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -79,13 +80,14 @@ def stream(  # noqa: PLR0917 - a command's parameters are its options
 ) -> None:
     """Send a live ECG while it is recorded.
 
-    Samples are sent every second as they come, and are durable then. The id is
-    printed at once: `ecg insights ID` shows the insights of what has come. The
-    recording ends with the input, or at Ctrl-C; then its insights are printed.
+    Samples are sent every second, and are durable then. The recording begins
+    with the first sample, when its id is printed: `ecg insights ID` shows its
+    insights so far. It ends with the input, or at Ctrl-C; then its insights
+    are printed.
 
-    In an outage, what comes is kept in memory and sent afterwards, for up to
-    --retry-for seconds. A line that is wrong ends the recording with the lines
-    before it, which are sent, and makes the exit code 1.
+    In an outage, new samples are kept in memory and sent afterwards, for up to
+    --retry-for seconds. A wrong line ends the recording: the lines before it
+    are sent, and the exit code is 1.
 
     Examples:
       recorder | ecg stream --leads I,II,V1 --rate 500 --gain 1000
@@ -101,9 +103,14 @@ def stream(  # noqa: PLR0917 - a command's parameters are its options
     except errors.InvalidEcg as error:
         raise InvalidEcg(str(error), error.field) from None
     with options.client(url, token, retry_for) as client, _opened(source) as file:
-        live = _Source(file, str(source), len(names), written)
+        name = "standard input" if source == _STANDARD_INPUT else str(source)
+        live = _Source(file, name, len(names), written)
+        blocks = live.blocks()
+        # The recording begins with its first sample, so that a source without any leaves none behind.
+        if (first := next(blocks, None)) is None:
+            raise ClientError(f"{live.error or f'{name}: holds no samples'}; no recording was begun")
         streaming = client.recordings.stream(
-            live.blocks(), gains, rate, date=date, label=label, buffer_seconds=max(retry_for, 1.0)
+            chain([first], blocks), gains, rate, date=date, label=label, buffer_seconds=max(retry_for, 1.0)
         )
         code = _report(client, _sent(streaming, live, json), rate, timeout, json)
     if live.error is not None:
@@ -227,6 +234,6 @@ def _report(client: EcgClient, last: StreamProgress, rate: float, timeout: float
     else:
         measurements.show_recording(found)
     if found.refused:
-        output.complain(f"{found.refused} of its messages were refused: {found.refusals[-1]}")
+        output.complain(found.refusal)
         return _FAILED
     return 0

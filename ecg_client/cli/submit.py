@@ -14,6 +14,8 @@ from ecg_client.batch import Batch, Outcome, Report, Ways, collect, send_all, su
 from ecg_client.cli import measurements, options, output
 from ecg_client.errors import ClientError, Unavailable
 from ecg_client.long_files import submitting_long
+from ecg_client.recording_results import RecordingInsights
+from ecg_client.results import Insights
 
 _FAILED = 1
 # Suffixes that the last line names.
@@ -142,7 +144,11 @@ def run_batch(run: Callable[[Report], Awaitable[ClientError | None]], batch: Bat
     outcomes, passed_over = report.outcomes, report.passed_over
     if not json and outcomes:
         order = {file: place for place, file in enumerate(batch.files)}
-        output.out.print(_table(sorted(outcomes, key=lambda outcome: order[outcome.file])))
+        outcomes.sort(key=lambda outcome: order[outcome.file])
+        output.out.print(_table(outcomes))
+        for outcome in outcomes:
+            if isinstance(outcome.insights, RecordingInsights):
+                measurements.show_recording(outcome.insights)
     total = len(batch.files) + len(batch.passed_over) - len(passed_over)
     if interrupted:
         raise options.Interrupted(f"interrupted, {_stored(outcomes, total)}; the same command resumes")
@@ -179,7 +185,11 @@ def _counted(passed_over: list[Path]) -> str:
 
 
 def _document(outcome: Outcome) -> dict[str, object]:
-    found = output.insights_document(outcome.insights) if outcome.insights else {}
+    found: dict[str, object] = {}
+    if isinstance(outcome.insights, RecordingInsights):
+        found = output.recording_document(outcome.insights)
+    elif outcome.insights is not None:
+        found = output.insights_document(outcome.insights)
     if found:
         found["insights"] = found.pop("leads")
     return {
@@ -196,8 +206,9 @@ def _document(outcome: Outcome) -> dict[str, object]:
 
 
 def _table(outcomes: list[Outcome]) -> Table:
-    values = _values(outcomes)
-    summaries = [measurements.summary(outcome.insights) if outcome.insights else {} for outcome in outcomes]
+    found = [_insights(outcome) for outcome in outcomes]
+    values = _values(found)
+    summaries = [measurements.summary(each) if each else {} for each in found]
     titles = measurements.summary_titles(summaries)
     table = Table()
     table.add_column("file", overflow="fold", max_width=max(_LEAST_FILE, output.out.width - _REST))
@@ -208,7 +219,7 @@ def _table(outcomes: list[Outcome]) -> Table:
         table.add_column(title, overflow="fold")
     for title in titles.values():
         table.add_column(title, justify="right")
-    for outcome, summary in zip(outcomes, summaries, strict=True):
+    for outcome, each, summary in zip(outcomes, found, summaries, strict=True):
         row = [
             output.printable(str(outcome.file)),
             "" if outcome.leads is None else f"{outcome.leads:,}",
@@ -216,17 +227,17 @@ def _table(outcomes: list[Outcome]) -> Table:
             # An ECG that was accepted but has no insights has an id and an error.
             output.printable(": ".join(filter(None, (outcome.ecg_id, outcome.error)))),
         ]
-        row += [measurements.of_leads(outcome.insights, name) for name in values]
+        row += [measurements.of_leads(each, name) for name in values]
         row += measurements.summary_row(summary, titles)
         table.add_row(*row, style="red" if outcome.error else None)
     return table
 
 
-def _values(outcomes: list[Outcome]) -> dict[str, str]:
+def _insights(outcome: Outcome) -> Insights | None:
+    found = outcome.insights
+    return found.as_insights if isinstance(found, RecordingInsights) else found
+
+
+def _values(found: list[Insights | None]) -> dict[str, str]:
     """Return the insights of leads that are a single value, by name, with their titles."""
-    return {
-        name: title
-        for outcome in outcomes
-        if outcome.insights
-        for name, title in measurements.values_of_leads(outcome.insights).items()
-    }
+    return {name: title for each in found if each for name, title in measurements.values_of_leads(each).items()}

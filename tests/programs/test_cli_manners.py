@@ -197,3 +197,103 @@ def test_a_file_is_overwritten_only_with_force(env: dict[str, str], gateway: Can
     assert (done.returncode, done.stdout, file.read_text(), gateway.requests) == (1, "", "mine", [])
     assert run(env, "show", "--csv", file, "--force", "ecg-1").exit_code == 0
     assert read(file).sampling_rate == 360.1
+
+
+RECORDED: dict[str, Any] = {
+    "id": "rec-1",
+    "username": "clinic",
+    "date": None,
+    "label": "bed 7",
+    "accepted_at": "2026-01-01T00:00:00Z",
+    "sampling_rate": 2.0,
+    "number_of_samples": 4,
+    "complete_until": 4,
+    "final": True,
+    "revision": 0,
+    "gaps": [],
+    "refused": {"number": 0, "latest": []},
+    "leads": [{"name": "I", "adc_gain": 200.0, "number_of_zero_crossings": 3}],
+    "beats": {"number_of_beats": 2, "mean_rate": 71.6, "longest_pause": {"first_sample": 1, "seconds": 0.84}},
+}
+BEATS = "beats: 2; heart rate: 72 /min; longest pause: 0.8 s at 0:00:00\n"
+
+
+@pytest.fixture
+def live(gateway: CannedGateway) -> CannedGateway:
+    """The gateway, with answers about a recording."""
+    gateway.answer("POST /recordings", 201, {"id": "rec-1"})
+    gateway.answer("POST /recordings/rec-1/chunks", 201, {})
+    gateway.answer("POST /recordings/rec-1/end", 201, {})
+    gateway.answer("GET /recordings/rec-1/insights", 200, RECORDED)
+    return gateway
+
+
+def test_a_recording_that_is_streamed_has_the_beats_of_its_insights(
+    env: dict[str, str], live: CannedGateway, tmp_path: Path
+) -> None:
+    (tmp_path / "live.txt").write_text("1\n-1\n1\n-1\n")
+    streamed = run(env, "stream", "--leads", "I", "--rate", "2", tmp_path / "live.txt")
+    assert (streamed.exit_code, streamed.stdout.startswith("rec-1\n"), BEATS in streamed.stdout) == (0, True, True)
+    live.answer("GET /ecgs/rec-1/insights", 404, {"detail": "ECG not found for id rec-1"})
+    assert BEATS in run(env, "insights", "rec-1").stdout
+
+
+def test_a_file_that_is_sent_as_a_recording_has_the_beats_of_its_insights(
+    env: dict[str, str], live: CannedGateway, tmp_path: Path
+) -> None:
+    file = tmp_path / "night.json"
+    file.write_bytes(orjson.dumps({"sampling_rate": 2, "leads": [{"name": "I", "signal": [1, -1, 1, -1]}]}))
+    # Nothing of it has come when it is sent.
+    live.answers["GET /recordings/rec-1/insights"].insert(0, (202, {"detail": "still"}))
+    shown = run(env, "submit", "--as-recording", "--wait", file)
+    assert (shown.exit_code, BEATS in shown.stdout, "bed 7" in shown.stdout) == (0, True, True)
+    [line] = run(env, "submit", "--as-recording", "--wait", "--json", file).stdout.splitlines()
+    found = orjson.loads(line)
+    assert (found["id"], found["leads"], found["samples"], found["final"]) == ("rec-1", 1, 4, True)
+    assert (found["beats"], found["insights"][0]["number_of_zero_crossings"]) == (RECORDED["beats"], 3)
+
+
+@pytest.mark.parametrize("command", ["stream", "submit"])
+def test_an_end_that_was_refused_is_told_to_those_who_wait(
+    env: dict[str, str], live: CannedGateway, tmp_path: Path, command: str
+) -> None:
+    text, file = tmp_path / "live.txt", tmp_path / "night.json"
+    text.write_text("1\n-1\n1\n-1\n")
+    file.write_bytes(orjson.dumps({"sampling_rate": 2, "leads": [{"name": "I", "signal": [1, -1, 1, -1]}]}))
+    reason = "first_sample: must not end the recording before its last sample so far, 9"
+    refused = RECORDED | {"final": False, "refused": {"number": 1, "latest": [reason]}}
+    live.answers["GET /recordings/rec-1/insights"] = [(200, refused)]
+    arguments = {
+        "stream": ("--leads", "I", "--rate", "2", text),
+        "submit": ("--as-recording", "--wait", "--json", file),
+    }
+    done = run(env, command, "--timeout", "0", *arguments[command])
+    assert done.exit_code == 1
+    told = orjson.loads(done.stdout)["error"] if command == "submit" else str(done.exception)
+    assert told == f"rec-1 has not ended; 1 message was refused: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "live.txt: holds no samples"),
+        ("\n", "live.txt: holds no samples"),
+        ("I,II\n1,2\n", "line 1: holds no number: each line must hold 2 integers, one for each lead; leave a heading "
+         "out, and name the leads with --leads"),
+    ],
+)  # fmt: skip
+def test_a_live_ecg_without_a_sample_begins_no_recording(
+    env: dict[str, str], live: CannedGateway, tmp_path: Path, text: str, problem: str
+) -> None:
+    (tmp_path / "live.txt").write_text(text)
+    done = run(env, "stream", "--leads", "I,II", "--rate", "2", tmp_path / "live.txt")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert str(done.exception).endswith(f"{problem}; no recording was begun")
+    assert live.requests == []
+
+
+def test_a_stream_of_nothing_begins_no_recording(env: dict[str, str], live: CannedGateway) -> None:
+    done = on_pipes(env, "stream", "--leads", "I", "--rate", "2")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "ecg: standard input: holds no samples; no recording was begun\n"
+    assert live.requests == []

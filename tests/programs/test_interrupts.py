@@ -194,6 +194,7 @@ async def test_a_second_ctrl_c_gives_up_a_stream_that_is_ending(run: Run, gatewa
 async def test_a_stream_that_cannot_begin_is_interrupted_at_once(run: Run, gateway: CannedGateway) -> None:
     gateway.answer("POST /recordings", 503, {"detail": "Kafka does not answer"})
     running = run("stream", "--leads", "I", "--rate", "1", stdin=subprocess.PIPE)
+    running.send(b"1\n")
     await eventually(lambda: asyncio.sleep(0, "waiting" in running.said or None), what="the outage's line")
     told = "ecg: Kafka does not answer; waiting for up to 3600 s\n"
     assert await running.interrupt() == (130, "", f"{told}ecg: interrupted\n")

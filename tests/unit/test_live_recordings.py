@@ -173,6 +173,27 @@ def test_waiting_ends_when_the_insights_are_final(gateway: CannedGateway, client
         client.recordings.wait_until_final("rec-1", 0)
 
 
+async def waited(kind: str, gateway: CannedGateway) -> None:
+    """Wait for no time until a recording is final, with one of the clients."""
+    if kind == "blocking":
+        with EcgClient(gateway.url, "token") as client:
+            await asyncio.to_thread(client.recordings.wait_until_final, "rec-1", 0)
+    else:
+        async with AsyncEcgClient(gateway.url, "token") as client:
+            await client.recordings.wait_until_final("rec-1", 0)
+
+
+@pytest.mark.parametrize("kind", ["blocking", "async"])
+async def test_waiting_in_vain_tells_what_was_refused(kind: str, gateway: CannedGateway) -> None:
+    refused = {"number": 1, "latest": ["first_sample: must not end the recording before its last sample so far, 40"]}
+    gateway.answers["GET /recordings/rec-1/insights"] = [(200, FOUND | {"refused": refused})]
+    with pytest.raises(InvalidEcg, match=r"^rec-1 has not ended; 1 message was refused: first_sample: must not end"):
+        await waited(kind, gateway)
+    gateway.answers["GET /recordings/rec-1/insights"] = [(200, FOUND)]
+    with pytest.raises(StillProcessing, match=r"^no final insights of rec-1 within 0 s$"):
+        await waited(kind, gateway)
+
+
 BLOCKS = [np.arange(first, first + 3) * [[1], [-1]] for first in range(0, 30, 3)]
 
 

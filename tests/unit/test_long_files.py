@@ -180,7 +180,7 @@ async def test_waiting_for_a_file_in_chunks_returns_the_insights_of_all_of_it(
     refused = found(refused={"number": 2, "latest": ["leads: a", "leads: b"]})
     gateway.answers["GET /recordings/rec-1/insights"] = [(202, {}), (200, refused)]
     told, _ = await sent(gateway, record, wait=True)
-    assert told.outcomes[0].error == "2 messages of it were refused: leads: b"
+    assert told.outcomes[0].error == "2 messages were refused, the last one: leads: b"
 
 
 async def test_a_small_file_is_one_message(gateway: CannedGateway, record: Path) -> None:

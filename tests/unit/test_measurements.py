@@ -107,6 +107,24 @@ def test_insights_of_a_newer_pipeline_are_shown_by_their_names() -> None:
     ]
 
 
+def test_beats_of_a_recording_have_titles_units_and_a_time() -> None:
+    beats: dict[str, Any] = {
+        "number_of_beats": 1234,
+        "mean_rate": 71.6,
+        "least_rate": None,
+        "most_rate": 120.0,
+        "longest_pause": {"first_sample": 41_600, "seconds": 1.234},
+        "rate_now": 72.0,
+        "brand_new": 3,
+        "bre\x1bak": [1],
+    }
+    assert measurements.beats_line(beats, 500.0) == (
+        "beats: 1,234; heart rate: 72 /min; highest heart rate: 120 /min; longest pause: 1.2 s at 0:01:23; "
+        "heart rate now: 72 /min; brand new: 3"
+    )
+    assert measurements.beats_line({"number_of_beats": 0, "longest_pause": None}, 500.0) == "beats: 0"
+
+
 def test_the_summary_is_that_of_the_gateway() -> None:
     assert measurements.summary(FULL) == ROW.summary
     titles = measurements.summary_titles([ROW.summary, {"brand_new": 1}])
