@@ -49,13 +49,16 @@ class Lookup:
         raise not_found(ecg_id, recording=recording)
 
     async def check(self, request: Request, recording_id: str, user: str) -> None:
-        """Check that a recording is the user's. A worker is asked only if no gateway issued its id to the user.
+        """Check that a recording is the user's. A worker is asked only if its id is not that of a gateway's recording.
+
+        So a chunk costs no question, and one that is sent to an ECG of the user is not found, as soon as the ECG is
+        processed.
 
         Raises:
             NotFound: if the user has no such recording.
             Unavailable: if no worker that serves the partition answers in time.
         """
-        if not self._issuer.belongs(recording_id, user):
+        if not self._issuer.is_of_recording(recording_id, user):
             await self.find(request, recording_id, user, recording=True)
 
     async def _row(self, request: Request, ecg_id: str, user: str, wait: int, issued_here: bool) -> Insights | None:

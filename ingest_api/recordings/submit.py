@@ -74,7 +74,8 @@ class Recordings:
 
     def _issue(self, username: str, key: str | None, content: Content) -> str:
         if key is None:
-            return self._issuer.issue(username)
+            return self._issuer.issue(username, recording=True)
         # As for ECGs, a label does not make another recording.
         unlabelled = msgspec.structs.replace(content, label=None)
-        return self._issuer.issue_once(username, key, packed.encode_chunk(Chunk.begun("", username, unlabelled)))
+        announcement = packed.encode_chunk(Chunk.begun("", username, unlabelled))
+        return self._issuer.issue_once(username, key, announcement, recording=True)

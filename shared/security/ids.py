@@ -1,7 +1,7 @@
-"""ECG ids: version-8 UUIDs that carry a signature over their owner.
+"""Ids of ECGs and recordings: version-8 UUIDs that carry a signature over their owner.
 
 Any gateway can check on its own that an id was issued to a user: the first half of the UUID is a nonce
-(60 bits), the second a truncated HMAC-SHA-256 (62 bits) over nonce and owner.
+(60 bits), the second a truncated HMAC-SHA-256 (62 bits) over nonce and owner. Recordings have a key of their own.
 The layout follows RFC 9562, section 5.8 (custom UUIDs). See docs/decisions/0001-ecg-ids.md.
 """
 
@@ -32,28 +32,39 @@ class IdIssuer:
 
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"ecg/ids/v1", "sha256")
+        self._recording_key = hmac.digest(secret.encode(), b"ecg/ids/recordings/v1", "sha256")
 
-    def issue(self, owner: str) -> str:
-        """Return a new id for an ECG of this owner."""
-        return str(UUID(bytes=self._sign(secrets.token_bytes(_NONCE_BYTES), owner)))
+    def issue(self, owner: str, *, recording: bool = False) -> str:
+        """Return a new id for an ECG or a recording of this owner."""
+        key = self._recording_key if recording else self._key
+        return str(UUID(bytes=_signed(key, secrets.token_bytes(_NONCE_BYTES), owner)))
 
-    def issue_once(self, owner: str, key: str, content: bytes) -> str:
+    def issue_once(self, owner: str, key: str, content: bytes, *, recording: bool = False) -> str:
         """Return the id of an idempotent submission: the same for the same owner, key and content."""
         parts = (owner.encode(), key.encode(), content)
         digests = b"".join(sha256(part).digest() for part in parts)
         nonce = hmac.digest(self._key, b"once" + digests, "sha256")[:_NONCE_BYTES]
-        return str(UUID(bytes=self._sign(nonce, owner)))
+        return str(UUID(bytes=_signed(self._recording_key if recording else self._key, nonce, owner)))
 
     def belongs(self, ecg_id: str, owner: str) -> bool:
-        """Return True if a gateway issued this id to this owner."""
-        if not is_issued(ecg_id):
-            return False
-        given = bytes.fromhex(ecg_id.replace("-", ""))
-        return hmac.compare_digest(self._sign(given[:_NONCE_BYTES], owner), given)
+        """Return True if a gateway issued this id to this owner, for an ECG or a recording."""
+        return _is_signed(self._key, ecg_id, owner) or self.is_of_recording(ecg_id, owner)
 
-    def _sign(self, nonce: bytes, owner: str) -> bytes:
-        head = bytearray(nonce)
-        head[6] = 0x80 | head[6] & 0x0F  # version 8
-        tag = bytearray(hmac.digest(self._key, bytes(head) + owner.encode(), "sha256")[:8])
-        tag[0] = 0x80 | tag[0] & 0x3F  # variant of RFC 9562
-        return bytes(head + tag)
+    def is_of_recording(self, recording_id: str, owner: str) -> bool:
+        """Return True if a gateway issued this id to this owner for a recording."""
+        return _is_signed(self._recording_key, recording_id, owner)
+
+
+def _is_signed(key: bytes, given_id: str, owner: str) -> bool:
+    if not is_issued(given_id):
+        return False
+    given = bytes.fromhex(given_id.replace("-", ""))
+    return hmac.compare_digest(_signed(key, given[:_NONCE_BYTES], owner), given)
+
+
+def _signed(key: bytes, nonce: bytes, owner: str) -> bytes:
+    head = bytearray(nonce)
+    head[6] = 0x80 | head[6] & 0x0F  # version 8
+    tag = bytearray(hmac.digest(key, bytes(head) + owner.encode(), "sha256")[:8])
+    tag[0] = 0x80 | tag[0] & 0x3F  # variant of RFC 9562
+    return bytes(head + tag)

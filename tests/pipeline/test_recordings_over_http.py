@@ -23,13 +23,14 @@ from shared.messages.beats import Minute, Segment, encode_minute
 from shared.messages.insights import Insights
 from shared.messages.recordings import ChunkPlace, Progress, Run, encode_place
 from shared.security.data_keys import HEADER as DATA_KEY_HEADER
+from shared.security.ids import IdIssuer
 from shared.worker_protocol import announcements
 from shared.worker_protocol.announcements import Announcement
 from tests.support.brokers import Broker
 from tests.support.conditions import eventually
 from tests.support.ecgs import crossings
 from tests.support.events import stream
-from tests.support.pipeline import ADMIN_TOKEN, PARTITIONS, NewPipeline, Pipeline
+from tests.support.pipeline import ADMIN_TOKEN, PARTITIONS, SECRET, NewPipeline, Pipeline
 from tests.support.reading import records, submit
 
 PACKED = {"content-type": packed.CONTENT_TYPE}
@@ -405,8 +406,9 @@ async def test_an_ecg_is_no_recording_and_a_recording_no_ecg(client: httpx.Async
     [ecg_id] = await submit(client)
     recording_id = await begun(client)
     await reached(client, recording_id)
-    for method, path, _ in CALLS[2:]:
-        answer = await client.request(method, path.format(ecg_id))
+    await client.get(f"/ecgs/{ecg_id}/insights", headers={"prefer": "wait=10"})
+    for method, path, body in CALLS:
+        answer = await client.request(method, path.format(ecg_id), json=body)
         assert (answer.status_code, answer.json()) == (404, {"detail": f"Recording not found for id {ecg_id}"})
     for method, path in (("GET", "/ecgs/{}/insights"), ("GET", "/ecgs/{}"), ("DELETE", "/ecgs/{}")):
         answer = await client.request(method, path.format(recording_id))
@@ -418,6 +420,19 @@ async def test_an_ecg_is_no_recording_and_a_recording_no_ecg(client: httpx.Async
     listed = [entry["id"] for entry in (await client.get("/recordings")).json()["recordings"]]
     assert recording_id in listed
     assert ecg_id not in listed
+
+
+async def test_a_recording_whose_id_does_not_tell_that_it_is_one_is_looked_up(
+    pipeline: Pipeline, client: httpx.AsyncClient
+) -> None:
+    # As gateways issued ids before those of recordings had a key of their own.
+    recording_id = IdIssuer(SECRET).issue("monitor")
+    whole = two_leads(20)
+    await add(client, recording_id, whole, 0, 10)
+    await reached(client, recording_id, number_of_samples=10)
+    await add(client, recording_id, whole, 10, 20)
+    await end(client, recording_id, 20)
+    assert counts(await reached(client, recording_id, final=True)) == expected(whole)
 
 
 async def test_recordings_that_were_produced_onto_kafka_are_their_owners_too(

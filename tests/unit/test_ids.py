@@ -22,6 +22,24 @@ def test_an_issued_id_is_a_canonical_version_8_uuid_of_its_owner(owner: str) -> 
     assert IdIssuer("a secret of at least thirty-two characters").belongs(ecg_id, owner)
 
 
+@given(owners, owners, st.booleans())
+def test_an_id_tells_its_owner_alone_whether_it_is_that_of_a_recording(owner: str, other: str, recording: bool) -> None:
+    for issued in (ISSUER.issue(owner, recording=recording), ISSUER.issue_once(owner, "k", b"", recording=recording)):
+        assert ISSUER.belongs(issued, owner)
+        assert ISSUER.is_of_recording(issued, owner) is recording
+        assert ISSUER.belongs(issued, other) == (owner == other)
+        assert ISSUER.is_of_recording(issued, other) == (recording and owner == other)
+
+
+def test_ids_stay_the_same_from_version_to_version() -> None:
+    for recording, issued in (
+        (False, "ff97fea9-e740-86a2-8aab-0f81dc7d7f0a"),
+        (True, "ff97fea9-e740-86a2-9110-25cd3b1e10eb"),
+    ):
+        assert ISSUER.issue_once("owner", "key", b"content", recording=recording) == issued
+        assert ISSUER.belongs(issued, "owner")
+
+
 @given(owners, owners)
 def test_an_issued_id_belongs_to_nobody_else(owner: str, other: str) -> None:
     ecg_id = ISSUER.issue(owner)
@@ -29,9 +47,9 @@ def test_an_issued_id_belongs_to_nobody_else(owner: str, other: str) -> None:
     assert not IdIssuer("another secret of at least thirty-two chars").belongs(ecg_id, owner)
 
 
-@given(owners, st.integers(0, 127))
-def test_no_bit_of_an_issued_id_can_be_changed(owner: str, bit: int) -> None:
-    forged = UUID(int=UUID(ISSUER.issue(owner)).int ^ (1 << bit))
+@given(owners, st.integers(0, 127), st.booleans())
+def test_no_bit_of_an_issued_id_can_be_changed(owner: str, bit: int, recording: bool) -> None:
+    forged = UUID(int=UUID(ISSUER.issue(owner, recording=recording)).int ^ (1 << bit))
     assert not ISSUER.belongs(str(forged), owner)
 
 
