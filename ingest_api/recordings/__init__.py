@@ -1,1 +1,1 @@
-"""Recordings: ECGs that arrive in chunks, and what has come of them so far."""
+"""Recordings: ECGs that arrive in chunks, and their insights so far."""

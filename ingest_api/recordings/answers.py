@@ -13,7 +13,7 @@ from shared.messages.recordings import Progress
 
 
 def insights(row: Insights, label: str | None) -> dict[str, Any]:
-    """Return the insights of a recording, as far as it has come."""
+    """Return the insights of a recording so far."""
     progress = progress_of(row)
     return {
         **_described(row, label),
@@ -39,7 +39,7 @@ def summary(row: Insights, label: str | None) -> dict[str, Any]:
 
 
 def event(row: Insights, label: str | None) -> dict[str, Any]:
-    """Return the event of a recording of which something has come, or that could not be processed."""
+    """Return the event of a recording that has new samples, or that could not be processed."""
     failed = {} if row.error is None else {"detail": row.error}
     return {"id": row.ecg_id, **named(label), **_reached(progress_of(row)), **failed}
 

@@ -1,4 +1,4 @@
-"""The endpoints for recordings: beginning, adding to and ending one, and reading what has come of it."""
+"""The endpoints for recordings: begin, add chunks, end, and read insights and samples."""
 
 import math
 from http import HTTPStatus
@@ -76,7 +76,7 @@ router = APIRouter(tags=["recordings"])
     },
 )
 async def begin_recording(request: Request, user: User) -> JsonResponse:
-    """Return the id of a new recording, to which chunks can be added from then on."""
+    """Return the id of a new recording. Chunks can be added to it from then on."""
     recording_id = await services_of(request, RecordingServices).recordings.begin(request, user)
     return JsonResponse({"id": recording_id}, HTTPStatus.CREATED, {"location": f"/recordings/{recording_id}"})
 
@@ -99,10 +99,10 @@ async def begin_recording(request: Request, user: User) -> JsonResponse:
     },
 )
 async def add_chunk(request: Request, recording_id: str, user: User) -> JsonResponse:
-    """Return the place of the samples once they are durable. Chunks may come in any order, and again.
+    """Return the place of the samples once they are durable.
 
-    A chunk that does not fit its recording, such as one with other leads, is refused later: see `refused` in the
-    insights of the recording.
+    Chunks may be sent in any order. Sending the same chunk again changes nothing. A chunk that does not fit its
+    recording, such as one with other leads, is refused when it is processed: see `refused` in the insights.
     """
     chunk = await services_of(request, RecordingServices).recordings.add(request, user, recording_id)
     answer = {"id": recording_id, "first_sample": chunk.first_sample, "number_of_samples": chunk.count}
@@ -127,7 +127,10 @@ async def add_chunk(request: Request, recording_id: str, user: User) -> JsonResp
     },
 )
 async def end_recording(request: Request, recording_id: str, user: User) -> JsonResponse:
-    """Tell how many samples the recording has. What is still missing then is a gap; it is used if it comes later."""
+    """End the recording after this number of samples. Missing samples become gaps; if they arrive later, they are used.
+
+    An end before the last sample is refused when it is processed: see `refused` in the insights.
+    """
     total = await services_of(request, RecordingServices).recordings.end(request, user, recording_id)
     # Like an ECG and a chunk, the end is a message that is durable now, so the answer is the same 201.
     return JsonResponse({"id": recording_id, "number_of_samples": total}, HTTPStatus.CREATED)
@@ -139,7 +142,7 @@ async def end_recording(request: Request, recording_id: str, user: User) -> Json
     response_model=schemas.RecordingInsights,
     openapi_extra={"parameters": [PREFER]},
     responses={
-        200: success("The insights of what has come so far.", schemas.EXAMPLE_INSIGHTS),
+        200: success("The insights so far.", schemas.EXAMPLE_INSIGHTS),
         202: _ACCEPTED,
         **USER_ERRORS,
         404: _NOT_FOUND,
@@ -151,7 +154,7 @@ async def end_recording(request: Request, recording_id: str, user: User) -> Json
     },
 )
 async def read_recording_insights(request: Request, recording_id: str, user: User) -> JsonResponse:
-    """Return the insights of the caller's recording, as far as it has come."""
+    """Return the insights of the caller's recording so far."""
     services = services_of(request, RecordingServices)
     wait, applied = services.long_polls.wait(request)
     found = await services.lookup.find(request, recording_id, user, wait, recording=True)
@@ -211,7 +214,7 @@ async def read_minutes(
     ] = 0,
     to: Annotated[int | None, Query(ge=0, description="The minute after the last. By default, all are read.")] = None,
 ) -> JsonResponse:
-    """Return what is known of each minute of the caller's recording, at most of 1440 minutes at a time."""
+    """Return the beats and rates of each minute of the caller's recording, at most 1440 minutes at a time."""
     row = await services.lookup.find(request, recording_id, user, recording=True)
     if row is None:
         return JsonResponse({"detail": _PENDING}, HTTPStatus.ACCEPTED)
@@ -264,10 +267,10 @@ async def read_samples(
         Query(ge=0, description="The sample after the last. By default, as many as an answer may have are read."),
     ] = None,
 ) -> Response:
-    """Return samples of the caller's recording, for as long as they are kept, and none beyond its end so far.
+    """Return samples of the caller's recording, as long as they are kept, and none beyond its end so far.
 
-    Samples that have not come are 0, and their ranges are in `missing`, relative to the first sample of the answer. An
-    answer has as many samples as a body of the largest size could carry with 4 bytes each, from at most 1000 chunks.
+    Missing samples are 0, and their ranges are in `missing`, relative to the first sample of the answer. An answer has
+    at most as many samples as a body of the largest size holds at 4 bytes each, from at most 1000 chunks.
     """
     row = await services.lookup.find(request, recording_id, user, recording=True)
     if row is None:

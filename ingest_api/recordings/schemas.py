@@ -32,11 +32,11 @@ _DESCRIBED: Final[dict[str, Any]] = {
 }
 _EXAMPLE_LEADS: Final = [{"name": "II", "adc_gain": 1000.0, "number_of_zero_crossings": 1184}]
 _RATES: Final = {
-    "number_of_beats": 2,
-    "mean_rate": 69.77,
-    "least_rate": 69.77,
-    "most_rate": 69.77,
-    "longest_pause": {"first_sample": 210, "seconds": 0.86},
+    "number_of_beats": 3,
+    "mean_rate": 68.18,
+    "least_rate": 68.18,
+    "most_rate": 68.18,
+    "longest_pause": {"first_sample": 640, "seconds": 0.9},
 }
 EXAMPLE_INSIGHTS: Final = {
     **_DESCRIBED,
@@ -44,7 +44,7 @@ EXAMPLE_INSIGHTS: Final = {
     "gaps": [[5000, 500]],
     "refused": {"number": 1, "latest": ["sampling_rate: must be that of the recording, 500.0"]},
     "leads": _EXAMPLE_LEADS,
-    "beats": _RATES | {"rate_now": 69.77},
+    "beats": _RATES | {"rate_now": 68.18},
 }
 # Without nulls, because FastAPI leaves them out of its document.
 EXAMPLE_LIST: Final = {
@@ -64,7 +64,11 @@ EXAMPLE_LIST: Final = {
     ],
     "next": "AAABk1...",
 }
-EXAMPLE_MINUTES: Final = {"id": EXAMPLE_ID, "minutes": [_RATES | {"minute": 0, "beats": [210, 640]}], "next": 1440}
+EXAMPLE_MINUTES: Final = {
+    "id": EXAMPLE_ID,
+    "minutes": [_RATES | {"minute": 0, "beats": [210, 640, 1090]}],
+    "next": 1440,
+}
 EXAMPLE_SIGNALS: Final = {
     "id": EXAMPLE_ID,
     "sampling_rate": 500.0,
@@ -128,13 +132,15 @@ class _ChunkFields(_RecordingFields):
         int,
         Field(
             ge=0,
-            description="The place of the first samples in the recording, whose first sample is 0. No sample may lie "
-            f"beyond {_DAYS}, the longest recording.",
+            description="The index of the chunk's first sample in the recording, from 0. No sample may lie beyond "
+            f"{_DAYS}, the longest recording.",
         ),
     ]
 
 
-_CHUNK_LEADS: Final = "All leads of the recording in its order, with its gains, and with equally many samples."
+_CHUNK_LEADS: Final = (
+    "All leads of the recording, in its order and with its gains. All have the same number of samples."
+)
 
 
 class ChunkIn(_ChunkFields):
@@ -186,7 +192,7 @@ class EndIn(BaseModel):
 
     number_of_samples: Annotated[
         int,
-        Field(ge=0, description="The number of samples of each lead, those that are missing included."),
+        Field(ge=0, description="The number of samples of each lead, missing ones included."),
     ]
 
 
@@ -210,7 +216,7 @@ class AcceptedEnd(RecordingId):
 
 
 class _Recording(RecordingId):
-    """How far a recording has come."""
+    """The progress of a recording."""
 
     label: Annotated[
         str | None, Field(description="The owner's label; left out if there is none.", examples=["bed 7"])
@@ -228,19 +234,19 @@ class _Recording(RecordingId):
         Field(description="Samples per second; left out if the recording could not be processed.", examples=[500.0]),
     ] = None
     number_of_samples: Annotated[
-        int, Field(ge=0, description="The number of samples of each lead so far, those that are missing included.")
+        int, Field(ge=0, description="The number of samples of each lead so far, missing ones included.")
     ]
     complete_until: Annotated[
         int,
         Field(
             ge=0,
-            description="Every sample before this one has come, or is in a gap: it is not waited for any more. If it "
-            "comes later, it is still used, and makes a new `revision`.",
+            description="Every sample before this one has arrived, or is in a gap. A sample that arrives for a gap is "
+            "still used, and `revision` grows.",
         ),
     ]
-    final: Annotated[bool, Field(description="True once the recording has ended, and no sample is waited for.")]
+    final: Annotated[bool, Field(description="True once the end of the recording is processed.")]
     revision: Annotated[
-        int, Field(ge=0, description="How often samples came after their place had been given up as a gap.")
+        int, Field(ge=0, description="The number of chunks that arrived after their place had become a gap.")
     ]
 
 
@@ -253,7 +259,7 @@ class LeadOfRecording(BaseModel):
         int,
         Field(
             ge=0,
-            description="As of an ECG with the samples that have come so far, in which missing ones are 0.",
+            description="The same as of an ECG with the samples so far, in which missing samples are 0.",
             examples=[1184],
         ),
     ]
@@ -267,16 +273,14 @@ class Refused(BaseModel):
 
 
 class Pause(BaseModel):
-    """A time with signal and without a beat."""
+    """The time between two successive beats without a gap between."""
 
-    first_sample: Annotated[
-        int, Field(description="Sample index of the beat before it, or of where the signal begins.")
-    ]
-    seconds: Annotated[float, Field(description="Up to the next beat, or to where the signal ends.")]
+    first_sample: Annotated[int, Field(description="Sample index of the beat before it.")]
+    seconds: Annotated[float, Field(description="Up to the next beat.")]
 
 
 class Rates(BaseModel):
-    """The number of beats, and heart rates in beats a minute, null without two beats that no gap divides."""
+    """The number of beats, and heart rates in beats per minute, null without two beats without a gap between."""
 
     number_of_beats: Annotated[int, Field(description="QRS complexes found.", ge=0)]
     mean_rate: float | None
@@ -284,7 +288,13 @@ class Rates(BaseModel):
         float | None, Field(description="Over eight successive RR intervals, or over all if there are no eight.")
     ]
     most_rate: Annotated[float | None, Field(description="Likewise.")]
-    longest_pause: Pause | None
+    longest_pause: Annotated[
+        Pause | None,
+        Field(
+            description="The longest time between two successive beats without a gap between; null if there are no two "
+            "such beats."
+        ),
+    ]
 
 
 class Beats(Rates):
@@ -307,7 +317,7 @@ class Minute(Rates):
 
 
 class RecordingInsights(_Recording):
-    """The insights of a recording, as far as it has come."""
+    """The insights of a recording so far."""
 
     username: Annotated[str, Field(examples=["st-marys"])]
     gaps: Annotated[
@@ -319,9 +329,9 @@ class RecordingInsights(_Recording):
     ]
     refused: Refused
     leads: Annotated[list[LeadOfRecording], Field(description="In the order announced.")]
-    beats: Annotated[Beats | None, Field(description="Left out if they are not searched.")] = None
+    beats: Annotated[Beats | None, Field(description="Left out if beats are not searched for.")] = None
     not_computed: Annotated[
-        dict[str, str] | None, Field(description="Why beats are not searched; left out if they are.")
+        dict[str, str] | None, Field(description="Why beats are not searched for; left out if they are.")
     ] = None
 
 
@@ -343,7 +353,7 @@ class RecordingList(BaseModel):
 class Minutes(RecordingId):
     """Minutes of a recording."""
 
-    minutes: Annotated[list[Minute], Field(description="In order. A minute of which nothing is known is left out.")]
+    minutes: Annotated[list[Minute], Field(description="In order. Minutes that have not been computed are left out.")]
     next: Annotated[int | None, Field(description="`from` of the next page, or null after the last minute.")]
 
 
