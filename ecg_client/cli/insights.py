@@ -26,9 +26,9 @@ def insights(  # noqa: PLR0917 - a command's parameters are its options
         bool, typer.Option("--fhir", help="Print FHIR R4 Observations as JSON, one object a line.")
     ] = False,
 ) -> None:
-    """Print the insights of ECGs, and those so far of recordings.
+    """Print the insights of ECGs, and those of recordings so far.
 
-    They are measurements for people who can judge them, no diagnosis.
+    They are measurements for people who can judge them, not a diagnosis.
 
     The exit code is 3 if any ECG is still being processed, and 1 if any is
     unknown or could not be processed.

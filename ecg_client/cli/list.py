@@ -43,8 +43,9 @@ def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
 ) -> None:
     """List your ECGs, or recordings, the latest accepted first.
 
-    ECGs are listed once they are processed or have failed. If there are more
-    than a table shows, a line on standard error says so.
+    ECGs are listed once they are processed or have failed. A recording is open
+    until its end is processed. If there are more than a table shows, a line on
+    standard error says so.
 
     Examples:
       ecg list

@@ -95,7 +95,8 @@ Label = Annotated[
 AsRecording = Annotated[
     bool,
     typer.Option(
-        "--as-recording", help="Send every file in chunks, as a recording; by default only those that are too large."
+        "--as-recording",
+        help="Send every file in chunks, as a recording; by default only those that are too large for one message.",
     ),
 ]
 Leads = Annotated[

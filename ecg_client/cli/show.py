@@ -46,7 +46,7 @@ def show(  # noqa: PLR0917 - a command's parameters are its options
     `ecg submit` reads the same ECG from it. Other programs pass over comments,
     as pandas does with comment="#".
 
-    Of a recording that is sent in chunks, what has come so far is written, and
+    Of a recording that is sent in chunks, the samples so far are written; it is
     printed without its signals.
 
     The exit code is 3 while it is being processed, and 1 if its signals are

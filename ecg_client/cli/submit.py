@@ -52,10 +52,10 @@ def submit(  # noqa: PLR0917 - a command's parameters are its options
     but hidden files and links to directories. Files that are not recordings are
     passed over there, and counted in the last line.
 
-    A file that is too large for one message is sent in chunks, as a recording,
-    and need not fit into memory: the same command sends the chunks that have
-    not come, and `ecg insights` prints the insights of what has come. It needs
-    a sampling rate.
+    A file that is too large for one message (16 MiB) is sent in chunks, as a
+    recording, and need not fit into memory. It needs a sampling rate. To resume
+    after an interrupt, run the same command again: it sends the missing chunks.
+    `ecg insights` prints the insights so far.
 
     Zero becomes the isoelectric line: baselines of WFDB and EDF files are
     subtracted. CSV files have a column for each lead, NumPy arrays a row or
