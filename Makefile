@@ -26,12 +26,15 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 # the client's HTTP library nor the readers' libraries.
 WITHOUT_CLIENT := $(addprefix --no-emit-package ,httpcore httpx)
 WITHOUT_READERS := $(addprefix --no-emit-package ,defusedxml ecgdatakit pydicom soundfile xmltodict)
-# The longest files first. Tests of HTTP, the command line, logs and computing do not depend on the broker: they run on
-# the embedded one, and here only with ALL=1. The fault suite tests on three nodes how processes stop.
-SAME_ANYWHERE := cli client http_contract limits load_generator logs traces reading waiting insights internal messages stopping worker_stops
-KAFKA_TESTS := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py) \
-	tests/faults/test_commit.py tests/pipeline/test_users.py tests/pipeline \
-	$(if $(ALL),tests/local/test_lifetime.py,$(SAME_ANYWHERE:%=--ignore=tests/pipeline/test_%.py))
+# The longest files first: given a folder beside them, pytest would run them in its order. Tests of HTTP, the command
+# line, logs and computing do not depend on the broker: they run on the embedded one, and here only with ALL=1. The fault
+# suite tests on three nodes how processes stop.
+SAME_ANYWHERE := cli client http_contract insights internal limits load_generator logs messages packed_over_http packed_page \
+	parameters path_prefix reading stopping traces waiting worker_stops
+LONGEST := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py) tests/faults/test_commit.py \
+	$(addprefix tests/pipeline/test_,users.py permissions.py faults.py erasure.py reading_faults.py)
+KAFKA_TESTS := $(LONGEST) $(if $(ALL),tests/local/test_lifetime.py) \
+	$(filter-out $(LONGEST) $(if $(ALL),,$(SAME_ANYWHERE:%=tests/pipeline/test_%.py)),$(sort $(wildcard tests/pipeline/test_*.py)))
 
 SECURED := $(if $(SECURE),ECG_TEST_SECURE=1)
 
