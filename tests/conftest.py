@@ -116,8 +116,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
     """The cluster of docker-compose.yml, built and started without earlier data."""
     find_engine()
     cluster = Cluster(tmp_path_factory.mktemp("compose"))
-    await cluster.compose("build")
-    await cluster.up()
+    await cluster.begin()
     yield cluster
     await cluster.remove()
 

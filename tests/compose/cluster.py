@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ for command in (
     subprocess.run(["docker", *command], cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 """
 KAFKA = ("kafka-1", "kafka-2", "kafka-3")
+# The seconds from one health check to the next, and how many in a row fail until a container counts as ill: as long as
+# in the file, in smaller steps, because everything that starts is waited for until a check succeeds.
+_CHECKS = {**dict.fromkeys((*KAFKA, "proxy"), (1, 30)), **dict.fromkeys(("gateway", "stream-agents"), (2, 15))}
+# One container a line: its service, the hash of its configuration, and its state.
+_STATES = '{{.Label "com.docker.compose.service"}}\t{{.Label "com.docker.compose.config-hash"}}\t{{.Status}}'
 
 
 def find_engine() -> None:
@@ -115,7 +121,12 @@ class Cluster:
             (directory / source).parent.mkdir(exist_ok=True)
             copy(ROOT / source, directory / source)
         # Where the engine's own network reaches no package registry, this machine's may.
-        ours = {name: {"build": {"network": "host"}} for name in ("topics", "gateway", "stream-agents")}
+        ours: dict[str, dict[str, Any]] = {
+            service: {"healthcheck": {"interval": f"{seconds}s", "retries": retries}}
+            for service, (seconds, retries) in _CHECKS.items()
+        }
+        for service in ("topics", "gateway", "stream-agents"):
+            ours.setdefault(service, {})["build"] = {"network": "host"}
         (directory / "docker-compose.override.yml").write_text(json.dumps({"services": ours}))
         self.project = f"ecg-test-{secrets.token_hex(4)}"
         http, https, prometheus, *kafka = free_ports(6)
@@ -156,6 +167,30 @@ class Cluster:
         """Return the containers of a service, those that have ended too."""
         own, of = f"label=com.docker.compose.project={self.project}", f"label=com.docker.compose.service={service}"
         return [Container(line) for line in docker("ps", "-aq", "--no-trunc", "--filter", own, "--filter", of).split()]
+
+    async def begin(self) -> None:
+        """Build the image, start everything, and remember what that is."""
+        await self.compose("build")
+        await self.up()
+        self._begun = self._states()
+
+    async def repair(self) -> None:
+        """Return when everything is up again as at the beginning."""
+        # What was paused, or could not work, is unhealthy until its next check, and `up` gives up at once then.
+        for container in [container for service in _CHECKS for container in self.containers(service)]:
+            if container.state["Running"] and container.health == "unhealthy":
+                await self.healthy(container)
+        if self._states() != self._begun:
+            await self.up()
+
+    def _states(self) -> Counter[tuple[str, str, bool]]:
+        """Count the containers of each service, by the hash of their configuration and whether they are healthy."""
+        own = f"label=com.docker.compose.project={self.project}"
+        lines = docker("ps", "-a", "--filter", own, "--format", _STATES).splitlines()
+        return Counter(
+            (service, configuration, "(healthy)" in state)
+            for service, configuration, state in (line.split("\t") for line in lines)
+        )
 
     async def pause(self, *services: str) -> None:
         """Freeze services, again where the engine fails to: it gives up too early on a container that is busy."""

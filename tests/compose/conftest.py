@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.compose.cluster import KAFKA, Cluster
+from tests.compose.cluster import Cluster
 from tests.compose.load import Load
 
 
@@ -12,11 +12,7 @@ from tests.compose.load import Load
 async def whole(cluster: Cluster) -> AsyncIterator[Cluster]:
     """The cluster with everything up, which a test may break."""
     yield cluster
-    # A node that was paused counts as unhealthy until its next check, and `up` gives up at once then.
-    for node in [container for name in KAFKA for container in cluster.containers(name)]:
-        if node.state["Running"]:
-            await cluster.healthy(node)
-    await cluster.up()
+    await cluster.repair()
 
 
 @pytest_asyncio.fixture
