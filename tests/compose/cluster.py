@@ -43,9 +43,9 @@ for command in (
     subprocess.run(["docker", *command], cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 """
 KAFKA = ("kafka-1", "kafka-2", "kafka-3")
-# The seconds from one health check to the next, and how many in a row fail until a container counts as ill: as long as
-# in the file, in smaller steps, because everything that starts is waited for until a check succeeds.
-_CHECKS = {**dict.fromkeys((*KAFKA, "proxy"), (1, 30)), **dict.fromkeys(("gateway", "stream-agents"), (2, 15))}
+# The seconds from one health check to the next, and how many in a row fail until a container counts as ill: about as
+# long as in the file, in smaller steps, because whatever starts is waited for until a check of it succeeds.
+_CHECKS = {**dict.fromkeys((*KAFKA, "proxy"), (1, 30)), **dict.fromkeys(("gateway", "stream-agents"), (2, 12))}
 # One container a line: its service, the hash of its configuration, and its state.
 _STATES = '{{.Label "com.docker.compose.service"}}\t{{.Label "com.docker.compose.config-hash"}}\t{{.Status}}'
 

@@ -29,11 +29,11 @@ async def ask(cluster: Cluster, path: str) -> Any:
 
 
 async def test_it_scrapes_every_process_knows_every_rule_and_tells_of_one_that_is_gone(whole: Cluster) -> None:
-    for name, (written, sooner) in _SOONER.items():
+    for name, (real, sooner) in _SOONER.items():
         file = whole.directory / _PROMETHEUS / name
         text = file.read_text()
-        assert written in text
-        file.write_text(text.replace(written, sooner))
+        assert real in text
+        file.write_text(text.replace(real, sooner))
     await whole.compose("--profile", "observability", "up", "-d", "--wait", "prometheus")
 
     async def all_up() -> bool | None:
