@@ -273,10 +273,10 @@ class Refused(BaseModel):
 
 
 class Pause(BaseModel):
-    """The time between two successive beats without a gap between."""
+    """A time with signal and without a beat."""
 
-    first_sample: Annotated[int, Field(description="Sample index of the beat before it.")]
-    seconds: Annotated[float, Field(description="Up to the next beat.")]
+    first_sample: Annotated[int, Field(description="Sample index of the beat before it, or where the signal begins.")]
+    seconds: Annotated[float, Field(description="Up to the next beat, or to where the signal ends.")]
 
 
 class Rates(BaseModel):
@@ -291,8 +291,7 @@ class Rates(BaseModel):
     longest_pause: Annotated[
         Pause | None,
         Field(
-            description="The longest time between two successive beats without a gap between; null if there are no two "
-            "such beats."
+            description="The longest time with signal and without a beat, also before the first and after the last one."
         ),
     ]
 

@@ -26,13 +26,13 @@ class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """The time between two successive beats without a gap between."""
+    """A time with signal and without a beat."""
 
     first_sample: Annotated[
         int,
         Meta(
             title="begin of the pause",
-            description="sample index of the beat before it",
+            description="sample index of the beat before it, or where the signal begins",
             extra={"unit": "samples"},
         ),
     ]
@@ -40,7 +40,7 @@ class Pause(msgspec.Struct, frozen=True):
         float,
         Meta(
             title="length of the pause",
-            description="up to the next beat",
+            description="up to the next beat, or to where the signal ends",
             extra={"unit": "s"},
         ),
     ]
@@ -74,7 +74,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
         Pause | None,
         Meta(
             title="longest pause",
-            description="longest time between two successive beats without a gap between",
+            description="longest time with signal and without a beat, also before the first and after the last one",
         ),
     ] = None
 

@@ -8,6 +8,7 @@ figures, whether they are added as they come or all anew.
 
 from collections.abc import Iterable, Iterator
 from functools import reduce
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -21,14 +22,18 @@ SEGMENTS: Final = 6
 """The segments of a minute."""
 
 
-class Totals(msgspec.Struct, frozen=True):
-    """The beats of all segments so far, added in order, in samples. Its size is bounded.
+class Totals(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The beats of successive segments, in samples, of bounded size. Those of two successive parts can be joined.
 
     Attributes:
-        end: the sample after the last segment that was added.
-        since: the begin of the present pause: the last beat, or where the signal begins.
+        first: the first sample of the first segment.
+        end: the sample after the last segment; 0 if there is none.
         number_of_beats: found.
+        has_gap: True if there is a gap within it.
+        opening: the first beats before any gap, nine at most.
         recent: the last beats since a gap, nine at most.
+        until: the end of the pause that it begins with: a beat, a gap, or the end.
+        since: the begin of the pause that it ends with: a beat, or where the signal begins.
         intervals: the number of RR intervals.
         length: their sum.
         shortest: the shortest sum of eight successive RR intervals, or 0 if there are no eight.
@@ -36,10 +41,14 @@ class Totals(msgspec.Struct, frozen=True):
         pause: first sample and length of the longest pause, the first of several.
     """
 
+    first: int = 0
     end: int = 0
-    since: int = 0
     number_of_beats: int = 0
+    has_gap: bool = False
+    opening: tuple[int, ...] = ()
     recent: tuple[int, ...] = ()
+    until: int = 0
+    since: int = 0
     intervals: int = 0
     length: int = 0
     shortest: int = 0
@@ -53,21 +62,62 @@ def fold(totals: Totals, segment: Segment) -> Totals:
     Raises:
         ValueError: if the segment is not after those that were added.
     """
-    if segment.first < totals.end:
-        raise ValueError(f"a segment from {segment.first} on after one up to {totals.end}")
-    state = _State(totals)
-    if segment.first > totals.end:
-        state.gap(totals.end, segment.first)
-    gaps = list(segment.gaps)
-    for beat in segment.beats:
-        while gaps and gaps[0][0] <= beat:
-            first, count = gaps.pop(0)
-            state.gap(first, first + count)
-        state.beat(beat)
-    for first, count in gaps:
-        state.gap(first, first + count)
-    state.pause_until(segment.end)
-    return state.totals(segment.end)
+    return joined(totals, _totals_of(segment))
+
+
+def joined(totals: Totals, later: Totals) -> Totals:
+    """Return the totals of two parts of a recording. Samples between them are a gap.
+
+    Raises:
+        ValueError: if the second one is not after the first one.
+    """
+    if not totals.end or not later.end:
+        return totals if totals.end else later
+    if later.first < totals.end:
+        raise ValueError(f"a segment from {later.first} on after one up to {totals.end}")
+    is_apart = later.first > totals.end
+    before = () if is_apart else totals.recent
+    is_interval = bool(before and later.opening)
+    across = (*before[-INTERVALS:], *later.opening[:INTERVALS])
+    spans = [end - first for first, end in zip(across, across[INTERVALS:], strict=False)]
+    pauses = [totals.pause, later.pause]
+    if not is_apart:
+        pauses.insert(1, (totals.since, later.until - totals.since))
+    is_open = not (totals.opening or totals.has_gap)
+    goes_on = not (is_apart or later.opening or later.has_gap)
+    return Totals(
+        first=totals.first,
+        end=later.end,
+        number_of_beats=totals.number_of_beats + later.number_of_beats,
+        has_gap=totals.has_gap or later.has_gap or is_apart,
+        opening=totals.opening if totals.has_gap or is_apart else (*totals.opening, *later.opening)[: INTERVALS + 1],
+        recent=later.recent if later.has_gap else (*before, *later.recent)[-INTERVALS - 1 :],
+        until=later.until if is_open and not is_apart else totals.until,
+        since=totals.since if goes_on else later.since,
+        intervals=totals.intervals + later.intervals + is_interval,
+        length=totals.length + later.length + (later.opening[0] - before[-1] if is_interval else 0),
+        shortest=min((span for span in (totals.shortest, later.shortest, *spans) if span), default=0),
+        longest=max(totals.longest, later.longest, *spans),
+        pause=max(pauses, key=itemgetter(1)),
+    )
+
+
+_totals_encoder = msgspec.json.Encoder()
+_totals_decoder = msgspec.json.Decoder(Totals)
+
+
+def encode_totals(totals: Totals) -> bytes:
+    """Encode the row of an hour."""
+    return _totals_encoder.encode(totals)
+
+
+def decode_totals(row: bytes) -> Totals:
+    """Decode the row of an hour.
+
+    Raises:
+        msgspec.DecodeError: if it is none.
+    """
+    return _totals_decoder.decode(row)
 
 
 def summary(totals: Totals, rate: float) -> Summary:
@@ -96,52 +146,62 @@ def segments_of(minutes: Iterable[Minute]) -> Iterator[Segment]:
         yield from of.segments
 
 
-class _State:
-    """Totals while a segment is added."""
+def _totals_of(segment: Segment) -> Totals:
+    state = _State(segment.first)
+    gaps = list(segment.gaps)
+    for beat in segment.beats:
+        while gaps and gaps[0][0] <= beat:
+            first, count = gaps.pop(0)
+            state.gap(first, first + count)
+        state.beat(beat)
+    for first, count in gaps:
+        state.gap(first, first + count)
+    return state.totals(segment)
 
-    def __init__(self, totals: Totals) -> None:
-        self.since = totals.since
-        self.pause = totals.pause
-        self.number = totals.number_of_beats
-        self.recent = list(totals.recent)
-        self.intervals, self.length = totals.intervals, totals.length
-        self.shortest, self.longest = totals.shortest, totals.longest
+
+class _State:
+    """The stretches of signal of a segment, between its gaps, while its beats are added."""
+
+    def __init__(self, first: int) -> None:
+        self.since = first
+        self.stretches: list[list[int]] = [[]]
+        self.pauses: list[tuple[int, int]] = []
 
     def beat(self, at: int) -> None:
-        self.number += 1
         if at < self.since:  # between two gaps that count as one
             return
         self.pause_until(at)
         self.since = at
-        if self.recent:
-            self.intervals += 1
-            self.length += at - self.recent[-1]
-        self.recent = [*self.recent[-INTERVALS:], at]
-        if len(self.recent) > INTERVALS:
-            span = at - self.recent[0]
-            self.shortest = min(self.shortest or span, span)
-            self.longest = max(self.longest, span)
+        self.stretches[-1].append(at)
 
     def gap(self, first: int, end: int) -> None:
         self.pause_until(first)
         self.since = end
-        self.recent = []
+        self.stretches.append([])
 
     def pause_until(self, at: int) -> None:
-        if at - self.since > self.pause[1]:
-            self.pause = self.since, at - self.since
+        self.pauses.append((self.since, at - self.since))
 
-    def totals(self, end: int) -> Totals:
+    def totals(self, segment: Segment) -> Totals:
+        self.pause_until(segment.end)
+        opening, recent = self.stretches[0], self.stretches[-1]
+        intervals = sum(len(beats) - 1 for beats in self.stretches if beats)
+        length = sum(beats[-1] - beats[0] for beats in self.stretches if beats)
+        spans = [end - first for beats in self.stretches for first, end in zip(beats, beats[INTERVALS:], strict=False)]
         return Totals(
-            end=end,
+            first=segment.first,
+            end=segment.end,
+            number_of_beats=len(segment.beats),
+            has_gap=len(self.stretches) > 1,
+            opening=tuple(opening[: INTERVALS + 1]),
+            recent=tuple(recent[-INTERVALS - 1 :]),
+            until=sum(self.pauses[0]),
             since=self.since,
-            number_of_beats=self.number,
-            recent=tuple(self.recent),
-            intervals=self.intervals,
-            length=self.length,
-            shortest=self.shortest,
-            longest=self.longest,
-            pause=self.pause,
+            intervals=intervals,
+            length=length,
+            shortest=min(spans, default=0),
+            longest=max(spans, default=0),
+            pause=max(((0, 0), *self.pauses), key=itemgetter(1)),
         )
 
 

@@ -14,7 +14,7 @@ from shared.ecg import Lead
 from shared.messages.beats import Minute, Pause, Segment, Summary
 from stream_agents.insights.recording import Recording
 from stream_agents.insights.rhythm import rhythm
-from stream_agents.recordings.minutes import INTERVALS, SEGMENTS, Totals, fold, minute, segments_of, summary
+from stream_agents.recordings.minutes import INTERVALS, SEGMENTS, Totals, fold, joined, minute, segments_of, summary
 from stream_agents.recordings.segments import bounds, single_pass
 from tests.support.heartbeats import digitised, regular, signals
 
@@ -171,6 +171,24 @@ def test_totals_are_those_of_all_beats_at_once(
     assert found.pause[1] == max(length for _, length in pauses)
     assert found.pause == next(pause for pause in pauses if pause[1] == found.pause[1])
     assert found.recent == tuple(of[-1][-INTERVALS - 1 :])
+
+
+@given(beats=_beats, gaps=_gaps, without=st.sets(st.integers(0, 60)), data=st.data())
+def test_totals_of_parts_are_joined_to_those_of_the_whole(
+    beats: list[int], gaps: list[tuple[int, int]], without: set[int], data: st.DataObject
+) -> None:
+    """However the segments are divided into parts, also with some left out between them."""
+    every = segments(
+        beats, max([0, *beats]) + 500, [(1000 * number + at, count) for number, (at, count) in enumerate(gaps)]
+    )
+    kept = [segment for number, segment in enumerate(every) if number not in without]
+    edges = sorted(data.draw(st.sets(st.integers(0, len(kept)), max_size=6)) | {0, len(kept)})
+    parts = [totals_of(kept[first:end]) for first, end in pairwise(edges)]
+    # In any order of the joins.
+    while len(parts) > 1:
+        at = data.draw(st.integers(0, len(parts) - 2))
+        parts[at : at + 2] = [joined(*parts[at : at + 2])]
+    assert (parts or [Totals()]) == [totals_of(kept)]
 
 
 @given(beats=_beats, gaps=_gaps, at=st.integers(0, 100))
