@@ -14,8 +14,8 @@ from shared.kafka.record_reader import new_record_reader, read_records, start
 from shared.kafka.topics import Topics
 from shared.messages import insights
 from shared.messages.insights import Insights
-from shared.messages.recordings import CHUNK, MINUTE, ChunkPlace, decode_place, parts_prefix
-from shared.ranges import joined
+from shared.messages.recordings import CHUNK, HOUR, MINUTE, ChunkPlace, decode_place
+from shared.ranges import within
 from shared.settings import MIB, Settings
 from stream_agents.processing.batch_processor import BatchProcessor, Rows
 from stream_agents.processing.chunk_processor import Earlier, Lacking
@@ -23,8 +23,12 @@ from stream_agents.processing.record import Record, received
 from stream_agents.table.recording_parts import parts
 from stream_agents.table.rocksdb import Store
 
-# Of the longest recording, its last minute included.
-_MOST_MINUTES = int(MAX_SECONDS) // 60 + 1
+# Of the longest recording, its last hour included.
+_MOST_HOURS = int(MAX_SECONDS) // 3600 + 1
+# Of all leads, in memory at a time: 32 to 64 MiB. A hole may be given up before the samples of days.
+_MOST_SAMPLES = 8_000_000
+# What a piece of a record takes beside its samples, as samples of each lead.
+_PIECE_SAMPLES = 200
 # Of one record whatever its size, and of several that are close together.
 _ALONE, _TOGETHER = 1, MIB // 4
 # A fetch of several has to bring about as many of a recording, among the records of others, to be worth its bytes.
@@ -72,7 +76,7 @@ class Originals(Service):
     async def earlier(self, lacking: Lacking, rows: Rows) -> Earlier:
         """Return what a record lacks: the samples as far as they are kept and can be read, and the rows of minutes.
 
-        Of each record, only the samples that are needed stay in memory.
+        Of each record, only the samples that are needed stay in memory. Of many samples, only the first ones are read.
 
         Args:
             lacking: tells which.
@@ -82,24 +86,32 @@ class Originals(Service):
             KafkaError: if the broker does not answer, or the record's partition is not open here any more.
         """
         record, need = lacking.record, lacking.need
-        wanted = self._wanted(lacking, rows)
+        wanted: dict[int, list[ChunkPlace]] = defaultdict(list)
         chunks: list[Chunk] = []
-        if wanted:
+        until, left = None, _MOST_SAMPLES
+        if need.ranges:
             recording = insights.decode(rows[record.partition, record.key or b""])
+            for place in self._places(lacking, rows):
+                if left <= 0 and place.first >= need.least:
+                    until = place.first
+                    break
+                wanted[place.offset].append(place)
+                left -= len(recording.leads) * (place.count + _PIECE_SAMPLES)
             async for found in self._near(record, sorted(wanted)):
                 chunks += self._pieces(found, recording, wanted[found.offset])
-        minutes = self._parts(lacking, rows, MINUTE, range(_MOST_MINUTES)) if need.minutes else []
-        return Earlier(need, tuple(chunks), tuple(minutes))
+        read = need.ranges if until is None else within(need.ranges, 0, until)
+        if not need.minutes:
+            return Earlier(read, chunks, done=lacking.done)
+        minutes = [row for first, end in need.minutes for row in self._parts(lacking, rows, MINUTE, range(first, end))]
+        return Earlier(read, chunks, minutes, list(self._parts(lacking, rows, HOUR, range(_MOST_HOURS))), lacking.done)
 
-    def _wanted(self, lacking: Lacking, rows: Rows) -> dict[int, set[ChunkPlace]]:
-        """Return the places of the samples that are needed, by the offsets of their records."""
-        wanted: dict[int, set[ChunkPlace]] = defaultdict(set)
-        for first, end in joined(lacking.need.ranges):
+    def _places(self, lacking: Lacking, rows: Rows) -> Iterator[ChunkPlace]:
+        """Yield the places of the samples that are needed, ascending."""
+        for first, end in lacking.need.ranges:
             for place in map(decode_place, self._parts(lacking, rows, CHUNK, range(first, end))):
                 begin, stop = max(first, place.first), min(end, place.first + place.count)
                 if begin < stop:
-                    wanted[place.offset].add(msgspec.structs.replace(place, first=begin, count=stop - begin))
-        return wanted
+                    yield msgspec.structs.replace(place, first=begin, count=stop - begin)
 
     def _pieces(self, record: Record, recording: Insights, places: Iterable[ChunkPlace]) -> Iterator[Chunk]:
         """Yield the samples at some places of a record that has them.
@@ -115,13 +127,12 @@ class Originals(Service):
             if place.begin == chunk.first_sample and place.first + place.count <= place.begin + chunk.count:
                 yield chunk.piece(range(place.first, place.first + place.count))
 
-    def _parts(self, lacking: Lacking, rows: Rows, kind: str, numbers: range) -> list[bytes]:
-        """Return the rows of parts with these numbers, and then those of all parts that are not stored yet."""
+    def _parts(self, lacking: Lacking, rows: Rows, kind: str, numbers: range) -> Iterator[bytes]:
+        """Yield the rows of parts with these numbers, as `parts` does, also those that are not stored yet."""
         partition, recording_id = lacking.record.partition, lacking.record.key or b""
         self._check_open(partition)
-        prefix = parts_prefix(recording_id, kind)
-        waiting = [row for (where, key), row in rows.items() if where == partition and key.startswith(prefix)]
-        return [*parts(self._rows, partition, recording_id, kind, numbers), *waiting]
+        waiting = {key: row for (where, key), row in rows.items() if where == partition}
+        yield from parts(self._rows, partition, recording_id, kind, numbers, waiting=waiting)
 
     def _check_open(self, partition: int) -> None:
         """Check that rows of a partition can be read.

@@ -9,7 +9,7 @@ from shared.ranges import outside
 MAX_RUNS: Final = 1000
 """The most pieces, with holes between them, that a recording may consist of at a time."""
 
-CHUNK, MINUTE = "c", "m"
+CHUNK, MINUTE, HOUR = "c", "m", "h"
 _DIGITS = 16
 
 

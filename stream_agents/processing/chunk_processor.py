@@ -1,7 +1,6 @@
 """The processing of a record of the topic of chunks: a function from it, its recording's row, and earlier chunks."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -12,21 +11,20 @@ from shared.chunk import Chunk, check_length
 from shared.ecg import Lead
 from shared.errors import InvalidEcg
 from shared.messages import insights
-from shared.messages.beats import decode_minute, encode_minute
+from shared.messages.beats import decode_minute
 from shared.messages.insights import Insights
-from shared.messages.recordings import CHUNK, MINUTE, ChunkPlace, Progress, encode_place, part_key
-from shared.ranges import Range
+from shared.messages.recordings import CHUNK, HOUR, MINUTE, ChunkPlace, Progress, encode_place, part_key
+from shared.ranges import Range, within
 from shared.security.data_keys import KeyDestroyed
 from stream_agents.processing.outcomes import Ignored, Outcome, Part, Rejected, Stored
 from stream_agents.processing.processor import Common, Processor, accepted
 from stream_agents.processing.record import Record
-from stream_agents.recordings import detection
 from stream_agents.recordings import progress as progressing
-from stream_agents.recordings.detection import Detector
-from stream_agents.recordings.minutes import summary
+from stream_agents.recordings.detection import Detector, Search
+from stream_agents.recordings.minutes import decode_totals, summary
 from stream_agents.recordings.segments import LEAST_RATE, window
 from stream_agents.recordings.tails import Tails
-from stream_agents.recordings.window import cut, uncovered
+from stream_agents.recordings.window import Samples
 
 # Of all leads, for 14 seconds in memory. Twelve leads at 1000 Hz are a tenth of it.
 _MOST_PER_SECOND: Final = 120_000
@@ -38,32 +36,57 @@ _detector_decoder = msgspec.json.Decoder(Detector)
 
 
 class Need(NamedTuple):
-    """What the outcome of a record depends on besides its row: ranges of samples, and the rows of all minutes."""
+    """What the outcome of a record depends on besides its row.
 
-    ranges: tuple[Range, ...] = ()
-    minutes: bool = False
+    Attributes:
+        ranges: of samples, ascending and apart.
+        least: the sample up to which they must be read at once. The rest is asked for again if it is not read.
+        minutes: the numbers of minutes whose rows are needed, as ranges. With them, the rows of all hours are needed.
+    """
 
-    def includes(self, other: "Need") -> bool:
-        """Return True if another need is a part of this one."""
-        inside = (any(first <= begin and stop <= end for first, end in self.ranges) for begin, stop in other.ranges)
-        return all(inside) and self.minutes >= other.minutes
+    ranges: Sequence[Range] = ()
+    least: int = 0
+    minutes: Sequence[Range] = ()
+
+
+class Done(NamedTuple):
+    """What has been done for a record before it lacked something.
+
+    Attributes:
+        compared: the samples before this one are those that came earlier.
+        search: the search for beats, as far as it has come.
+    """
+
+    compared: int = 0
+    search: Search | None = None
 
 
 class Earlier(NamedTuple):
-    """What was read for a need: the chunks with samples, as far as they are kept, and the recording's minutes."""
+    """What was read for a need, and what had been done before.
 
-    need: Need = Need()
-    chunks: tuple[Chunk, ...] = ()
-    minutes: tuple[bytes, ...] = ()
+    Attributes:
+        read: the ranges of samples that were looked for, up to some sample of the need.
+        chunks: that have samples in them, as far as they are kept.
+        minutes: the rows of the minutes that were needed; None if none were.
+        hours: the rows of all hours, if minutes were needed.
+        done: before.
+    """
+
+    read: Sequence[Range] = ()
+    chunks: Sequence[Chunk] = ()
+    minutes: Sequence[bytes] | None = None
+    hours: Sequence[bytes] = ()
+    done: Done = Done()
 
 
 class Lacking(Exception):  # noqa: N818 - named for what is the matter
     """The outcome of a record depends on what came in earlier ones."""
 
-    def __init__(self, record: Record, need: Need) -> None:
+    def __init__(self, record: Record, need: Need, done: Done) -> None:
         super().__init__()
         self.record = record
         self.need = need
+        self.done = done
 
 
 NOTHING: Final = Earlier()
@@ -145,15 +168,17 @@ class ChunkProcessor(Processor):
         progress = row.recording or Progress()
         if chunk.leads:
             _check_same(row, progress, chunk)
-        chunks = [*self._tails.of(chunk.id, progress.begun), *earlier.chunks]
+        kept = list(self._tails.of(chunk.id, progress.begun))
         pieces: list[Range] = []
         if chunk.end:
             check_length(chunk.first_sample, row.sampling_rate or 0.0)
             progress = progressing.ended(progress, chunk.first_sample)
         elif chunk.count:
             pieces = progressing.fresh(progress, chunk.first_sample, chunk.first_sample + chunk.count)
-            progress = _added(record, progress, chunk, chunks, earlier)
-            chunks += [chunk] if pieces else []
+            if earlier.done.search is None:
+                _check_overlap(record, progress, chunk, kept, earlier)
+            progress = progressing.with_samples(progress, chunk, record.timestamp)
+            kept += [chunk] if pieces else []
         progress = progressing.settled(progress, record.timestamp, self._patience)
         given = {} if row.label or row.sealed_label else label
         counts = progress.zero_crossings or [0] * len(row.leads)
@@ -172,42 +197,51 @@ class ChunkProcessor(Processor):
         if row.not_computed:
             return Stored.of(row, parts=places)
         try:
-            row, minutes = self._with_beats(record, row, pieces, chunks, earlier)
+            row, parts = self._with_beats(record, row, pieces, kept, earlier)
         except (KeyboardInterrupt, Lacking):
             raise
         except BaseException as error:  # a failure of a computation, as of those of ECGs, leaves the rest as it is
             failure = type(error).__name__
             row = msgspec.structs.replace(row, not_computed={BEATS: f"failed ({failure})"})
             return Stored.of(row, {BEATS: failure}, places)
-        return Stored.of(row, parts=(*places, *minutes))
+        return Stored.of(row, parts=(*places, *parts))
 
     def _with_beats(
-        self, record: Record, row: Insights, pieces: Sequence[Range], chunks: Sequence[Chunk], earlier: Earlier
+        self, record: Record, row: Insights, pieces: Sequence[Range], kept: Sequence[Chunk], earlier: Earlier
     ) -> tuple[Insights, list[Part]]:
-        """Return the row with the beats so far, and the rows of minutes that are new or have changed.
+        """Return the row with the beats so far, and the rows of minutes and hours that are new or have changed.
 
         Raises:
             Lacking: if earlier samples or minutes are needed.
         """
         progress, rate = row.recording or Progress(), row.sampling_rate or 0.0
-        detector = Detector() if progress.detector is msgspec.UNSET else _detector_decoder.decode(progress.detector)
-        todo = detection.work(detector, progress, rate, pieces)
-        lacking = uncovered(chunks, detection.needed([*todo.late, *todo.due], progress, rate))
-        _check_read(record, Need(tuple(lacking), minutes=bool(todo.late)), earlier)
+        search = earlier.done.search
+        lacks_minutes = False
+        if search is None:
+            detector = Detector() if progress.detector is msgspec.UNSET else _detector_decoder.decode(progress.detector)
+            search = Search(detector, progress, rate, pieces)
+            lacks_minutes = bool(search.minutes_needed)
+        elif earlier.minutes is not None:
+            search.learn(map(decode_minute, earlier.minutes), map(decode_totals, earlier.hours))
         leads = [Lead(lead["name"], _NO_SAMPLES, gain) for lead, gain in zip(row.leads, progress.gains, strict=True)]
-        minutes = map(decode_minute, earlier.minutes)
-        found = detection.found(detector, todo, progress, rate, samples=partial(cut, leads, chunks), minutes=minutes)
-        next_samples = window(found.detector.segments, rate).start if progress.total is None else progress.end
+        chunks = [*kept, *earlier.chunks]
+        if lacks_minutes or not search.run(Samples(chunks, earlier.read), leads):
+            ranges = Samples(kept).unread(search.needed())
+            minutes = search.minutes_needed if lacks_minutes else ()
+            raise Lacking(record, Need(ranges, search.least, minutes), Done(search=search))
+        detector = search.detector
+        next_samples = window(detector.segments, rate).start if progress.total is None else progress.end
         self._tails.keep(row.ecg_id, progress.begun, chunks, next_samples)
-        beats = summary(found.detector.totals, rate)
+        beats = summary(detector.totals, rate)
         row = msgspec.structs.replace(
             row,
-            recording=msgspec.structs.replace(progress, detector=msgspec.Raw(_encoder.encode(found.detector))),
+            recording=msgspec.structs.replace(progress, detector=msgspec.Raw(_encoder.encode(detector))),
             ecg=msgspec.Raw(_encoder.encode({BEATS: beats})),
             summary={} if beats.mean_rate is None else {"heart_rate_bpm": beats.mean_rate},
         )
         key = row.ecg_id.encode()
-        return row, [Part(part_key(key, MINUTE, of.minute), encode_minute(of)) for of in found.minutes]
+        parts = [Part(part_key(key, MINUTE, number), of) for number, of in search.minutes.items()]
+        return row, [*parts, *(Part(part_key(key, HOUR, number), of) for number, of in search.hours.items())]
 
     def _begun(self, record: Record, chunk: Chunk, failed: Insights | None) -> Insights:
         """Return the row of a recording that begins with a chunk, after a message that failed or was erased, if any.
@@ -230,38 +264,35 @@ class ChunkProcessor(Processor):
         )
 
 
-def _added(record: Record, progress: Progress, chunk: Chunk, chunks: Sequence[Chunk], earlier: Earlier) -> Progress:
-    """Return the progress with the samples of a chunk.
+def _check_overlap(record: Record, progress: Progress, chunk: Chunk, kept: Sequence[Chunk], earlier: Earlier) -> None:
+    """Check that samples of a chunk that have come before are the same, as far as that has not been done.
 
     Raises:
-        InvalidEcg: if it is beyond the end, or contradicts samples that came earlier.
-        Lacking: if those are not at hand.
+        InvalidEcg: if the chunk goes beyond the end, or its samples differ or are not kept any more.
+        Lacking: if they are not at hand.
     """
     end = chunk.first_sample + chunk.count
     if progress.total is not None and end > progress.total:
         raise InvalidEcg("first_sample", f"must not be beyond the end of the recording, {progress.total} samples")
-    again = progressing.overlapping(progress, chunk.first_sample, end)
-    if lacking := uncovered(chunks, again):
-        _check_read(record, Need(tuple(lacking)), earlier)
-        first, stop = lacking[0]
-        raise InvalidEcg("first_sample", f"overlaps samples {first} to {stop - 1}, which came earlier and are not kept")
-    for first, stop in again:
-        there = range(first, stop)
-        pairs = zip(cut(chunk.leads, [chunk], there), cut(chunk.leads, chunks, there), strict=True)
-        if not all(np.array_equal(own.signal, old.signal) for own, old in pairs):
-            raise InvalidEcg("first_sample", f"overlaps samples {first} to {stop - 1}, which came earlier and differ")
-    return progressing.with_samples(progress, chunk, record.timestamp)
+    again = progressing.overlapping(progress, max(chunk.first_sample, earlier.done.compared), end)
+    own, old = Samples([chunk]), Samples([*kept, *earlier.chunks], earlier.read)
+    unread = old.unread(again)
+    at_hand = unread[0][0] if unread else end
+    for first, stop in within(again, chunk.first_sample, at_hand):
+        if absent := old.absent(first, stop):
+            raise InvalidEcg("first_sample", f"overlaps samples {_told(*absent[0])} and are not kept")
+        leads = (samples.cut(chunk.leads, range(first, stop)) for samples in (own, old))
+        if not all(
+            np.array_equal(lead.signal, other.signal) and lead.missing == other.missing
+            for lead, other in zip(*leads, strict=True)
+        ):
+            raise InvalidEcg("first_sample", f"overlaps samples {_told(first, stop)} and differ")
+    if unread:
+        raise Lacking(record, Need(unread, at_hand + 1), Done(compared=at_hand))
 
 
-def _check_read(record: Record, need: Need, earlier: Earlier) -> None:
-    """Check that what is needed was read.
-
-    Raises:
-        Lacking: if it was not, with what was read too.
-    """
-    if not earlier.need.includes(need):
-        read = earlier.need
-        raise Lacking(record, Need(read.ranges + need.ranges, minutes=read.minutes or need.minutes))
+def _told(first: int, end: int) -> str:
+    return f"{first} to {end - 1}, which came earlier"
 
 
 def _places(chunk: Chunk, pieces: Sequence[Range], offset: int) -> tuple[Part, ...]:

@@ -1,18 +1,23 @@
 """The beats of a recording as its samples come: which segments can be computed, and which must be computed again."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import Final
 
 import msgspec
 
 from shared.ecg import Lead
-from shared.messages.beats import Minute, Segment
+from shared.messages.beats import Minute, Segment, encode_minute
 from shared.messages.recordings import Progress
-from shared.ranges import Range, joined
-from stream_agents.recordings.minutes import SEGMENTS, Totals, fold, minute, segments_of
+from shared.ranges import Range
+from shared.ranges import joined as joined_ranges
+from stream_agents.recordings.minutes import SEGMENTS, Totals, encode_totals, fold, joined, minute, segments_of
 from stream_agents.recordings.progress import overlapping
 from stream_agents.recordings.segments import PAST, REACH, bounds, detect, segment_of, window
+from stream_agents.recordings.window import Samples
+
+MINUTES_OF_HOUR: Final = 60
 
 
 class Detector(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -21,115 +26,147 @@ class Detector(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         segments: those before this number are computed, but for those without a sample.
         recent: the last of them, as far back as they have a say in the next one.
-        totals: of all of them.
+        before: the totals of all hours before that of the last segment. Those of each hour are in a row of their own.
+        hour: the totals of the hour of the last segment, so far.
     """
 
     segments: int = 0
     recent: tuple[Segment, ...] = ()
-    totals: Totals = Totals()
+    before: Totals = Totals()
+    hour: Totals = Totals()
+
+    @property
+    def totals(self) -> Totals:
+        """The totals of all segments."""
+        return joined(self.before, self.hour)
 
 
-class Found(msgspec.Struct, frozen=True):
-    """A detector after a chunk, and the minutes that are new or have changed."""
+class Search:
+    """The search for beats after a chunk, segment by segment, as far as the samples are at hand.
 
-    detector: Detector
-    minutes: tuple[Minute, ...]
-
-
-class Work(NamedTuple):
-    """The segments to compute after a chunk: those that were computed without its samples, and those that are due."""
-
-    late: list[int]
-    due: list[int]
-
-
-def work(detector: Detector, progress: Progress, rate: float, pieces: Iterable[Range]) -> Work:
-    """Return what is to be computed once some pieces of a recording have come, at a sampling rate in Hz."""
-    return Work(_touched(detector, pieces, rate), list(_due(detector, progress, rate)))
-
-
-def needed(numbers: Iterable[int], progress: Progress, rate: float) -> list[Range]:
-    """Return the samples that have come of the windows of some segments, as ranges."""
-    windows = (window(number, rate) for number in numbers)
-    return joined(there for each in windows for there in overlapping(progress, each.start, each.stop))
-
-
-def found(
-    detector: Detector,
-    todo: Work,
-    progress: Progress,
-    rate: float,
-    *,
-    samples: Callable[[range], Sequence[Lead]],
-    minutes: Iterable[Minute],
-) -> Found:
-    """Return the detector after its work.
+    Late segments are computed again first: those that were computed without the samples of the chunk. Then come those
+    that are due.
 
     Args:
-        detector: before it.
-        todo: the work.
-        progress: of the recording.
+        detector: before the chunk.
+        progress: of the recording, with the chunk.
         rate: its sampling rate in Hz.
-        samples: returns the leads in a range of samples.
-        minutes: all of the recording so far, if something is late.
+        pieces: the ranges of samples that came with the chunk.
     """
-    signal = _Signal(progress, rate, samples)
-    changed: dict[int, Minute] = {}
-    if todo.late:
-        detector, again = _revised(detector, todo.late, signal, minutes)
-        changed |= again
-    detector, new = _advanced(detector, todo.due, signal)
-    return Found(detector, tuple((changed | new).values()))
 
+    def __init__(self, detector: Detector, progress: Progress, rate: float, pieces: Iterable[Range]) -> None:
+        self.detector = detector
+        self.minutes: dict[int, bytes] = {}
+        """The rows of minutes that are new or have changed, by number."""
+        self.hours: dict[int, bytes] = {}
+        """The rows of hours that have ended or changed, by number."""
+        self._progress = progress
+        self._rate = rate
+        self._late = _touched(detector, pieces, rate)
+        self._todo = deque([*self._late, *_due(detector, progress, rate)])
+        self._known = {self._number(segment): segment for segment in detector.recent}
+        self._hours: dict[int, Totals] = {}
 
-class _Signal(NamedTuple):
-    progress: Progress
-    rate: float
-    samples: Callable[[range], Sequence[Lead]]
+    @property
+    def minutes_needed(self) -> list[Range]:
+        """The numbers of the minutes whose rows `learn` needs, with those of all hours."""
+        hours = {_hour_of(number) for number in self._late}
+        ranges = [(hour * MINUTES_OF_HOUR, (hour + 1) * MINUTES_OF_HOUR) for hour in hours]
+        ranges += [(max(0, number - PAST) // SEGMENTS, number // SEGMENTS + 1) for number in self._late]
+        return joined_ranges(ranges)
 
-    def segment(self, number: int, past: Sequence[Segment]) -> Segment:
-        there = window(number, self.rate)
-        there = range(there.start, min(there.stop, self.progress.end))
-        return detect(self.samples(there), there.start, self.rate, number, past)
+    def learn(self, minutes: Iterable[Minute], hours: Iterable[Totals]) -> None:
+        """Take what late segments depend on: the minutes that are needed, and all hours."""
+        found = ((self._number(segment), segment) for segment in segments_of(minutes))
+        # A worker that died may have written the rows of later records, and not the row with the detector after them.
+        self._known |= {number: segment for number, segment in found if number < self.detector.segments}
+        now = self._hour(self.detector.hour)
+        self._hours = {hour: of for of in hours if (hour := self._hour(of)) < now}
+        if self.detector.hour.end:
+            self._hours[now] = self.detector.hour
 
-    def number(self, segment: Segment) -> int:
-        return segment_of(segment.first, self.rate)
+    def needed(self) -> list[Range]:
+        """Return the samples that have come of the windows of the segments that are left, as ranges."""
+        windows = (window(number, self._rate) for number in self._todo)
+        return joined_ranges(there for each in windows for there in overlapping(self._progress, each.start, each.stop))
 
+    @property
+    def least(self) -> int:
+        """The sample before which all needed ones must be at hand for `run` to compute a segment."""
+        return window(self._todo[0], self._rate).stop if self._todo else 0
 
-def _advanced(detector: Detector, numbers: Sequence[int], signal: _Signal) -> tuple[Detector, dict[int, Minute]]:
-    """Return the detector after segments that are due, and the minutes that they change."""
-    recent, totals = detector.recent, detector.totals
-    changed: dict[int, Minute] = {}
-    for number in numbers:
-        past = tuple(segment for segment in recent if number - PAST <= signal.number(segment))
-        segment = signal.segment(number, past)
-        totals = fold(totals, segment)
-        recent = (*past, segment)
-        index = number // SEGMENTS
-        changed[index] = minute(index, (of for of in recent if signal.number(of) // SEGMENTS == index), signal.rate)
-    done = numbers[-1] + 1 if numbers else detector.segments
-    return Detector(_skipped(done, signal.progress, signal.rate), recent, totals), changed
+    def run(self, samples: Samples, leads: Sequence[Lead]) -> bool:
+        """Compute the next segments, up to the first one whose samples are not at hand; return True if none is left.
 
+        Args:
+            samples: at hand.
+            leads: names and gains.
+        """
+        while self._todo:
+            number = self._todo[0]
+            there = window(number, self._rate)
+            there = range(there.start, min(there.stop, self._progress.end))
+            came = overlapping(self._progress, there.start, there.stop)
+            if came:
+                if samples.unread(came):
+                    return False
+                past = [self._known[n] for n in range(number - PAST, number) if n in self._known]
+                found = detect(samples.cut(leads, there), there.start, self._rate, number, past)
+                self._known[number] = found
+                if number >= self.detector.segments:
+                    self._advance(number, found)
+            self._todo.popleft()
+            if self._late and number == self._late[-1]:
+                self._revise()
+        return True
 
-def _revised(
-    detector: Detector, numbers: Sequence[int], signal: _Signal, minutes: Iterable[Minute]
-) -> tuple[Detector, dict[int, Minute]]:
-    """Return the detector after segments have been computed again, and the minutes that they change."""
-    found = ((signal.number(segment), segment) for segment in segments_of(minutes))
-    # A worker that died may have written the minutes of later records, and not the row with the detector after them.
-    segments = {number: segment for number, segment in found if number < detector.segments}
-    for number in numbers:
-        there = window(number, signal.rate)
-        if overlapping(signal.progress, there.start, there.stop):
-            past = [segments[n] for n in range(number - PAST, number) if n in segments]
-            segments[number] = signal.segment(number, past)
-    totals = reduce(fold, (segments[number] for number in sorted(segments)), Totals())
-    recent = tuple(segments[n] for n in range(detector.segments - PAST, detector.segments) if n in segments)
-    changed = {}
-    for index in {number // SEGMENTS for number in numbers if number in segments}:
+    def _advance(self, number: int, segment: Segment) -> None:
+        before, hour, now = self.detector.before, self.detector.hour, self._hour(self.detector.hour)
+        if hour.end and _hour_of(number) > now:
+            self.hours[now] = encode_totals(hour)
+            before, hour = joined(before, hour), Totals()
+        # Only these have a say in what follows; a minute is as long.
+        self._known = {n: of for n, of in self._known.items() if n > number - PAST}
+        self._store_minute(number // SEGMENTS)
+        self.detector = Detector(
+            _skipped(number + 1, self._progress, self._rate), self._recent(number + 1), before, fold(hour, segment)
+        )
+
+    def _revise(self) -> None:
+        """Take what was computed again into the minutes and the totals."""
+        changed = {number for number in self._late if number in self._known}
+        for index in {number // SEGMENTS for number in changed}:
+            self._store_minute(index)
+        hours = {_hour_of(number) for number in changed}
+        known = sorted(self._known)
+        for hour in hours:
+            self._hours[hour] = reduce(fold, (self._known[n] for n in known if _hour_of(n) == hour), Totals())
+        if hours:
+            *ended, last = sorted(self._hours)
+            hours |= {self._hour(self.detector.hour)}
+            self.hours |= {hour: encode_totals(self._hours[hour]) for hour in ended if hour in hours}
+            before = reduce(joined, (self._hours[hour] for hour in ended), Totals())
+            segments = self.detector.segments
+            self.detector = Detector(segments, self._recent(segments), before, self._hours[last])
+
+    def _recent(self, end: int) -> tuple[Segment, ...]:
+        return tuple(self._known[n] for n in range(end - PAST, end) if n in self._known)
+
+    def _store_minute(self, index: int) -> None:
         of_minute = range(index * SEGMENTS, (index + 1) * SEGMENTS)
-        changed[index] = minute(index, (segments[n] for n in of_minute if n in segments), signal.rate)
-    return Detector(detector.segments, recent, totals), changed
+        there = [self._known[n] for n in of_minute if n in self._known]
+        self.minutes[index] = encode_minute(minute(index, there, self._rate))
+
+    def _number(self, segment: Segment) -> int:
+        return segment_of(segment.first, self._rate)
+
+    def _hour(self, totals: Totals) -> int:
+        return _hour_of(segment_of(totals.first, self._rate))
+
+
+def _hour_of(number: int) -> int:
+    """Return the hour of a segment."""
+    return number // SEGMENTS // MINUTES_OF_HOUR
 
 
 def _touched(detector: Detector, pieces: Iterable[Range], rate: float) -> list[int]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.chunk import Chunk
-from stream_agents.recordings.window import cut
+from stream_agents.recordings.window import Samples
 
 # Enough for a thousand live recordings of twelve leads at 500 Hz in chunks of a second, and 200 MiB of memory.
 _MOST_BYTES = 192 * 1024 * 1024
@@ -97,4 +97,6 @@ def _one(chunks: Sequence[Chunk], there: range) -> Chunk:
     """Return a chunk with the samples of some in a stretch that they cover."""
     if len(chunks) == 1:
         return chunks[0]
-    return msgspec.structs.replace(chunks[0], first_sample=there.start, leads=cut(chunks[0].leads, chunks, there))
+    return msgspec.structs.replace(
+        chunks[0], first_sample=there.start, leads=Samples(chunks).cut(chunks[0].leads, there)
+    )

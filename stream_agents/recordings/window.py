@@ -1,6 +1,8 @@
-"""The samples of a stretch of a recording, put together from its chunks."""
+"""The samples of a recording that are at hand: those of some of its chunks, put together."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -10,26 +12,45 @@ from shared.ecg import Lead
 from shared.ranges import Range, joined, outside
 
 
-def uncovered(chunks: Iterable[Chunk], ranges: Sequence[Range]) -> list[Range]:
-    """Return the parts of ranges of samples that none of the chunks has, ascending."""
-    # Most chunks of a live recording need no earlier samples.
-    known = sorted((chunk.first_sample, chunk.first_sample + chunk.count) for chunk in chunks) if ranges else []
-    return [part for first, end in ranges for part in outside(known, first, end)]
-
-
-def cut(leads: Sequence[Lead], chunks: Sequence[Chunk], there: range) -> tuple[Lead, ...]:
-    """Return the leads of a recording in a stretch, with signals of shape (len(there),); what is absent is missing.
+class Samples:
+    """The samples of chunks of a recording, all with its leads.
 
     Args:
-        leads: names and gains.
-        chunks: with samples of these leads.
-        there: the samples.
+        chunks: in any order. Where they overlap, they agree.
+        read: ranges of samples that were looked for, ascending and apart: what no chunk has of them is not kept.
     """
-    inside = [
-        chunk for chunk in chunks if chunk.first_sample < there.stop and chunk.first_sample + chunk.count > there.start
-    ]
-    absent = uncovered(inside, [(there.start, there.stop)])
-    return tuple(_lead(lead, index, inside, there, absent) for index, lead in enumerate(leads))
+
+    def __init__(self, chunks: Iterable[Chunk], read: Sequence[Range] = ()) -> None:
+        self._chunks = sorted(chunks, key=lambda chunk: chunk.first_sample)
+        self._firsts = [chunk.first_sample for chunk in self._chunks]
+        self._reach = list(accumulate((chunk.first_sample + chunk.count for chunk in self._chunks), max))
+        self._read = read
+
+    def absent(self, first: int, end: int) -> list[Range]:
+        """Return the parts of `[first, end)` that no chunk has, ascending."""
+        chunks = self._chunks[bisect_right(self._reach, first) : bisect_left(self._firsts, end)]
+        return outside(((chunk.first_sample, chunk.first_sample + chunk.count) for chunk in chunks), first, end)
+
+    def unread(self, ranges: Iterable[Range]) -> list[Range]:
+        """Return the parts of ranges of samples that no chunk has and that were not looked for, ascending."""
+        return [
+            part
+            for first, end in ranges
+            for begin, stop in self.absent(first, end)
+            for part in outside(self._read, begin, stop)
+        ]
+
+    def cut(self, leads: Sequence[Lead], there: range) -> tuple[Lead, ...]:
+        """Return leads in a stretch, with signals of shape (len(there),); what is absent is missing.
+
+        Args:
+            leads: names and gains.
+            there: the samples.
+        """
+        near = self._chunks[bisect_right(self._reach, there.start) : bisect_left(self._firsts, there.stop)]
+        inside = [chunk for chunk in near if chunk.first_sample + chunk.count > there.start]
+        absent = self.absent(there.start, there.stop)
+        return tuple(_lead(lead, index, inside, there, absent) for index, lead in enumerate(leads))
 
 
 def _lead(of: Lead, index: int, chunks: Sequence[Chunk], there: range, absent: Sequence[Range]) -> Lead:

@@ -26,7 +26,7 @@ from stream_agents.app import create_app
 from stream_agents.insights import selected
 from stream_agents.originals import Originals
 from stream_agents.processing.batch_processor import BatchProcessor
-from stream_agents.processing.chunk_processor import Earlier, Lacking, Need
+from stream_agents.processing.chunk_processor import Done, Earlier, Lacking, Need
 from stream_agents.processing.outcomes import Part
 from stream_agents.processing.record import Record
 from stream_agents.table.insights_table import InsightsTable
@@ -71,9 +71,12 @@ class Reading:
         parts = [Part(part_key(b"r", CHUNK, place.first), encode_place(place)) for place in places]
         self.store.put_rows(PARTITION, parts, 1)
 
-    async def earlier(self, *ranges: tuple[int, int], minutes: bool = False, size: int = 1000) -> Earlier:
+    async def earlier(
+        self, *ranges: tuple[int, int], minutes: bool = False, size: int = 1000, least: int = 0
+    ) -> Earlier:
         record = Record(self._topics.chunks.name, PARTITION, 10**6, b"r", b"x" * size, [], 0)
-        lacking = Lacking(record, Need(ranges, minutes))
+        need = Need(ranges, least, [(0, 1)] if minutes else ())
+        lacking = Lacking(record, need, Done())
         return await self.originals.earlier(lacking, {(PARTITION, b"r"): insights.encode(ROW)})
 
 
@@ -108,11 +111,22 @@ async def test_only_the_samples_that_are_needed_are_kept(reading: Reading) -> No
     # Each message has all samples from the beginning, and 100 new ones.
     offsets = await reading.send(*(chunk(0, end) for end in range(100, 1100, 100)))
     reading.place(*(ChunkPlace(100 * number, 100, offset, 0) for number, offset in enumerate(offsets)))
-    # Ranges may overlap, as those of two needs.
-    earlier = await reading.earlier((250, 420), (400, 450), (901, 902))
+    earlier = await reading.earlier((250, 450), (901, 902))
     assert found(earlier) == [(250, 300), (300, 400), (400, 450), (901, 902)]
     # Nothing else is held by the signals.
     assert all(lead.signal.base is None for each in earlier.chunks for lead in each.leads)
+
+
+async def test_of_many_samples_only_the_first_ones_are_read(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there is memory for; the rest is asked for again."""
+    offsets = await reading.send(*(chunk(first, first + 100) for first in range(0, 1000, 100)))
+    reading.place(*(ChunkPlace(100 * number, 100, offset, 100 * number) for number, offset in enumerate(offsets)))
+    # Of both leads, and what each chunk takes beside them.
+    monkeypatch.setattr(module, "_MOST_SAMPLES", 3 * 2 * (100 + module._PIECE_SAMPLES))
+    earlier = await reading.earlier((50, 250), (260, 1000))
+    assert (found(earlier), earlier.read) == ([(50, 100), (100, 200), (200, 250), (260, 300)], [(50, 250), (260, 300)])
+    earlier = await reading.earlier((50, 250), (260, 1000), least=710)
+    assert (found(earlier)[-1], list(earlier.read)) == ((700, 800), [(50, 250), (260, 800)])
 
 
 async def test_a_record_has_several_places(reading: Reading) -> None:
@@ -164,7 +178,7 @@ async def test_a_record_of_somebody_else_has_no_samples_of_a_recording(reading: 
     ]
     for offset in await reading.send(*strangers):
         reading.place(ChunkPlace(0, 10, offset, 0))
-        assert await reading.earlier((0, 10)) == Earlier(Need(((0, 10),)))
+        assert await reading.earlier((0, 10)) == Earlier(((0, 10),), [])
     [offset] = await reading.send(chunk(0, 10))
     reading.place(ChunkPlace(0, 10, offset, 0))
     assert found(await reading.earlier((0, 10))) == [(0, 10)]
@@ -175,7 +189,7 @@ async def test_a_record_of_somebody_else_has_no_samples_of_a_recording(reading: 
 async def test_a_partition_that_has_moved_away_is_told_as_an_error_that_is_tried_again(reading: Reading) -> None:
     """Until the change of the assignment is seen, after which the record is dropped."""
     reading.store.put_rows(PARTITION, [Part(part_key(b"r", MINUTE, 0), b"a minute")], 1)
-    assert (await reading.earlier(minutes=True)).minutes == (b"a minute",)
+    assert (await reading.earlier(minutes=True)).minutes == [b"a minute"]
     recomputation = Record("s", PARTITION, 0, b"e", b"", [("content-type", RECOMPUTATION.encode())], 0)
     assert await reading.originals.in_place([recomputation]) == []
     await reading.store.on_rebalance(set(), set(), set())

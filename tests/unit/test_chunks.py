@@ -2,8 +2,9 @@
 
 import functools
 import itertools
+import sys
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shared import ecg
 from shared.chunk import MAX_LEADS, MAX_SECONDS, Chunk
 from shared.ecg import Lead
 from shared.encoding import packed, plain
@@ -27,6 +29,7 @@ from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.messages.insights import Insights
 from shared.messages.recordings import (
     CHUNK,
+    HOUR,
     MAX_RUNS,
     MINUTE,
     ChunkPlace,
@@ -65,6 +68,7 @@ class Worker:
         self.rows: dict[bytes, bytes] = {}
         self.records: list[Record] = []
         self.read = 0
+        self.at_once: int | None = None
         self.start_again()
 
     def start_again(self) -> None:
@@ -87,8 +91,10 @@ class Worker:
     def process(self, records: list[Record]) -> list[Outcome]:
         rows = self._batch.stored_rows(records)
         outcomes: list[Outcome] = []
-        earlier = NOTHING
+        earlier, turns = NOTHING, 0
         while len(outcomes) < len(records):
+            turns += 1
+            assert turns < 200 + len(records), "the same is read again and again"
             done, lacking = self._batch.process(records[len(outcomes) :], rows, earlier)
             outcomes += [outcome for _, outcome in done]
             waiting = {key: row for (_, key), row in rows.items()}
@@ -102,17 +108,29 @@ class Worker:
         return outcomes
 
     def _earlier(self, lacking: Lacking, rows: dict[bytes, bytes]) -> Earlier:
-        offsets = {
-            place.offset
-            for place in map(decode_place, parts(rows, CHUNK))
+        """Read what a record lacks, but only `at_once` chunks at a time, or as many as have to be read at once."""
+        places = sorted(map(decode_place, parts(rows, CHUNK)), key=lambda place: place.first)
+        of_need = [
+            place
             for first, end in lacking.need.ranges
+            for place in places
             if place.first < end and place.first + place.count > first
-        }
+        ]
+        until = sys.maxsize
+        if self.at_once is not None:
+            at_once = max(self.at_once, len([place for place in of_need if place.first < lacking.need.least]))
+            until = min((place.first for place in of_need[at_once:]), default=until)
+        offsets = {place.offset for place in of_need if place.first < until}
         self.read += len(offsets)
-        found = [self._batch.chunk(self.records[offset]) for offset in sorted(offsets)]
-        minutes = parts(rows, MINUTE) if lacking.need.minutes else []
-        kept = tuple(chunk for chunk in found if chunk is not None)
-        return Earlier(lacking.need, kept, tuple(minutes))
+        found = [self._batch.chunk(self.records[offset]) for offset in offsets]
+        read = [(first, min(end, until)) for first, end in lacking.need.ranges if first < until]
+        minutes = None
+        if lacking.need.minutes:
+            numbers = [number for first, end in lacking.need.minutes for number in range(first, end)]
+            keys = [part_key(b"r", MINUTE, number) for number in numbers]
+            minutes = [rows[key] for key in keys if key in rows]
+        kept = [chunk for chunk in found if chunk is not None]
+        return Earlier(read, kept, minutes, parts(rows, HOUR), lacking.done)
 
     @property
     def places(self) -> list[ChunkPlace]:
@@ -264,6 +282,18 @@ def test_a_refused_chunk_is_a_dead_letter_and_is_told(value: bytes, told: str | 
     # A redelivery does not count it again.
     assert [type(again) for again in worker.process(worker.records[-1:])] == [Ignored]
     assert worker.progress.refused == 1
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_overlapping_chunks_agree_on_what_is_missing(first: int) -> None:
+    """A missing sample counts as 0 in a signal, but for the beats it is no signal at all."""
+    signal = np.zeros(20, np.int16)
+    whole = chunk([signal, signal])
+    holed = msgspec.structs.replace(whole, leads=(whole.leads[0], Lead("II", signal, 200.0, ((4, 3),))))
+    messages = [packed.encode_chunk(of) for of in (whole, holed)]
+    worker = Worker()
+    worker.take(messages[first], messages[1 - first], messages[first], headers=PACKED)
+    assert worker.progress.refusals == ["first_sample: overlaps samples 0 to 19, which came earlier and differ"]
 
 
 def test_overlapping_samples_that_are_no_longer_kept_are_refused() -> None:
@@ -430,31 +460,56 @@ def of_rhythm(first: int, stop: int) -> bytes:
     return packed.encode_chunk(chunk(rhythm()[:, first:stop], first, sampling_rate=RHYTHM_RATE))
 
 
-def at_once(came: NDArray[np.bool_]) -> list[Segment]:
-    """Return what a single pass over the whole recording finds, of samples that came or are missing."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([True], came, [True]))))
-    missing = tuple((int(first), int(end - first)) for first, end in edges.reshape(-1, 2))
-    leads = [
-        Lead(name, np.where(came, signal, 0).astype(np.int16), 200.0, missing)
-        for name, signal in zip(NAMES, rhythm(), strict=True)
-    ]
+def leads_of(there: NDArray[np.bool_]) -> list[Lead]:
+    """Return the leads of the rhythm, of which some samples are missing, as an array of shape (2, n)."""
+    leads = []
+    for name, signal, known in zip(NAMES, rhythm(), there, strict=True):
+        edges = np.flatnonzero(np.diff(np.concatenate(([True], known, [True]))))
+        missing = tuple((int(first), int(end - first)) for first, end in edges.reshape(-1, 2))
+        leads.append(Lead(name, np.where(known, signal, 0).astype(np.int16), 200.0, missing))
+    return leads
+
+
+def at_once(came: NDArray[np.bool_], known: NDArray[np.bool_] | bool = True) -> list[Segment]:
+    """Return what a single pass over the whole recording finds, of samples that came and are not missing in them."""
+    leads = leads_of(np.broadcast_to(came, rhythm().shape) & known)
     windows = (window(number, RHYTHM_RATE) for number in itertools.count())
     found = zip(single_pass(leads, RHYTHM_RATE), windows, strict=False)
     return [segment for segment, there in found if came[there.start : there.stop].any()]
 
 
-@settings(max_examples=40)
+@pytest.fixture(scope="module")
+def _short_hours() -> Iterator[None]:
+    """Let an hour have a minute, so that a short recording has several."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detection, "MINUTES_OF_HOUR", 1)
+        yield
+
+
+@pytest.mark.usefixtures("_short_hours")
+@settings(max_examples=60)
 @given(st.data())
 def test_beats_are_those_of_a_single_pass_however_the_chunks_come(data: st.DataObject) -> None:
     size = rhythm().shape[1]
-    edges = sorted({0, size, *data.draw(st.lists(st.integers(0, size), min_size=3, max_size=25))})
+    # Samples that the recorder itself calls missing, on one lead or both.
+    known = np.ones((2, size), np.bool_)
+    sample = st.integers(0, size)
+    holes = st.tuples(st.integers(0, 1), sample, st.integers(1, 3000))
+    for lead, first, count in data.draw(st.lists(holes, max_size=3)):
+        known[lead, first : first + count] = False
+    leads = leads_of(known)
+    edges = sorted({0, size, *data.draw(st.lists(sample, min_size=3, max_size=25))})
     sent = list(pairwise(edges))
+    # Other cuts of the same samples overlap with the first ones.
+    others = data.draw(st.lists(st.tuples(sample, sample), max_size=2))
+    sent += [(min(pair), max(pair)) for pair in others if pair[0] != pair[1]]
     # Mostly in order, as chunks come, or in any order, with repeats, and without some.
     if data.draw(st.booleans()):
         sent = list(data.draw(st.permutations(sent)))
     sent += [sent[number] for number in data.draw(st.lists(st.integers(0, len(sent) - 1), max_size=3))]
     dropped = data.draw(st.sets(st.integers(0, len(sent) - 1), max_size=3))
     worker, at = Worker(), 0
+    worker.at_once = data.draw(st.sampled_from([None, 1, 3]), label="chunks that are read at a time")
     worker.take(packed.encode_chunk(chunk([[], []], sampling_rate=RHYTHM_RATE)), headers=PACKED)
     came = np.zeros(size, np.bool_)
     for number, (first, stop) in enumerate(sent):
@@ -464,10 +519,11 @@ def test_beats_are_those_of_a_single_pass_however_the_chunks_come(data: st.DataO
             worker.start_again()
         # After a minute, holes are gaps, and what comes later is a revision.
         at += data.draw(st.sampled_from([1000, 61_000]))
-        worker.take(of_rhythm(first, stop), at=at, headers=PACKED)
+        part = tuple(ecg.cut(lead, range(first, stop)) for lead in leads)
+        worker.take(packed.encode_chunk(Chunk("r", "u", None, part, RHYTHM_RATE, None, first)), at=at, headers=PACKED)
         came[first:stop] = True
     worker.take(packed.encode_chunk(chunk((), size, end=True, sampling_rate=None)), at=at, headers=PACKED)
-    expected = at_once(came)
+    expected = at_once(came, known)
     assert [segment for minute in worker.minutes for segment in minute.segments] == expected
     totals = functools.reduce(fold, expected, Totals())
     assert worker.row.ecg == msgspec.Raw(msgspec.json.encode({"beats": summary(totals, RHYTHM_RATE)}))

@@ -16,7 +16,7 @@ from shared.encoding import packed, plain
 from shared.ranges import joined
 from stream_agents.recordings import tails as module
 from stream_agents.recordings.tails import Tails, size_of
-from stream_agents.recordings.window import cut
+from stream_agents.recordings.window import Samples
 
 LEADS = (Lead("I", np.empty(0, np.int8), 200.0), Lead("II", np.empty(0, np.int8)))
 # Of the whole recording, of which chunks have a part. Samples that are missing are 0.
@@ -34,7 +34,7 @@ def chunk(first: int, end: int) -> Chunk:
 
 
 def samples(chunks: list[Chunk], there: range) -> list[tuple[Any, ...]]:
-    found = cut(LEADS, chunks, there)
+    found = Samples(chunks).cut(LEADS, there)
     return [(lead.name, lead.adc_gain, lead.missing, lead.signal.tolist()) for lead in found]
 
 
