@@ -47,5 +47,5 @@ class OutcomeWriter:
             recordings = record.topic == self._chunks
             if isinstance(outcome, UserErased):
                 await erase_user(self._table, outcome.username, record.partition, record.offset, recordings=recordings)
-            elif isinstance(outcome, Erased) and recordings:
-                await erase_parts(self._table, record.partition, outcome.key)
+            elif recordings and isinstance(row := row_of(outcome), Erased):
+                await erase_parts(self._table, record.partition, row.key)

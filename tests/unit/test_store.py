@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import rocksdict
 
+from shared.kafka.topics import Topics
 from shared.messages import insights
 from shared.messages.insights import Insights
 from shared.messages.recordings import CHUNK, MINUTE, Progress, part_key
@@ -19,18 +20,22 @@ from shared.settings import Settings
 from shared.worker_protocol import listing
 from shared.worker_protocol.listing import Position, Query
 from stream_agents.app import create_app
-from stream_agents.processing.outcomes import Erased, Part, Stored
+from stream_agents.outcome_writer import OutcomeWriter
+from stream_agents.processing.outcomes import Erased, Part, Rejected, Stored
+from stream_agents.processing.record import Record
+from stream_agents.rerouting import Rerouting
 from stream_agents.table.insights_table import InsightsTable
 from stream_agents.table.recording_parts import parts
 from stream_agents.table.rocksdb import PositionError, Store
 from stream_agents.table.user_erasure import erase_parts, erase_user
 
 PARTITION = 3
+SETTINGS = Settings.model_validate({"secret": "s" * 32})
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> InsightsTable:
-    app = create_app(Settings.model_validate({"secret": "s" * 32, "data_dir": tmp_path}))
+    app = create_app(SETTINGS.model_copy(update={"data_dir": tmp_path}))
     table = cast("InsightsTable", app.tables["insights"])
     table.rows.open(PARTITION)
     return table
@@ -296,3 +301,26 @@ async def test_parts_are_erased_only_as_long_as_the_partition_is_not_somebody_el
     assert sent == ([1000] if moves_away else [1000, 500])
     await erase_user(table, "u", PARTITION, 7, recordings=True)
     assert sent == ([1000] if moves_away else [1000, 500, 1])
+
+
+async def test_parts_that_a_dead_worker_left_are_erased_with_a_recording_whose_key_is_destroyed(
+    table: InsightsTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It died before it stored the recording's first row, so that nothing else leads to them."""
+    table.rows.put_rows(PARTITION, [Part(part_key(b"r", MINUTE, 0), b"{}")], 1)
+
+    async def store(rows: Sequence[tuple[int, Any]]) -> None:
+        batch = [each for _, each in rows]
+        table.rows.put_rows(PARTITION, batch, table.rows.position(PARTITION) + len(batch))
+
+    async def send(*_: Any) -> Any:
+        return asyncio.sleep(0)
+
+    monkeypatch.setattr(table, "store", store)
+    monkeypatch.setattr(table, "owns", lambda _: True)
+    monkeypatch.setattr(Rerouting, "send", send)
+    topics = Topics(SETTINGS)
+    record = Record(topics.chunks.name, PARTITION, 7, b"r", b"sealed", [], 0)
+    lost = Rejected("KeyDestroyed", "", Erased.of(msgspec.structs.replace(row("r", 1), recording=Progress()), 7))
+    await OutcomeWriter(table.app, topics, table).write([(record, lost)])
+    assert list(parts(table.rows, PARTITION, b"r", MINUTE, range(9))) == []
