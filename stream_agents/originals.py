@@ -1,7 +1,8 @@
 """Records that were processed before, read again from their topics: ECGs to compute again, and earlier chunks."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,7 +16,7 @@ from shared.kafka.topics import Topics
 from shared.messages import insights
 from shared.messages.insights import Insights
 from shared.messages.recordings import CHUNK, HOUR, MINUTE, ChunkPlace, decode_place
-from shared.ranges import within
+from shared.ranges import Range, within
 from shared.settings import MIB, Settings
 from stream_agents.processing.batch_processor import BatchProcessor, Rows
 from stream_agents.processing.chunk_processor import Earlier, Lacking
@@ -86,12 +87,15 @@ class Originals(Service):
             KafkaError: if the broker does not answer, or the record's partition is not open here any more.
         """
         record, need = lacking.record, lacking.need
+        self._check_open(record.partition)
+        waiting = {key: row for (partition, key), row in rows.items() if partition == record.partition}
+        find = partial(parts, self._rows, record.partition, record.key or b"", waiting=waiting)
         wanted: dict[int, list[ChunkPlace]] = defaultdict(list)
         chunks: list[Chunk] = []
         until, left = None, _MOST_SAMPLES
         if need.ranges:
-            recording = insights.decode(rows[record.partition, record.key or b""])
-            for place in self._places(lacking, rows):
+            recording = insights.decode(waiting[record.key or b""])
+            for place in _places(need.ranges, find):
                 if left <= 0 and place.first >= need.least:
                     until = place.first
                     break
@@ -102,16 +106,8 @@ class Originals(Service):
         read = need.ranges if until is None else within(need.ranges, 0, until)
         if not need.minutes:
             return Earlier(read, chunks, done=lacking.done)
-        minutes = [row for first, end in need.minutes for row in self._parts(lacking, rows, MINUTE, range(first, end))]
-        return Earlier(read, chunks, minutes, list(self._parts(lacking, rows, HOUR, range(_MOST_HOURS))), lacking.done)
-
-    def _places(self, lacking: Lacking, rows: Rows) -> Iterator[ChunkPlace]:
-        """Yield the places of the samples that are needed, ascending."""
-        for first, end in lacking.need.ranges:
-            for place in map(decode_place, self._parts(lacking, rows, CHUNK, range(first, end))):
-                begin, stop = max(first, place.first), min(end, place.first + place.count)
-                if begin < stop:
-                    yield msgspec.structs.replace(place, first=begin, count=stop - begin)
+        minutes = [row for part in need.minutes for row in find(MINUTE, range(*part))]
+        return Earlier(read, chunks, minutes, list(find(HOUR, range(_MOST_HOURS))), lacking.done)
 
     def _pieces(self, record: Record, recording: Insights, places: Iterable[ChunkPlace]) -> Iterator[Chunk]:
         """Yield the samples at some places of a record that has them.
@@ -126,13 +122,6 @@ class Originals(Service):
         for place in places:
             if place.begin == chunk.first_sample and place.first + place.count <= place.begin + chunk.count:
                 yield chunk.piece(range(place.first, place.first + place.count))
-
-    def _parts(self, lacking: Lacking, rows: Rows, kind: str, numbers: range) -> Iterator[bytes]:
-        """Yield the rows of parts with these numbers, as `parts` does, also those that are not stored yet."""
-        partition, recording_id = lacking.record.partition, lacking.record.key or b""
-        self._check_open(partition)
-        waiting = {key: row for (where, key), row in rows.items() if where == partition}
-        yield from parts(self._rows, partition, recording_id, kind, numbers, waiting=waiting)
 
     def _check_open(self, partition: int) -> None:
         """Check that rows of a partition can be read.
@@ -183,3 +172,12 @@ class Originals(Service):
     async def _close(self, fetched: int) -> None:
         if (reader := self._readers.pop(fetched, None)) is not None:
             await reader.stop()
+
+
+def _places(ranges: Iterable[Range], find: Callable[[str, range], Iterator[bytes]]) -> Iterator[ChunkPlace]:
+    """Yield the places of the samples in some ranges, ascending."""
+    for first, end in ranges:
+        for place in map(decode_place, find(CHUNK, range(first, end))):
+            begin, stop = max(first, place.first), min(end, place.first + place.count)
+            if begin < stop:
+                yield msgspec.structs.replace(place, first=begin, count=stop - begin)

@@ -1,5 +1,6 @@
 """The processing of a record of the topic of chunks: a function from it, its recording's row, and earlier chunks."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +29,8 @@ from stream_agents.recordings.window import Samples
 
 # Of all leads, for 14 seconds in memory. Twelve leads at 1000 Hz are a tenth of it.
 _MOST_PER_SECOND: Final = 120_000
+# Whatever lies further ahead is read again, so that a file that is sent behind a hole does not take all of the memory.
+_SOON_SECONDS: Final = 120
 BEATS: Final = "beats"
 _NO_SAMPLES: Final = np.empty(0, np.int8)
 
@@ -67,14 +70,14 @@ class Earlier(NamedTuple):
     Attributes:
         read: the ranges of samples that were looked for, up to some sample of the need.
         chunks: that have samples in them, as far as they are kept.
-        minutes: the rows of the minutes that were needed; None if none were.
+        minutes: the rows of the minutes that were needed.
         hours: the rows of all hours, if minutes were needed.
         done: before.
     """
 
     read: Sequence[Range] = ()
     chunks: Sequence[Chunk] = ()
-    minutes: Sequence[bytes] | None = None
+    minutes: Sequence[bytes] = ()
     hours: Sequence[bytes] = ()
     done: Done = Done()
 
@@ -175,8 +178,7 @@ class ChunkProcessor(Processor):
             progress = progressing.ended(progress, chunk.first_sample)
         elif chunk.count:
             pieces = progressing.fresh(progress, chunk.first_sample, chunk.first_sample + chunk.count)
-            if earlier.done.search is None:
-                _check_overlap(record, progress, chunk, kept, earlier)
+            _check_overlap(record, progress, chunk, kept, earlier)
             progress = progressing.with_samples(progress, chunk, record.timestamp)
             kept += [chunk] if pieces else []
         progress = progressing.settled(progress, record.timestamp, self._patience)
@@ -197,51 +199,19 @@ class ChunkProcessor(Processor):
         if row.not_computed:
             return Stored.of(row, parts=places)
         try:
-            row, parts = self._with_beats(record, row, pieces, kept, earlier)
+            search, chunks = _searched(record, row, pieces, kept, earlier)
         except (KeyboardInterrupt, Lacking):
             raise
         except BaseException as error:  # a failure of a computation, as of those of ECGs, leaves the rest as it is
             failure = type(error).__name__
             row = msgspec.structs.replace(row, not_computed={BEATS: f"failed ({failure})"})
             return Stored.of(row, {BEATS: failure}, places)
-        return Stored.of(row, parts=(*places, *parts))
-
-    def _with_beats(
-        self, record: Record, row: Insights, pieces: Sequence[Range], kept: Sequence[Chunk], earlier: Earlier
-    ) -> tuple[Insights, list[Part]]:
-        """Return the row with the beats so far, and the rows of minutes and hours that are new or have changed.
-
-        Raises:
-            Lacking: if earlier samples or minutes are needed.
-        """
-        progress, rate = row.recording or Progress(), row.sampling_rate or 0.0
-        search = earlier.done.search
-        lacks_minutes = False
-        if search is None:
-            detector = Detector() if progress.detector is msgspec.UNSET else _detector_decoder.decode(progress.detector)
-            search = Search(detector, progress, rate, pieces)
-            lacks_minutes = bool(search.minutes_needed)
-        elif earlier.minutes is not None:
-            search.learn(map(decode_minute, earlier.minutes), map(decode_totals, earlier.hours))
-        leads = [Lead(lead["name"], _NO_SAMPLES, gain) for lead, gain in zip(row.leads, progress.gains, strict=True)]
-        chunks = [*kept, *earlier.chunks]
-        if lacks_minutes or not search.run(Samples(chunks, earlier.read), leads):
-            ranges = Samples(kept).unread(search.needed())
-            minutes = search.minutes_needed if lacks_minutes else ()
-            raise Lacking(record, Need(ranges, search.least, minutes), Done(search=search))
-        detector = search.detector
-        next_samples = window(detector.segments, rate).start if progress.total is None else progress.end
-        self._tails.keep(row.ecg_id, progress.begun, chunks, next_samples)
-        beats = summary(detector.totals, rate)
-        row = msgspec.structs.replace(
-            row,
-            recording=msgspec.structs.replace(progress, detector=msgspec.Raw(_encoder.encode(detector))),
-            ecg=msgspec.Raw(_encoder.encode({BEATS: beats})),
-            summary={} if beats.mean_rate is None else {"heart_rate_bpm": beats.mean_rate},
-        )
-        key = row.ecg_id.encode()
-        parts = [Part(part_key(key, MINUTE, number), of) for number, of in search.minutes.items()]
-        return row, [*parts, *(Part(part_key(key, HOUR, number), of) for number, of in search.hours.items())]
+        row, parts = _with_beats(row, search)
+        stored = Stored.of(row, parts=(*places, *parts))
+        # Only now: samples of a chunk whose row is too large have not come.
+        soon = _soon(search.detector.segments, progress, row.sampling_rate or 0.0)
+        self._tails.keep(chunk.id, progress.begun, chunks, soon)
+        return stored
 
     def _begun(self, record: Record, chunk: Chunk, failed: Insights | None) -> Insights:
         """Return the row of a recording that begins with a chunk, after a message that failed or was erased, if any.
@@ -262,6 +232,49 @@ class ChunkProcessor(Processor):
             not_computed=_not_computed(chunk.sampling_rate or 0.0, len(chunk.leads)),
             recording=Progress(begun=record.offset, gains=[lead.adc_gain for lead in chunk.leads]),
         )
+
+
+def _searched(
+    record: Record, row: Insights, pieces: Sequence[Range], kept: Sequence[Chunk], earlier: Earlier
+) -> tuple[Search, list[Chunk]]:
+    """Return the search for beats, which has ended, and the chunks at hand.
+
+    Raises:
+        Lacking: if earlier samples or minutes are needed.
+    """
+    progress, search = row.recording or Progress(), earlier.done.search
+    if search is None:
+        detector = Detector() if progress.detector is msgspec.UNSET else _detector_decoder.decode(progress.detector)
+        search = Search(detector, progress, row.sampling_rate or 0.0, pieces)
+    elif search.minutes_needed:
+        search.learn(map(decode_minute, earlier.minutes), map(decode_totals, earlier.hours))
+    leads = [Lead(lead["name"], _NO_SAMPLES, gain) for lead, gain in zip(row.leads, progress.gains, strict=True)]
+    chunks = [*kept, *earlier.chunks]
+    if not search.run(Samples(chunks, earlier.read), leads):
+        ranges = Samples(kept).unread(search.needed())
+        raise Lacking(record, Need(ranges, search.least, search.minutes_needed), Done(progress.end, search))
+    return search, chunks
+
+
+def _with_beats(row: Insights, search: Search) -> tuple[Insights, list[Part]]:
+    """Return the row with the beats so far, and the rows of minutes and hours that are new or have changed."""
+    progress, detector = row.recording or Progress(), search.detector
+    beats = summary(detector.totals, row.sampling_rate or 0.0)
+    row = msgspec.structs.replace(
+        row,
+        recording=msgspec.structs.replace(progress, detector=msgspec.Raw(_encoder.encode(detector))),
+        ecg=msgspec.Raw(_encoder.encode({BEATS: beats})),
+        summary={} if beats.mean_rate is None else {"heart_rate_bpm": beats.mean_rate},
+    )
+    key = row.ecg_id.encode()
+    parts = [Part(part_key(key, MINUTE, number), of) for number, of in search.minutes.items()]
+    return row, [*parts, *(Part(part_key(key, HOUR, number), of) for number, of in search.hours.items())]
+
+
+def _soon(segments: int, progress: Progress, rate: float) -> range:
+    """Return the samples that the next segments need, while a hole before them is waited for."""
+    first = window(segments, rate).start if progress.total is None else progress.end
+    return range(first, first + math.ceil(_SOON_SECONDS * rate))
 
 
 def _check_overlap(record: Record, progress: Progress, chunk: Chunk, kept: Sequence[Chunk], earlier: Earlier) -> None:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -18,6 +19,8 @@ from stream_agents.recordings.segments import PAST, REACH, bounds, detect, segme
 from stream_agents.recordings.window import Samples
 
 MINUTES_OF_HOUR: Final = 60
+# Segments: those of three hours. Their samples are hardly ever read at once.
+_MOST_AT_ONCE: Final = 1000
 
 
 class Detector(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,14 +69,16 @@ class Search:
         self._todo = deque([*self._late, *_due(detector, progress, rate)])
         self._known = {self._number(segment): segment for segment in detector.recent}
         self._hours: dict[int, Totals] = {}
+        self._is_informed = not self._late
 
     @property
     def minutes_needed(self) -> list[Range]:
-        """The numbers of the minutes whose rows `learn` needs, with those of all hours."""
+        """The numbers of the minutes whose rows `learn` still needs, with those of all hours, as ranges."""
+        if self._is_informed:
+            return []
         hours = {_hour_of(number) for number in self._late}
-        ranges = [(hour * MINUTES_OF_HOUR, (hour + 1) * MINUTES_OF_HOUR) for hour in hours]
-        ranges += [(max(0, number - PAST) // SEGMENTS, number // SEGMENTS + 1) for number in self._late]
-        return joined_ranges(ranges)
+        # A segment depends on those of the minute before it.
+        return joined_ranges((max(0, hour * MINUTES_OF_HOUR - 1), (hour + 1) * MINUTES_OF_HOUR) for hour in hours)
 
     def learn(self, minutes: Iterable[Minute], hours: Iterable[Totals]) -> None:
         """Take what late segments depend on: the minutes that are needed, and all hours."""
@@ -84,10 +89,11 @@ class Search:
         self._hours = {hour: of for of in hours if (hour := self._hour(of)) < now}
         if self.detector.hour.end:
             self._hours[now] = self.detector.hour
+        self._is_informed = True
 
     def needed(self) -> list[Range]:
-        """Return the samples that have come of the windows of the segments that are left, as ranges."""
-        windows = (window(number, self._rate) for number in self._todo)
+        """Return the samples that have come of the windows of the next segments, as ranges."""
+        windows = (window(number, self._rate) for number in islice(self._todo, _MOST_AT_ONCE))
         return joined_ranges(there for each in windows for there in overlapping(self._progress, each.start, each.stop))
 
     @property
@@ -96,13 +102,15 @@ class Search:
         return window(self._todo[0], self._rate).stop if self._todo else 0
 
     def run(self, samples: Samples, leads: Sequence[Lead]) -> bool:
-        """Compute the next segments, up to the first one whose samples are not at hand; return True if none is left.
+        """Compute the next segments, up to the first one that lacks something; return True if none is left.
 
         Args:
             samples: at hand.
             leads: names and gains.
         """
         while self._todo:
+            if not self._is_informed:
+                return False
             number = self._todo[0]
             there = window(number, self._rate)
             there = range(there.start, min(there.stop, self._progress.end))

@@ -49,13 +49,16 @@ class Tails:
         tail = self._tails.get((recording_id, begun))
         return [chunk for chunk, _ in tail.chunks.values()] if tail is not None else []
 
-    def keep(self, recording_id: str, begun: int, chunks: Sequence[Chunk], first: int) -> None:
-        """Keep those chunks of a recording that have samples from `first` on, instead of others.
+    def keep(self, recording_id: str, begun: int, chunks: Sequence[Chunk], soon: range) -> None:
+        """Keep those chunks of a recording that have samples in a stretch, instead of others.
 
         Samples that several chunks have are the same in all of them.
         """
         known, least = self._drop((recording_id, begun))
-        kept = [chunk for chunk in chunks if chunk.first_sample + chunk.count > first]
+        first = soon.start
+        kept = [
+            chunk for chunk in chunks if chunk.first_sample < soon.stop and chunk.first_sample + chunk.count > first
+        ]
         # Those with a hole between them stay apart, and are not tried again with every message.
         if len(kept) > max(_MANY_CHUNKS, 2 * least):
             kept = list(_put_together(kept, first))

@@ -124,11 +124,9 @@ class Worker:
         self.read += len(offsets)
         found = [self._batch.chunk(self.records[offset]) for offset in offsets]
         read = [(first, min(end, until)) for first, end in lacking.need.ranges if first < until]
-        minutes = None
-        if lacking.need.minutes:
-            numbers = [number for first, end in lacking.need.minutes for number in range(first, end)]
-            keys = [part_key(b"r", MINUTE, number) for number in numbers]
-            minutes = [rows[key] for key in keys if key in rows]
+        numbers = [number for first, end in lacking.need.minutes for number in range(first, end)]
+        keys = [part_key(b"r", MINUTE, number) for number in numbers]
+        minutes = [rows[key] for key in keys if key in rows]
         kept = [chunk for chunk in found if chunk is not None]
         return Earlier(read, kept, minutes, parts(rows, HOUR), lacking.done)
 
@@ -542,15 +540,35 @@ def test_chunks_in_order_are_not_read_again() -> None:
     assert worker.read == 7
 
 
+def test_a_chunk_with_which_the_row_would_be_too_large_has_no_say_in_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its samples have not come: others may come in their place."""
+    worker = Worker()
+    worker.take(of_rhythm(0, 1000), headers=PACKED)
+    # There is room for the refusal, but not for the label.
+    monkeypatch.setattr(insights, "MAX_BYTES", len(worker.rows[b"r"]) + 200)
+    other = chunk(rhythm()[:, 1100:5000] // 50, 1100, sampling_rate=RHYTHM_RATE, label="bed" * 60)
+    [outcome] = worker.take(packed.encode_chunk(other), headers=PACKED)
+    assert isinstance(outcome, Rejected)
+    assert "larger than" in outcome.reason
+    monkeypatch.undo()
+    worker.take(of_rhythm(1000, 5000), headers=PACKED)
+    came = np.arange(rhythm().shape[1]) < 5000
+    worker.take(packed.encode_chunk(chunk((), came.size, end=True, sampling_rate=None)), headers=PACKED)
+    assert [segment for minute in worker.minutes for segment in minute.segments] == at_once(came)
+
+
+EVER = range(10**6)
+
+
 def test_tails_are_bounded_and_hold_what_comes_most_recently() -> None:
     size = chunk(np.zeros((2, 500)))
     tails = Tails(most_bytes=3 * size_of(size))
     for name in "abcd":
-        tails.keep(name, 0, [size], 0)
+        tails.keep(name, 0, [size], EVER)
     assert [len(tails.of(name, 0)) for name in "abcd"] == [0, 1, 1, 1]
-    tails.keep("b", 0, [size, chunk(np.zeros((2, 500)), 500)], 600)
+    tails.keep("b", 0, [size, chunk(np.zeros((2, 500)), 500)], range(600, 10**6))
     assert [found.first_sample for found in tails.of("b", 0)] == [500]
-    tails.keep("e", 0, [size], 0)
+    tails.keep("e", 0, [size], EVER)
     assert [len(tails.of(name, 0)) for name in "bcde"] == [1, 0, 1, 1]
     # Another recording with the same id.
     assert tails.of("b", 7) == []
@@ -565,7 +583,7 @@ def test_tails_take_no_more_memory_than_they_may_however_small_chunks_are(sample
         for recording in range(1_000):
             # Copies, as of records that are received one by one.
             chunks = [packed.decode_chunk(bytes(bytearray(message))) for message in messages]
-            tails.keep(str(recording), 0, chunks, 0)
+            tails.keep(str(recording), 0, chunks, EVER)
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -66,7 +66,7 @@ def test_chunks_in_a_tail_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> 
     # With holes between them, so that none become one.
     sent = [chunk(first, first + 1) for first in range(0, 400, 2)]
     for number, each in enumerate(sent):
-        tails.keep("r", 0, [*tails.of("r", 0), each], sent[number // 2].first_sample)
+        tails.keep("r", 0, [*tails.of("r", 0), each], range(sent[number // 2].first_sample, 400))
     assert measured == [each.first_sample for each in sent]
     assert tails.of("r", 0) == sent[99:]
 
@@ -84,7 +84,7 @@ def test_chunks_that_become_one_have_the_same_samples_and_none_in_holes(seed: in
         all_of_them.append(each)
         if random_.random() < 0.3:
             first = max(first, begin - 300)
-        tails.keep("r", 0, [*tails.of("r", 0), each], first)
+        tails.keep("r", 0, [*tails.of("r", 0), each], range(first, 400))
         kept = tails.of("r", 0)
         most_runs = max(most_runs, len(joined((each.first_sample, each.first_sample + each.count) for each in kept)))
         assert len(kept) <= max(64, 2 * most_runs)
@@ -95,8 +95,16 @@ def test_chunks_that_become_one_have_the_same_samples_and_none_in_holes(seed: in
 def test_a_tail_of_many_small_chunks_is_few_and_no_longer_than_it_has_to_be() -> None:
     tails = Tails()
     for first in range(400):
-        tails.keep("r", 0, [*tails.of("r", 0), chunk(first, first + 1)], max(0, first - 99))
+        tails.keep("r", 0, [*tails.of("r", 0), chunk(first, first + 1)], range(max(0, first - 99), 400))
     kept = tails.of("r", 0)
     assert len(kept) <= 64
     assert samples(kept, range(300, 400)) == samples([chunk(0, 400)], range(300, 400))
     assert sum(each.count for each in kept) <= 164
+
+
+def test_a_tail_has_nothing_that_is_not_needed_soon() -> None:
+    """A file that is sent behind a hole would otherwise take the memory of all live recordings."""
+    tails = Tails()
+    for first in range(50, 400, 50):
+        tails.keep("r", 0, [*tails.of("r", 0), chunk(first, first + 50)], range(120, 220))
+    assert [each.first_sample for each in tails.of("r", 0)] == [100, 150, 200]
