@@ -61,7 +61,7 @@ test-fast: $(DEV_READY) ## run the tests that start no process, on fewer random 
 test-slow: $(DEV_READY) ## run the tests that `make test` leaves out, as long runs or repeats: make test-slow [T=path: only these]
 	@exec $(PYTEST) -m "slow and not kafka and not docker" $(T)
 
-test-all: ## run every test: on the embedded broker, on Apache Kafka, on a Docker engine, and the worst faults (an hour)
+test-all: ## run every test: on the embedded broker, on Apache Kafka, on a Docker engine, and the worst faults (three quarters of an hour)
 	@$(MAKE) test
 	@$(MAKE) test-slow
 	@$(MAKE) test-kafka
@@ -69,10 +69,10 @@ test-all: ## run every test: on the embedded broker, on Apache Kafka, on a Docke
 	@$(MAKE) test-faults SHORT=1
 
 test-kafka: $(DEV_READY) ## run the pipeline's tests on Apache Kafka (Java 17, Maven): make test-kafka [BROKER=docker|HOST:PORT] [ALL=1: also tests that do not depend on the broker] [SECURE=1: with TLS, passwords and permissions]
-	@echo "Running the pipeline's tests on Apache Kafka (about fifteen minutes on two cores; Maven downloads it the first time)"
+	@echo "Running the pipeline's tests on Apache Kafka (about ten minutes on two cores; Maven downloads it the first time)"
 	@$(SECURED) exec $(PYTEST) $(KAFKA_TESTS) --broker $(or $(BROKER),kafka)
 
-test-compose: $(DEV_READY) ## build the image, and test the cluster of docker-compose.yml and its failures on a Docker engine (fifteen minutes)
+test-compose: $(DEV_READY) ## build the image, and test the cluster of docker-compose.yml and its failures on a Docker engine (ten minutes)
 	@exec $(BIN)/python -m pytest tests/compose tests/pipeline/test_http_contract.py --broker compose
 
 test-faults: $(DEV_READY) ## inject faults into a replicated stack under load, and write docs/reliability.md (an hour; SHORT=1: ten minutes; ONLY=coordinator: tests with this name; SECURE=1: with TLS, passwords and permissions)
