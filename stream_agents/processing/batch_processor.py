@@ -119,7 +119,8 @@ class BatchProcessor:
             try:
                 outcome = self._chunk_processor.process(record, earlier)
             except Lacking as lacking:
-                return Processed(done, lacking)
+                # Without the frames of its traceback, which hold what was read before.
+                return Processed(done, lacking.with_traceback(None))
             done.append(self._noted(record, outcome))
             earlier = NOTHING
         return Processed(done, None)

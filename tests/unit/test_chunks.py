@@ -1,9 +1,11 @@
 """The processing of chunks: whatever their order and their cuts, a recording's insights are those of its samples."""
 
 import functools
+import gc
 import itertools
 import sys
 import tracemalloc
+import weakref
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -98,7 +100,9 @@ class Worker:
             done, lacking = self._batch.process(records[len(outcomes) :], rows, earlier)
             outcomes += [outcome for _, outcome in done]
             waiting = {key: row for (_, key), row in rows.items()}
-            earlier = NOTHING if lacking is None else self._earlier(lacking, self.rows | waiting)
+            earlier = NOTHING
+            if lacking is not None:
+                earlier = self._earlier(lacking, self.rows | waiting)
         for outcome in outcomes:
             if (row := row_of(outcome)) is not None:
                 for part in row.parts if isinstance(row, Stored) else ():
@@ -635,6 +639,30 @@ def test_beats_need_what_an_overlap_did_not() -> None:
     came = np.ones(rhythm().shape[1], np.bool_)
     came[10:20] = False
     assert list(worker.minutes[0].segments) == at_once(came)[:3]
+
+
+def test_what_was_read_for_some_segments_is_freed_when_more_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = rhythm().shape[1]
+    worker = Worker()
+    # A hole at the beginning, which is given up at the end.
+    worker.take(*(of_rhythm(first, first + 500) for first in range(500, size, 500)), headers=PACKED)
+    worker.start_again()
+    worker.at_once = 1
+    read: list[weakref.ref[Any]] = []
+
+    def earlier(lacking: Lacking, rows: dict[bytes, bytes]) -> Earlier:
+        assert all(signal() is None for signal in read)
+        found = Worker._earlier(worker, lacking, rows)
+        read.extend(weakref.ref(chunk.leads[0].signal) for chunk in found.chunks)
+        return found
+
+    monkeypatch.setattr(worker, "_earlier", earlier)
+    gc.disable()
+    try:
+        worker.take(packed.encode_chunk(chunk((), size, end=True, sampling_rate=None)), headers=PACKED)
+    finally:
+        gc.enable()
+    assert len(read) > size // 500
 
 
 def test_a_late_chunk_has_the_beats_around_it_found_again() -> None:
