@@ -44,7 +44,7 @@ EXAMPLE_INSIGHTS: Final = {
     "gaps": [[5000, 500]],
     "refused": {"number": 1, "latest": ["sampling_rate: must be that of the recording, 500.0"]},
     "leads": _EXAMPLE_LEADS,
-    "beats": _RATES | {"rate_now": 68.18},
+    "beats": _RATES | {"complete_until": 5000, "rate_now": 68.18},
 }
 # Without nulls, because FastAPI leaves them out of its document.
 EXAMPLE_LIST: Final = {
@@ -299,6 +299,13 @@ class Rates(BaseModel):
 class Beats(Rates):
     """The beats of a recording so far. Not a diagnosis."""
 
+    complete_until: Annotated[
+        int,
+        Field(
+            description="Beats are found in the samples before this one. While it is 0, nothing is known of beats.",
+            ge=0,
+        ),
+    ]
     rate_now: Annotated[
         float | None,
         Field(

@@ -82,6 +82,15 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(Rates, frozen=True, kw_only=True):
     """The beats of a recording so far."""
 
+    complete_until: Annotated[
+        int,
+        Meta(
+            title="beats complete until",
+            description="beats are found in the samples before this one; 0 as long as none has been looked at",
+            ge=0,
+            extra={"unit": "samples"},
+        ),
+    ]
     rate_now: Annotated[
         float | None,
         Meta(

@@ -160,6 +160,15 @@ class ChunkProcessor(Processor):
         row = msgspec.structs.replace(existing, offset=record.offset, recording=progress)
         return msgspec.structs.replace(rejected, stored=Stored.of(row))
 
+    @override
+    def _failed(self, failure: Insights, existing: Insights | None) -> Insights:
+        """Return the row with the reason also where it stays: the recording may begin with a later message."""
+        before = _failed_before(existing)
+        # Unless it is this message that comes again.
+        if existing is None or existing.offset < failure.offset:
+            before = progressing.refused(before, failure.error or "")
+        return msgspec.structs.replace(failure, recording=before)
+
     def _with_chunk(
         self,
         record: Record,
@@ -230,7 +239,9 @@ class ChunkProcessor(Processor):
             sampling_rate=chunk.sampling_rate,
             leads=[{"name": lead.name} for lead in chunk.leads],
             not_computed=_not_computed(chunk.sampling_rate or 0.0, len(chunk.leads)),
-            recording=Progress(begun=record.offset, gains=[lead.adc_gain for lead in chunk.leads]),
+            recording=msgspec.structs.replace(
+                _failed_before(failed), begun=record.offset, gains=[lead.adc_gain for lead in chunk.leads]
+            ),
         )
 
 
@@ -275,6 +286,12 @@ def _soon(segments: int, progress: Progress, rate: float) -> range:
     """Return the samples that the next segments need, while a hole before them is waited for."""
     first = window(segments, rate).start if progress.total is None else progress.end
     return range(first, first + math.ceil(_SOON_SECONDS * rate))
+
+
+def _failed_before(existing: Insights | None) -> Progress:
+    """Return the progress of a recording that has not begun: what was refused."""
+    is_failed = existing is not None and existing.error is not None and not existing.erased
+    return (existing.recording if existing is not None and is_failed else None) or Progress()
 
 
 def _check_overlap(record: Record, progress: Progress, chunk: Chunk, kept: Sequence[Chunk], earlier: Earlier) -> None:

@@ -71,6 +71,10 @@ class Processor(ABC):
         """Return the outcome of a record that is rejected although its ECG or recording has insights."""
         return rejected
 
+    def _failed(self, failure: Insights, existing: Insights | None) -> Insights:
+        """Return the row of an ECG or recording of which nothing is known but what is wrong with its messages."""
+        return failure
+
     def _row(self, ecg_id: str, username: str, **fields: Any) -> Insights:
         """Return a row of what the topic holds."""
         return Insights(ecg_id, username, recording=Progress() if self.recordings else None, **fields)
@@ -183,7 +187,7 @@ class Processor(ABC):
             offset=record.offset,
             **(label or {}),
         )
-        return Rejected(rejected.error_class, rejected.reason, Stored.of(failure))
+        return Rejected(rejected.error_class, rejected.reason, Stored.of(self._failed(failure, existing)))
 
 
 def accepted(record: Record, existing: Insights | None) -> int:

@@ -125,6 +125,7 @@ def summary(totals: Totals, rate: float) -> Summary:
     recent = totals.recent
     is_now = len(recent) > 1 and totals.end - recent[-1] < SEGMENT_SECONDS * rate
     return Summary(
+        complete_until=totals.end,
         rate_now=_per_minute(len(recent) - 1, recent[-1] - recent[0], rate) if is_now else None,
         **_rates(totals, rate),
     )

@@ -99,7 +99,7 @@ def ended(progress: Progress, total: int) -> Progress:
     if progress.total not in (None, total):
         raise InvalidEcg("first_sample", f"is not the end that was told before, {progress.total}")
     if progress.end > total:
-        raise InvalidEcg("first_sample", f"must not end the recording before its last sample so far, {progress.end}")
+        raise InvalidEcg("first_sample", f"must not be less than the number of samples that have come, {progress.end}")
     return msgspec.structs.replace(progress, total=total)
 
 

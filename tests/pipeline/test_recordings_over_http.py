@@ -134,7 +134,7 @@ async def test_a_recording_has_insights_while_it_goes_on_and_is_final_after_its_
             {"name": "I", "adc_gain": 200.0, "number_of_zero_crossings": 0},
             {"name": "II", "adc_gain": None, "number_of_zero_crossings": 0},
         ],
-        "beats": {"number_of_beats": 0, **dict.fromkeys(WITHOUT_BEATS)},
+        "beats": {"number_of_beats": 0, "complete_until": 0, **dict.fromkeys(WITHOUT_BEATS)},
     }
     await add(client, recording_id, whole, 0, 100)
     assert counts(await reached(client, recording_id, complete_until=100)) == expected(whole[:, :100])

@@ -262,7 +262,7 @@ SIGNALS = np.arange(80, dtype=np.int16).reshape(2, 40) - 20
         ),
         (
             packed.encode_chunk(chunk((), 9, end=True)),
-            "first_sample: must not end the recording before its last sample so far, 10",
+            "first_sample: must not be less than the number of samples that have come, 10",
         ),
         (packed.encode_chunk(chunk((), 50)), "leads: must hold 1 to 1024 leads, not 0"),
         (b"\xc1", None),
@@ -334,9 +334,13 @@ def test_the_end_of_an_unknown_recording_tells_its_owner_what_is_missing() -> No
     worker = Worker()
     worker.take(packed.encode_chunk(chunk((), 9, end=True)), headers=PACKED)
     assert (worker.row.error or "").startswith("recording_id: is not that of a recording: announce it first")
-    first = worker.row.accepted
+    reason, first = worker.row.error, worker.row.accepted
+    # A redelivery does not count it again.
+    worker.process(worker.records[-1:])
     worker.take(cut(SIGNALS, 0, 10), at=1000, headers=PACKED)
     assert (worker.row.error, worker.row.number_of_samples) == (None, [10, 10])
+    # What was refused is told for good.
+    assert (worker.progress.refused, worker.progress.refusals) == (1, [reason])
     # It keeps its place in the list, as an ECG does.
     assert worker.row.accepted == first
 
