@@ -15,6 +15,8 @@ from shared.ecg import Signal, narrow
 _LONGEST_CHUNK = 60
 # Samples of all leads of a chunk: at most 8 MiB, and as 16-bit integers a quarter.
 _MOST_SAMPLES = 1 << 20
+# About fractions, which a file may have with a unit, and a chunk may not.
+_REMEDY = ' in ADC units: multiply fractions, and give the factor to millivolts to `begin`, such as {"I": 1000}'
 
 
 def longest_chunk(sampling_rate: float, leads: int) -> int:
@@ -36,7 +38,7 @@ def rows(samples: ArrayLike | Sequence[ArrayLike], names: Sequence[str]) -> tupl
     given: list[Any] = list(samples)  # type: ignore[arg-type]  # it may be an array
     if len(given) != len(names):
         raise InvalidEcg(f"leads: must be the {len(names)} of the recording, not {len(given)}", "leads")
-    signals = tuple(integers(row, name) for row, name in zip(given, names, strict=True))
+    signals = tuple(integers(row, name, _REMEDY) for row, name in zip(given, names, strict=True))
     for i, signal in enumerate(signals):
         if signal.size != signals[0].size:
             problem = f"must be as long as that of the first lead, {signals[0].size} samples, not {signal.size}"

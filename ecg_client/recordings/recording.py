@@ -138,8 +138,15 @@ class Calibration:
         )
 
 
-def integers(values: ArrayLike, where: str) -> NDArray[np.signedinteger[Any]]:
+def integers(
+    values: ArrayLike, where: str, remedy: str = "; fractions, such as millivolts, need a unit or a scale"
+) -> NDArray[np.signedinteger[Any]]:
     """Return samples as signed integers, shape (n,), with the same values.
+
+    Args:
+        values: the samples.
+        where: they are, which begins the message of an error.
+        remedy: what to do about fractions, which ends it.
 
     Raises:
         UnreadableRecording: if they are not integers of 64 bits, or have more than one dimension.
@@ -161,7 +168,7 @@ def integers(values: ArrayLike, where: str) -> NDArray[np.signedinteger[Any]]:
     if not (np.isfinite(samples).all() and (samples >= _INT64.min).all() and (samples < -float(_INT64.min)).all()):
         raise UnreadableRecording(f"{where}: must hold integers of 64 bits")
     if (samples != np.rint(samples)).any():
-        raise UnreadableRecording(f"{where}: must hold integers; fractions, such as millivolts, need a unit or a scale")
+        raise UnreadableRecording(f"{where}: must hold integers{remedy}")
     return samples.astype(np.int64)
 
 

@@ -125,7 +125,11 @@ def test_a_chunk_for_an_earlier_place_does_not_move_the_next_one(client: EcgClie
     [
         ([[1]], InvalidEcg, "leads: must be the 2 of the recording, not 1"),
         ([[1], [1, 2]], InvalidEcg, r"leads\[1\]\.signal: must be as long as that of the first lead, 1 samples, not 2"),
-        ([[1], [0.5]], UnreadableRecording, "V1: must hold integers"),
+        (
+            [[1], [0.5]],
+            UnreadableRecording,
+            "V1: must hold integers in ADC units: multiply fractions, and give the factor to millivolts to `begin`",
+        ),
     ],
 )
 def test_a_chunk_of_other_leads_is_not_sent(
