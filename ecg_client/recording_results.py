@@ -25,7 +25,8 @@ class RecordingInsights:
     Every sample before `complete_until` has come, or is in one of the `gaps`, `(first, count)` each, in which samples
     count as zeros. `number_of_samples` counts those so far, with the gaps. A recording that has ended is `final`; what
     comes for its gaps is used nevertheless, and then `revision` grows. `refused` messages were not used, for the
-    `refusals`, the latest of the reasons. `beats` holds what was found of the heartbeats, or is None.
+    `refusals`, the latest of the reasons. `beats` holds what was found of the heartbeats, or is None. `not_computed`
+    has the reason why an insight is absent, by its name.
     """
 
     recording_id: str
@@ -42,6 +43,7 @@ class RecordingInsights:
     label: str | None = None
     accepted_at: datetime | None = None
     beats: dict[str, Any] | None = field(default=None, repr=False)
+    not_computed: dict[str, str] = field(default_factory=dict)
 
     def has(self, first: int, count: int) -> bool:
         """Return True if `count` samples from `first` on are known to have come."""
@@ -136,6 +138,7 @@ def parse_recording_insights(document: dict[str, Any]) -> RecordingInsights:
         document.get("label"),
         datetime.fromisoformat(document["accepted_at"]),
         document.get("beats"),
+        document.get("not_computed", {}),
     )
 
 

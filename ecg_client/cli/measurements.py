@@ -60,6 +60,8 @@ def show_recording(found: RecordingInsights) -> None:
     if found.beats:
         out.print(beats_line(found.beats, found.sampling_rate))
         out.print(NO_DIAGNOSIS)
+    for name, reason in found.not_computed.items():
+        out.print(printable(f"{_words(name)}: {reason}"))
 
 
 def beats_line(beats: dict[str, Any], sampling_rate: float) -> str:

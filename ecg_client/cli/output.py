@@ -117,4 +117,5 @@ def recording_document(found: RecordingInsights) -> dict[str, Any]:
         "refused": {"number": found.refused, "latest": found.refusals},
         "leads": [{"name": lead.name, "adc_gain": lead.adc_gain, **lead.values} for lead in found.leads],
         "beats": found.beats,
+        "not_computed": found.not_computed or None,
     }

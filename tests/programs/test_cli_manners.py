@@ -253,6 +253,27 @@ def test_a_file_that_is_sent_as_a_recording_has_the_beats_of_its_insights(
     assert (found["beats"], found["insights"][0]["number_of_zero_crossings"]) == (RECORDED["beats"], 3)
 
 
+def test_the_reason_why_a_recording_has_no_beats_is_printed(
+    env: dict[str, str], live: CannedGateway, tmp_path: Path
+) -> None:
+    text, file = tmp_path / "live.txt", tmp_path / "night.json"
+    text.write_text("1\n-1\n1\n-1\n")
+    file.write_bytes(orjson.dumps({"sampling_rate": 2, "leads": [{"name": "I", "signal": [1, -1, 1, -1]}]}))
+    absent = {name: value for name, value in RECORDED.items() if name != "beats"}
+    reasons = {"beats": "needs a sampling rate of at least 100 Hz"}
+    live.answers["GET /recordings/rec-1/insights"] = [(200, absent | {"not_computed": reasons})]
+    live.answer("GET /ecgs/rec-1/insights", 404, {"detail": "ECG not found for id rec-1"})
+    commands: dict[str, tuple[str | Path, ...]] = {
+        "insights": ("rec-1",),
+        "stream": ("--leads", "I", "--rate", "2", text),
+        "submit": ("--as-recording", "--wait", file),
+    }
+    for command, arguments in commands.items():
+        assert "beats: needs a sampling rate of at least 100 Hz\n" in run(env, command, *arguments).stdout
+        last = run(env, command, "--json", *arguments).stdout.splitlines()[-1]
+        assert orjson.loads(last)["not_computed"] == reasons
+
+
 @pytest.mark.parametrize("command", ["stream", "submit"])
 def test_an_end_that_was_refused_is_told_to_those_who_wait(
     env: dict[str, str], live: CannedGateway, tmp_path: Path, command: str

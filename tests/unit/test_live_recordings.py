@@ -154,6 +154,15 @@ def test_the_insights_say_what_has_come(client: EcgClient) -> None:
         *(True, False, False, True, False)
     ]
     assert [lead.number_of_zero_crossings for lead in found.as_insights.leads] == [3, 0]
+    assert (found.beats, found.not_computed) == (None, {})
+
+
+def test_the_insights_say_why_there_are_no_beats(gateway: CannedGateway, client: EcgClient) -> None:
+    reasons = {"beats": "needs a sampling rate of at least 100 Hz"}
+    gateway.answers["GET /recordings/rec-1/insights"] = [(200, FOUND | {"not_computed": reasons})]
+    found = client.recordings.insights("rec-1")
+    assert found is not None
+    assert (found.beats, found.not_computed) == (None, reasons)
 
 
 def test_a_recording_is_resumed_at_the_first_sample_that_is_not_known_to_have_come(
