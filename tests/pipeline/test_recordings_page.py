@@ -30,7 +30,8 @@ def run(pipeline: Pipeline, tmp_path: Path) -> Callable[[str, str], str]:
         return text.replace("ecg.chunks", f"{pipeline.prefix}.chunks")
 
     def run(title: str, token: str) -> str:
-        return SECTIONS[title].run(tmp_path, here, {"TOKEN": token, "PYTHONPATH": str(ROOT)})
+        variables = {"TOKEN": token, "ECG_TOKEN": token, "ECG_URL": pipeline.gateways[0].url, "PYTHONPATH": str(ROOT)}
+        return SECTIONS[title].run(tmp_path, here, variables)
 
     return run
 
@@ -42,6 +43,13 @@ def check_final(found: dict[str, Any]) -> None:
     assert found["leads"] == [{"name": "I", "adc_gain": 1000.0, "number_of_zero_crossings": count}]
     # 68 beats a minute.
     assert 10 <= found["beats"]["number_of_beats"] <= 12
+
+
+async def test_a_live_recording_with_the_command(pipeline: Pipeline, run: Callable[[str, str], str]) -> None:
+    token = await pipeline.register("with-the-command")
+    recording_id, *printed = (await asyncio.to_thread(run, "With the command", token)).splitlines()
+    assert f"recording {recording_id}: 15,000 samples, 30.0 s, ended" in printed
+    assert any(line.startswith("beats: 34; heart rate: 68 /min; ") for line in printed)
 
 
 async def test_a_live_recording_in_python(pipeline: Pipeline, run: Callable[[str, str], str]) -> None:
