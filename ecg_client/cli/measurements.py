@@ -66,8 +66,12 @@ def show_recording(found: RecordingInsights) -> None:
 
 def beats_line(beats: dict[str, Any], sampling_rate: float) -> str:
     """Return the beats of a recording in one line, with titles and units, without those that are not known."""
+    if beats.get("complete_until") == 0:
+        return "beats: not searched yet"
     parts = []
     for name, value in beats.items():
+        if name == "complete_until":
+            continue
         title, unit = _beat_fields().get(name, (_words(name), ""))
         if name == "longest_pause" and value is not None:
             at = timedelta(seconds=int(value["first_sample"] / sampling_rate))

@@ -110,6 +110,7 @@ def test_insights_of_a_newer_pipeline_are_shown_by_their_names() -> None:
 def test_beats_of_a_recording_have_titles_units_and_a_time() -> None:
     beats: dict[str, Any] = {
         "number_of_beats": 1234,
+        "complete_until": 45_000,
         "mean_rate": 71.6,
         "least_rate": None,
         "most_rate": 120.0,
@@ -123,6 +124,8 @@ def test_beats_of_a_recording_have_titles_units_and_a_time() -> None:
         "heart rate now: 72 /min; brand new: 3"
     )
     assert measurements.beats_line({"number_of_beats": 0, "longest_pause": None}, 500.0) == "beats: 0"
+    # Which is not the same as none.
+    assert measurements.beats_line({"number_of_beats": 0, "complete_until": 0}, 500.0) == "beats: not searched yet"
 
 
 def test_the_summary_is_that_of_the_gateway() -> None:
