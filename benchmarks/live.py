@@ -65,7 +65,7 @@ async def run(run: Run) -> Figures:
                 figures.add(f"live/{way}/held", await _raised(run, stage, way, figures))
         async with _staged(cluster, directory, "live-sustained") as stage:
             count = run.pick(TARGET, COUNTS[0])
-            result, readings = await _live(run, stage, HTTP, count, run.pick(180.0, 20.0))
+            result, readings = await _live(run, stage, HTTP, count, run.pick(900.0, 20.0))
             figures.add(f"{SUSTAINED}/count", count)
             _add(figures, SUSTAINED, result, readings)
             keep(readings, figures, SUSTAINED_MEMORY)

@@ -84,7 +84,7 @@ _WHY_WORKER = (
     f"{_WHY_QUIX} The first page's machine spends less on copying: paired by `BASE`, the present "
     "code processes 0.95x (12x500) and 0.77x (12x5000) of what its code does; since then freed memory is kept, 1.1x."
 )
-_WHY_LIVE = "Three minutes, in which buffers and caches still fill: only a longer run can tell where it ends."
+_WHY_LIVE = "Fifteen minutes, in which buffers and caches still fill: only a longer run can tell where it ends."
 _WHY_FRESH = (
     "Gateway, broker, worker and load generator share two threads of one core: the p50 is 16 ms, and the p99 at a "
     "quarter of the load is 25 ms."
