@@ -101,6 +101,7 @@ class Originals(Service):
                     break
                 wanted[place.offset].append(place)
                 left -= len(recording.leads) * (place.count + _PIECE_SAMPLES)
+        if wanted:
             async for found in self._near(record, sorted(wanted)):
                 chunks += self._pieces(found, recording, wanted[found.offset])
         read = need.ranges if until is None else within(need.ranges, 0, until)

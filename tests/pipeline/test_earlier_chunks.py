@@ -186,6 +186,10 @@ async def test_a_record_of_somebody_else_has_no_samples_of_a_recording(reading: 
     assert found(await reading.earlier((0, 10))) == []
 
 
+async def test_samples_without_a_place_are_not_kept(reading: Reading) -> None:
+    assert await reading.earlier((0, 10)) == Earlier(((0, 10),), [])
+
+
 async def test_a_partition_that_has_moved_away_is_told_as_an_error_that_is_tried_again(reading: Reading) -> None:
     """Until the change of the assignment is seen, after which the record is dropped."""
     reading.store.put_rows(PARTITION, [Part(part_key(b"r", MINUTE, 0), b"a minute")], 1)
