@@ -290,8 +290,9 @@ def _soon(segments: int, progress: Progress, rate: float) -> range:
 
 def _failed_before(existing: Insights | None) -> Progress:
     """Return the progress of a recording that has not begun: what was refused."""
-    is_failed = existing is not None and existing.error is not None and not existing.erased
-    return (existing.recording if existing is not None and is_failed else None) or Progress()
+    if existing is None or existing.erased or existing.error is None:
+        return Progress()
+    return existing.recording or Progress()
 
 
 def _check_overlap(record: Record, progress: Progress, chunk: Chunk, kept: Sequence[Chunk], earlier: Earlier) -> None:
@@ -305,6 +306,8 @@ def _check_overlap(record: Record, progress: Progress, chunk: Chunk, kept: Seque
     if progress.total is not None and end > progress.total:
         raise InvalidEcg("first_sample", f"must not be beyond the end of the recording, {progress.total} samples")
     again = progressing.overlapping(progress, max(chunk.first_sample, earlier.done.compared), end)
+    if not again:
+        return
     own, old = Samples([chunk]), Samples([*kept, *earlier.chunks], earlier.read)
     unread = old.unread(again)
     at_hand = unread[0][0] if unread else end

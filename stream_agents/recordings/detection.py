@@ -181,10 +181,9 @@ def _touched(detector: Detector, pieces: Iterable[Range], rate: float) -> list[i
     """Return the segments that were computed without the samples of some pieces, ascending."""
     touched: set[int] = set()
     for first, end in pieces:
-        lowest, highest = segment_of(first, rate), segment_of(end - 1, rate)
-        lowest -= lowest > 0 and window(lowest - 1, rate).stop > first
+        highest = segment_of(end - 1, rate)
         highest += window(highest + 1, rate).start < end
-        touched |= set(range(lowest, min(highest + REACH + 1, detector.segments)))
+        touched |= set(range(_first_with(first, rate), min(highest + REACH + 1, detector.segments)))
     return sorted(touched)
 
 
@@ -210,5 +209,10 @@ def _skipped(number: int, progress: Progress, rate: float) -> int:
     behind = next((run.first for run in progress.runs if run.first >= there.stop), None)
     if behind is None or behind > progress.settled:
         return number
-    found = segment_of(behind, rate)
-    return found - (found > 0 and window(found - 1, rate).stop > behind)
+    return _first_with(behind, rate)
+
+
+def _first_with(sample: int, rate: float) -> int:
+    """Return the first segment whose window has a sample."""
+    found = segment_of(sample, rate)
+    return found - (found > 0 and window(found - 1, rate).stop > sample)

@@ -6,7 +6,7 @@ is a rate; Holter recorders average over 4 to 16. All sums are of whole samples:
 figures, whether they are added as they come or all anew.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from operator import itemgetter
 from typing import Any, Final
@@ -79,7 +79,7 @@ def joined(totals: Totals, later: Totals) -> Totals:
     before = () if is_apart else totals.recent
     is_interval = bool(before and later.opening)
     across = (*before[-INTERVALS:], *later.opening[:INTERVALS])
-    spans = [end - first for first, end in zip(across, across[INTERVALS:], strict=False)]
+    spans = _spans(across)
     pauses = [totals.pause, later.pause]
     if not is_apart:
         pauses.insert(1, (totals.since, later.until - totals.since))
@@ -160,6 +160,11 @@ def _totals_of(segment: Segment) -> Totals:
     return state.totals(segment)
 
 
+def _spans(beats: Sequence[int]) -> list[int]:
+    """Return the sums of each eight successive RR intervals between beats."""
+    return [end - first for first, end in zip(beats, beats[INTERVALS:], strict=False)]
+
+
 class _State:
     """The stretches of signal of a segment, between its gaps, while its beats are added."""
 
@@ -188,7 +193,7 @@ class _State:
         opening, recent = self.stretches[0], self.stretches[-1]
         intervals = sum(len(beats) - 1 for beats in self.stretches if beats)
         length = sum(beats[-1] - beats[0] for beats in self.stretches if beats)
-        spans = [end - first for beats in self.stretches for first, end in zip(beats, beats[INTERVALS:], strict=False)]
+        spans = [span for beats in self.stretches for span in _spans(beats)]
         return Totals(
             first=segment.first,
             end=segment.end,
