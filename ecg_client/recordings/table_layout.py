@@ -110,15 +110,15 @@ def _unexpected(number: int) -> UnreadableRecording:
 
 
 def _without_numbers(before: Sequence[tuple[int, str]]) -> UnreadableRecording:
-    """Return the error for a text without a line of numbers: a broken table if its first line names leads."""
+    """Return the error for a text without a line of numbers: a broken table if it is empty or first names leads."""
     lines = [(number, line) for number, line in before if not cells.is_blank(line)]
+    names = [heading_of(cell).name for _, line in lines[:1] for mark in _SEPARATORS for cell in cells.split(line, mark)]
+    kind = UnreadableRecording if not names or any(map(is_lead_name, names)) else NoRecording
     if len(lines) < _TWO:
-        return UnreadableRecording("has no samples")
+        return kind("has no samples")
     number, line = lines[1]
     separator = next((mark for mark in _SEPARATORS if mark in line), None)
     column = next(i for i, cell in enumerate(cells.split(line, separator), 1) if not cells.is_number(cell))
-    names = [heading_of(cell).name for mark in _SEPARATORS for cell in cells.split(lines[0][1], mark)]
-    kind = UnreadableRecording if any(map(is_lead_name, names)) else NoRecording
     return kind(f"line {number}, column {column}: must be a number")
 
 

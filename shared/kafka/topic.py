@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 
+HOUR_MS = 3_600_000
+"""The milliseconds of an hour: settings are in hours, the configuration of topics is in milliseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:

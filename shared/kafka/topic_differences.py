@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from shared.kafka.topic import Topic
+from shared.kafka.topic import HOUR_MS, Topic
 
 _MIN_INSYNC_REPLICAS = "min.insync.replicas"
 _UNLIMITED = "-1"
@@ -156,7 +156,12 @@ _EFFECTS: dict[str, Callable[[str, str], _Effect | None]] = {
 
 def _difference(topic: Topic, has: str, name: str, wanted: object, effect: _Effect, *, remedy: str) -> Difference:
     variable = topic.variables.get(name)
-    says = f"{variable} says {wanted}" if variable else f"the pipeline needs {wanted}"
+    if variable is None:
+        says = f"the pipeline needs {wanted}"
+    elif variable.endswith("_HOURS"):
+        says = f"{variable} says {int(str(wanted)) // HOUR_MS}, {wanted} ms"
+    else:
+        says = f"{variable} says {wanted}"
     return Difference(f"topic {topic.name} has {has}, but {says} ({effect.text}): {remedy}", effect.harmless)
 
 

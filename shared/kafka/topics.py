@@ -17,7 +17,7 @@ from aiokafka.errors import (
 
 from shared.kafka.clients import admin_client
 from shared.kafka.patience import attempts
-from shared.kafka.topic import Topic
+from shared.kafka.topic import HOUR_MS, Topic
 from shared.kafka.topic_differences import Found, differences
 from shared.logging_setup import configure as configure_logging
 from shared.messages import insights
@@ -25,7 +25,6 @@ from shared.settings import MIB, UNUSED_SECRET, Settings, settings_or_exit
 
 log = structlog.get_logger(__name__)
 
-_HOUR_MS = 3_600_000
 _OF_PARTITIONS = {"partitions": "ECG_PARTITIONS"}
 _OF_COPIES = {"replicas": "ECG_REPLICATION_FACTOR", "min.insync.replicas": "ECG_MIN_INSYNC_REPLICAS"}
 
@@ -51,7 +50,7 @@ class Topics:
         largest = settings.max_body_bytes + MIB
         size = {"max.message.bytes": "ECG_MAX_BODY_BYTES"}
         # Rows that an erasure replaced and keys that were destroyed leave the brokers' disks a little after this time.
-        lag = str(settings.erasure_hours * _HOUR_MS)
+        lag = str(settings.erasure_hours * HOUR_MS)
         compacted = {"cleanup.policy": "compact", "max.compaction.lag.ms": lag}
         hours = {"max.compaction.lag.ms": "ECG_ERASURE_HOURS"}
 
@@ -66,7 +65,7 @@ class Topics:
             )
 
         def kept(retention_hours: int) -> dict[str, str]:
-            return {"cleanup.policy": "delete", "retention.ms": str(retention_hours * _HOUR_MS)}
+            return {"cleanup.policy": "delete", "retention.ms": str(retention_hours * HOUR_MS)}
 
         self.submissions = topic(
             "submissions",

@@ -40,6 +40,8 @@ def decode(value: bytes | None) -> Recomputation:
 class _Row(msgspec.Struct):
     """The fields of a row of the table that say whether its insights are outdated; its other fields are skipped."""
 
+    # The rows of a recording's parts have none.
+    ecg_id: str = ""
     offset: int = -1
     versions: dict[str, int] = {}
     sampling_rate: float | None = None
@@ -65,7 +67,7 @@ def outdated_at(row: bytes, current: Mapping[str, tuple[int, bool]]) -> int | No
         msgspec.DecodeError: if it is no row.
     """
     found = _row_decoder.decode(row)
-    if found.erased or found.error is not None or found.offset < 0 or found.recording:
+    if not found.ecg_id or found.erased or found.error is not None or found.offset < 0 or found.recording:
         return None
     has_rate, versions = found.sampling_rate is not None, found.versions
     outdated = any(

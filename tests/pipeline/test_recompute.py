@@ -35,6 +35,20 @@ async def submit(client: httpx.AsyncClient, body: dict[str, Any]) -> str:
     return ecg_id
 
 
+async def record(client: httpx.AsyncClient) -> None:
+    """Begin a recording, and wait for the insights of its first chunk."""
+    announcement = {"sampling_rate": 500, "leads": [{"name": "II", "adc_gain": 1000}]}
+    path = f"/recordings/{(await client.post('/recordings', json=announcement)).json()['id']}"
+    response = await client.post(f"{path}/chunks", json={key: ECG[key] for key in announcement} | {"first_sample": 0})
+    assert response.status_code == 201, response.text
+
+    async def probe() -> bool | None:
+        found = (await client.get(f"{path}/insights")).json()
+        return True if found.get("complete_until") == SIGNAL.size else None
+
+    await eventually(probe, what="a chunk's insights")
+
+
 async def answer(client: httpx.AsyncClient, ecg_id: str) -> dict[str, Any]:
     return dict((await client.get(f"/ecgs/{ecg_id}/insights")).json())
 
@@ -72,6 +86,7 @@ async def test_rows_of_older_versions_are_computed_again_and_nothing_else(
     async with pipeline.client(token=token) as client:
         old = [await submit(client, ECG) for _ in range(5)]
         plain, erased = await submit(client, WITHOUT_RATE), await submit(client, ECG)
+        await record(client)
         assert (await client.delete(f"/ecgs/{erased}")).status_code == 204
         listed = (await client.get("/ecgs")).json()["ecgs"]
         before = {ecg["id"]: ecg["accepted_at"] for ecg in listed}

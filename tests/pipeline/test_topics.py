@@ -40,7 +40,7 @@ SENTENCES = [
     "users has min.insync.replicas=2 and replicas=1, but ECG_MIN_INSYNC_REPLICAS says 1",
     "submissions.dlq has max.message.bytes=1048588, but ECG_MAX_BODY_BYTES says 18874368",
     "audit has cleanup.policy=compact, but the pipeline needs delete",
-    "audit has retention.ms=3600000, but ECG_AUDIT_RETENTION_HOURS says 63072000000",
+    "audit has retention.ms=3600000, but ECG_AUDIT_RETENTION_HOURS says 17520, 63072000000 ms",
 ]
 
 
@@ -132,7 +132,7 @@ async def test_a_longer_retention_is_a_warning(new_pipeline: NewPipeline) -> Non
     for process in processes:
         [warning] = [line for line in process.log.read_text().splitlines() if "retention.ms" in line]
         assert "level=warning" in warning
-        assert "ECG_SUBMISSIONS_RETENTION_HOURS says 604800000" in warning
+        assert "ECG_SUBMISSIONS_RETENTION_HOURS says 168, 604800000 ms" in warning
 
 
 @pytest.mark.kafka

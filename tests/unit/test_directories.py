@@ -121,6 +121,7 @@ NEITHER = {
     "b.json": b'{"resourceType": "Patient", "name": [{"family": "Somebody"}]}',
     "c.json": b'{"resourceType": "Observation", "valueQuantity": {"value": 120}}',
     "a.txt": b"A text.\nAnd more.\n",
+    "b.txt": b"A line\n",
     "a.csv": b"name,city\nA,B\nC,D\n",
     "a.jpg": b"\xff\xd8",
 }
@@ -131,6 +132,7 @@ BROKEN = {
     "c.json": b'{"resourceType": "Observation", ',
     "a.csv": b"time,II\n0 s,a\n1 s,b\n",
     "b.csv": b"",
+    "c.csv": b"I,II\n",
     "a.dat": b"\0\0",
     "a.scp": b"nothing",
 }

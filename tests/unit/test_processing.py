@@ -17,7 +17,7 @@ from shared.encoding import packed
 from shared.kafka.clients import message_size, partition_for
 from shared.kafka.topics import Topics
 from shared.messages import insights as insights_message
-from shared.messages import recomputations
+from shared.messages import recomputations, recordings
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
 from shared.security.data_keys import DataKeys
@@ -444,6 +444,20 @@ def test_without_insights_no_row_is_outdated() -> None:
     row = b'{"ecg_id":"e","username":"u","offset":7,"sampling_rate":500.0}'
     assert recomputations.outdated_at(row, {"rhythm": (1, True)}) == 7
     assert recomputations.outdated_at(row, {}) is None
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        insights_message.encode(
+            insights_message.Insights("r", "u", offset=7, sampling_rate=500.0, recording=recordings.Progress())
+        ),
+        recordings.encode_place(recordings.ChunkPlace(first=0, count=500, offset=7, begin=0)),
+    ],
+    ids=["recording", "chunk"],
+)
+def test_no_row_of_a_recording_is_outdated(row: bytes) -> None:
+    assert recomputations.outdated_at(row, {"rhythm": (1, True)}) is None
 
 
 def test_erasures_and_recomputations_are_handled_alone() -> None:
