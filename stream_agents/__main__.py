@@ -24,7 +24,7 @@ from stream_agents.faust_fixes.worker import Worker
 logger = structlog.get_logger(__name__)
 
 _DIRECTORY_IN_USE = 2
-# A fetch holds up to a MiB of each partition, and comes again and again.
+# A fetch is up to a MiB of each partition, and memory of this size is needed for every fetch.
 _LARGEST_KEPT = 32 * MIB
 
 

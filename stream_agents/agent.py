@@ -108,7 +108,7 @@ class SubmissionsAgent:
         part[:] = await self._originals.in_place(part)
 
     async def _compute(self, part: list[Record], generation: int) -> Outcomes:
-        """Return the outcomes of records, computed in another thread: the event loop serves queries meanwhile.
+        """Compute the outcomes of records in another thread, so that the event loop serves queries meanwhile.
 
         They are incomplete if the assignment of partitions changes.
         """

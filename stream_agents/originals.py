@@ -1,4 +1,4 @@
-"""Records that were processed before, read again from their topics: ECGs to compute again, and earlier chunks."""
+"""Reads records that were processed before from their topics again: ECGs to compute again, and earlier chunks."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -24,26 +24,26 @@ from stream_agents.processing.record import Record, received
 from stream_agents.table.recording_parts import parts
 from stream_agents.table.rocksdb import Store
 
-# Of the longest recording, its last hour included.
+# The hours of the longest recording, with its last one, which may be incomplete.
 _MOST_HOURS = int(MAX_SECONDS) // 3600 + 1
-# Of all leads, in memory at a time: 32 to 64 MiB. A hole may be given up before the samples of days.
+# Samples of all leads in memory at a time: 32 to 64 MiB. When a hole is given up, the samples of days may be due.
 _MOST_SAMPLES = 8_000_000
-# What a piece of a record takes beside its samples, as samples of each lead.
+# The memory of a piece of a record besides its samples, expressed as samples of each lead.
 _PIECE_SAMPLES = 200
-# Of one record whatever its size, and of several that are close together.
+# The bytes of a fetch: of one record, which Kafka sends whole whatever its size, and of several close together.
 _ALONE, _TOGETHER = 1, MIB // 4
-# A fetch of several has to bring about as many of a recording, among the records of others, to be worth its bytes.
+# A fetch of several records is worth its bytes only if it is expected to have this many of the recording.
 _LEAST_TOGETHER = 3
 
 
 class Originals(Service):
-    """Reads the records that recomputations name, and those that hold a recording's earlier samples.
+    """Reads the records that recomputations name, and those with a recording's earlier samples.
 
     Args:
-        settings: of the worker.
-        topics: of the deployment.
-        processor: knows which rows are outdated, and opens chunks.
-        rows: the table's.
+        settings: the settings of the worker.
+        topics: the topics of the deployment.
+        processor: finds outdated rows, and decodes chunks.
+        rows: the rows of the table.
     """
 
     def __init__(self, settings: Settings, topics: Topics, processor: BatchProcessor, rows: Store) -> None:
@@ -53,14 +53,14 @@ class Originals(Service):
         self._chunks = topics.chunks.all_partitions()
         self._processor = processor
         self._rows = rows
-        # By the bytes that they fetch at a time.
+        # By the size of their fetches in bytes.
         self._readers: dict[int, AIOKafkaConsumer] = {}
 
     async def in_place(self, records: Sequence[Record]) -> list[Record]:
-        """Return records with the original in place of each recomputation, which is left out if there is nothing to do.
+        """Replace each recomputation by its original record, or leave it out if there is nothing to compute.
 
         Raises:
-            KafkaError: if the broker does not answer, or a record's partition is not open here any more.
+            KafkaError: if the broker does not answer, or the partition of a record has moved to another worker.
         """
         found: list[Record] = []
         for record in records:
@@ -75,16 +75,17 @@ class Originals(Service):
         return found
 
     async def earlier(self, lacking: Lacking, rows: Rows) -> Earlier:
-        """Return what a record lacks: the samples as far as they are kept and can be read, and the rows of minutes.
+        """Return the earlier samples and the rows of minutes that the outcome of a record depends on.
 
-        Of each record, only the samples that are needed stay in memory. Of many samples, only the first ones are read.
+        Samples that are no longer kept are left out. If the samples are too many for memory, only the first ones are
+        read. Only the needed samples of each record stay in memory.
 
         Args:
-            lacking: tells which.
-            rows: of the recording, and of the outcomes that are not stored yet.
+            lacking: the record, and what it needs.
+            rows: rows that are not stored yet, by partition and key: that of the recording, and those of its parts.
 
         Raises:
-            KafkaError: if the broker does not answer, or the record's partition is not open here any more.
+            KafkaError: if the broker does not answer, or the partition of the record has moved to another worker.
         """
         record, need = lacking.record, lacking.need
         self._check_open(record.partition)
@@ -111,9 +112,9 @@ class Originals(Service):
         return Earlier(read, chunks, minutes, list(find(HOUR, range(_MOST_HOURS))), lacking.done)
 
     def _pieces(self, record: Record, recording: Insights, places: Iterable[ChunkPlace]) -> Iterator[Chunk]:
-        """Yield the samples at some places of a record that has them.
+        """Yield the samples of a record at these places, or nothing if it is a record of another recording.
 
-        If the topic was lost and made anew, others' records are at the offsets: the samples are not kept then.
+        Another recording's record may have the offset if the topic was lost and created again.
         """
         chunk = self._processor.chunk(record)
         if chunk is None or (chunk.id, chunk.username) != (recording.ecg_id, recording.username):
@@ -125,10 +126,10 @@ class Originals(Service):
                 yield chunk.piece(range(place.first, place.first + place.count))
 
     def _check_open(self, partition: int) -> None:
-        """Check that rows of a partition can be read.
+        """Check that this worker has the rows of a partition.
 
         Raises:
-            RebalanceInProgressError: if it has moved away: its new owner processes its records.
+            RebalanceInProgressError: if the partition has moved to another worker, which processes its records.
         """
         if not self._rows.holds(partition):
             raise RebalanceInProgressError
@@ -140,9 +141,9 @@ class Originals(Service):
             await self._close(fetched)
 
     async def _near(self, record: Record, offsets: Sequence[int]) -> AsyncIterator[Record]:
-        """Yield those records at ascending offsets of a record's partition that are there.
+        """Yield the records at ascending offsets of a record's partition, without those that are no longer kept.
 
-        They are fetched together if they are about as large as the record, and close together.
+        They are fetched together if they are close together, assuming that they are as large as the record.
         """
         size = (offsets[-1] - offsets[0]) // max(1, len(offsets) - 1) * len(record.value or b"")
         fetched = _TOGETHER if len(offsets) > 1 and size * _LEAST_TOGETHER <= _TOGETHER else _ALONE
@@ -159,7 +160,7 @@ class Originals(Service):
             reader = await self._ready_reader(fetched)
             records = await read_records(reader, partition, offsets)
         except BaseException:
-            # Not kept: the next read would wait for a request that may still be under way.
+            # A request may still be under way, and the next read on this connection would wait for it.
             await self._close(fetched)
             raise
         return [None if record is None else received(record) for record in records]

@@ -33,8 +33,8 @@ class OutcomeWriter:
             if isinstance(outcome, Misplaced | Rejected)
         ]
         await asyncio.gather(*sent)
-        # Of the rows of a recording in a batch, the last one counts. The row of a recording comes behind its parts, so
-        # that its offset tells that they are there.
+        # Only the last row of each key in a batch is stored. The row of a recording is stored after those of its parts:
+        # its offset means that they are there.
         rows: dict[tuple[int, bytes], Row] = {}
         for record, outcome in outcomes:
             if (row := row_of(outcome)) is None:

@@ -1,12 +1,12 @@
-"""Knowing whether the worker is a member of its group, and leaving the group at a stop.
+"""Records if the worker is a member of its group, and lets it leave the group when it stops.
 
 Without this, a worker that has lost its membership serves its partitions as if nothing had happened. Faust polls its
 client by private methods, which report no error of the group, and neither Faust nor aiokafka tells when the coordinator
 last answered a heartbeat: aiokafka keeps that time in a local variable of its heartbeat task. Upstream knows of workers
 that look healthy while their group is empty, as https://github.com/faust-streaming/faust/issues/523.
 
-A worker also has to leave a group whose generation is 0, as the first one of the embedded broker is: aiokafka takes 0
-for no generation and says nothing, and the next worker waits for the end of the session.
+A worker also has to leave a group in generation 0, the first one on the embedded broker. aiokafka takes 0 for no
+generation and sends no request, so that the next worker waits for the end of the session.
 """
 
 import math
@@ -64,9 +64,9 @@ class MembershipThread(driver.AIOKafkaConsumerThread):
     @override
     async def on_thread_stop(self) -> None:
         """Stop the client, which leaves its group in every generation above 0."""
-        # A thread that has not started has no client.
+        # Without heartbeats, the thread has not started, and has no client.
         if self.heartbeats is not None and self.client._coordinator.generation == 0:
-            # The request to leave does not hold it.
+            # The request to leave does not contain the generation.
             self.client._coordinator.generation = 1
         await super().on_thread_stop()
 

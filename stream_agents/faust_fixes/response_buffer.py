@@ -1,4 +1,4 @@
-"""Large responses are received into one buffer.
+"""Receives large responses of the broker into one buffer.
 
 Without this, reading a fetch of 12 MB takes more than twice the CPU: asyncio's StreamReader receives a response in
 parts, appends each to a bytearray that is moved as it grows, stops and starts reading from the socket around each part,
@@ -13,14 +13,14 @@ from typing import Any, cast
 from aiokafka.client import AIOKafkaClient
 from typing_extensions import override
 
-# A smaller response takes as long either way: a stream receives 256 KiB at once, and the buffer is cleared first.
+# Bytes. Smaller responses gain nothing: a stream receives 256 KiB at once, and the buffer has to be filled with zeros.
 _LARGE = 512 * 1024
 
 
 class BufferedClient(AIOKafkaClient):  # type: ignore[misc]
     """A client whose connections receive large responses into one buffer.
 
-    Connections are created by aiokafka, so that their readers become `ResponseReader` only afterwards.
+    aiokafka creates the connections with their readers, whose class is therefore changed afterwards.
     """
 
     @override
@@ -37,7 +37,7 @@ class ResponseReader(asyncio.StreamReader):
     """A reader of a connection that receives large responses into one buffer.
 
     Attributes:
-        transport: of the connection.
+        transport: the connection's transport.
     """
 
     transport: asyncio.Transport
@@ -53,7 +53,7 @@ class ResponseReader(asyncio.StreamReader):
         return self._receive(n) if n >= _LARGE else super().readexactly(n)
 
     async def _receive(self, size: int) -> bytes:
-        # All that has arrived, so that the stream holds nothing afterwards.
+        # Takes all that has arrived, so that the stream's own buffer is empty afterwards.
         head = await self.read(size)
         if len(head) == size:
             return head
@@ -67,9 +67,9 @@ class ResponseReader(asyncio.StreamReader):
 
 
 class _Response(asyncio.BufferedProtocol):
-    """A connection's protocol for the rest of one response; then, the one before takes over again.
+    """A connection's protocol for the rest of one response; afterwards, the connection gets its own protocol back.
 
-    It takes no byte of the next response, and leaves everything but the data to the protocol before.
+    It takes no byte of the next response, and passes every event but the data on to the connection's own protocol.
     """
 
     def __init__(self, transport: asyncio.Transport, head: bytes, size: int) -> None:
@@ -77,7 +77,7 @@ class _Response(asyncio.BufferedProtocol):
         self._before = cast("asyncio.Protocol", transport.get_protocol())
         self._size = size
         self._received = len(head)
-        # CPython neither copies the bytes that a BytesIO is made of, if nothing else refers to them, nor its value.
+        # CPython does not copy the bytes that a BytesIO is created from, nor its value, if nothing else refers to them.
         self._content = io.BytesIO(bytes(size))
         self._content.write(head)
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -1,8 +1,8 @@
 """A worker that ends as soon as it has stopped, and whose signals can be ignored from one moment to the next.
 
 Without this, mode sleeps for a second after everything has stopped, so that cancelled tasks can end. It handles signals
-by asyncio, whose handlers have to be removed before a signal is ignored: for a moment a second SIGINT then raises
-KeyboardInterrupt wherever the worker is, and a second SIGTERM kills it.
+with asyncio, whose handlers have to be removed before a signal is ignored. For a moment after that, a second SIGINT
+raises KeyboardInterrupt anywhere in the worker, and a second SIGTERM kills it.
 """
 
 import asyncio

@@ -65,13 +65,13 @@ class Beats(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """What may be QRS complexes, in order of time.
+    """Candidates for QRS complexes, in order of time.
 
     Attributes:
-        leads: the indices of the leads that they were searched on.
-        factor: the number of samples at the working rate that are one of the detector's.
-        positions: at the detector's rate, from the recording's start, shape (candidates,).
-        energy: the energy of each relative to the leads' levels, without unit, shape (candidates,).
+        leads: the indices of the leads on which they were searched.
+        factor: the number of samples at the working rate for each sample of the detector.
+        positions: samples of the detector from the recording's start, shape (candidates,).
+        energy: the energy of each candidate relative to the leads' levels, without unit, shape (candidates,).
         levels: the level of each lead's energy there, in the lead's units squared, shape (leads, candidates).
         shares: the share of each lead in the energy, shape (leads, candidates).
         snr: the signal-to-noise ratio of each lead's energy there, shape (leads, candidates).
@@ -86,9 +86,13 @@ class Candidates(NamedTuple):
     snr: Samples
 
     def loudness(self, usual: Samples) -> Samples:
-        """Return the levels relative to the usual level of each lead, over the leads by their shares.
+        """Return the level of each candidate relative to the usual one, averaged over the leads by their shares.
 
-        Shapes (leads,) and (candidates,). The usual level of a lead without complexes is 0.
+        Args:
+            usual: the usual level of each lead, shape (leads,); 0 for a lead without complexes.
+
+        Returns:
+            An array of shape (candidates,), without unit.
         """
         relative = self.shares * self.levels / np.where(usual > 0, usual, 1.0)[:, None]
         return np.asarray(relative.sum(axis=0))
@@ -115,15 +119,15 @@ def detect_beats(recording: Recording, leads: NDArray[np.bool_]) -> Beats:
 
 
 def block_samples(recording: Recording) -> int:
-    """Return the number of a recording's samples in a block, of which the levels of its leads are taken."""
+    """Return the number of a recording's samples in a block, over which the levels of its leads are determined."""
     factor = _factor(recording)
     return (recording.block // factor) * factor * recording.factor
 
 
 def candidates(recording: Recording, leads: NDArray[np.bool_]) -> Candidates | None:
-    """Return the candidates for complexes on the chosen leads, the first 16 of them, or None if there are none.
+    """Return the candidates for complexes on the first 16 of the chosen leads, or None if there are none.
 
-    `leads` is of shape (leads,). There are none in a recording that is shorter than a second.
+    `leads` has shape (leads,). A recording shorter than a second has no candidates.
     """
     if not leads.any() or recording.seconds < 1:
         return None
@@ -135,7 +139,7 @@ def candidates(recording: Recording, leads: NDArray[np.bool_]) -> Candidates | N
 
 
 def complexes(recording: Recording, found: Candidates, loud: NDArray[np.bool_]) -> Beats:
-    """Return the candidates that are QRS complexes, of those that are loud enough, `loud` of shape (candidates,)."""
+    """Return the candidates that are QRS complexes, chosen from the `loud` ones, of shape (candidates,)."""
     position, energy = found.positions[loud], found.energy[loud]
     kept = _complexes(position / (recording.rate / found.factor), energy)
     scale = found.factor * recording.factor
@@ -217,9 +221,9 @@ def _fast_length(length: int) -> int:
 
 
 def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples, Samples]:
-    """Return level, share and signal-to-noise ratio of each lead by block, (leads, blocks) each, of energies.
+    """Return level, share and signal-to-noise ratio of each lead in each block, all of shape (leads, blocks).
 
-    The energies are of shape (leads, n).
+    The energies have shape (leads, n).
 
     The signal is a lead's highest energy in two seconds, the noise its median energy, which is that between complexes;
     of both, the median over ten seconds is taken. Shares, by signal-to-noise ratio, add up to 1 over the leads.

@@ -84,9 +84,9 @@ class Computed:
 
 
 def compute_together(recordings: Sequence[Recording], insights: Iterable[Insight]) -> None:
-    """Compute insights that gain from it for all recordings at once, and keep the results in them for `compute`.
+    """Compute the insights that have `compute_many` for all recordings at once, and keep the results for `compute`.
 
-    An insight that fails is left to `compute`, so that one recording cannot harm the others.
+    An insight that fails is left to `compute`, so that one recording cannot make it fail for the others.
     """
     for insight in insights:
         if insight.compute_many is None:
@@ -95,19 +95,19 @@ def compute_together(recordings: Sequence[Recording], insights: Iterable[Insight
             pairs = list(zip(recordings, insight.compute_many(recordings), strict=True))
         except KeyboardInterrupt:
             raise
-        except BaseException:  # noqa: S112 - `compute` reports what fails
+        except BaseException:  # noqa: S112 - `compute` reports the failure
             continue
         for recording, result in pairs:
             recording.keep(insight.compute, result)
 
 
 def compute(ecg: Ecg, insights: Iterable[Insight], recording: Recording | None = None) -> Computed:
-    """Compute insights of an ECG. What needs a sampling rate is left out, without a reason, of an ECG without one.
+    """Compute insights of an ECG. Without a sampling rate, insights that need one are left out without a reason.
 
     Args:
-        ecg: of which to compute them.
-        insights: to compute.
-        recording: of the ECG, with results that are known already.
+        ecg: the ECG.
+        insights: the insights to compute.
+        recording: the recording of the ECG, if results of it are known already.
     """
     recording = recording or Recording.of(ecg)
     computed = Computed(tuple(lead.name for lead in ecg.leads))

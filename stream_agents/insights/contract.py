@@ -55,9 +55,9 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
             unit (UCUM), the latter as `Meta(extra={"unit": ...})`; with a LOINC code as `"loinc"`, it is part of the
             FHIR Observation.
         compute: the function. A measurement that an ECG does not allow is None in its result.
-        compute_many: returns what `compute` returns for each of several recordings, in less time than `compute` takes
-            for all of them; None if that is not possible. It also gets recordings that do not meet the needs. If it
-            raises, each recording is computed alone.
+        compute_many: returns the result of `compute` for each of several recordings, in less time than separate calls;
+            None if the insight has no such function. It also gets recordings that do not meet the needs. If it raises
+            an error, each recording is computed alone.
         summary: fields of the result that lists and events show. The summary of a true-or-false field of leads is the
             number of leads for which it is true.
     """

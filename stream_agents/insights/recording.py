@@ -85,7 +85,7 @@ class Recording:
         return result
 
     def keep(self, compute: Callable[["Recording"], _Result], result: _Result) -> None:
-        """Keep the result of a pure function, computed together with other recordings, instead of calling it."""
+        """Keep the result of a pure function, which was computed together with other recordings, in place of a call."""
         self._shared[compute] = result
 
     @property
@@ -107,12 +107,12 @@ class Recording:
         return tuple(_missing(lead, self.length) for lead in self.leads)
 
     def missing_on_all(self, leads: Sequence[int]) -> Ranges:
-        """Return the ranges that are missing on all of some leads, given by their indices, at least one."""
+        """Return the ranges that are missing on all of these leads: at least one, given by their indices."""
         missing = [self.missing[index] for index in leads]
         if not all(ranges.size for ranges in missing):
             return _NO_RANGES
         edges, place = np.unique(np.concatenate([ranges.ravel() for ranges in missing]), return_inverse=True)
-        # The change in the number of leads that miss a sample: +1 at each start, -1 at each stop.
+        # The change in the number of leads that lack a sample: +1 at each start, -1 at each stop.
         change = np.zeros(edges.size, np.int64)
         np.add.at(change, place, 1 - 2 * (np.arange(place.size) % 2))
         at = np.flatnonzero(np.cumsum(change) == len(missing))

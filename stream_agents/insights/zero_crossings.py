@@ -36,14 +36,14 @@ def count_zero_crossings(signals: Sequence[Signal]) -> list[int]:
 def count_together(signals: Sequence[Signal]) -> list[int]:
     """Count the zero crossings of many short signals, as `count_zero_crossings` does.
 
-    It calls NumPy no more often for many signals than for one. For long signals, it takes more time.
+    The number of NumPy calls does not depend on the number of signals. For long signals, it takes more time.
     """
-    # Of several widths, the widest: the values stay as they are.
+    # Concatenating signals of different widths gives the widest type, so that values stay the same.
     crossings = np.flatnonzero(_crossed(np.concatenate(signals)))
     sizes = np.fromiter(map(len, signals), np.int64, len(signals))
     ends = sizes.cumsum()
     starts = ends - sizes
-    # The last comparison is between a signal and the next.
+    # The last comparison of each signal is with the next signal, and is left out.
     counts = crossings.searchsorted(np.maximum(starts, ends - 1)) - crossings.searchsorted(starts)
     return cast("list[int]", counts.tolist())
 
@@ -78,7 +78,7 @@ INSIGHT: Final = Insight(
 
 
 def _crossed(samples: Signal) -> NDArray[np.bool_]:
-    """Return True for each pair of neighbours of which the second is a crossing, shape (n - 1,), or (0,) for n = 0."""
+    """Return True for each sample but the first that is a crossing, shape (n - 1,), or (0,) for n = 0."""
     crossed = _left(samples > 0)
     crossed |= _left(samples < 0)
     return crossed

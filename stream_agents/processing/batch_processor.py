@@ -23,11 +23,11 @@ Outcomes: TypeAlias = list[tuple[Record, Outcome]]
 
 
 Rows: TypeAlias = dict[tuple[int, bytes], bytes]
-"""Rows by partition and key: those that the table has for records, and those of the outcomes so far."""
+"""Rows by partition and key: the table's rows for a part's records, replaced by those of the outcomes so far."""
 
 
 class Processed(NamedTuple):
-    """The outcomes of the first records of a part; if some are left, the next one lacks earlier samples."""
+    """The outcomes of the first records of a part; if records are left, `lacking` is what the next one needs."""
 
     outcomes: Outcomes
     lacking: Lacking | None
@@ -90,7 +90,7 @@ class BatchProcessor:
         return offset if offset == asked.offset else None
 
     def chunk(self, record: Record) -> Chunk | None:
-        """Return the chunk in a record that was processed before, or None if it cannot be read (any more)."""
+        """Return the chunk in a record that was processed before, or None if it is not or no longer readable."""
         try:
             return self._decoder.chunk(record)
         except (InvalidEcg, KeyDestroyed):
@@ -103,12 +103,12 @@ class BatchProcessor:
         return {place: row for place, row in found if row is not None}
 
     def process(self, records: list[Record], rows: Rows, earlier: Earlier = NOTHING) -> Processed:
-        """Return the outcomes of the records of one topic, given their rows, to which it adds those of the outcomes.
+        """Process records of one topic until one lacks earlier samples, and return the outcomes.
 
         Args:
-            records: to process.
-            rows: as far as the records need them.
-            earlier: what the first record lacked before.
+            records: the records, at least one.
+            rows: the rows of their ECGs and recordings, to which those of the outcomes are added.
+            earlier: the samples and rows that the first record lacked in the call before.
         """
         self._rows = rows
         if records[0].topic != self._chunks:
@@ -119,14 +119,14 @@ class BatchProcessor:
             try:
                 outcome = self._chunk_processor.process(record, earlier)
             except Lacking as lacking:
-                # Without the frames of its traceback, which hold what was read before.
+                # Without its traceback, whose frames would keep the earlier samples in memory.
                 return Processed(done, lacking.with_traceback(None))
             done.append(self._noted(record, outcome))
             earlier = NOTHING
         return Processed(done, None)
 
     def _noted(self, record: Record, outcome: Outcome) -> tuple[Record, Outcome]:
-        """Add the rows of an outcome to those that later records see."""
+        """Add the rows of an outcome to the rows, for the records after it."""
         if (row := row_of(outcome)) is not None:
             self._rows[record.partition, row.key] = row.row
             for part in row.parts if isinstance(row, Stored) else ():
@@ -136,7 +136,7 @@ class BatchProcessor:
 
 
 def parts(records: list[Record]) -> Iterator[list[Record]]:
-    """Split a batch so that a part has records of one topic, and each erasure and each recomputation is alone.
+    """Split a batch into parts with records of one topic; each erasure and each recomputation is a part of its own.
 
     An erasure needs everything before it in the table. A recomputation is a small message for an ECG of any size, and
     memory must not hold those of a batch.

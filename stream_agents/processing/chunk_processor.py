@@ -1,4 +1,4 @@
-"""The processing of a record of the topic of chunks: a function from it, its recording's row, and earlier chunks."""
+"""Processes records of the topic of chunks: an outcome is a function of record, recording's row and earlier chunks."""
 
 import math
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ from stream_agents.recordings.segments import LEAST_RATE, window
 from stream_agents.recordings.tails import Tails
 from stream_agents.recordings.window import Samples
 
-# Of all leads, for 14 seconds in memory. Twelve leads at 1000 Hz are a tenth of it.
+# Samples of all leads a second: 14 seconds of them must fit into memory. Twelve leads at 1000 Hz are a tenth of it.
 _MOST_PER_SECOND: Final = 120_000
-# Whatever lies further ahead is read again, so that a file that is sent behind a hole does not take all of the memory.
+# Samples further ahead are read from the topic again, so that a file sent behind a hole does not fill the memory.
 _SOON_SECONDS: Final = 120
 BEATS: Final = "beats"
 _NO_SAMPLES: Final = np.empty(0, np.int8)
@@ -39,12 +39,12 @@ _detector_decoder = msgspec.json.Decoder(Detector)
 
 
 class Need(NamedTuple):
-    """What the outcome of a record depends on besides its row.
+    """The samples and rows that the outcome of a record depends on, besides the row of its recording.
 
     Attributes:
-        ranges: of samples, ascending and apart.
-        least: the sample up to which they must be read at once. The rest is asked for again if it is not read.
-        minutes: the numbers of minutes whose rows are needed, as ranges. With them, the rows of all hours are needed.
+        ranges: the ranges of samples, ascending and apart.
+        least: samples before this one must be read together; later ones may be left for the next request.
+        minutes: the numbers of minutes whose rows are needed, as ranges. If any, the rows of all hours are needed too.
     """
 
     ranges: Sequence[Range] = ()
@@ -53,11 +53,11 @@ class Need(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What has been done for a record before it lacked something.
+    """The state of the processing of a record that was interrupted because it lacked samples or rows.
 
     Attributes:
-        compared: the samples before this one are those that came earlier.
-        search: the search for beats, as far as it has come.
+        compared: the samples before this one have been compared with the earlier ones, and are equal.
+        search: the search for beats so far, or None if it has not begun.
     """
 
     compared: int = 0
@@ -65,14 +65,14 @@ class Done(NamedTuple):
 
 
 class Earlier(NamedTuple):
-    """What was read for a need, and what had been done before.
+    """The samples and rows that were read for a `Need`, and the state of the processing.
 
     Attributes:
-        read: the ranges of samples that were looked for, up to some sample of the need.
-        chunks: that have samples in them, as far as they are kept.
+        read: the ranges of samples that were looked for: all of the need, or those before some sample.
+        chunks: the chunks with samples in these ranges that are still kept.
         minutes: the rows of the minutes that were needed.
         hours: the rows of all hours, if minutes were needed.
-        done: before.
+        done: the state of the processing before the reading.
     """
 
     read: Sequence[Range] = ()
@@ -82,8 +82,8 @@ class Earlier(NamedTuple):
     done: Done = Done()
 
 
-class Lacking(Exception):  # noqa: N818 - named for what is the matter
-    """The outcome of a record depends on what came in earlier ones."""
+class Lacking(Exception):  # noqa: N818 - not an error: the caller reads what is needed, and tries again
+    """The outcome of a record depends on samples or rows of earlier ones, which must be read first."""
 
     def __init__(self, record: Record, need: Need, done: Done) -> None:
         super().__init__()
@@ -99,8 +99,8 @@ class ChunkProcessor(Processor):
     """Decides the outcome of a record of the topic of chunks.
 
     Args:
-        patience: the seconds for which a missing chunk is waited for.
-        common: what every processor needs.
+        patience: the seconds to wait for a missing chunk.
+        common: the collaborators of every processor.
     """
 
     recordings = True
@@ -112,11 +112,11 @@ class ChunkProcessor(Processor):
 
     @override
     def process(self, record: Record, earlier: Earlier = NOTHING) -> Outcome:
-        """Return the outcome of a record; its content cannot make this raise anything else.
+        """Return the outcome of a record; whatever its content, this raises nothing but `Lacking`.
 
         Args:
-            record: of the topic of chunks.
-            earlier: what it lacked.
+            record: a record of the topic of chunks.
+            earlier: the samples and rows that an earlier call lacked.
 
         Raises:
             Lacking: if earlier samples or minutes are needed.
@@ -153,7 +153,7 @@ class ChunkProcessor(Processor):
 
     @override
     def _told(self, record: Record, rejected: Rejected, existing: Insights) -> Outcome:
-        """Return the outcome of a refused message of a recording, whose owner finds the reason in its insights."""
+        """Return the outcome of a refused message, which adds the reason to the insights of its recording."""
         if existing.offset >= record.offset:
             return Ignored()
         progress = progressing.refused(existing.recording or Progress(), rejected.reason)
@@ -162,9 +162,9 @@ class ChunkProcessor(Processor):
 
     @override
     def _failed(self, failure: Insights, existing: Insights | None) -> Insights:
-        """Return the row with the reason also where it stays: the recording may begin with a later message."""
+        """Add the reason to the row's `refusals`, which are kept when a later message begins the recording."""
         before = _failed_before(existing)
-        # Unless it is this message that comes again.
+        # A message that is processed again is counted once.
         if existing is None or existing.offset < failure.offset:
             before = progressing.refused(before, failure.error or "")
         return msgspec.structs.replace(failure, recording=before)
@@ -211,22 +211,27 @@ class ChunkProcessor(Processor):
             search, chunks = _searched(record, row, pieces, kept, earlier)
         except (KeyboardInterrupt, Lacking):
             raise
-        except BaseException as error:  # a failure of a computation, as of those of ECGs, leaves the rest as it is
+        except BaseException as error:  # As for ECGs, an insight that fails leaves the others as they are.
             failure = type(error).__name__
             row = msgspec.structs.replace(row, not_computed={BEATS: f"failed ({failure})"})
             return Stored.of(row, {BEATS: failure}, places)
         row, parts = _with_beats(row, search)
         stored = Stored.of(row, parts=(*places, *parts))
-        # Only now: samples of a chunk whose row is too large have not come.
+        # Not earlier: if the row is too large, the chunk is refused, and its samples must not be kept.
         soon = _soon(search.detector.segments, progress, row.sampling_rate or 0.0)
         self._tails.keep(chunk.id, progress.begun, chunks, soon)
         return stored
 
     def _begun(self, record: Record, chunk: Chunk, failed: Insights | None) -> Insights:
-        """Return the row of a recording that begins with a chunk, after a message that failed or was erased, if any.
+        """Return the row of a recording that begins with a chunk.
+
+        Args:
+            record: the record of the chunk.
+            chunk: the chunk.
+            failed: the row of an earlier message of the recording that failed or was erased, or None.
 
         Raises:
-            InvalidEcg: if the chunk does not describe it.
+            InvalidEcg: if the chunk has no leads.
         """
         if not chunk.leads:
             raise InvalidEcg(
@@ -248,7 +253,7 @@ class ChunkProcessor(Processor):
 def _searched(
     record: Record, row: Insights, pieces: Sequence[Range], kept: Sequence[Chunk], earlier: Earlier
 ) -> tuple[Search, list[Chunk]]:
-    """Return the search for beats, which has ended, and the chunks at hand.
+    """Complete the search for beats, and return it with the chunks in memory.
 
     Raises:
         Lacking: if earlier samples or minutes are needed.
@@ -268,7 +273,7 @@ def _searched(
 
 
 def _with_beats(row: Insights, search: Search) -> tuple[Insights, list[Part]]:
-    """Return the row with the beats so far, and the rows of minutes and hours that are new or have changed."""
+    """Return the row with the beats so far, and the new and changed rows of minutes and hours."""
     progress, detector = row.recording or Progress(), search.detector
     beats = summary(detector.totals, row.sampling_rate or 0.0)
     row = msgspec.structs.replace(
@@ -283,24 +288,24 @@ def _with_beats(row: Insights, search: Search) -> tuple[Insights, list[Part]]:
 
 
 def _soon(segments: int, progress: Progress, rate: float) -> range:
-    """Return the samples that the next segments need, while a hole before them is waited for."""
+    """Return the range of samples that the next segments need, also while they wait for a hole to be filled."""
     first = window(segments, rate).start if progress.total is None else progress.end
     return range(first, first + math.ceil(_SOON_SECONDS * rate))
 
 
 def _failed_before(existing: Insights | None) -> Progress:
-    """Return the progress of a recording that has not begun: what was refused."""
+    """Return the progress with which a recording begins: the messages refused before, if its row has an error."""
     if existing is None or existing.erased or existing.error is None:
         return Progress()
     return existing.recording or Progress()
 
 
 def _check_overlap(record: Record, progress: Progress, chunk: Chunk, kept: Sequence[Chunk], earlier: Earlier) -> None:
-    """Check that samples of a chunk that have come before are the same, as far as that has not been done.
+    """Compare the samples of a chunk with those that arrived earlier at the same places, from `done.compared` on.
 
     Raises:
-        InvalidEcg: if the chunk goes beyond the end, or its samples differ or are not kept any more.
-        Lacking: if they are not at hand.
+        InvalidEcg: if the chunk goes beyond the end, or the earlier samples differ or are no longer kept.
+        Lacking: if the earlier samples are not in memory.
     """
     end = chunk.first_sample + chunk.count
     if progress.total is not None and end > progress.total:
@@ -329,13 +334,13 @@ def _told(first: int, end: int) -> str:
 
 
 def _places(chunk: Chunk, pieces: Sequence[Range], offset: int) -> tuple[Part, ...]:
-    """Return the rows that tell where the chunk's new samples are."""
+    """Return the rows with the places of the chunk's new samples."""
     places = [ChunkPlace(first, end - first, offset, chunk.first_sample) for first, end in pieces]
     return tuple(Part(part_key(chunk.id.encode(), CHUNK, place.first), encode_place(place)) for place in places)
 
 
 def _not_computed(rate: float, leads: int) -> dict[str, str]:
-    """Return why beats are not searched, or nothing if they are."""
+    """Return the reason why beats are not searched for, or an empty dict if they are."""
     if rate < LEAST_RATE:
         return {BEATS: f"needs a sampling rate of at least {LEAST_RATE:g} Hz"}
     if rate * leads > _MOST_PER_SECOND:

@@ -42,7 +42,7 @@ class Decoder:
         """Return the chunk of a record.
 
         Raises:
-            InvalidEcg: if it has none; with the recording's id and owner, if they are known.
+            InvalidEcg: if it holds no valid chunk; with the recording's id and owner, if they are known.
             KeyDestroyed: as `ecg`.
         """
         return self._decoded(record, encoding.decode_chunk)

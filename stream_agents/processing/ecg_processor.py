@@ -1,4 +1,4 @@
-"""The processing of a record of the submissions topic: a function from it, and the row of its ECG, to an outcome."""
+"""Processes records of the submissions topic: an outcome is a function of the record and its ECG's row."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -16,13 +16,13 @@ from stream_agents.processing.outcomes import Ignored, Outcome, Stored
 from stream_agents.processing.processor import Common, Processor, accepted
 from stream_agents.processing.record import Record
 
-# Records of as many bytes are computed together: a few ECGs of 12 x 500 samples, for which NumPy's calls take longer
-# than the computation. More would not stay in the CPU's cache, and memory must not hold all ECGs of a batch decoded.
+# Bytes of the records that are computed together: a few ECGs of 12 x 500 samples, for which the overhead of NumPy's
+# calls exceeds the computation. More would not fit into the CPU's cache, nor all decoded ECGs of a batch into memory.
 _TOGETHER = 64 * 1024
 
 
 class _Submission(NamedTuple):
-    """What a record was decoded to: the ECG, the fields of its row that hold its label, and its recording."""
+    """A decoded record: the ECG, the fields of its row that hold its label, and its recording."""
 
     ecg: Ecg
     label: dict[str, Any]
@@ -36,8 +36,8 @@ class EcgProcessor(Processor):
     """Decides the outcome of a record of the submissions topic.
 
     Args:
-        insights: to compute of every ECG.
-        common: what every processor needs.
+        insights: the insights to compute for every ECG.
+        common: the collaborators of every processor.
     """
 
     recordings = False
@@ -72,7 +72,7 @@ class EcgProcessor(Processor):
         return self._recompute(record, decoded) if record.recomputes else self._compute(record, decoded)
 
     def _decode(self, record: Record) -> _Decoded | None:
-        """Return the submission in a record, the error that there is none, or None for an erasure."""
+        """Return the submission in a record, the error if it cannot be decoded, or None for an erasure."""
         if record.is_erasure and not record.recomputes:
             return None
         try:
@@ -132,7 +132,7 @@ class EcgProcessor(Processor):
 
 
 def _groups(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Split records into groups of at most `_TOGETHER` bytes; a record that is larger is alone."""
+    """Split records into groups of at most `_TOGETHER` bytes; a larger record is a group of its own."""
     group: list[Record] = []
     size = 0
     for record in records:
@@ -146,10 +146,10 @@ def _groups(records: Sequence[Record]) -> Iterator[list[Record]]:
 
 
 def _stored(row: insights.Insights, computed: Computed) -> Stored:
-    """Return the outcome that stores a row with its insights; those that make it too large are left out.
+    """Return the outcome that stores a row with its insights; if it is too large, the largest insights are left out.
 
     Raises:
-        RowTooLarge: if the row is too large with a single insight.
+        RowTooLarge: if the row is too large even so.
     """
     while True:
         try:

@@ -9,7 +9,7 @@ from shared.worker_protocol.listing import Position, position
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A row of its own that belongs to a recording, or None if it is deleted."""
+    """A row of a recording's part, such as a minute; None deletes it."""
 
     key: bytes
     row: bytes | None
@@ -18,7 +18,7 @@ class Part(msgspec.Struct, frozen=True):
 class Stored(msgspec.Struct, frozen=True):
     """The record's insights, as a row of the table, and its position in its owner's list of ECGs or of recordings.
 
-    `failures` are the insights that raised an error, with the error's class, `parts` the rows to store with this one.
+    `failures` are the insights that raised an error, with the error's class. `parts` are rows to store before this one.
     """
 
     key: bytes
@@ -42,7 +42,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """The ECG or recording is erased: the row that remains, and the position in the list that it leaves."""
+    """The ECG or recording is erased: the row that remains, and the position in the list that becomes free."""
 
     key: bytes
     row: bytes
@@ -58,7 +58,7 @@ class Erased(msgspec.Struct, frozen=True):
 
 
 Row: TypeAlias = Stored | Erased | Part
-"""What the table stores."""
+"""A row to store in the table."""
 
 
 class UserErased(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What the processing of all records has in common: whose id it is, where a record belongs, erasures, refusals."""
+"""The common steps of processing a record: ownership of its id, the partition of its key, erasures and refusals."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -27,7 +27,7 @@ FindRow: TypeAlias = Callable[[int, bytes], bytes | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Common:
-    """What every processor needs.
+    """The collaborators of every processor.
 
     Attributes:
         issuer: recognises the ids that gateways issued.
@@ -72,11 +72,11 @@ class Processor(ABC):
         return rejected
 
     def _failed(self, failure: Insights, existing: Insights | None) -> Insights:
-        """Return the row of an ECG or recording of which nothing is known but what is wrong with its messages."""
+        """Return the row of an ECG or recording without insights, whose message was rejected."""
         return failure
 
     def _row(self, ecg_id: str, username: str, **fields: Any) -> Insights:
-        """Return a row of what the topic holds."""
+        """Return a row of an ECG or a recording, as the topic holds."""
         return Insights(ecg_id, username, recording=Progress() if self.recordings else None, **fields)
 
     def _erase(self, record: Record) -> Outcome:
@@ -145,7 +145,7 @@ class Processor(ABC):
     def _refuse(
         self, record: Record, ecg_id: str, username: str, existing: Insights | None
     ) -> Rejected | Ignored | None:
-        """Ignore a record that a later erasure covers, and reject an id that is taken, whose row stays unchanged."""
+        """Ignore a record that a later erasure covers, and reject a record whose id is taken; that row is unchanged."""
         if existing is not None and self._is_other_kind(existing):
             return Rejected("IdTaken", f"id: belongs to {'an ECG' if self.recordings else 'a recording'}")
         if existing is not None and existing.erased:
@@ -167,7 +167,7 @@ class Processor(ABC):
         error_class: str | None = None,
         label: dict[str, Any] | None = None,
     ) -> Outcome:
-        """Reject a record; its owner, if known, gets the reason unless there are insights already."""
+        """Reject a record. Its row gets the reason if the owner is known and there are no insights yet."""
         rejected = Rejected(error_class or type(error).__name__, str(error))
         if ecg_id is None or username is None:
             return rejected

@@ -1,4 +1,4 @@
-"""The beats of a recording as its samples come: which segments can be computed, and which must be computed again."""
+"""Finds the beats of a recording as its samples arrive: computes segments that are due, and late ones again."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,18 +19,18 @@ from stream_agents.recordings.segments import PAST, REACH, bounds, detect, segme
 from stream_agents.recordings.window import Samples
 
 MINUTES_OF_HOUR: Final = 60
-# Segments: those of three hours. Their samples are hardly ever read at once.
+# Segments whose samples are asked for at a time: those of three hours. Usually fewer samples are read at once.
 _MOST_AT_ONCE: Final = 1000
 
 
 class Detector(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How far the beats of a recording are found.
+    """The state of the search for beats between two chunks.
 
     Attributes:
-        segments: those before this number are computed, but for those without a sample.
-        recent: the last of them, as far back as they have a say in the next one.
-        before: the totals of all hours before that of the last segment. Those of each hour are in a row of their own.
-        hour: the totals of the hour of the last segment, so far.
+        segments: the number of the next segment. All segments before it that have samples are computed.
+        recent: the last computed segments, as many as the next one depends on.
+        before: the totals of all hours before that of the last segment. The totals of each hour have their own row.
+        hour: the totals so far of the hour of the last segment.
     """
 
     segments: int = 0
@@ -45,15 +45,15 @@ class Detector(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Search:
-    """The search for beats after a chunk, segment by segment, as far as the samples are at hand.
+    """The search for beats after a chunk, segment by segment, as far as the samples are in memory.
 
-    Late segments are computed again first: those that were computed without the samples of the chunk. Then come those
-    that are due.
+    Late segments, which were computed without the samples of the chunk, are computed again first. Then the segments
+    that are due are computed.
 
     Args:
-        detector: before the chunk.
-        progress: of the recording, with the chunk.
-        rate: its sampling rate in Hz.
+        detector: the state before the chunk.
+        progress: the progress of the recording, with the chunk.
+        rate: the sampling rate in Hz.
         pieces: the ranges of samples that came with the chunk.
     """
 
@@ -73,7 +73,7 @@ class Search:
 
     @property
     def minutes_needed(self) -> list[Range]:
-        """The numbers of the minutes whose rows `learn` still needs, with those of all hours, as ranges."""
+        """The minutes whose rows `learn` still needs, as ranges of numbers. If any, it needs the rows of all hours."""
         if self._is_informed:
             return []
         hours = {_hour_of(number) for number in self._late}
@@ -81,9 +81,9 @@ class Search:
         return joined_ranges((max(0, hour * MINUTES_OF_HOUR - 1), (hour + 1) * MINUTES_OF_HOUR) for hour in hours)
 
     def learn(self, minutes: Iterable[Minute], hours: Iterable[Totals]) -> None:
-        """Take what late segments depend on: the minutes that are needed, and all hours."""
+        """Take the results that late segments depend on: those of the needed minutes, and of all hours."""
         found = ((self._number(segment), segment) for segment in segments_of(minutes))
-        # A worker that died may have written the rows of later records, and not the row with the detector after them.
+        # A worker that died may have written rows for later records without the detector, which is written last.
         self._known |= {number: segment for number, segment in found if number < self.detector.segments}
         now = self._hour(self.detector.hour)
         self._hours = {hour: of for of in hours if (hour := self._hour(of)) < now}
@@ -92,21 +92,21 @@ class Search:
         self._is_informed = True
 
     def needed(self) -> list[Range]:
-        """Return the samples that have come of the windows of the next segments, as ranges."""
+        """Return the samples in the windows of the next segments that have arrived, as ranges."""
         windows = (window(number, self._rate) for number in islice(self._todo, _MOST_AT_ONCE))
         return joined_ranges(there for each in windows for there in overlapping(self._progress, each.start, each.stop))
 
     @property
     def least(self) -> int:
-        """The sample before which all needed ones must be at hand for `run` to compute a segment."""
+        """The end of the next window: `run` computes a segment only if all needed samples before it are in memory."""
         return window(self._todo[0], self._rate).stop if self._todo else 0
 
     def run(self, samples: Samples, leads: Sequence[Lead]) -> bool:
-        """Compute the next segments, up to the first one that lacks something; return True if none is left.
+        """Compute the next segments until one lacks samples or results; return True if all are computed.
 
         Args:
-            samples: at hand.
-            leads: names and gains.
+            samples: the samples in memory.
+            leads: the leads with their names and gains; their signals are ignored.
         """
         while self._todo:
             if not self._is_informed:
@@ -133,7 +133,7 @@ class Search:
         if hour.end and _hour_of(number) > now:
             self.hours[now] = encode_totals(hour)
             before, hour = joined(before, hour), Totals()
-        # Only these have a say in what follows; a minute is as long.
+        # Later segments depend only on these, and the row of a minute has no more.
         self._known = {n: of for n, of in self._known.items() if n > number - PAST}
         self._store_minute(number // SEGMENTS)
         self.detector = Detector(
@@ -141,7 +141,7 @@ class Search:
         )
 
     def _revise(self) -> None:
-        """Take what was computed again into the minutes and the totals."""
+        """Update the minutes and the totals with the segments that were computed again."""
         changed = {number for number in self._late if number in self._known}
         for index in {number // SEGMENTS for number in changed}:
             self._store_minute(index)
@@ -178,7 +178,7 @@ def _hour_of(number: int) -> int:
 
 
 def _touched(detector: Detector, pieces: Iterable[Range], rate: float) -> list[int]:
-    """Return the segments that were computed without the samples of some pieces, ascending."""
+    """Return the segments that were computed without these samples and depend on them, ascending."""
     touched: set[int] = set()
     for first, end in pieces:
         highest = segment_of(end - 1, rate)
@@ -202,7 +202,7 @@ def _due(detector: Detector, progress: Progress, rate: float) -> Iterator[int]:
 
 
 def _skipped(number: int, progress: Progress, rate: float) -> int:
-    """Return the first segment from a number on whose window has samples, or the number if there is none."""
+    """Return the first segment, from this number on, whose window has samples, or the number if there is none."""
     there = window(number, rate)
     if overlapping(progress, there.start, there.stop):
         return number
@@ -213,6 +213,6 @@ def _skipped(number: int, progress: Progress, rate: float) -> int:
 
 
 def _first_with(sample: int, rate: float) -> int:
-    """Return the first segment whose window has a sample."""
+    """Return the first segment whose window contains a sample."""
     found = segment_of(sample, rate)
     return found - (found > 0 and window(found - 1, rate).stop > sample)

@@ -1,9 +1,9 @@
-"""What the beats of a long or live recording say: by minute, and in total.
+"""Statistics of the beats of a long or live recording, for each minute and in total.
 
-Rates are those of the insight `rhythm`: 60 s by the mean of RR intervals, of which those across a gap do not count.
-The least and the most are over eight successive intervals each, so that neither an extrasystole nor the pause after it
-is a rate; Holter recorders average over 4 to 16. All sums are of whole samples: the same segments give the same
-figures, whether they are added as they come or all anew.
+Rates are defined as in the insight `rhythm`: 60 s divided by the mean RR interval; intervals across a gap do not count.
+The lowest and the highest rate are means over eight successive intervals, so that a single extrasystole or the pause
+after it is not reported as a rate; Holter recorders average over 4 to 16 intervals. Sums are integers of samples, so
+that the same segments give the same figures whether they are added one by one or all again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,28 +17,28 @@ from shared.messages.beats import Minute, Pause, Segment, Summary
 from stream_agents.recordings.segments import SEGMENT_SECONDS
 
 INTERVALS: Final = 8
-"""As many successive RR intervals make a rate."""
+"""The number of successive RR intervals over which the lowest and the highest rate are taken."""
 SEGMENTS: Final = 6
-"""The segments of a minute."""
+"""The number of segments in a minute."""
 
 
 class Totals(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The beats of successive segments, in samples, of bounded size. Those of two successive parts can be joined.
+    """Statistics of the beats of successive segments, in samples, of bounded size. Successive totals can be joined.
 
     Attributes:
         first: the first sample of the first segment.
         end: the sample after the last segment; 0 if there is none.
-        number_of_beats: found.
-        has_gap: True if there is a gap within it.
-        opening: the first beats before any gap, nine at most.
-        recent: the last beats since a gap, nine at most.
-        until: the end of the pause that it begins with: a beat, a gap, or the end.
-        since: the begin of the pause that it ends with: a beat, or where the signal begins.
+        number_of_beats: the number of beats.
+        has_gap: True if the segments contain a gap.
+        opening: the first beats, up to the first gap; at most nine.
+        recent: the last beats, since the last gap; at most nine.
+        until: the end of the pause at the start: a beat, a gap, or the end.
+        since: the start of the pause at the end: a beat, or the start of the signal.
         intervals: the number of RR intervals.
-        length: their sum.
-        shortest: the shortest sum of eight successive RR intervals, or 0 if there are no eight.
-        longest: the longest one.
-        pause: first sample and length of the longest pause, the first of several.
+        length: the sum of the RR intervals.
+        shortest: the shortest sum of eight successive RR intervals, or 0 if there are fewer than eight.
+        longest: the longest sum of eight successive RR intervals, or 0 if there are fewer than eight.
+        pause: first sample and length of the longest pause; of several, the first.
     """
 
     first: int = 0
@@ -57,10 +57,10 @@ class Totals(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def fold(totals: Totals, segment: Segment) -> Totals:
-    """Return the totals with another segment. Samples between the last one and this one are a gap.
+    """Return the totals with another segment. Samples between the totals and the segment are a gap.
 
     Raises:
-        ValueError: if the segment is not after those that were added.
+        ValueError: if the segment begins before the end of the totals.
     """
     return joined(totals, _totals_of(segment))
 
@@ -69,7 +69,7 @@ def joined(totals: Totals, later: Totals) -> Totals:
     """Return the totals of two parts of a recording. Samples between them are a gap.
 
     Raises:
-        ValueError: if the second one is not after the first one.
+        ValueError: if the second part begins before the end of the first one.
     """
     if not totals.end or not later.end:
         return totals if totals.end else later
@@ -115,13 +115,13 @@ def decode_totals(row: bytes) -> Totals:
     """Decode the row of an hour.
 
     Raises:
-        msgspec.DecodeError: if it is none.
+        msgspec.DecodeError: if the bytes are not such a row.
     """
     return _totals_decoder.decode(row)
 
 
 def summary(totals: Totals, rate: float) -> Summary:
-    """Return what totals say, at a sampling rate in Hz."""
+    """Return the summary of totals, at a sampling rate in Hz."""
     recent = totals.recent
     is_now = len(recent) > 1 and totals.end - recent[-1] < SEGMENT_SECONDS * rate
     return Summary(
@@ -132,7 +132,7 @@ def summary(totals: Totals, rate: float) -> Summary:
 
 
 def minute(index: int, segments: Iterable[Segment], rate: float) -> Minute:
-    """Return a minute of its segments, in order, at a sampling rate in Hz; those within a gap may be left out.
+    """Return a minute from its segments, in order, at a sampling rate in Hz; segments within a gap may be left out.
 
     Raises:
         ValueError: if the segments are not in order.
@@ -161,12 +161,12 @@ def _totals_of(segment: Segment) -> Totals:
 
 
 def _spans(beats: Sequence[int]) -> list[int]:
-    """Return the sums of each eight successive RR intervals between beats."""
+    """Return the sum of every eight successive RR intervals between beats."""
     return [end - first for first, end in zip(beats, beats[INTERVALS:], strict=False)]
 
 
 class _State:
-    """The stretches of signal of a segment, between its gaps, while its beats are added."""
+    """The beats of a segment in each stretch of signal between its gaps, and the pauses, while they are collected."""
 
     def __init__(self, first: int) -> None:
         self.since = first
@@ -174,7 +174,7 @@ class _State:
         self.pauses: list[tuple[int, int]] = []
 
     def beat(self, at: int) -> None:
-        if at < self.since:  # between two gaps that count as one
+        if at < self.since:  # The beat is between two gaps that count as one.
             return
         self.pause_until(at)
         self.since = at
@@ -225,5 +225,5 @@ def _rates(totals: Totals, rate: float) -> dict[str, Any]:
 
 
 def _per_minute(intervals: int, samples: int, rate: float) -> float | None:
-    """Return the heart rate of some intervals whose sum is a number of samples, or None if there are none."""
+    """Return the mean heart rate of RR intervals, from their number and their sum in samples, or None without any."""
     return round(60 * rate * intervals / samples, 2) if samples else None

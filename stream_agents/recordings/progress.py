@@ -1,7 +1,7 @@
-"""The progress of a recording: which samples have come, what is a gap, and the zero crossings so far.
+"""The progress of a recording: the samples that have arrived, the gaps, and the zero crossings so far.
 
-The order in which chunks come does not matter: crossings are counted within a chunk and at its borders, where only the
-signs of the neighbouring samples are needed, which each run keeps.
+Chunks may arrive in any order: crossings are counted within each chunk and at its borders. At a border, the signs of
+the neighbouring samples are enough, and each run keeps those of its ends.
 """
 
 from bisect import bisect_left
@@ -20,12 +20,12 @@ _LATEST_REFUSALS = 10
 
 
 def fresh(progress: Progress, first: int, end: int) -> list[Range]:
-    """Return the parts of `[first, end)` that have not come yet, ascending."""
+    """Return the parts of `[first, end)` that have not arrived yet, ascending."""
     return outside(overlapping(progress, first, end), first, end)
 
 
 def overlapping(progress: Progress, first: int, end: int) -> list[Range]:
-    """Return the parts of `[first, end)` that have come, ascending."""
+    """Return the parts of `[first, end)` that have arrived, ascending."""
     begin = bisect_left(progress.runs, first + 1, key=lambda run: run.end)
     found = []
     for run in progress.runs[begin:]:
@@ -36,15 +36,15 @@ def overlapping(progress: Progress, first: int, end: int) -> list[Range]:
 
 
 def with_samples(progress: Progress, chunk: Chunk, at: int) -> Progress:
-    """Return the progress with those samples of a chunk that have not come yet.
+    """Return the progress with the new samples of a chunk.
 
     Args:
-        progress: before the chunk.
-        chunk: whose other samples are those that have come.
-        at: the time at which it came, in milliseconds of Unix time by the broker's clock.
+        progress: the progress before the chunk.
+        chunk: the chunk; samples of it that arrived earlier must be equal to the earlier ones.
+        at: the time of its arrival, in milliseconds of Unix time by the broker's clock.
 
     Raises:
-        InvalidEcg: if the recording would consist of too many pieces.
+        InvalidEcg: if the recording would have too many runs.
     """
     runs, crossings = list(progress.runs), list(progress.crossings) or [0] * len(chunk.leads)
     pieces = fresh(progress, chunk.first_sample, chunk.first_sample + chunk.count)
@@ -72,12 +72,12 @@ def with_samples(progress: Progress, chunk: Chunk, at: int) -> Progress:
 
 
 def settled(progress: Progress, at: int, patience: float) -> Progress:
-    """Return the progress with the holes that are gaps by now.
+    """Return the progress after holes that were waited for too long have become gaps.
 
     Args:
-        progress: of the recording.
-        at: the time of its latest message, in milliseconds.
-        patience: the seconds for which a hole is waited for once a later chunk has come.
+        progress: the progress of the recording.
+        at: the time of its latest message, in milliseconds of Unix time by the broker's clock.
+        patience: the seconds to wait for the samples of a hole after later ones have arrived.
     """
     position = progress.settled
     if progress.total is not None:
@@ -94,7 +94,7 @@ def ended(progress: Progress, total: int) -> Progress:
     """Return the progress of a recording that has ended after `total` samples.
 
     Raises:
-        InvalidEcg: if it has more samples, or has ended after another number.
+        InvalidEcg: if samples beyond the end have arrived, or an earlier message gave another end.
     """
     if progress.total not in (None, total):
         raise InvalidEcg("first_sample", f"is not the end that was told before, {progress.total}")
@@ -114,7 +114,7 @@ def _signs(signals: Iterable[Signal], index: int) -> str:
 
 
 def _between(before: str, after: str) -> list[int]:
-    """Return for each lead 1 if there is a crossing at a sample, by its sign and that of the sample before it."""
+    """Return 1 for each lead with a crossing between neighbouring samples, given by their signs, and 0 for others."""
     return [int(left not in ("0", right)) for left, right in zip(before, after, strict=True)]
 
 

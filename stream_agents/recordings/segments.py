@@ -1,7 +1,7 @@
-"""The beats of a long or live recording, on a fixed grid of segments of ten seconds.
+"""The beats of a long or live recording, found in segments of ten seconds on a fixed grid.
 
-Each segment is computed alone, from its samples, those of a margin on each side, and what the segments shortly before
-it found: it does not matter how the recording was cut into chunks, nor in which order they came.
+Each segment is computed from its samples, a margin on each side, and the results of the segments shortly before it.
+The result therefore does not depend on how the recording was cut into chunks, or on the order of their arrival.
 """
 
 import math
@@ -29,28 +29,28 @@ from stream_agents.insights.statistics import median
 SEGMENT_SECONDS: Final = 10
 MARGIN_SECONDS: Final = 2
 PAST: Final = 6
-"""As many segments before it have a say in the usual level of a segment's complexes: a minute."""
+"""The number of earlier segments, a minute, whose levels are taken into account in a segment."""
 REACH: Final = PAST + 1
-"""Other samples in a segment's window change no segment later than this one, counted from the last such segment."""
+"""If samples in the window of segment `k` change, the results of segments after `k + REACH` stay the same."""
 LEAST_RATE: Final = _RHYTHM.needs.sampling_rate
 """Below this sampling rate in Hz no beats are searched for."""
 
-# Two segments may place a beat at their border some milliseconds apart, each on the other's side.
+# Two neighbouring segments may place the same beat some milliseconds apart, each on the other's side of the border.
 _BORDER_SECONDS = 0.05
-# The energy of complexes is many times the median energy, that of noise hardly ever twelve times. Complexes that are as
-# broad as the interval between them, those of fast tachycardias, are not clear either, but hardly weaker than others.
+# The energy of complexes is many times the median energy; that of noise is hardly ever twelve times. The complexes of
+# fast tachycardias, as broad as the intervals between them, do not reach this either, but have about the usual energy.
 _CLEAR_SNR = 12.0
-# What is not clear is noise below this share of the usual energy, a third of the amplitude.
+# Candidates that are not clear count as noise below this share of the usual energy: a third of the amplitude.
 _LEAST_UNCLEAR = 0.1
-# Successive intervals of what looks like complexes in noise differ by a third, and by less than this share in one of a
-# hundred windows; fewer intervals tell nothing. Fast tachycardias are regular.
+# In noise, the successive intervals between candidates differ by a third, and by less than this share in one of a
+# hundred windows. Fewer intervals are not enough to tell. Fast tachycardias are regular.
 _MOST_IRREGULAR = 0.2
 _LEAST_INTERVALS = 4
-# Leads that are there for less of a segment than this share are used only if no lead is there throughout.
+# A lead with signal in a smaller share of the window than this is used only if every lead is like that.
 _THROUGHOUT = 0.9
-# The window is searched apart on both sides of a longer gap.
+# At a longer gap, the parts of the window before and after it are searched separately.
 _LONG_GAP_SECONDS = 0.5
-# Between two gaps that are closer together than this, nothing can be said about the rhythm.
+# Gaps that are closer together count as one: the signal between them is too short to tell the rhythm.
 _LEAST_BETWEEN_GAPS_SECONDS = 0.5
 
 
@@ -60,7 +60,7 @@ def bounds(k: int, rate: float) -> range:
 
 
 def window(k: int, rate: float) -> range:
-    """Return the samples that segment `k` is computed from: its own, and a margin of two seconds on each side."""
+    """Return the samples from which segment `k` is computed: its own, and a margin of two seconds on each side."""
     inner, margin = bounds(k, rate), math.ceil(MARGIN_SECONDS * rate)
     return range(max(0, inner.start - margin), inner.stop + margin)
 
@@ -68,21 +68,21 @@ def window(k: int, rate: float) -> range:
 def segment_of(sample: int, rate: float) -> int:
     """Return the segment that answers for a sample."""
     k = int(sample / (SEGMENT_SECONDS * rate))
-    # The quotient is rounded.
+    # The quotient is a float, and may be rounded to the next segment.
     return k + (sample >= bounds(k, rate).stop) - (sample < bounds(k, rate).start)
 
 
 def detect(leads: Sequence[Lead], first: int, rate: float, k: int, past: Sequence[Segment]) -> Segment:
-    """Return what segment `k` finds.
+    """Return segment `k` with its beats, levels and gaps.
 
     Args:
-        leads: the samples of its window, up to the recording's end: all of the same length. Absent samples are 0, and
-            in each lead's `missing`.
-        first: the index in the recording of their first sample.
+        leads: the leads in its window, which ends at the recording's end; all of the same length. Absent samples are 0,
+            and in each lead's `missing`.
+        first: the index of their first sample in the recording.
         rate: the sampling rate in Hz.
         k: the number of the segment.
-        past: up to six segments just before it, the oldest first. Those in which all samples are absent may be left
-            out.
+        past: the segments just before it, at most six, the oldest first. Segments in which all samples are absent may
+            be left out.
     """
     whole = Recording(leads, rate)
     inner = bounds(k, rate)
@@ -96,7 +96,7 @@ def detect(leads: Sequence[Lead], first: int, rate: float, k: int, past: Sequenc
 
 
 def single_pass(leads: Sequence[Lead], rate: float) -> Iterator[Segment]:
-    """Yield the segments of a whole recording, one after the other; all leads are of the same length."""
+    """Yield the segments of a whole recording in order; all leads have the same length."""
     length = leads[0].signal.size
     past: list[Segment] = []
     k = 0
@@ -117,7 +117,7 @@ class _Piece(NamedTuple):
 
 
 def _pieces(whole: Recording, first: int, inner: range, absent: list[list[int]]) -> Iterator[_Piece]:
-    """Yield the parts of a window that begins at sample `first`, between gaps that would distort levels around them."""
+    """Yield the parts of a window, which begins at sample `first`, between gaps that would distort the levels."""
     end = first + whole.length
     start = first
     for gap in [*absent, [end, end + whole.length]]:
@@ -132,9 +132,9 @@ def _pieces(whole: Recording, first: int, inner: range, absent: list[list[int]])
 
 
 def _in_blocks(whole: Recording, first: int, there: range, inner: range) -> tuple[Recording, int]:
-    """Return a part of a window and its first sample, without the end of its margin that is a fraction of a block.
+    """Return a part of a window and its first sample, without a fraction of a block at the end of a margin.
 
-    A block of a few samples has no complex, but a say in the level of those next to it.
+    A block of a few samples contains no complex, but would change the levels of the blocks next to it.
     """
     block = block_samples(whole)
     if (excess := len(there) % block) < block // 2:
@@ -149,10 +149,10 @@ def _in_blocks(whole: Recording, first: int, there: range, inner: range) -> tupl
 
 
 def _leads(recording: Recording) -> NDArray[np.bool_]:
-    """Return the leads that beats are searched on, shape (leads,).
+    """Return the leads on which beats are searched, shape (leads,).
 
-    Leads that die or begin within the window would outweigh the others where they are silent. If disturbances make all
-    leads unusable, as a flat line does that takes most of the window, the remaining signal is still searched.
+    Leads that are silent in a part of the window are left out, because they would outweigh the others there. If no lead
+    is usable, for example because of a flat line in most of the window, the remaining signal is still searched.
     """
     silent = np.array([lead.missing_fraction + lead.flat_fraction for lead in recording.once(lead_quality)])
     live = recording.once(live_leads)
@@ -163,7 +163,7 @@ def _leads(recording: Recording) -> NDArray[np.bool_]:
 
 
 def _joined(ranges: list[list[int]], inner: range, apart: float) -> tuple[tuple[int, int], ...]:
-    """Return ranges of samples within a segment as `(first, count)`, those less than `apart` from each other as one."""
+    """Return the parts of ranges within a segment, `(first, count)` each; ranges closer than `apart` become one."""
     joined: list[list[int]] = []
     for begin, end in ranges:
         start, stop = max(begin, inner.start), min(end, inner.stop)
@@ -177,10 +177,10 @@ def _joined(ranges: list[list[int]], inner: range, apart: float) -> tuple[tuple[
 
 
 def _levels(leads: int, pieces: Sequence[_Piece], inner: range) -> tuple[float, ...]:
-    """Return the level of each lead's clear complexes in a segment, or nothing if there are none.
+    """Return the level of each lead's clear complexes in a segment, or an empty tuple if there are none.
 
-    The highest: where a pause begins or ends, most candidates are noise. Levels are medians over ten seconds, which a
-    single artefact does not change; in margins they are of less.
+    It is the highest level at any of them, because most candidates are noise where a pause begins or ends. Levels are
+    medians over ten seconds, which a single artefact does not change; in margins, they are medians over less.
     """
     levels = np.zeros(leads)
     for recording, first, found in pieces:
@@ -188,15 +188,15 @@ def _levels(leads: int, pieces: Sequence[_Piece], inner: range) -> tuple[float, 
         inside = (positions >= inner.start) & (positions < inner.stop)
         clear = np.where(inside & (found.snr >= _CLEAR_SNR), found.levels, 0.0)
         levels[found.leads] = np.maximum(levels[found.leads], clear.max(axis=1))
-    # Three digits tell a tenth of an amplitude, and are short in a row.
+    # Three digits are precise enough to compare levels, and keep rows short.
     return tuple(float(f"{level:.3g}") for level in levels.tolist()) if levels.any() else ()
 
 
 def _beats(piece: _Piece, levels: Sequence[float], past: Sequence[Segment]) -> Samples:
     """Return the positions of a piece's beats in the recording.
 
-    Candidates are compared with the upper quartile of the levels of this segment and those before it, on the leads that
-    had clear complexes in one of them. If no lead had, nothing is known but their rhythm: that of noise is irregular.
+    Candidates are compared with the upper quartile of the levels of this segment and of those before it, on the leads
+    with clear complexes in any of them. Without such a lead, candidates are beats if they are regular: noise is not.
     """
     recording, first, found = piece
     known = [of for of in (*(segment.levels for segment in past[-PAST:]), levels) if of]
@@ -212,7 +212,7 @@ def _beats(piece: _Piece, levels: Sequence[float], past: Sequence[Segment]) -> S
 
 
 def _are_regular(positions: Samples) -> bool:
-    """Return True if successive intervals differ less than those of noise do."""
+    """Return True if successive intervals differ less than in noise."""
     intervals = np.diff(positions)
     if intervals.size < _LEAST_INTERVALS:
         return False
@@ -224,7 +224,11 @@ def _upper_quartile(values: list[float]) -> float:
 
 
 def _inner(beats: list[Samples], inner: range, rate: float, past: Sequence[Segment]) -> tuple[int, ...]:
-    """Return the beats within a segment; one that it and the segment before place on each other's side is its first."""
+    """Return the beats within a segment.
+
+    If this segment places a beat before the border, and the segment before it places the same beat after the border,
+    the beat is the first one of this segment.
+    """
     if not beats:
         return ()
     last = past[-1].beats[-1] if past and past[-1].beats else -math.inf

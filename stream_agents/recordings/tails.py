@@ -1,4 +1,4 @@
-"""The latest chunks of recordings, kept so that their samples need not be read from the topic again."""
+"""A cache of the latest chunks of recordings, so that their samples need not be read from the topic again."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -11,17 +11,17 @@ from stream_agents.recordings.window import Samples
 
 # Enough for a thousand live recordings of twelve leads at 500 Hz in chunks of a second, and 200 MiB of memory.
 _MOST_BYTES = 192 * 1024 * 1024
-# Of the objects of a chunk, and of each of its leads beside the samples: far more than the samples of a small chunk.
+# The objects of a chunk, and of each of its leads without the samples: far more than the samples of a small chunk.
 _CHUNK_BYTES, _LEAD_BYTES = 400, 600
-# Of a range of missing samples: a tuple with its place in another, and two integers.
+# A range of missing samples: a tuple of two integers, and a pointer to it in another tuple.
 _RANGE_BYTES = 136
-# Each chunk of a tail takes time for each message of its recording. Live devices send one or two a second, of which
-# these are half a minute.
+# Each chunk of a tail costs time with every message of its recording. Live devices send one or two chunks a second, so
+# that this many are about half a minute.
 _MANY_CHUNKS = 64
 
 
 class _Tail(NamedTuple):
-    """Chunks, each with its size, by their identity, and how many there were when they were last put together."""
+    """Chunks with their sizes, by `id()`, and the number of chunks that remained when they were last merged."""
 
     chunks: dict[int, tuple[Chunk, int]]
     least: int = 0
@@ -32,11 +32,11 @@ class _Tail(NamedTuple):
 
 
 class Tails:
-    """Holds the chunks whose samples the next beats of each recording need, in bounded memory.
+    """Holds the chunks of each recording that the search for its next beats needs, in bounded memory.
 
-    It is a cache: chunks are on the topic, and those of recordings that are silent for long are dropped first. A
-    recording is told from one that had its id before by the offset at which it began. Many small chunks without a hole
-    between them become one.
+    It is a cache of chunks on the topic: those of the recordings that have been silent longest are dropped first. The
+    offset at which a recording began tells it from an earlier recording with the same id. Many small chunks without
+    holes between them are merged.
     """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
@@ -45,21 +45,21 @@ class Tails:
         self._tails: OrderedDict[tuple[str, int], _Tail] = OrderedDict()
 
     def of(self, recording_id: str, begun: int) -> list[Chunk]:
-        """Return the chunks that are kept of a recording that began at an offset."""
+        """Return the chunks in memory of the recording that began at this offset."""
         tail = self._tails.get((recording_id, begun))
         return [chunk for chunk, _ in tail.chunks.values()] if tail is not None else []
 
     def keep(self, recording_id: str, begun: int, chunks: Sequence[Chunk], soon: range) -> None:
-        """Keep those chunks of a recording that have samples in a stretch, instead of others.
+        """Keep the chunks of a recording that have samples in the range `soon`, in place of those kept before.
 
-        Samples that several chunks have are the same in all of them.
+        Where chunks overlap, their samples must be equal.
         """
         known, least = self._drop((recording_id, begun))
         first = soon.start
         kept = [
             chunk for chunk in chunks if chunk.first_sample < soon.stop and chunk.first_sample + chunk.count > first
         ]
-        # Those with a hole between them stay apart, and are not tried again with every message.
+        # Chunks with holes between them stay apart; `least` prevents another attempt with every message.
         if len(kept) > max(_MANY_CHUNKS, 2 * least):
             kept = list(_put_together(kept, first))
             least = len(kept)
@@ -77,13 +77,13 @@ class Tails:
 
 
 def size_of(chunk: Chunk) -> int:
-    """Return about how many bytes of memory a chunk takes."""
+    """Return the approximate memory of a chunk in bytes."""
     leads = (_LEAD_BYTES + lead.signal.nbytes + _RANGE_BYTES * len(lead.missing) for lead in chunk.leads)
     return _CHUNK_BYTES + sum(leads)
 
 
 def _put_together(chunks: Sequence[Chunk], first: int) -> Iterator[Chunk]:
-    """Yield chunks with the same samples from `first` on, of which none touch or overlap."""
+    """Merge chunks that touch or overlap, and yield the results; merged chunks begin at `first` or later."""
     touching: list[Chunk] = []
     end = 0
     for chunk in sorted(chunks, key=lambda chunk: chunk.first_sample):
@@ -97,7 +97,7 @@ def _put_together(chunks: Sequence[Chunk], first: int) -> Iterator[Chunk]:
 
 
 def _one(chunks: Sequence[Chunk], there: range) -> Chunk:
-    """Return a chunk with the samples of some in a stretch that they cover."""
+    """Merge chunks into one with the samples in a range that they cover; a single chunk is returned as it is."""
     if len(chunks) == 1:
         return chunks[0]
     return msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""The samples of a recording that are at hand: those of some of its chunks, put together."""
+"""The samples of a recording that are in memory: those of some of its chunks, put together."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -13,11 +13,12 @@ from shared.ranges import Range, joined, outside
 
 
 class Samples:
-    """The samples of chunks of a recording, all with its leads.
+    """The samples of chunks of a recording; all chunks have its leads.
 
     Args:
-        chunks: in any order. Where they overlap, they agree.
-        read: ranges of samples that were looked for, ascending and apart: what no chunk has of them is not kept.
+        chunks: chunks in any order. Where they overlap, their samples are equal.
+        read: the ranges of samples that were looked for on the topic, ascending and apart. Samples in them that no
+            chunk has are no longer kept.
     """
 
     def __init__(self, chunks: Iterable[Chunk], read: Sequence[Range] = ()) -> None:
@@ -41,11 +42,11 @@ class Samples:
         ]
 
     def cut(self, leads: Sequence[Lead], there: range) -> tuple[Lead, ...]:
-        """Return leads in a stretch, with signals of shape (len(there),); what is absent is missing.
+        """Return the leads in a range, with signals of shape (len(there),). Absent samples are 0, and in `missing`.
 
         Args:
-            leads: names and gains.
-            there: the samples.
+            leads: the leads with their names and gains; their signals are ignored.
+            there: the range of samples.
         """
         near = self._chunks[bisect_right(self._reach, there.start) : bisect_left(self._firsts, there.stop)]
         inside = [chunk for chunk in near if chunk.first_sample + chunk.count > there.start]

@@ -79,10 +79,10 @@ def add_views(app: AppT, table: InsightsTable, waits: Waits, serving: Serving) -
 
     @app.page("/parts/{partition}/{recording_id}", name="parts")
     async def parts_of(view: View, request: Request, partition: str, recording_id: str) -> Response:
-        """Answer 200 with the rows of a recording's parts as a list, 421 if this worker cannot know, as for rows.
+        """Answer 200 with the rows of a recording's parts as a list, or 421 if this worker cannot know, as for rows.
 
-        `?kind=&from=&to=&limit=` are those of the parts: their kind, their numbers, and how many at most. The gateway
-        has checked the recording's owner before.
+        `?kind=&from=&to=&limit=` are the kind of the parts, the range of their numbers, and the largest number of rows.
+        The gateway has checked the recording's owner before.
         """
         number, asked = int(partition), request.query
         if not await serving.knows(number):

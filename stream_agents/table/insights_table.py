@@ -55,7 +55,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         return TP(self.changelog_topic.get_topic_name(), partition)
 
     def owns(self, partition: int) -> bool:
-        """Return True if this worker writes the rows of a partition, and it is open here: other copies are standbys."""
+        """Return True if this worker has the open active copy of a partition, whose rows it writes, not a standby."""
         return self.changelog_tp(partition) in self.app.assignor.assigned_actives() and self.rows.holds(partition)
 
     def find(self, partition: int, key: bytes) -> bytes | None:

@@ -1,7 +1,7 @@
 """The index of every user's ECGs and recordings, beside the rows, in the order of its owner's list, newest first.
 
-A key consists of a zero byte, or of a one for a recording, with which no id begins; the owner's name; a zero byte,
-which no name holds; the time of acceptance, subtracted from the latest possible one; and the id.
+A key consists of a byte with which no id begins, 0 for an ECG and 1 for a recording; the owner's name; a zero byte,
+which no name contains; the time of acceptance, subtracted from the latest possible one; and the id.
 """
 
 from typing import Annotated
@@ -44,7 +44,7 @@ def key_of(row: bytes) -> bytes | None:
         place = _decoder.decode(row)
     except msgspec.DecodeError:
         return None
-    # What is erased is in no list.
+    # An erased ECG or recording has no owner, and is in no list.
     if not place.username:
         return None
     prefix = owner(place.username, recordings=bool(place.recording))

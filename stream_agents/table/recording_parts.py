@@ -18,15 +18,17 @@ def parts(
     *,
     waiting: Mapping[bytes, bytes] = MappingProxyType({}),
 ) -> Iterator[bytes]:
-    """Yield the rows of a kind with these numbers, in order; the chunk before them may have some of the samples, too.
+    """Yield the rows of parts of a kind with these numbers, in order.
+
+    For chunks, the row before them comes first, because its samples may extend into the range.
 
     Args:
-        store: of the table.
-        partition: of the recording.
-        recording_id: as the key of its row.
-        kind: of the parts.
-        numbers: of the parts.
-        waiting: rows by key, in place of those of the store.
+        store: the store of the table.
+        partition: the partition of the recording.
+        recording_id: the recording's id, as in the key of its row.
+        kind: the kind of the parts.
+        numbers: the numbers of the parts.
+        waiting: rows by key that are not stored yet; they take precedence over those of the store.
 
     Raises:
         KeyError: if the partition is not open here.

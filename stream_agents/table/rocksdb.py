@@ -140,7 +140,7 @@ class Store(Service):
             raise
 
     def last_key(self, partition: int, prefix: bytes, end: bytes) -> bytes | None:
-        """Return the last key with a prefix that is not above `end`, or None.
+        """Return the last key up to and including `end`, or None if it lacks the prefix or does not exist.
 
         Raises:
             KeyError: if the partition is not open here.

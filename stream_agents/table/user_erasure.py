@@ -9,33 +9,33 @@ from stream_agents.processing.outcomes import Erased, Part
 from stream_agents.table import owner_index, owner_pages
 from stream_agents.table.insights_table import InsightsTable
 
-# How many rows are erased together.
+# Rows that are erased together.
 _ERASED_AT_A_TIME = 1000
 
 
 async def erase_user(table: InsightsTable, username: str, partition: int, offset: int, *, recordings: bool) -> None:
-    """Erase a user's ECGs, or recordings, that came before a record at this offset in their topic's partition.
+    """Erase a user's ECGs, or recordings, whose last record is before this offset in their topic's partition.
 
-    It erases some at a time, so that other work goes on.
+    They are erased in batches, so that other work goes on meanwhile.
     """
     prefix = owner_index.owner(username, recordings=recordings)
     after: Position | None = None
-    # If the partition moves away, its new owner processes the record again. A copy that stays here is not written to.
+    # If the partition moves to another worker, that worker processes the record again. A standby here is not written.
     while table.owns(partition):
         rows = _rows_of(table, prefix, partition, after)
         if not rows:
             return
         after = position(rows[-1])
-        # What came after the record stays.
+        # ECGs and recordings with later messages stay.
         gone = [Erased.of(row, offset) for row in rows if row.offset < offset]
-        # The parts first: what is in the list will be found again.
+        # The parts first: after a crash, the recording is still in the list, and is erased again.
         for erased in gone if recordings else ():
             await erase_parts(table, partition, erased.key)
         await table.store((partition, erased) for erased in gone)
 
 
 async def erase_parts(table: InsightsTable, partition: int, recording_id: bytes) -> None:
-    """Delete the rows of a recording's parts, as long as the partition does not move away, as `erase_user` does."""
+    """Delete the rows of a recording's parts; stop if the partition moves to another worker, as `erase_user` does."""
     prefix = parts_prefix(recording_id)
     while table.owns(partition):
         keys = list(itertools.islice(table.rows.keys_from(partition, prefix, prefix), _ERASED_AT_A_TIME))
