@@ -24,7 +24,7 @@ from shared.tracing import from_environment
 
 _BACKLOG = 2048
 _START_FAILED = 3
-# Answers that clients leave unread may be larger: those of 11 MB took 600 MiB of the heap where 230 MiB were in use.
+# Answers that clients do not read may be larger: with answers of 11 MB, the heap was 600 MiB when 230 MiB were in use.
 _LARGEST_KEPT = 4 * MIB
 
 

@@ -12,10 +12,10 @@ MAX_SECONDS: Final = 31 * 86_400.0
 
 
 class Chunk(Ecg, frozen=True):
-    """Samples of all leads of a recording, from its sample `first_sample` on. `id` is that of the recording.
+    """Samples of all leads of a recording, from its sample `first_sample` on. `id` is the recording's id.
 
-    An announcement has leads without samples. If it is the `end`, `first_sample` is the number of samples that the
-    recording has; it may lack leads and sampling rate.
+    An announcement has leads without samples. In an `end`, `first_sample` is the recording's number of samples, and
+    leads and sampling rate may be missing.
     """
 
     first_sample: int = 0
@@ -27,7 +27,7 @@ class Chunk(Ecg, frozen=True):
         return self.leads[0].signal.size if self.leads else 0
 
     def piece(self, there: range) -> "Chunk":
-        """Return the samples in a stretch, which the chunk has, in memory of their own: the rest can be freed."""
+        """Return a copy of the samples in a range within the chunk, so that the memory of the rest can be freed."""
         inside = range(there.start - self.first_sample, there.stop - self.first_sample)
         cuts = (cut(lead, inside) for lead in self.leads)
         leads = tuple(msgspec.structs.replace(lead, signal=lead.signal.copy()) for lead in cuts)
@@ -37,7 +37,7 @@ class Chunk(Ecg, frozen=True):
     def begun(
         cls, recording_id: str, username: str, content: Content, first_sample: int = 0, *, end: bool = False
     ) -> "Chunk":
-        """Return the chunk for a content.
+        """Return the chunk with this content.
 
         Raises:
             InvalidEcg: if it breaks a limit of recordings.
@@ -48,7 +48,7 @@ class Chunk(Ecg, frozen=True):
 
 
 def check_first_sample(value: Any, field: str = "first_sample") -> int:
-    """Return the value if it is an index of a sample, or a number of samples.
+    """Return the value if it is a valid sample index or number of samples.
 
     Raises:
         InvalidEcg: if it is not an integer of 0 or more.
@@ -59,11 +59,11 @@ def check_first_sample(value: Any, field: str = "first_sample") -> int:
 
 
 def check(content: Content, first_sample: int, *, end: bool) -> None:
-    """Check what concerns the whole of a chunk.
+    """Check the rules about a chunk as a whole: its leads and their lengths, its sampling rate and its place.
 
     Raises:
-        InvalidEcg: if it has too many leads, leads of different length or no sampling rate, samples in the end, or goes
-            beyond the longest recording.
+        InvalidEcg: if it has too many leads, leads of different lengths or no sampling rate; if it is an end with
+            samples; or if it goes beyond the longest recording.
     """
     leads, rate = content.leads, content.sampling_rate
     if len(leads) > MAX_LEADS:
@@ -85,10 +85,10 @@ def check(content: Content, first_sample: int, *, end: bool) -> None:
 
 
 def check_length(samples: int, rate: float, field: str = "first_sample") -> None:
-    """Check the number of samples that a recording has at least, at its sampling rate in Hz.
+    """Check that a recording of at least this number of samples, at a sampling rate in Hz, is not too long.
 
     Raises:
-        InvalidEcg: if the recording is longer than the longest one.
+        InvalidEcg: if it is longer than `MAX_SECONDS`.
     """
     if samples > rate * MAX_SECONDS:
         raise InvalidEcg(field, f"must lie within {MAX_SECONDS / 86_400:.0f} days, the longest recording")

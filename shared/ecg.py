@@ -104,7 +104,7 @@ class Ecg(msgspec.Struct, frozen=True):
 
 
 def cut(lead: Lead, there: range) -> Lead:
-    """Return those samples of a range that a lead has, with missing ranges relative to the range's first sample."""
+    """Return the samples of a lead within a range, with missing ranges relative to the range's first sample."""
     signal = lead.signal[there.start : there.stop]
     missing = missing_within(lead.missing, there.start, signal.size)
     return msgspec.structs.replace(lead, signal=signal, missing=missing)

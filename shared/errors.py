@@ -39,7 +39,7 @@ class UnknownEncoding(InvalidEcg):
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """Return the nearest known name as a question, or all of them if none is near."""
+    """Return a question with the nearest known name, or the list of all known names if none is near."""
     known = sorted(known)
     near = get_close_matches(name[:_LONGEST_SHOWN].lower(), known, n=1)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"

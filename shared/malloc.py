@@ -13,8 +13,8 @@ def keep_freed(largest: int) -> None:
     """Keep up to 64 MiB of freed memory in the process, on Linux with glibc.
 
     Args:
-        largest: bytes of the largest block that is kept, at most 32 MiB. Blocks that are larger go back to the kernel
-            at once: where they are rare, they would leave holes in the heap that no other block fills.
+        largest: the size in bytes of the largest block that is kept, at most 32 MiB. Larger blocks are returned to the
+            kernel at once: where they are rare, they would leave holes in the heap that no other block fills.
 
     By default glibc returns the end of the heap to the kernel as soon as 128 KiB of it are free, and larger blocks at
     once. The kernel would then clear the same pages again for every ECG, which takes longer than parsing it.

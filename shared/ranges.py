@@ -1,4 +1,4 @@
-"""Ranges of samples, each as its first sample and the one after its last."""
+"""Ranges of samples, each given by its first sample and the sample after its last one."""
 
 import itertools
 from bisect import bisect_right
@@ -9,7 +9,7 @@ Range: TypeAlias = tuple[int, int]
 
 
 def within(ranges: Sequence[Range], first: int, end: int) -> list[Range]:
-    """Return the parts of `[first, end)` that are in ranges, which are ascending and apart."""
+    """Return the parts of `[first, end)` that are in one of the ranges, which are ascending and apart."""
     begin = bisect_right(ranges, first, key=lambda range_: range_[1])
     cut = itertools.takewhile(lambda range_: range_[0] < end, itertools.islice(ranges, begin, None))
     return [(max(first, begin), min(end, stop)) for begin, stop in cut]
@@ -30,7 +30,7 @@ def outside(ranges: Iterable[Range], first: int, end: int) -> list[Range]:
 
 
 def joined(ranges: Iterable[Range]) -> list[Range]:
-    """Return ranges in ascending order, those that touch or overlap as one."""
+    """Return ranges in ascending order; ranges that touch or overlap become one."""
     found: list[Range] = []
     for first, end in sorted(ranges):
         if found and first <= found[-1][1]:

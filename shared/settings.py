@@ -85,14 +85,14 @@ class Settings(BaseSettings):
     submissions_retention_hours: int = Field(
         default=168,
         ge=1,
-        description="How long a submission, or a chunk of a recording, stays on its topic. A week bridges a long "
+        description="How long a submission, or a chunk of a recording, is kept on its topic. A week bridges a long "
         "outage of the workers.",
     )
     chunk_patience: float = Field(
         default=60.0,
         ge=0,
-        description="Seconds for which a recording waits for a missing chunk, once a later one has come, before it "
-        "tells a gap. A chunk that comes after that is still used, and makes a new revision of the insights.",
+        description="Seconds to wait for a missing chunk of a recording after a later one has arrived. Then a gap is "
+        "reported. A chunk that arrives for the gap is still used, and gives the insights a new revision.",
     )
     dlq_retention_hours: int = Field(
         default=2160, ge=1, description="How long a dead letter stays for inspection: 90 days."

@@ -63,10 +63,9 @@ async def erase_ecg(services: Services, request: Request, ecg_id: str, user: Use
     },
 )
 async def erase_recording(services: Services, request: Request, recording_id: str, user: User) -> Response:
-    """Erase the caller's recording with all that came of it so far.
+    """Erase the caller's recording: signals, insights and minutes can no longer be read, and cannot be restored.
 
-    It cannot be restored. A chunk that is sent afterwards begins a recording anew: a device that still sends must stop
-    first.
+    Stop the device first: a chunk that is sent after the erasure begins a new recording with the same id.
     """
     return _erased(await services.eraser.erase_recording(request, user, recording_id))
 

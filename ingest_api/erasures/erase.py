@@ -1,4 +1,4 @@
-"""Erasing ECGs and recordings: publish an erasure after what it erases, and wait until workers have processed it."""
+"""Erases ECGs and recordings: publishes an erasure behind their messages, and waits until workers have processed it."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -56,20 +56,20 @@ class Eraser:
         self._audit = audit
 
     async def erase_ecg(self, request: Request, user: str, ecg_id: str) -> bool:
-        """Erase a user's ECG; return True if that is carried out, False if it is only certain to be.
+        """Erase a user's ECG; return True if that is carried out, False if it is durable but not yet carried out.
 
         Raises:
             NotFound: if the user has no such ECG.
-            Unavailable: if it is not certain, because the broker did not acknowledge it.
+            Unavailable: if the broker did not acknowledge the erasure.
         """
         return await self._erase(request, user, ecg_id, recording=False)
 
     async def erase_recording(self, request: Request, user: str, recording_id: str) -> bool:
-        """Erase a user's recording likewise.
+        """Erase a user's recording, as `erase_ecg` does.
 
         Raises:
             NotFound: if the user has no such recording.
-            Unavailable: if it is not certain, because the broker did not acknowledge it.
+            Unavailable: if the broker did not acknowledge the erasure.
         """
         return await self._erase(request, user, recording_id, recording=True)
 
@@ -89,8 +89,8 @@ class Eraser:
     async def erase_user(self, username: str) -> bool:
         """Delete a user with all of their ECGs and recordings; return True if that is carried out.
 
-        False means that it is only certain to be. It may be repeated: each step is harmless if there is nothing (left)
-        to do.
+        False means that it is durable, but not yet carried out. It may be repeated: a step without anything (left) to
+        do is harmless.
 
         Raises:
             NotFound: if there is neither such a user nor a data key of one.
@@ -115,7 +115,7 @@ class Eraser:
         """
         try:
             async with asyncio.timeout(self._publish_timeout):
-                # The user first: what is submitted after the erasures would stay.
+                # The user first, so that nothing can be submitted after the erasures, which would stay.
                 known = await self._users.delete(username)
                 sealed = await self._keys.destroy(username)
                 await asyncio.gather(
@@ -142,7 +142,7 @@ class Eraser:
         return True
 
     async def _erased(self, ecg_id: str, offset: int, *, recording: bool) -> None:
-        """Return when a row tells that it is erased.
+        """Wait until the row of an ECG or a recording shows that it is erased.
 
         Raises:
             NotFound: if the id is that of a recording and not of an ECG, or the other way round.

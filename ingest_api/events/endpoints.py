@@ -24,8 +24,8 @@ router = APIRouter(tags=["ecgs"])
         200: {
             "description": "An endless stream of server-sent events. No event is left out, but one may come again, "
             "above all after the stream was resumed. If an ECG finished several times meanwhile, only its last event "
-            "is sure to come. A recording has an event whenever something of it has come, likewise. An `id` without "
-            "data only marks where to resume.",
+            "is sure to come. A recording has an event for each progress; if there were several meanwhile, only the "
+            "last one is sure to come. An `id` without data only marks where to resume.",
             "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": schemas.EXAMPLE_EVENTS}},
         },
         **USER_ERRORS,
@@ -39,5 +39,5 @@ router = APIRouter(tags=["ecgs"])
     },
 )
 async def follow_events(services: Services, request: Request, user: User) -> EventStream:
-    """Stream the caller's ECGs, each as soon as it is done or has failed, and how far the caller's recordings come."""
+    """Stream the caller's ECGs, each as soon as it is done or has failed, and the progress of their recordings."""
     return services.streams.open(request, user)

@@ -238,7 +238,7 @@ class Fanout:
                 self._reached[partition.partition] = records[-1].offset + 1
 
     def _hand_over(self, record: ConsumerRecord) -> None:
-        # A part of a recording has no owner of its own, and it is no erasure if it is deleted.
+        # A recording's part has no owner of its own, and its deletion is not an erasure.
         if is_part(record.key):
             return
         owner = insights.owner(record.value)

@@ -103,7 +103,7 @@ class Unavailable(ApiError):  # noqa: N818
 
 
 def reason(error: ApiError) -> dict[str, str]:
-    """Return the document that says why something is refused, and count it if it may be tried again."""
+    """Return the document with the reason of an error, and count the error if the request may be tried again."""
     if isinstance(error, Unavailable):
         metrics.refusals.labels(error.missing).inc()
     return {"detail": error.detail} | ({"field": error.field} if error.field else {})

@@ -37,7 +37,7 @@ class Problem(BaseModel):
 
 
 class LeadDescription(BaseModel):
-    """The fields of a lead beside its samples."""
+    """The fields of a lead besides its samples."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -151,7 +151,7 @@ def body(model: type[BaseModel], packed_model: type[BaseModel] | None = None) ->
 
 
 def packed_body(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the documentation of a body that is taken in the packed encoding only."""
+    """Return the documentation of a body that is accepted in the packed encoding only."""
     return {"requestBody": {"required": True, "content": {packed.CONTENT_TYPE: {"schema": _schema(model)}}}}
 
 

@@ -1,4 +1,4 @@
-"""The parameters of a query: a misspelt one would be ignored, and the answer hold more than what was asked for."""
+"""Refuses unknown parameters: if a misspelt one were ignored, the answer could contain more than was asked for."""
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -8,13 +8,13 @@ from shared.errors import hint, place_of
 
 
 def check_parameters(request: Request) -> None:
-    """Check that a call with parameters has all those of its query.
+    """Check that the query of a request has only parameters of its call.
 
-    A call without parameters ignores them: nothing can be misspelt there, and common clients of server-sent events add
-    one of their own when they resume.
+    Calls without parameters ignore the query: nothing can be misspelt there, and common clients of server-sent events
+    add a parameter of their own when they resume.
 
     Raises:
-        Unprocessable: if the query has another one; it names the nearest that the call has.
+        Unprocessable: if the query has an unknown parameter; the error suggests the nearest one of the call.
     """
     route = request.scope["route"]
     assert isinstance(route, APIRoute)  # noqa: S101 - no other route has dependencies

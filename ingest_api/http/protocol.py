@@ -17,13 +17,13 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_PIPELINED = 16
 """Limit of the requests on a connection that wait for the answer to an earlier one."""
 LAST_REQUEST_SECONDS = 4
-"""How long a gateway that stops waits for a last request on an idle connection: longer than haproxy.cfg keeps one."""
+"""Seconds for which a stopping gateway waits for a last request on idle connections. haproxy.cfg closes them before."""
 
 # Linger for zero seconds (struct linger of socket(7)), so that closing resets the connection.
 _RESET = struct.pack("ii", 1, 0)
 _OF_A_BODY = {b"content-length", b"transfer-encoding"}
 _NO_HTTP = (HTTPStatus.BAD_REQUEST, "The request is not valid HTTP")
-# The parser leaves out the body of a request that offers to change the protocol, as Java's client does by default.
+# The parser ignores the body of a request that offers to change the protocol, as Java's client does by default.
 _NO_UPGRADE = (
     HTTPStatus.BAD_REQUEST,
     "Only HTTP/1.1 is spoken here: send a body without the header `upgrade` (Java: HttpClient.Version.HTTP_1_1)",
@@ -51,7 +51,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def awaited(self) -> tuple[Awaited, object] | None:
-        """What the gateway waits for from the client, and in which request; None if for nothing."""
+        """What the gateway waits for from the client, and in which request; None if it does not wait."""
         if self.unread:
             return Awaited.READING, None
         if self._in_message:
@@ -83,10 +83,10 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def shutdown(self) -> None:
-        """Close the connection with its present answer, or with its next one if it is idle.
+        """Close the connection after its current answer, or after the next answer if it is idle.
 
-        A proxy may be sending a request on it at this moment, and could not send it again elsewhere: this gateway might
-        have accepted it.
+        A proxy may be sending a request on it at this moment. If the connection were closed, the proxy could not send
+        the request to another gateway, because this one might have accepted it.
         """
         if self._answering:
             super().shutdown()
@@ -100,7 +100,7 @@ class Connection(HttpToolsProtocol):
         self._clients.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Report the end of the connection to the request that is being answered: uvicorn tells only the latest one."""
+        """Report the end of the connection to the request that is being answered: uvicorn tells only the latest."""
         self._clients.remove(self)
         self.pipeline.clear()
         if answering := self._answering:
@@ -126,7 +126,7 @@ class Connection(HttpToolsProtocol):
 
         Raises:
             ValueError: if its head is too large, it has a body and offers another protocol, or too many requests wait.
-                It ends the parsing.
+                The error ends the parsing.
         """
         if self._head_bytes + self._part_bytes > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
             self._refusal = _HEAD_TOO_LARGE

@@ -75,7 +75,7 @@ class Publisher:
             producer = self._producer
             try:
                 acknowledged = await producer.send(topic, value, key, partition, headers=list(headers))
-                # A caller that stops waiting cancels this future, which does not withdraw the record.
+                # A caller that stops waiting cancels this future; the record is still sent.
                 metadata = await acknowledged
             except PRODUCER_BROKEN as error:
                 await self._replace(producer, error)

@@ -10,11 +10,11 @@ _TIME_BYTES = 8
 
 
 class ListCursors:
-    """Makes and reads cursors of a list. Gateways with the same secret accept each other's, and store none.
+    """Creates and reads cursors of a list. Gateways with the same secret accept each other's, and store none.
 
     Args:
-        secret: the deployment's.
-        recordings: True for the list of recordings, whose cursors are none of the list of ECGs.
+        secret: the deployment's secret.
+        recordings: True for the list of recordings. The cursors of one list are invalid in the other.
     """
 
     def __init__(self, secret: str, *, recordings: bool = False) -> None:

@@ -17,7 +17,7 @@ class LongPolls:
         self._count = 0
 
     def wait(self, request: Request) -> tuple[int, dict[str, str] | None]:
-        """Return for how many seconds a query may wait, and the headers of its answer that say so, if it may."""
+        """Return the seconds for which a query may wait, and the headers that report this in its answer."""
         seconds = 0 if self._count >= self._limit else wait_seconds(request.headers.getlist("prefer"))
         return seconds, {"preference-applied": f"wait={seconds}"} if seconds else None
 

@@ -49,10 +49,10 @@ class Lookup:
         raise not_found(ecg_id, recording=recording)
 
     async def check(self, request: Request, recording_id: str, user: str) -> None:
-        """Check that a recording is the user's. A worker is asked only if its id is not that of a gateway's recording.
+        """Check that a recording is the user's.
 
-        So a chunk costs no question, and one that is sent to an ECG of the user is not found, as soon as the ECG is
-        processed.
+        An id that a gateway issued for a recording is checked without a worker, so that chunks cost no query. For any
+        other id, a worker is asked: a chunk for an ECG of the user gets 404 once the ECG is processed.
 
         Raises:
             NotFound: if the user has no such recording.

@@ -1,4 +1,4 @@
-"""What calls that list have in common: their parameters, and the errors of these."""
+"""The parameters of calls that return a list in pages, and their errors."""
 
 from typing import Annotated, Any, Final
 
@@ -16,12 +16,12 @@ ERRORS: Final[Responses] = {
 
 
 def limit(what: str) -> Any:
-    """Return the parameter for the most ECGs, or whatever is listed, of a page."""
+    """Return the parameter for the size of a page; `what` is the plural of the listed things."""
     return Query(ge=1, le=200, description=f"Maximum number of {what}.")
 
 
 def label_prefix(what: str) -> Any:
-    """Return the parameter for the beginning of labels."""
+    """Return the parameter that selects by the beginning of labels; `what` is the plural of the listed things."""
     return Query(
         min_length=1,
         max_length=MAX_LABEL,

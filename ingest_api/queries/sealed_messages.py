@@ -1,4 +1,4 @@
-"""Opening the messages that gateways sealed."""
+"""Opens messages that gateways sealed."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ class SealedMessages:
         self._keys = keys
 
     async def open(self, ecg_id: str, message: Message) -> bytes | None:
-        """Return the message of an ECG or a recording, opened, or None if the key that it was sealed with is destroyed.
+        """Open a message of an ECG or a recording; return None if its data key is destroyed.
 
         Raises:
             Broken: if it is not the message of this ECG or recording.

@@ -1,4 +1,4 @@
-"""Reading single records of the topics of submissions and chunks, which hold the only copy of the signals."""
+"""Reads single records of the topics of submissions and chunks, which have the only copy of the signals."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 
 # Each may hold a record of the largest size.
 _READERS = 4
-# Chunks that are close together are fetched together: those of a live device have some kB, and among those of other
-# devices each fetch would bring few of them.
+# Bytes of a fetch of chunks that are close together: those of a live device have some kB. Among the chunks of many
+# devices, a fetch of several would bring few of the recording, so that each chunk is fetched alone.
 _FETCHED_OF_CHUNKS = MIB // 4
 _CLOSE = 8
 _TRY_AGAIN = "The signals cannot be read now, try again"
@@ -46,7 +46,7 @@ class SubmissionReader:
         self._submissions = topics.submissions.all_partitions()
         self._chunks = topics.chunks.all_partitions()
         self._turns = asyncio.Semaphore(_READERS)
-        # By the bytes that they fetch at a time: a single record needs only its batch.
+        # By the size of their fetches in bytes: for a single record, its batch is enough.
         self._idle: dict[int, list[AIOKafkaConsumer]] = {1: [], _FETCHED_OF_CHUNKS: []}
         self._closing = Closing()
 
@@ -77,9 +77,9 @@ class SubmissionReader:
     async def reading_chunks(
         self, recording_id: str, offsets: Sequence[int]
     ) -> AsyncIterator[AsyncIterator[tuple[int, Message | None]]]:
-        """Yield the records at ascending offsets of a recording's partition, each with its offset, likewise.
+        """Yield the records at ascending offsets of a recording's partition, each with its offset, as `reading` does.
 
-        The block counts as one that runs. A few records are in memory at a time.
+        The block counts as one of the few that run at a time. A few records are in memory at a time.
 
         Raises:
             Unavailable: as `reading`, for each fetch.
@@ -125,7 +125,7 @@ class SubmissionReader:
                         await start(reader, [*self._submissions, *self._chunks])
                     records = await read_records(reader, partition, offsets)
                 except BaseException:
-                    # Not kept: the next read would wait for a request that may still be under way.
+                    # A request may still be under way, and the next read on this connection would wait for it.
                     self._closing.begin(reader.stop())
                     raise
                 idle.append(reader)

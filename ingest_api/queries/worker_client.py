@@ -95,8 +95,8 @@ class WorkerClient:
     async def parts(self, recording_id: str, kind: str, numbers: range, limit: int) -> list[msgspec.Raw]:
         """Return the rows of a recording's parts of a kind with these numbers, in order, and at most `limit` of them.
 
-        Of chunks, the one that begins before the first number is among them, because it may reach further. A gateway
-        must have checked the owner before.
+        For chunks, the one before the first number is included, because its samples may extend into the range. The
+        caller must have checked the owner.
 
         Raises:
             Unavailable: if no worker that serves the partition answers in time.
@@ -213,17 +213,17 @@ class WorkerClient:
         timeout: aiohttp.ClientTimeout,
         seconds: float,
     ) -> tuple[T]:
-        """Return what the first worker answers that knows a partition.
+        """Ask the workers of a partition, one after the other, until one knows the answer, and return it.
 
         Args:
-            partition: which moves between workers.
-            path: what they are asked.
-            read: returns the result in an answer with this status and body, or None if the worker does not know.
-            timeout: of a single call.
-            seconds: for which workers are asked.
+            partition: the partition, which may move between workers meanwhile.
+            path: the path and query of the call.
+            read: returns the result of an answer, from its status and body, or None if the worker does not know.
+            timeout: the timeout of a single call.
+            seconds: the time after which this gives up.
 
         Raises:
-            Unavailable: if none answers in that time.
+            Unavailable: if no worker knows the answer in that time.
         """
         try:
             async with asyncio.timeout(seconds):

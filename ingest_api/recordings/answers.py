@@ -39,7 +39,7 @@ def summary(row: Insights, label: str | None) -> dict[str, Any]:
 
 
 def event(row: Insights, label: str | None) -> dict[str, Any]:
-    """Return the event of a recording that has new samples, or that could not be processed."""
+    """Return the event of a recording whose progress has changed, or that could not be processed."""
     failed = {} if row.error is None else {"detail": row.error}
     return {"id": row.ecg_id, **named(label), **_reached(progress_of(row)), **failed}
 
@@ -50,7 +50,7 @@ def signals(row: Insights, samples: Chunk) -> dict[str, Any]:
 
 
 def packed_signals(row: Insights, samples: Chunk) -> bytes:
-    """Return the same in the packed encoding."""
+    """Return samples of a recording in the packed encoding."""
     return packed.dumps({**_placed(row, samples), "leads": packed.pack(samples.leads)})
 
 

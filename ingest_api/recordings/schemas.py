@@ -86,7 +86,7 @@ class AnnouncedLead(LeadDescription):
 
 
 class _RecordingFields(BaseModel):
-    """The fields by which a recording is described."""
+    """The fields that describe a recording."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -259,7 +259,7 @@ class LeadOfRecording(BaseModel):
         int,
         Field(
             ge=0,
-            description="The same as of an ECG with the samples so far, in which missing samples are 0.",
+            description="The zero crossings in the samples so far; missing samples count as 0.",
             examples=[1184],
         ),
     ]
@@ -280,7 +280,7 @@ class Pause(BaseModel):
 
 
 class Rates(BaseModel):
-    """The number of beats, and heart rates in beats per minute, null without two beats without a gap between."""
+    """The number of beats, and heart rates in beats per minute: null without two beats with no gap between."""
 
     number_of_beats: Annotated[int, Field(description="QRS complexes found.", ge=0)]
     mean_rate: float | None

@@ -22,14 +22,14 @@ from shared.ranges import Range, joined, outside, within
 from shared.security.sealing import Broken
 from shared.settings import Settings
 
-# In the worst case each is a read of a few milliseconds.
+# In the worst case, each chunk takes a read of a few milliseconds.
 MOST_CHUNKS = 1000
 _GONE = "The signals before sample {} are no longer kept, the insights are"
 _WIDTH = 4
 
 
 class Signals:
-    """Reads samples of recordings from the chunks in which they came."""
+    """Reads samples of recordings from their chunks on the topic."""
 
     def __init__(
         self, settings: Settings, workers: WorkerClient, records: SubmissionReader, messages: SealedMessages
@@ -40,15 +40,15 @@ class Signals:
         self._messages = messages
 
     def range(self, row: Insights, first: int, end: int | None) -> Range:
-        """Return the samples to answer: those of the recording that were asked for.
+        """Return the range of samples to answer: the part of the requested range that the recording has so far.
 
         Args:
-            row: the recording's.
-            first: the first sample that was asked for.
-            end: the one after the last, or None for as many as an answer may have.
+            row: the row of the recording.
+            first: the first requested sample.
+            end: the sample after the last requested one, or None for as many as an answer may have.
 
         Raises:
-            Unprocessable: if they are more than an answer may have.
+            Unprocessable: if the range is larger than an answer may be.
         """
         most = max(1, self._max_bytes // (_WIDTH * max(1, len(row.leads))))
         stop = max(first, min(first + most if end is None else end, progress_of(row).end))
@@ -61,18 +61,18 @@ class Signals:
 
     @asynccontextmanager
     async def reading(self, row: Insights, first: int, end: int) -> AsyncIterator[Chunk]:
-        """Yield samples of a recording as one chunk, with zeros and `missing` ranges where none have come.
+        """Yield samples of a recording as one chunk, with zeros and `missing` ranges where none have arrived.
 
-        Memory holds only a few answers at a time, each until its block ends, and one record for each of them.
+        Only a few answers are in memory at a time, each until its block ends, and a few records for each of them.
 
         Args:
-            row: the recording's.
+            row: the row of the recording.
             first: the first sample.
-            end: the one after the last, not beyond the end of the recording.
+            end: the sample after the last one, not beyond the end of the recording.
 
         Raises:
             Gone: if some samples are no longer kept.
-            Unprocessable: if they came in too many chunks for one answer.
+            Unprocessable: if the samples are in too many chunks for one answer.
             Unavailable: if a worker or the broker does not answer in time, or too many records are being read.
         """
         come = within([(run.first, run.end) for run in progress_of(row).runs], first, end)
@@ -81,7 +81,7 @@ class Signals:
         for place in places:
             wanted[place.offset] += within(come, place.first, place.first + place.count)
         if _count(itertools.chain.from_iterable(wanted.values())) < _count(come):
-            # The recording was erased meanwhile.
+            # Some samples have no place any more, because the recording was erased meanwhile.
             raise Gone(_GONE.format(end))
         samples = _Samples(row, first, end)
         samples.miss(come)
@@ -104,7 +104,7 @@ class Signals:
         return list(map(decode_place, rows))
 
     async def _opened(self, row: Insights, message: Message | None) -> Chunk | None:
-        """Return the chunk in a message, or None if it cannot be read any more.
+        """Return the chunk in a message, or None if it can no longer be read.
 
         Raises:
             Unavailable: if the broker cannot be asked for the key.
@@ -116,23 +116,23 @@ class Signals:
             chunk = decode_chunk(value, message.content_type)
         except (InvalidEcg, Broken):
             return None
-        # The record at the offset is shown only if it is of this recording of this user.
+        # After a loss of the topic, another recording's record may be at the offset: it must not be shown.
         return chunk if (chunk.id, chunk.username) == (row.ecg_id, row.username) else None
 
 
 class _Samples:
-    """Samples of all leads of a recording, which are put together from chunks."""
+    """Samples of all leads of a recording, assembled from chunks."""
 
     def __init__(self, row: Insights, first: int, end: int) -> None:
         self._row = row
         self._first = first
         self._count = end - first
-        # As narrow as what comes.
+        # Widened to the type of the chunks in `put`.
         self._signals: list[Signal] = [np.zeros(end - first, "<i1") for _ in row.leads]
         self._missing: list[list[Range]] = [[] for _ in row.leads]
 
     def miss(self, come: Sequence[Range]) -> None:
-        """Note that no other samples have come than those."""
+        """Note that only these samples have arrived: all others are missing."""
         absent = outside(come, self._first, self._first + self._count)
         for missing in self._missing:
             missing.extend(absent)
@@ -162,7 +162,7 @@ class _Samples:
         return Chunk(row.ecg_id, row.username, row.date, leads, row.sampling_rate, first_sample=self._first)
 
     def _relative(self, ranges: list[Range]) -> Ranges:
-        """Return ranges from the first sample on, as (first, count), with those that touch joined."""
+        """Return ranges relative to the first sample, `(first, count)` each; ranges that touch become one."""
         return tuple((first - self._first, end - first) for first, end in joined(ranges))
 
 

@@ -1,4 +1,4 @@
-"""Accepting recordings: their announcement, their chunks and their end, each durable once it is answered."""
+"""Accepts recordings: their announcement, chunks and end. Each of them is durable once it is answered."""
 
 import msgspec
 from fastapi import Request
@@ -42,7 +42,7 @@ class Recordings:
         """Accept samples of a user's recording, and return them as a chunk.
 
         Raises:
-            ApiError: as `begin`, and if the user has no such recording.
+            ApiError: as in `begin`, and if the user has no such recording.
         """
         media_type = check_media_type(request, MEDIA_TYPES)
         async with self._intake.body(request, username) as body:
@@ -52,7 +52,7 @@ class Recordings:
                 chunk = Chunk.begun(recording_id, username, content, first_sample)
             if not chunk.count:
                 raise Unprocessable("leads[0].signal: must hold samples", field="leads[0].signal")
-            # No event in the audit for each of them: a device sends one a second, and the audit has who began it.
+            # Chunks are not recorded in the audit: a device sends one a second, and the audit has its announcement.
             is_packed = media_type == packed.CONTENT_TYPE
             await self._intake.publish(chunk, self._destination, None, is_packed=is_packed)
         return chunk
@@ -61,7 +61,7 @@ class Recordings:
         """End a user's recording, and return the number of its samples.
 
         Raises:
-            ApiError: as `add`.
+            ApiError: as in `add`.
         """
         check_media_type(request)
         async with self._intake.body(request, username) as body:

@@ -61,7 +61,7 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
     openapi_extra=packed_body(schemas.Batch),
     responses={
         200: success(
-            "Each ECG with an id is accepted and durable, each of the others refused; in the order of the submissions.",
+            "One entry for each submission, in order: an ECG with an id is accepted and durable, any other is refused.",
             {
                 "ecgs": [
                     {"id": EXAMPLE_ID},
@@ -72,12 +72,12 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
         **USER_ERRORS,
         **body_errors(packed.CONTENT_TYPE),
         429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
-        422: problem("The body is no batch.", f"body: must hold 1 to {packed.MAX_BATCH} submissions, not 0", "body"),
+        422: problem("The body is not a batch.", f"body: must hold 1 to {packed.MAX_BATCH} submissions, not 0", "body"),
         503: unavailable("Too many submissions wait for the broker, try again"),
     },
 )
 async def submit_ecgs(request: Request, user: User) -> JsonResponse:
-    """Return the id of each ECG that is durable now, and for each other one the answer that it would get alone."""
+    """Return the id of each ECG that is durable now; for each other ECG, the answer to it as a single submission."""
     answers = await services_of(request, SubmissionServices).submissions.accept_batch(request, user)
     return JsonResponse(
         {"ecgs": [{"id": answer} if isinstance(answer, str) else _refused(answer) for answer in answers]}

@@ -1,4 +1,4 @@
-"""The intake of what users submit: read a body within limits, publish a message, wait for the acknowledgement."""
+"""The intake of submissions: reads a body within limits, publishes its message, and waits for the acknowledgement."""
 
 import asyncio
 import re
@@ -37,7 +37,7 @@ M = TypeVar("M", bound=Ecg)
 
 
 class Destination(NamedTuple, Generic[M]):
-    """A topic, and how its messages are encoded: packed, or as JSON if that is smaller than the limit."""
+    """A topic, and the encoders of its messages: packed, or as JSON if the packed message is larger than the limit."""
 
     topic: str
     pack: Callable[[M], bytes]
@@ -45,7 +45,7 @@ class Destination(NamedTuple, Generic[M]):
 
 
 class Intake:
-    """Takes in what users submit, in bounded memory and within their quotas."""
+    """Takes in submissions of users, in bounded memory and within their quotas."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Intake:
 
     @asynccontextmanager
     async def body(self, request: Request, username: str) -> AsyncIterator[bytes]:
-        """Yield the body of a submission, which counts in the user's quotas. Memory holds it until the block ends.
+        """Yield the body of a submission, and count it in the user's quotas. It is in memory until the block ends.
 
         Raises:
             ApiError: if it is refused.
@@ -89,7 +89,7 @@ class Intake:
 
     @asynccontextmanager
     async def batch(self, request: Request, username: str) -> AsyncIterator[bytes]:
-        """Yield the body of a batch likewise, without counting it in the quotas.
+        """Yield the body of a batch, as `body` does, but without counting it in the quotas.
 
         Raises:
             ApiError: if it is refused.
@@ -101,23 +101,23 @@ class Intake:
             yield await self._read(request, held)
 
     async def publish(self, message: M, to: Destination[M], action: Action | None, *, is_packed: bool) -> None:
-        """Publish a message of its user. It is durable when this returns.
+        """Publish a message for its owner. It is durable when this returns.
 
         Args:
-            message: with its id and its owner.
-            to: its destination.
-            action: the action in the audit, or None if it has none.
+            message: the ECG or chunk, with its id and its owner.
+            to: the destination of the message.
+            action: the action to record in the audit, or None.
             is_packed: True if the user sent it in the packed encoding.
 
         Raises:
-            TooLarge: if it does not fit in with its id and its owner.
+            TooLarge: if the message exceeds the limit with its id and its owner.
             Unauthorized: if the user was deleted meanwhile.
             Unavailable: if the broker does not acknowledge it in time.
         """
         value, content_type = to.pack(message), packed.CONTENT_TYPE
         if len(value) > self._max_body:
             if is_packed:
-                # The id and the owner do not fit in any more, and as JSON most ECGs are larger.
+                # With its id and its owner, the message exceeds the limit. As JSON, most ECGs are larger still.
                 raise TooLarge(over(self._max_body))
             # One huge sample can make a packed lead eight times as large. As JSON, the ECG is as small as the body was.
             value, content_type = to.write(message), plain.CONTENT_TYPE
@@ -161,8 +161,8 @@ def idempotency_key(request: Request) -> str | None:
     """Return the `Idempotency-Key` of a request, or None.
 
     Raises:
-        Unprocessable: if it is empty, too long, or has other characters than visible ASCII, or if there are different
-            ones: none of them can be preferred, and a retry that leaves one out would make another ECG.
+        Unprocessable: if it is empty, too long, or has other characters than visible ASCII, or if the request has
+            different keys: none of them takes precedence, and a retry without one would create another ECG.
     """
     keys = set(request.headers.getlist(_KEY_HEADER))
     if not keys:
@@ -177,7 +177,7 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def check_idempotency_key(key: str, field: str) -> None:
-    """Check a key that was given.
+    """Check an idempotency key.
 
     Raises:
         Unprocessable: if it is empty, too long, or has other characters than visible ASCII.
@@ -188,7 +188,7 @@ def check_idempotency_key(key: str, field: str) -> None:
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turn the error of what breaks the schema into its answer."""
+    """Turn errors of the schema into answers of 422."""
     try:
         yield
     except InvalidEcg as error:

@@ -137,13 +137,13 @@ class EcgId(BaseModel):
 class RefusedEcg(Problem):
     """A submission of a batch that is refused."""
 
-    status: Annotated[int, Field(description="The status of the answer that it would get alone.")]
+    status: Annotated[int, Field(description="The status that it would get as a single submission.")]
     retry_after: Annotated[
-        int | None, Field(description="Seconds to wait before it is sent again, if that may help.")
+        int | None, Field(description="Seconds to wait before sending it again, if that may help.")
     ] = None
 
 
 class BatchAnswer(BaseModel):
-    """What became of each submission of a batch, in their order."""
+    """The outcomes of a batch's submissions, in their order."""
 
     ecgs: list[EcgId | RefusedEcg]

@@ -41,12 +41,12 @@ class Submissions:
             return await self._publish(content, username, key, is_packed=media_type == packed.CONTENT_TYPE)
 
     async def accept_batch(self, request: Request, username: str) -> list[str | ApiError]:
-        """Accept a list of submissions in the packed encoding, and return the id of each, or why it is refused.
+        """Accept a list of submissions in the packed encoding, and return an id or an error for each.
 
-        The ECGs whose ids are returned are durable then; one that is refused does not stop the others.
+        ECGs with an id are durable. A refused submission does not affect the others.
 
         Raises:
-            ApiError: if the whole is refused; nothing of it is accepted then.
+            ApiError: if the batch is refused as a whole; then nothing of it is accepted.
         """
         check_media_type(request, [packed.CONTENT_TYPE])
         if idempotency_key(request) is not None:

@@ -257,7 +257,7 @@ def split_batch(value: bytes) -> list[msgspec.Raw]:
     """Return the submissions of a batch, still encoded, as views of it.
 
     Raises:
-        InvalidEcg: if it is no list of 1 to `MAX_BATCH` values.
+        InvalidEcg: if it is not a list of 1 to `MAX_BATCH` values.
     """
     count = _announced(value, _LIST) if value else None
     if count is None:
@@ -315,7 +315,7 @@ def _content(message: PackedContent | PackedEcg) -> Content:
 
 
 def _own(decoder: msgspec.msgpack.Decoder[_Own], value: bytes | msgspec.Raw) -> _Own:
-    """Decode a submission that must have each of its fields once, and no other; its leads stay encoded."""
+    """Decode a submission, whose fields must be known ones and must not repeat; its leads stay encoded."""
     try:
         message = _well_formed(decoder, value)
     except msgspec.ValidationError as error:

@@ -126,9 +126,9 @@ def decode_end(value: bytes) -> int:
 def decode_content(value: bytes, *, only_known: bool = False, besides: frozenset[str] = frozenset()) -> Content:
     """Decode a JSON submission, whose id and owner are not part of the message.
 
-    With `only_known`, every field must be one of a submission, so that nobody's misspelt field is lost in silence; the
-    document itself may have others `besides`. Otherwise unknown fields are ignored, so that older readers understand
-    newer documents.
+    With `only_known`, every field must be one of a submission, so that a misspelt field is not ignored in silence; the
+    document itself may have the fields `besides` too. Otherwise unknown fields are ignored, so that older readers
+    understand newer documents.
 
     Raises:
         InvalidEcg: if it is not JSON or breaks the schema.
@@ -205,7 +205,7 @@ def _lead_document(lead: Lead) -> dict[str, Any]:
 
 
 def _parse(value: bytes, read: _Read) -> Any:
-    """Return the document, which `read` would read."""
+    """Return the document that `read` reads."""
     try:
         document = simdjson.Parser().parse(value)
     except (ValueError, RuntimeError) as error:
@@ -276,13 +276,13 @@ def _fields(document: Any, name: str = "body") -> set[str]:
 def _known_fields(
     document: Any, name: str, kind: str, known: frozenset[str] | None, besides: frozenset[str] = frozenset()
 ) -> set[str]:
-    """Return an object's fields, as `_fields`; if those that it may have are `known`, others are refused.
+    """Return an object's fields, as `_fields`; if `known` is given, other fields are refused.
 
-    Those that it may have `besides` are known too, but not suggested.
+    Fields in `besides` are accepted too, but not suggested.
     """
     given = _fields(document, name)
     if known is not None and not given <= known | besides:
-        # The first in the document's order, because that of a set changes from process to process.
+        # The first one in the document's order, because the order of a set changes from process to process.
         unknown = next(field for field in document if field not in known | besides)
         raise UnknownField(name, unknown, kind, known)
     return given
@@ -292,7 +292,7 @@ def _total(document: Any, _: bytes) -> int:
     """Return the number of samples in the document that ends a recording."""
     given = _known_fields(document, "body", "the end of a recording", frozenset(("number_of_samples",)))
     total = check_first_sample(document["number_of_samples"] if given else None, "number_of_samples")
-    # At any rate: the worker knows that of the recording.
+    # Checked at the highest sampling rate: only the worker knows the recording's.
     check_length(total, MAX_SAMPLING_RATE, "number_of_samples")
     return total
 
@@ -305,7 +305,7 @@ def _content(
     besides: frozenset[str] = frozenset(),
     announced: bool = False,
 ) -> Content:
-    """Return the content of a document; if the fields that it may have are `known`, those `besides` are ignored."""
+    """Return the content of a document; if `known` fields are given, those in `besides` are ignored."""
     # Looked up first, because `get` of a missing field is slow: it raises and catches an exception.
     given = _known_fields(document, "body", "a submission", known, besides)
     date = check_date(document["date"]) if "date" in given else None

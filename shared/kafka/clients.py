@@ -23,9 +23,9 @@ _EMBEDDED_BROKER_OPTIONS = {
     "max_batch_size": 1,
 }
 
-# While a batch of a partition is under way, its next records wait for the next batch. aiokafka's default, 16 KiB, is a
-# single ECG of 12 x 500 samples, so that each further one waits for a round trip of its own. A larger batch would make
-# reading back slower, because brokers send whole batches, and topics refuse batches over 1 MiB.
+# While a batch of a partition is under way, its next records wait for the next batch. aiokafka's default of 16 KiB
+# holds a single ECG of 12 x 500 samples, so that every ECG waits for a round trip of its own. A larger batch would make
+# single records slower to read, because brokers send whole batches, and topics refuse batches over 1 MiB.
 _MAX_BATCH_BYTES = MIB // 4
 
 # A request to a frozen broker goes to the new leader only after this time. A shorter time would gain little, because

@@ -1,7 +1,7 @@
-"""The hash by which Kafka's default partitioner spreads keys over partitions.
+"""The hash with which Kafka's default partitioner distributes keys over partitions.
 
-aiokafka has one too. It composes each four bytes by itself, and takes more than twice as long: every record that a
-gateway publishes is hashed, and every one that a worker processes.
+aiokafka has one too, but it assembles every four bytes in Python, and takes more than twice as long. The key of every
+record is hashed twice: by the gateway that publishes it, and by the worker that processes it.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Reading records by offset, with a consumer that is kept: it has all partitions, paused but for one read."""
+"""Reads records by offset with a consumer that is reused: it has all partitions, which are paused between reads."""
 
 import itertools
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _POLL_MS = 500
 def new_record_reader(settings: Settings, fetched_bytes: int = 1) -> AIOKafkaConsumer:
     """Return a consumer for `read_records`, not started.
 
-    It fetches about so many bytes at a time; whatever their number, the batch that holds the offset is among them.
+    It fetches about this number of bytes at a time, but at least the batch that contains the offset.
     """
     return new_reader(settings, max_partition_fetch_bytes=fetched_bytes, auto_offset_reset="none")
 
@@ -37,9 +37,9 @@ async def start(reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) 
 async def read_records(
     reader: AIOKafkaConsumer, partition: TopicPartition, offsets: Sequence[int]
 ) -> list[ConsumerRecord | None]:
-    """Return the records at the first of some ascending offsets: at least one, and those that were fetched with it.
+    """Return the records at the first of these ascending offsets: at least one, and those that were fetched with it.
 
-    In place of a record that is not there, or no longer, it returns None.
+    A record that does not exist, or is no longer kept, is None.
 
     Raises:
         KafkaError: if the broker does not answer; the consumer cannot be used again.

@@ -1,4 +1,4 @@
-"""The beats of a recording: of a segment, of a minute, and of all that has come."""
+"""The beats of a recording: in a segment, in a minute, and in all samples so far."""
 
 from typing import Annotated
 
@@ -7,15 +7,15 @@ from msgspec import Meta
 
 
 class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one segment found. Samples are those of the recording.
+    """The beats of a segment. All sample indices count from the recording's first sample.
 
     Attributes:
-        first: the first sample that it answers for.
-        end: the sample after the last one: that of the grid, or the recording's end.
+        first: the first sample of the segment.
+        end: the sample after the last one: the end on the grid of segments, or the recording's end.
         beats: the sample index of the centre of each QRS complex, ascending.
-        levels: the level of each lead's complexes, in the lead's units squared; 0 for a lead without, empty if no lead
-            has any. A function of the segment's window alone.
-        gaps: ranges that are absent on all leads on which beats are searched, `(first, count)` each, ascending.
+        levels: the level of each lead's complexes, in the lead's units squared; 0 for a lead without complexes, empty
+            if no lead has any. It depends only on the samples in the segment's window.
+        gaps: the ranges that are absent on all leads on which beats are searched, `(first, count)` each, ascending.
     """
 
     first: int
@@ -47,7 +47,7 @@ class Pause(msgspec.Struct, frozen=True):
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of beats and the heart rates of some time. Rates are None without two beats and no gap between."""
+    """The number of beats and the heart rates in some time. Rates are None without two beats with no gap between."""
 
     number_of_beats: Annotated[int, Meta(title="beats", description="QRS complexes found", ge=0, extra={"unit": "1"})]
     mean_rate: Annotated[
@@ -103,9 +103,9 @@ class Summary(Rates, frozen=True, kw_only=True):
 
 
 class Minute(Rates, frozen=True, kw_only=True):
-    """A minute of a recording: its segments, from which everything can be computed again, and their beats' rates.
+    """A minute of a recording: its segments, and the rates of their beats.
 
-    It is a function of its own segments: intervals and pauses that cross its borders count in the totals only.
+    It depends only on its own segments: intervals and pauses across its borders count only in the totals.
     """
 
     minute: int
@@ -130,6 +130,6 @@ def decode_minute(row: bytes) -> Minute:
     """Decode the row of a minute.
 
     Raises:
-        msgspec.DecodeError: if it is none.
+        msgspec.DecodeError: if the bytes are not such a row.
     """
     return _minute_decoder.decode(row)

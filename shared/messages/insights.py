@@ -39,7 +39,7 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     data key `label_key` opens it.
 
     A `recording` is an ECG that arrives in chunks: its offset is that of its last message on the topic of chunks, and
-    its insights are those of what has come.
+    its insights are those of the samples so far.
 
     If the ECG is `erased`, only its id and the offset of the erasure remain, so that no earlier message brings the ECG
     back; its username is empty. An erased recording remains a recording, with no progress.

@@ -56,8 +56,8 @@ _row_decoder = msgspec.json.Decoder(_Row)
 def outdated_at(row: bytes, current: Mapping[str, tuple[int, bool]]) -> int | None:
     """Return the offset of the submission of a row whose insights are outdated, or None for every other row.
 
-    They are if the row lacks an insight, or has an older version of it, or has no versions, as rows once had none. The
-    insights of recordings are not: they come of many messages.
+    Insights are outdated if the row lacks one of them, has an older version of it, or has no versions, as old rows do.
+    The insights of a recording are never outdated, because they depend on many messages.
 
     Args:
         row: an encoded row of the table.

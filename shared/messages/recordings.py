@@ -1,4 +1,4 @@
-"""Recordings: what a row holds of one that arrives in chunks, and the rows of its parts."""
+"""Recordings that arrive in chunks: the progress in their rows, and the rows of their parts."""
 
 from typing import Final
 
@@ -7,17 +7,17 @@ import msgspec
 from shared.ranges import outside
 
 MAX_RUNS: Final = 1000
-"""The most pieces, with holes between them, that a recording may consist of at a time."""
+"""The largest number of runs, with holes between them, that a recording may have at a time."""
 
 CHUNK, MINUTE, HOUR = "c", "m", "h"
 _DIGITS = 16
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True):
-    """Samples that have come, from `first` to before `end`, without a hole.
+    """Samples that have arrived, from `first` to before `end`, without a hole.
 
-    `since` is the time at which the first of them came, in milliseconds of Unix time by the broker's clock. `opens` and
-    `closes` are the signs of the first and the last sample of each lead, as characters `+`, `-` and `0`.
+    `since` is the time at which the earliest of them arrived, in milliseconds of Unix time by the broker's clock.
+    `opens` and `closes` are the signs of the first and the last sample of each lead, as characters `+`, `-` and `0`.
     """
 
     first: int
@@ -28,14 +28,14 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How far a recording has come.
+    """The progress of a recording.
 
-    `runs` are the samples that have come, ascending and apart. Every sample before `settled` has come or is in a gap: a
-    hole that is not waited for any more. `total` is the number of samples once the recording has ended. `revision`
-    counts the chunks that came after their place had become a gap. `crossings` are the zero crossings within the runs,
-    for each lead, `gains` the ADC gains. `begun` is the offset of the recording's first message, `detector` what the
-    worker needs to find the next beats. `refused` counts the messages that were refused, `refusals` has the reasons of
-    the latest ones.
+    `runs` are the samples that have arrived, ascending and apart. Every sample before `settled` has arrived or is in a
+    gap: a hole that is no longer waited for. `total` is the number of samples once the recording has ended. `revision`
+    counts the chunks that arrived after their place had become a gap. `crossings` are the zero crossings of each lead
+    within the runs, `gains` the ADC gains of the leads. `begun` is the offset of the recording's first message,
+    `detector` the state of the worker's search for beats. `refused` counts the messages that were refused, and
+    `refusals` has the reasons of the latest ones.
     """
 
     begun: int = -1
@@ -62,7 +62,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def zero_crossings(self) -> list[int]:
-        """The zero crossings of each lead, as of an ECG whose absent samples are zeros."""
+        """The number of zero crossings of each lead, counted as in an ECG whose absent samples are zeros."""
         counts = list(self.crossings)
         for run in self.runs:
             if run.end < self.end:
@@ -71,7 +71,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ChunkPlace(msgspec.Struct, frozen=True):
-    """Where `count` samples from `first` on are: in the record at `offset`, whose first sample is `begin`."""
+    """The place of `count` samples from `first` on: the record at `offset`, whose first sample is `begin`."""
 
     first: int
     count: int
@@ -84,12 +84,12 @@ _place_decoder = msgspec.json.Decoder(ChunkPlace)
 
 
 def part_key(recording_id: bytes, kind: str, number: int) -> bytes:
-    """Return the key of a part's row. Keys of a kind are in the order of their numbers."""
+    """Return the key of a part's row. The keys of a kind sort by their numbers."""
     return parts_prefix(recording_id, kind) + f"{number:0{_DIGITS}x}".encode()
 
 
 def parts_prefix(recording_id: bytes, kind: str = "") -> bytes:
-    """Return what the keys of all parts of a recording begin with, or those of a kind; no id holds a slash."""
+    """Return the prefix of the keys of a recording's parts, or of those of a kind. No id contains its slash."""
     return recording_id + b"/" + kind.encode()
 
 
@@ -107,6 +107,6 @@ def decode_place(row: bytes) -> ChunkPlace:
     """Decode the row of a chunk.
 
     Raises:
-        msgspec.DecodeError: if it is none.
+        msgspec.DecodeError: if the bytes are not such a row.
     """
     return _place_decoder.decode(row)
