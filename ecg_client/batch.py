@@ -34,10 +34,9 @@ from shared.ecg import MAX_LABEL, check_label
 class Outcome:
     """The outcome for one file: the id of its ECG, or the error and the field that the error names, if any.
 
-    `sent` is the number of samples that are stored of a file that is sent in chunks, as long as that is not all, and
-    `recording` is True for such a file.
+    `recording` is True for a file that is sent in chunks; `sent` is the number of its stored samples until all are.
 
-    `passed_over` is True for a file that was found in a directory and is no recording, `unsure` for one that was being
+    `passed_over` is True for a file in a directory that is not a recording. `unsure` is True for a file that was being
     sent when the batch was interrupted: it may be stored.
     """
 
@@ -80,13 +79,13 @@ _IN_CHUNKS = "is sent in chunks, as a recording"
 
 
 class Report(Protocol):
-    """What is told of files while they are sent."""
+    """Receives the progress and the outcomes of files while they are sent."""
 
     def progress(self, outcome: Outcome, /) -> None:
-        """Tell how far a file has come that is sent in chunks."""
+        """Report the progress of a file that is sent in chunks."""
 
     def done(self, outcome: Outcome, /) -> None:
-        """Tell the outcome of a file."""
+        """Report the outcome of a file."""
 
 
 def collect(paths: Iterable[Path]) -> Batch:
@@ -162,7 +161,7 @@ def label_of(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Ways:
-    """How files are sent: as one message each, or in chunks if they are too large for that, or all if `chunked`."""
+    """How files are sent: each in one message, or in chunks if it is too large for one, or if `chunked` is True."""
 
     send: Send
     send_long: SendLong
@@ -181,11 +180,11 @@ async def send_all(
 ) -> ClientError | None:
     """Read and send every file, up to `concurrency` at a time; report each outcome as soon as it is known.
 
-    If this is cancelled, what was sent is reported too: as stored, in part, or as unsure.
+    If this is cancelled, files under way are reported too: as stored, as stored in part, or as unsure.
 
     Args:
-        label: False to send no labels; otherwise that of an ECG without one is its file's name, without folders.
-        finish: what follows when an ECG is stored.
+        label: False to send no labels; otherwise an ECG without a label gets its file's name, without folders.
+        finish: is called when an ECG is stored, and returns the outcome with its insights.
 
     Returns:
         the error that stopped the batch because it concerns every file, such as an outage, or None.
@@ -248,7 +247,7 @@ class _Sending:
         self.begun = False
 
     def failed(self, error: ClientError) -> None:
-        """Note the error that ends it."""
+        """Note the error that ends the sending."""
         field = error.field if isinstance(error, InvalidEcg) else None
         self.outcome = replace(self.outcome, error=f"{error}{self._in_part()}", field=field)
 

@@ -18,7 +18,7 @@ _PIECE = 1 << 16
 def idempotency_key(recording: Recording) -> str:
     """Return the idempotency key of a recording: with the same key, a gateway gives it the same id.
 
-    That of a file is the same every time. That of any other recording is new each time, because two may be alike.
+    A file has the same key every time. Any other recording gets a new key each time, because two may be equal.
     """
     if recording.file_name is None:
         return str(uuid.uuid4())

@@ -146,7 +146,7 @@ def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool, o
 def producing_long(to: AIOKafkaProducer, used: Settings, username: str, pack: bool, on_outage: OnOutage) -> SendLong:
     """Return a function that produces a file in chunks, as a recording of this user: announcement, chunks, end.
 
-    All chunks are produced, also those that came in an earlier run: they are nothing when they come again.
+    All chunks are produced, also those that arrived in an earlier run: a repeat changes nothing.
     """
 
     async def produce(source: Source, in_thread: InThread) -> AsyncGenerator[StreamProgress]:

@@ -44,7 +44,7 @@ Block = ArrayLike | Sequence[ArrayLike]
 """Samples of all leads in ADC units: an array of shape (leads, n), or an array of shape (n,) for each lead."""
 
 Missing = Sequence[tuple[int, int]]
-"""Ranges of a lead's samples that were not recorded: the first, and how many."""
+"""Ranges of a lead's samples that were not recorded, `(first, count)` each."""
 
 _LARGEST_PAGE = 200
 _CHUNK_SECONDS, _BUFFER_SECONDS = 1.0, 600.0
@@ -52,7 +52,7 @@ _CHUNK_SECONDS, _BUFFER_SECONDS = 1.0, 600.0
 
 @dataclass(frozen=True, slots=True)
 class StreamProgress:
-    """How far the stream of a live source has come: its samples before `number_of_samples` are durable."""
+    """The progress of a live source: its samples before `number_of_samples` are durable."""
 
     recording_id: str
     number_of_samples: int
@@ -68,7 +68,7 @@ class _AsyncSend(Protocol):
 
 
 class _Handle:
-    """A recording that is being sent: its id, the next sample to send, and its leads, date, rate and label."""
+    """A recording that is being sent: its id, its next sample, and an outline with its leads, date, rate and label."""
 
     def __init__(self, recording_id: str, outline: Recording, token: str, next_sample: int = 0) -> None:
         self.id = recording_id
@@ -90,7 +90,7 @@ class _Handle:
         return self.outline.sampling_rate or 0.0
 
     def _chunk(self, signals: Block, first_sample: int | None, missing: Sequence[Missing]) -> tuple[Call[None], int]:
-        """Return the call that sends a chunk, and the sample after it."""
+        """Return the call that sends a chunk, and the index of the sample after the chunk."""
         leads = self.outline.leads
         gaps = missing or [()] * len(leads)
         own = tuple(
@@ -115,18 +115,19 @@ class LiveRecording(_Handle):
         self._send = send
 
     def send(self, signals: Block, first_sample: int | None = None, missing: Sequence[Missing] = ()) -> int:
-        """Send a chunk and return the sample after it, once it is durable.
+        """Send a chunk, and return the index of the sample after it once the chunk is durable.
 
         Sending the same chunk again changes nothing, so a chunk whose call has failed can be sent again.
 
         Args:
             signals: samples of all leads in ADC units: shape (leads, n), or an array of shape (n,) for each lead.
-            first_sample: the index of the first of them in the recording; by default, after the last that was sent.
+            first_sample: the index of the chunk's first sample in the recording; by default, the one after the last
+                sample that was sent.
             missing: for each lead, the ranges of samples in this chunk that were not recorded, `(first, count)` each;
-                the samples there are 0.
+                their samples must be 0.
 
         Raises:
-            InvalidEcg: if the chunk is not one of this recording, or breaks a limit.
+            InvalidEcg: if the chunk does not have the leads of this recording, or breaks a limit.
             UnreadableRecording: if a sample is not an integer of 64 bits.
             NotFound: if there is no such recording of this user any more.
         """
@@ -136,9 +137,9 @@ class LiveRecording(_Handle):
         return after
 
     def end(self, number_of_samples: int | None = None) -> None:
-        """End the recording, which has this number of samples; by default, as many as were sent.
+        """End the recording after this number of samples; by default, after the last sample that was sent.
 
-        Samples that did not come, and come no more, are gaps. What comes nevertheless is used.
+        Samples that have not arrived become gaps. If they arrive later, they are still used.
         """
         self._send(
             calls.end(self.id, self.next_sample if number_of_samples is None else number_of_samples, self._token)
@@ -151,20 +152,21 @@ class LiveRecording(_Handle):
     def stream(
         self, blocks: Iterable[Block], *, chunk_seconds: float = _CHUNK_SECONDS, buffer_seconds: float = _BUFFER_SECONDS
     ) -> Iterator[StreamProgress]:
-        """Send the blocks of a live source as they come, end the recording with the last, and yield the progress.
+        """Send the blocks of a live source as they arrive, yield the progress, and end the recording after the last.
 
-        The source is read as the progress is. Chunks are sent one after the other, by another thread: what comes
-        meanwhile, such as in an outage, goes in the next ones. If the source raises an error, or a block is none, all
-        that came before is sent, and the error is raised; then the recording has not ended.
+        The source is read only while the progress is read. Another thread sends the chunks one after the other; blocks
+        that arrive meanwhile, for example in an outage, are sent in the next chunks. If the source raises an error, or
+        a block is invalid, the blocks before it are sent, and the error is raised; the recording is not ended then.
 
         Args:
-            blocks: samples of all leads in ADC units, see `send`, of any lengths.
-            chunk_seconds: of a chunk. After an outage, chunks are longer, up to a minute.
-            buffer_seconds: of what may wait to be sent; after that, the source is not read until there is room.
+            blocks: samples of all leads in ADC units, as in `send`; each block may have any length.
+            chunk_seconds: the length of a chunk. After an outage, chunks are longer, up to a minute.
+            buffer_seconds: the length of the samples that may wait to be sent. While the buffer is full, the source is
+                not read.
 
         Raises:
-            Unavailable: if the gateway does not take a chunk in time: what was not sent is lost.
-            InvalidEcg, UnreadableRecording: if a block has other leads, or other samples than integers.
+            Unavailable: if the gateway does not accept a chunk in time: samples that were not sent are lost.
+            InvalidEcg, UnreadableRecording: if a block has other leads, or samples that are not integers.
         """
         outgoing = self._outgoing(chunk_seconds, buffer_seconds)
         changed = Condition()
@@ -198,7 +200,7 @@ class LiveRecording(_Handle):
                     yield StreamProgress(self.id, self.next_sample)
             sending.result()
         finally:
-            # Without waiting for the chunk that is sent: in an outage, that would delay an interrupt.
+            # Without waiting for the chunk under way: in an outage, that would delay an interrupt.
             with changed:
                 outgoing.drop()
                 changed.notify_all()
@@ -209,7 +211,7 @@ class LiveRecording(_Handle):
         yield StreamProgress(self.id, self.next_sample, ended=True)
 
     def _send_all(self, outgoing: Outgoing, changed: Condition) -> None:
-        """Send chunks until the source has ended, each as soon as there is one."""
+        """Send each chunk as soon as it is complete, until the source has ended."""
         try:
             while True:
                 with changed:
@@ -330,15 +332,16 @@ class Recordings:
         label: str | None = None,
         idempotency_key: str | None = None,
     ) -> LiveRecording:
-        """Begin a recording, whose samples are sent in chunks, and return it once it is durable.
+        """Begin a recording, whose samples are sent in chunks, and return it once its announcement is durable.
 
         Args:
-            leads: their names in order, with ADC units per millivolt, or None: `{"I": 200, "V1": None}`, or pairs.
+            leads: the names of the leads in order, each with its ADC units per millivolt, or None if they are unknown,
+                as a mapping such as `{"I": 200, "V1": None}` or as pairs.
             sampling_rate: samples per second, Hz.
-            date: when it began, in ISO 8601.
-            label: its name in its owner's list.
-            idempotency_key: 1 to 255 visible ASCII characters: with the same key, leads, rate and date, it is the same
-                recording. A new one by default.
+            date: the time at which the recording began, in ISO 8601.
+            label: the name of the recording in its owner's list.
+            idempotency_key: 1 to 255 visible ASCII characters. The same key, leads, rate and date make the same
+                recording. By default, each call uses a new key.
 
         Raises:
             InvalidEcg: if it breaks the schema or a limit.
@@ -347,11 +350,11 @@ class Recordings:
         return LiveRecording(self._send, self._send(calls.begin(outline, self._token)), outline.recording, self._token)
 
     def resume(self, recording_id: str) -> LiveRecording:
-        """Return a recording that was begun before, whose `next_sample` is the first that is not known to have come.
+        """Return a recording that was begun before; its `next_sample` is the first that is not known to have arrived.
 
         Raises:
             NotFound: if there is no such recording of this user.
-            StillProcessing: if its beginning is not processed yet.
+            StillProcessing: if its announcement is not processed yet.
         """
         found = _known(recording_id, self.insights(recording_id))
         return LiveRecording(self._send, recording_id, _outline_of(found), self._token, found.next_sample)
@@ -381,11 +384,11 @@ class Recordings:
         return self._send(calls.insights(recording_id, self._token))
 
     def wait_until_final(self, recording_id: str, timeout: float = 30.0) -> RecordingInsights:
-        """Return a recording's insights once it has ended and all that came before is in them.
+        """Return a recording's insights once its end is processed.
 
         Raises:
             StillProcessing: if that takes longer than `timeout` seconds.
-            InvalidEcg: if it has not ended by then, and messages of it were refused, of which one may be its end.
+            InvalidEcg: if it has not ended by then, and messages of it were refused: its end may be one of them.
             NotFound: if this user has no such recording.
         """
         waiting = _waiting_for_end(recording_id, timeout)
@@ -401,7 +404,7 @@ class Recordings:
             time.sleep(waiting.pause())
 
     def minutes(self, recording_id: str, first: int = 0, end: int | None = None) -> Iterator[dict[str, Any]]:
-        """Yield what was computed of each minute from `first` to before `end`, or to the last, page by page.
+        """Yield the beats and rates of each minute from `first` to before `end`, or to the last one, page by page.
 
         Raises:
             NotFound: if there is no such recording of this user.
@@ -413,14 +416,14 @@ class Recordings:
             after = page.next
 
     def signals(self, recording_id: str, first: int = 0, end: int | None = None) -> RecordingSignals | None:
-        """Return the samples from `first` to before `end`, or as many as one answer may have.
+        """Return the samples from `first` to before `end`; by default, as many as an answer may have.
 
-        Samples that have not come are 0 and `missing`. None are returned before the beginning is processed.
+        Samples that have not arrived are 0, and in `missing`. Returns None before the first message is processed.
 
         Raises:
             NotFound: if there is no such recording of this user.
             Gone: if they are no longer kept.
-            InvalidEcg: if the range is none, or longer than one answer may be.
+            InvalidEcg: if the range is invalid, or longer than an answer may be.
         """
         return self._send(calls.signals(recording_id, first, end, self._token))
 
@@ -437,7 +440,7 @@ class Recordings:
                 return
 
     def erase(self, recording_id: str) -> bool:
-        """Erase a recording, its signals and its insights, for good; False if that is certain but not yet carried out.
+        """Erase a recording's signals and insights for good; return False if that is durable but not yet carried out.
 
         Raises:
             NotFound: if there is no such recording of this user.
@@ -565,7 +568,7 @@ def _waiting_for_end(recording_id: str, timeout: float) -> Waiting[RecordingInsi
 
 
 def _not_ended(waiting: Waiting[RecordingInsights | None], found: RecordingInsights | None) -> None:
-    """Note that a recording has not ended; after the deadline, raise the error that tells why, as far as is known."""
+    """Note that a recording has not ended; after the deadline, raise an error, with the latest refusal if any."""
     if found is not None and found.refused and not waiting.left:
         raise InvalidEcg(f"{found.recording_id} has not ended; {found.refusal}", "body")
     waiting.pending()
@@ -578,5 +581,5 @@ async def _each(blocks: Iterable[Block] | AsyncIterable[Block]) -> AsyncGenerato
         return
     for block in blocks:
         yield block
-        # Lets the task that sends go on.
+        # Lets the sending task run.
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Files that are too large for one message: they are sent as recordings, in chunks, and never held in memory."""
+"""Sends files that are too large for one message as recordings, in chunks, without holding them in memory."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -20,21 +20,21 @@ from shared import errors
 from shared.ecg import Content, Lead, narrow
 
 LARGEST_MESSAGE = 16 << 20
-"""Bytes of the largest message that a gateway takes, unless it is set up otherwise."""
+"""The default limit of gateways: the size of the largest message in bytes."""
 
 _PAUSE = 0.1
 
 
 InThread = Callable[..., Awaitable[Any]]
-"""Runs a function that reads files, with its arguments, in a thread."""
+"""Calls a function that reads files, with its arguments, in a thread."""
 
 SendLong = Callable[[Source, InThread], AsyncGenerator[StreamProgress]]
-"""Sends a file in chunks, and yields how far it has come."""
+"""Sends a file in chunks, and yields the progress."""
 
 
 def is_too_large(recording: Recording) -> bool:
     """Return True if a recording is too large for one message."""
-    # Names and ranges are far smaller than the other half. A message that is larger may be smaller in JSON.
+    # Names and ranges are far smaller than the other half. A larger packed message may still be small enough in JSON.
     if sum(narrow(lead.signal).nbytes for lead in recording.leads) <= LARGEST_MESSAGE // 2:
         return False
     return len(submit(Submission(recording, "-"), "-", pack=True).body or b"") > LARGEST_MESSAGE
@@ -44,7 +44,7 @@ def check_long(source: Source) -> None:
     """Check that a file can be sent as a recording.
 
     Raises:
-        InvalidEcg: if it cannot; the message says what to do, if anything helps.
+        InvalidEcg: if it cannot; the message says what to do, if possible.
     """
     if source.sampling_rate is None:
         raise InvalidEcg(
@@ -60,7 +60,7 @@ def check_long(source: Source) -> None:
 
 
 def chunk_of(source: Source, first: int, count: int) -> tuple[Lead, ...]:
-    """Read a chunk; leads that end before it does are filled with missing samples."""
+    """Read a chunk; leads that end earlier are filled up with missing samples."""
     _, leads = next(source.pieces(first, count))
     size = min(count, source.number_of_samples - first)
     return tuple(_filled(lead, size) for lead in leads)
@@ -75,7 +75,7 @@ def _filled(lead: Lead, size: int) -> Lead:
 
 
 def submitting_long(client: AsyncEcgClient) -> SendLong:
-    """Return a function that submits a file in chunks over HTTP, without those that came in an earlier run."""
+    """Return a function that submits a file in chunks over HTTP, without those that arrived in an earlier run."""
 
     async def send(source: Source, in_thread: InThread) -> AsyncGenerator[StreamProgress]:
         total, rate = source.number_of_samples, source.sampling_rate or 0.0
@@ -89,7 +89,7 @@ def submitting_long(client: AsyncEcgClient) -> SendLong:
         try:
             found = await recording.insights()
         except (NotFound, Unavailable):
-            # It was erased, and begins anew; or no worker answers. Insights only spare chunks that have come.
+            # It was erased, and begins anew; or no worker answers: then chunks that have arrived are sent again.
             found = None
         for first in range(0, total, size):
             count = min(size, total - first)
@@ -122,5 +122,5 @@ async def complete_insights(
         if found.has(0, samples):
             return found
         if now() >= deadline:
-            raise StillProcessing(f"no insights of all of {recording_id} within {seconds:g} s")
+            raise StillProcessing(f"no insights of all samples of {recording_id} within {seconds:g} s")
         await asyncio.sleep(_PAUSE)

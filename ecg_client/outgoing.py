@@ -11,16 +11,16 @@ from ecg_client.errors import InvalidEcg
 from ecg_client.recordings.recording import integers
 from shared.ecg import Signal, narrow
 
-# Seconds of the largest chunk: of a file, or of a live source that was ahead of the gateway.
+# Seconds of the longest chunk of a file, or of a live source after an outage.
 _LONGEST_CHUNK = 60
-# Samples of all leads of a chunk: at most 8 MiB, and as 16-bit integers a quarter.
+# Samples of all leads in a chunk: at most 8 MiB, and a quarter of it as 16-bit integers.
 _MOST_SAMPLES = 1 << 20
-# About fractions, which a file may have with a unit, and a chunk may not.
+# The advice about fractions, which a file with a unit may have, but a chunk may not.
 _REMEDY = ' in ADC units: multiply fractions, and give the factor to millivolts to `begin`, such as {"I": 1000}'
 
 
 def longest_chunk(sampling_rate: float, leads: int) -> int:
-    """Return the number of samples of each lead in the largest chunk that is sent."""
+    """Return the number of samples of each lead in the longest chunk."""
     return max(1, min(round(sampling_rate * _LONGEST_CHUNK), _MOST_SAMPLES // leads))
 
 
@@ -29,10 +29,10 @@ def rows(samples: ArrayLike | Sequence[ArrayLike], names: Sequence[str]) -> tupl
 
     Args:
         samples: an array of shape (leads, n), or an array of shape (n,) for each lead.
-        names: of the leads.
+        names: the names of the leads.
 
     Raises:
-        InvalidEcg: if the leads are not as many, or not of the same length.
+        InvalidEcg: if the number of leads is another one, or their lengths differ.
         UnreadableRecording: if a sample is not an integer of 64 bits.
     """
     given: list[Any] = list(samples)  # type: ignore[arg-type]  # it may be an array
@@ -47,18 +47,18 @@ def rows(samples: ArrayLike | Sequence[ArrayLike], names: Sequence[str]) -> tupl
 
 
 class Outgoing:
-    """A buffer of blocks that are sent as chunks: all that has come while a chunk was sent goes in the next one.
+    """A buffer of blocks that are sent as chunks: blocks that arrive while a chunk is sent go into the next one.
 
     Attributes:
-        waiting: the number of samples of each lead that wait.
-        closed: True once no more blocks come: then the rest is sent, however short it is.
+        waiting: the number of waiting samples of each lead.
+        closed: True once the source has ended: then the rest is sent, however short it is.
         stopped: True once no more chunks are sent.
-        news: True once another chunk is durable.
+        news: True once another chunk is durable, until `told_news` is called.
 
     Args:
-        names: of the leads.
-        chunk: the number of samples of each lead for which a chunk is sent.
-        longest: the number of samples of each lead that a chunk has at most.
+        names: the names of the leads.
+        chunk: the number of samples of each lead from which on a chunk is sent.
+        longest: the largest number of samples of each lead in a chunk.
         most: the number of samples of each lead for which there is room.
     """
 
@@ -78,11 +78,11 @@ class Outgoing:
 
     @property
     def has_room(self) -> bool:
-        """True if another block may be read, or will never be sent."""
+        """True if another block may be read: there is room, or no more chunks are sent."""
         return self.waiting < self._most or self.stopped
 
     def told_news(self) -> bool:
-        """Return True if there is news, and take it as told."""
+        """Return True if there is news, and clear it."""
         news, self.news = self.news, False
         return news
 
@@ -95,7 +95,7 @@ class Outgoing:
             self.waiting += size
 
     def take(self) -> tuple[Signal, ...]:
-        """Take the next chunk, which has samples as long as some are waiting."""
+        """Remove the next chunk from the buffer and return it; at least one sample must wait."""
         taken: list[tuple[Signal, ...]] = []
         room = self._longest
         while self._blocks and room:
@@ -109,7 +109,7 @@ class Outgoing:
         return tuple(np.concatenate(signals) for signals in zip(*taken, strict=True))
 
     def drop(self) -> None:
-        """Drop all that waits."""
+        """Drop all waiting samples, and close the buffer."""
         self._blocks.clear()
         self.waiting = 0
         self.closed = True

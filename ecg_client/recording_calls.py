@@ -34,7 +34,7 @@ def begin(outline: Submission, token: str) -> Call[str]:
         **{name: value for name, value in given.items() if value is not None},
     }
     headers = {**JSON, "x-user-token": token, "idempotency-key": outline.idempotency_key}
-    # An older gateway has no such call.
+    # A gateway that is older than recordings does not know the path.
     meaning = {201: parsed(lambda begun: str(begun["id"])), HTTPStatus.NOT_FOUND: _too_old}
     return Call("POST", "/recordings", headers, meaning, orjson.dumps(body))
 
@@ -47,21 +47,21 @@ def send(recording_id: str, content: Content, first_sample: int, token: str) -> 
 
 
 def end(recording_id: str, number_of_samples: int, token: str) -> Call[None]:
-    """End a recording, which has this number of samples."""
+    """End a recording after this number of samples."""
     body = orjson.dumps({"number_of_samples": number_of_samples})
     headers = {**JSON, "x-user-token": token}
     return Call("POST", f"{_path(recording_id)}/end", headers, {201: lambda _: None}, body)
 
 
 def insights(recording_id: str, token: str, wait: int = 0) -> Call[RecordingInsights | None]:
-    """Ask for a recording's insights so far: None before its beginning is processed."""
+    """Ask for a recording's insights so far: None before its first message is processed."""
     headers = {"x-user-token": token} | ({"prefer": f"wait={wait}"} if wait else {})
     meaning = {200: parsed(parse_recording_insights), 202: lambda _: None}
     return Call("GET", f"{_path(recording_id)}/insights", headers, meaning)
 
 
 def minutes(recording_id: str, first: int, end: int | None, token: str) -> Call[MinutePage]:
-    """Ask for a page of what was computed of each minute, from the minute `first` to before `end`."""
+    """Ask for a page of beats and rates by minute, from the minute `first` to before `end`."""
     query = {"from": first} | ({"to": end} if end is not None else {})
     path = f"{_path(recording_id)}/minutes?{urlencode(query)}"
     meaning = {200: parsed(parse_minutes), 202: lambda _: MinutePage((), None)}
@@ -69,7 +69,7 @@ def minutes(recording_id: str, first: int, end: int | None, token: str) -> Call[
 
 
 def signals(recording_id: str, first: int, end: int | None, token: str) -> Call[RecordingSignals | None]:
-    """Ask for the samples from `first` to before `end`: None before the recording's beginning is processed."""
+    """Ask for the samples from `first` to before `end`: None before the recording's first message is processed."""
     query = {"from": first} | ({"to": end} if end is not None else {})
     path = f"{_path(recording_id)}/signals?{urlencode(query)}"
     headers = {"x-user-token": token, "accept": f"{packed.CONTENT_TYPE}, {plain.CONTENT_TYPE};q=0.9"}
@@ -84,7 +84,7 @@ def recordings(token: str, limit: int, cursor: str | None, label: str | None) ->
 
 
 def erase(recording_id: str, token: str) -> Call[bool]:
-    """Erase a recording: False while it is not yet erased, though it is certain to be."""
+    """Erase a recording: False if the erasure is durable but not yet carried out."""
     return Call("DELETE", _path(recording_id), {"x-user-token": token}, ERASED)
 
 

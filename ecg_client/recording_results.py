@@ -22,11 +22,11 @@ class RecordingLead(LeadInsights):
 class RecordingInsights:
     """The insights of a recording so far.
 
-    Every sample before `complete_until` has come, or is in one of the `gaps`, `(first, count)` each, in which samples
-    count as zeros. `number_of_samples` counts those so far, with the gaps. A recording that has ended is `final`; what
-    comes for its gaps is used nevertheless, and then `revision` grows. `refused` messages were not used, for the
-    `refusals`, the latest of the reasons. `beats` holds what was found of the heartbeats, or is None. `not_computed`
-    has the reason why an insight is absent, by its name.
+    Every sample before `complete_until` has arrived, or is in one of the `gaps`, `(first, count)` each, whose samples
+    count as zeros. `number_of_samples` includes the gaps. `final` is True once the recording has ended. A chunk that
+    arrives for a gap is still used, and `revision` grows. `refused` is the number of messages that were refused,
+    `refusals` has the latest reasons. `beats` has the number of beats and the heart rates so far, or is None if beats
+    are not searched for. `not_computed` has the reason for each absent insight, by name.
     """
 
     recording_id: str
@@ -46,18 +46,18 @@ class RecordingInsights:
     not_computed: dict[str, str] = field(default_factory=dict)
 
     def has(self, first: int, count: int) -> bool:
-        """Return True if `count` samples from `first` on are known to have come."""
+        """Return True if `count` samples from `first` on are known to have arrived."""
         end = first + count
         return end <= self.complete_until and not any(gap < end and gap + size > first for gap, size in self.gaps)
 
     @property
     def next_sample(self) -> int:
-        """The first sample that is not known to have come."""
+        """The first sample that is not known to have arrived."""
         return self.gaps[0][0] if self.gaps else self.complete_until
 
     @property
     def refusal(self) -> str:
-        """How many messages were refused, and the reason of the last one, in words; empty if none was."""
+        """A sentence with the number of refused messages and the latest reason; empty if none was refused."""
         match self.refused:
             case 0:
                 return ""
@@ -106,7 +106,7 @@ class MinutePage:
 
 @dataclass(frozen=True, slots=True)
 class RecordingSignals:
-    """Samples of a recording from `first_sample` on; ranges that are `missing` are relative to it."""
+    """Samples of a recording from `first_sample` on; the leads' `missing` ranges are relative to it."""
 
     first_sample: int
     leads: tuple[Lead, ...]
@@ -153,10 +153,10 @@ def parse_minutes(document: dict[str, Any]) -> MinutePage:
 
 
 def parse_signals(answer: bytes) -> RecordingSignals:
-    """Parse samples of a recording; they go straight into arrays.
+    """Parse samples of a recording straight into arrays.
 
     Raises:
-        ValueError, InvalidEcg: if the answer does not hold any.
+        ValueError, InvalidEcg: if the answer holds no samples.
     """
     content = plain.decode_content(answer)
     return RecordingSignals(_signals.decode(answer).first_sample, content.leads, content.sampling_rate)
@@ -166,7 +166,7 @@ def parse_packed_signals(answer: bytes) -> RecordingSignals:
     """Parse samples of a recording in the packed encoding.
 
     Raises:
-        ValueError, InvalidEcg: if the answer does not hold any.
+        ValueError, InvalidEcg: if the answer holds no samples.
     """
     content = packed.decode_content(answer)
     # Copied, because views of the answer are read-only, and hold all of it in memory.

@@ -67,7 +67,7 @@ _KINDS: dict[int, type[ClientError]] = {
     HTTPStatus.GONE: Gone,
     HTTPStatus.UNPROCESSABLE_ENTITY: NotProcessable,
 }
-# A batch of more has little more to gain, and its answers come later. The largest one is a quarter of a body's limit.
+# A larger batch would gain little, and its answers would come later. The largest is a quarter of the limit of bodies.
 _MOST_IN_BATCH, _LARGEST_BATCH = 256, 4 << 20
 _USUAL_WIDTH = 2
 # JSON is a comma and a digit for most samples at least, so that it can be smaller only if samples are packed wider.
@@ -153,9 +153,9 @@ def submit(submission: Submission, token: str, *, pack: bool) -> Call[str]:
 
 
 def batches(submissions: Iterable[Submission]) -> Iterator[list[Submission]]:
-    """Divide submissions, in their order, into those that go in one request each.
+    """Divide submissions, in their order, into groups that are sent in one request each.
 
-    One whose signals are not integers, for which a gateway has a clear reason, is alone, and so is a large one.
+    A large submission is a group of its own, and so is one whose signals are not integers: the gateway explains that.
     """
     batch: list[Submission] = []
     size = 0
@@ -252,7 +252,7 @@ def _is_packable(leads: Sequence[Lead]) -> bool:
 
 
 def _batched(answer: dict[str, Any]) -> str | ClientError:
-    """Return the id of an ECG of a batch, or the error that it would have raised alone."""
+    """Return the id of an ECG of a batch, or the error that a single submission would have raised."""
     if "id" in answer:
         return str(answer["id"])
     status, detail = int(answer["status"]), str(answer["detail"])

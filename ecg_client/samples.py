@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from ecg_client.recordings import UnreadableRecording
 
 _FRAME_TYPE = np.dtype("<i2")
-# Of a line without an end; more is not text.
+# Bytes of a line: a longer one is not text.
 _LONGEST_LINE = 1 << 16
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
 Note = Callable[[str], None]
-"""Is told what was left out."""
+"""Is called with a note about data that was left out."""
 
 
 def of_lines(read: Iterable[bytes], leads: int, note: Note, *, is_cut: bool = False) -> Iterator[NDArray[np.int64]]:
@@ -24,7 +24,7 @@ def of_lines(read: Iterable[bytes], leads: int, note: Note, *, is_cut: bool = Fa
     Args:
         read: the bytes, however they are cut.
         leads: the number of leads.
-        note: is told of a last line without an end, which is left out: it may be cut off.
+        note: is called if the last line has no line end: it is left out, because it may be cut off.
         is_cut: True to leave out the first line, because reading may have begun within it.
 
     Raises:
@@ -98,7 +98,7 @@ def of_frames(read: Iterable[bytes], leads: int, note: Note) -> Iterator[NDArray
     Args:
         read: the bytes, little-endian, however they are cut.
         leads: the number of leads.
-        note: is told of an incomplete last frame, which is left out.
+        note: is called if the last frame is incomplete: it is left out.
     """
     size, rest = leads * _FRAME_TYPE.itemsize, b""
     for data in read:

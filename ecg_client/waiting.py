@@ -23,7 +23,7 @@ class Waiting(Generic[T]):
         ecg_id: the ECG's id, or that of a recording.
         timeout: in seconds.
         ask: returns the call that asks for the insights, from the id, the token and the seconds to wait.
-        awaited: the name of what is waited for, for the error.
+        awaited: the noun in the error for the awaited insights.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Ids of commands, which may be those of ECGs or of recordings."""
+"""Calls for ids of commands, which may belong to ECGs or to recordings."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 def either(of_ecg: Callable[[], T], of_recording: Callable[[], T]) -> T:
-    """Return the answer to a call about an ECG, or if there is no such ECG, about a recording.
+    """Return the answer to a call about an ECG or, if there is no such ECG, to a call about a recording.
 
     Raises:
-        NotFound: that of the ECG, if there is no such recording either.
+        NotFound: the error about the ECG, if there is no such recording either.
     """
     try:
         return of_ecg()

@@ -44,7 +44,7 @@ def insights(  # noqa: PLR0917 - a command's parameters are its options
             try:
                 found = _found(client, ecg_id, timeout if wait else None)
                 if fhir and isinstance(found, RecordingInsights):
-                    raise ClientError("is a recording, of which there is no Observation")
+                    raise ClientError("is a recording: only ECGs have FHIR Observations")
             except (Unauthorized, Unavailable):
                 raise
             except StillProcessing:

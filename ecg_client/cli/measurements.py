@@ -42,7 +42,7 @@ def show(insights: Insights, samples: Sequence[int] = ()) -> None:
 
 
 def show_recording(found: RecordingInsights) -> None:
-    """Print how far a recording has come, and its insights."""
+    """Print the progress and the insights of a recording."""
     seconds = found.number_of_samples / found.sampling_rate
     state = "ended" if found.final else f"complete until sample {found.complete_until:,}"
     length = f"{found.number_of_samples:,} samples, {seconds:,.1f} s"
@@ -65,7 +65,7 @@ def show_recording(found: RecordingInsights) -> None:
 
 
 def beats_line(beats: dict[str, Any], sampling_rate: float) -> str:
-    """Return the beats of a recording in one line, with titles and units, without those that are not known."""
+    """Return the values of a recording's beats in one line, with titles and units; unknown values are left out."""
     if beats.get("complete_until") == 0:
         return "beats: not searched yet"
     parts = []

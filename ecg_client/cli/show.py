@@ -85,7 +85,7 @@ def _found(client: EcgClient, ecg_id: str) -> StoredEcg | RecordingInsights | No
 
 
 def _show_recording(client: EcgClient, found: RecordingInsights, file: Path | None, force: bool, json: bool) -> None:
-    """Print how far a recording has come, and write its signals to a file, minute by minute."""
+    """Print the progress of a recording, and write its signals to a file, minute by minute."""
     if file is not None:
         outline = client.recordings.resume(found.recording_id).outline
         lengths = [found.number_of_samples] * len(found.leads)

@@ -120,7 +120,7 @@ def stream(  # noqa: PLR0917 - a command's parameters are its options
 
 
 class _Source:
-    """A source that is read until it ends, Ctrl-C stops it, or something is wrong with it: the `error`."""
+    """A source that is read until it ends, Ctrl-C stops it, or reading fails with an `error`."""
 
     def __init__(self, file: int, name: str, leads: int, written: Format) -> None:
         self.error: str | None = None
@@ -140,7 +140,7 @@ class _Source:
             if self._written is Format.INT16:
                 yield from samples.of_frames(self._read(), self._leads, self._note)
             else:
-                # Reading a serial line begins anywhere in a line.
+                # Reading from a serial port may begin within a line.
                 is_cut = os.isatty(self._file) and self._file != sys.stdin.fileno()
                 yield from samples.of_lines(self._read(), self._leads, self._note, is_cut=is_cut)
         except UnreadableRecording as error:
@@ -221,7 +221,7 @@ def _stored(last: StreamProgress) -> str:
 
 
 def _report(client: EcgClient, last: StreamProgress, rate: float, timeout: float, json: bool) -> int:
-    """Print what was sent and its insights, and return the exit code."""
+    """Print the length of the recording and its insights, and return the exit code."""
     count = last.number_of_samples
     output.complain(f"the recording has ended: {count:,} samples of each lead, {count / rate:,.1f} s")
     try:

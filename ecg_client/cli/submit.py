@@ -105,7 +105,7 @@ class _Report:
         self._long: dict[Path, TaskID] = {}
 
     def progress(self, outcome: Outcome) -> None:
-        """Show how far a file has come that is sent in chunks."""
+        """Show the progress of a file that is sent in chunks."""
         if outcome.file not in self._long:
             name = output.printable(outcome.file.name)
             self._long[outcome.file] = self.bars.add_task(f"{name}, samples", total=outcome.samples)

@@ -104,7 +104,7 @@ def outlined(
     """Return the positions of the channels with samples, and their recording as `recording_of` does, without samples.
 
     Args:
-        channels: their samples and missing ranges are not looked at.
+        channels: the channels; their samples and missing ranges are ignored.
         sizes: the number of samples of each channel.
         missing: the number of missing samples of each channel.
 

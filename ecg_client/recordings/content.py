@@ -53,7 +53,7 @@ def _block(path: Path, state: tuple[int, int], first: int, count: int) -> bytes:
             is_same = _state(file) == state
     except OSError as error:
         raise UnreadableRecording(error.strerror or str(error)) from None
-    # Blocks of two states of a file would make a recording that never was.
+    # Blocks of two versions of a file would make a recording that never existed.
     if not is_same or len(content) != max(0, min(count, state[0] - first)):
         raise UnreadableRecording(f"{path.name} was changed while it was read")
     return content

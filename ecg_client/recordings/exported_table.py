@@ -47,11 +47,11 @@ def write_exported(out: TextIO, recording: Recording) -> None:
 
 
 def write_pieces(out: TextIO, outline: Recording, lengths: Sequence[int], pieces: Iterable[Sequence[Lead]]) -> None:
-    """Write a recording whose samples come in pieces, likewise.
+    """Write a recording whose samples come in pieces, as `write_exported` does.
 
     Args:
-        out: what is written to.
-        outline: the recording, whose samples are not looked at.
+        out: the file to write to.
+        outline: the recording; its samples are ignored.
         lengths: the number of samples of each lead.
         pieces: the samples, one piece after the other.
 

@@ -96,7 +96,7 @@ def _sliced(leads: Sequence[Lead], first: int, count: int) -> tuple[Lead, ...]:
 
 
 def _missing(channels: Sequence[StoredChannel]) -> list[int]:
-    """Return the number of missing samples of each channel; the samples are read only if they alone tell."""
+    """Return the number of missing samples of each channel; samples are read only where `missing` is None."""
     missing = [channel.missing or 0 for channel in channels]
     unknown = [i for i, channel in enumerate(channels) if channel.missing is None]
     for first in range(0, max((channels[i].size for i in unknown), default=0), _SAMPLES_AT_ONCE):

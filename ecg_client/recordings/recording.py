@@ -145,8 +145,8 @@ def integers(
 
     Args:
         values: the samples.
-        where: they are, which begins the message of an error.
-        remedy: what to do about fractions, which ends it.
+        where: the place of the samples, with which the message of an error begins.
+        remedy: the advice about fractions, with which it ends.
 
     Raises:
         UnreadableRecording: if they are not integers of 64 bits, or have more than one dimension.

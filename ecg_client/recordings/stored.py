@@ -8,8 +8,8 @@ from ecg_client.recordings.missing import Ranges
 from ecg_client.recordings.recording import Recording
 from shared.ecg import Signal
 
-# From a first sample on, a number of samples that exist: shape (count,), 0 where missing, and the ranges of missing
-# ones, relative to the first.
+# Reads a number of samples from a first one on, which must exist: shape (count,), 0 where missing, and the ranges of
+# missing samples, relative to the first.
 Read = Callable[[int, int], tuple[Signal, Ranges]]
 
 
@@ -17,7 +17,7 @@ Read = Callable[[int, int], tuple[Signal, Ranges]]
 class StoredChannel:
     """A channel as `Channel`, with its number of samples and a function that reads them.
 
-    `missing` is the number of its missing samples, or None if only the samples tell.
+    `missing` is the number of its missing samples, or None if the samples have to be read to find them.
     """
 
     name: str
@@ -29,7 +29,7 @@ class StoredChannel:
     missing: int | None = None
 
     def channel(self, first: int, count: int) -> Channel:
-        """Return the channel with those of `count` samples from `first` on that it has."""
+        """Return the channel with its samples among `count` samples from `first` on."""
         present = max(0, min(count, self.size - first))
         samples, missing = self.read(first, present) if present else (NO_SAMPLES, ())
         return Channel(self.name, samples, self.gain, self.unit, self.rate, missing)

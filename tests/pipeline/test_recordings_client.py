@@ -1,4 +1,4 @@
-"""Recordings from the clients' side: sent in chunks, resumed, and streamed through a restart of the gateway."""
+"""Recordings with the clients: sent in chunks, resumed, and streamed through a restart of the gateway."""
 
 import asyncio
 import os
@@ -305,7 +305,7 @@ async def test_the_commands_for_ecgs_are_those_for_recordings_too(
     assert "300 samples, 150.0 s, ended" in done.out
     assert "50 samples are missing, in 1 gaps, the first from sample 100" in done.out
     done = await ecg("insights", recording.id, "--fhir", env=env)
-    assert (done.code, done.lines[0]["error"]) == (1, "is a recording, of which there is no Observation")
+    assert (done.code, done.lines[0]["error"]) == (1, "is a recording: only ECGs have FHIR Observations")
     done = await ecg("list", "--recordings", "--label", "commands", "--json", env=env)
     assert [(each["id"], each["final"], each["number_of_samples"]) for each in done.lines] == [
         (recording.id, True, 300)
