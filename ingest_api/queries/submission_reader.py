@@ -132,7 +132,7 @@ class SubmissionReader:
                 return [None if record is None else _message(record) for record in records]
         except (KafkaError, TimeoutError) as error:
             place = {"topic": partition.topic, "partition": partition.partition, "offset": offsets[0]}
-            log.warning("a submission could not be read", **place, error=repr(error))
+            log.warning("a record could not be read", **place, error=repr(error))
             raise Unavailable(_TRY_AGAIN) from None
 
 

@@ -169,7 +169,7 @@ def idempotency_key(request: Request) -> str | None:
         return None
     if len(keys) > 1:
         raise Unprocessable(
-            f"{_KEY_HEADER}: is there more than once, with different values: send one", field=_KEY_HEADER
+            f"{_KEY_HEADER}: is given more than once, with different values: send one", field=_KEY_HEADER
         )
     [key] = keys
     check_idempotency_key(key, _KEY_HEADER)

@@ -318,7 +318,7 @@ def _check_overlap(record: Record, progress: Progress, chunk: Chunk, kept: Seque
     at_hand = unread[0][0] if unread else end
     for first, stop in within(again, chunk.first_sample, at_hand):
         if absent := old.absent(first, stop):
-            raise InvalidEcg("first_sample", f"overlaps samples {_told(*absent[0])} and are not kept")
+            raise InvalidEcg("first_sample", f"overlaps samples {_told(*absent[0])} and are no longer kept")
         leads = (samples.cut(chunk.leads, range(first, stop)) for samples in (own, old))
         if not all(
             np.array_equal(lead.signal, other.signal) and lead.missing == other.missing
@@ -330,7 +330,7 @@ def _check_overlap(record: Record, progress: Progress, chunk: Chunk, kept: Seque
 
 
 def _told(first: int, end: int) -> str:
-    return f"{first} to {end - 1}, which came earlier"
+    return f"{first} to {end - 1}, which arrived earlier"
 
 
 def _places(chunk: Chunk, pieces: Sequence[Range], offset: int) -> tuple[Part, ...]:

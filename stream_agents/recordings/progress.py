@@ -97,9 +97,9 @@ def ended(progress: Progress, total: int) -> Progress:
         InvalidEcg: if samples beyond the end have arrived, or an earlier message gave another end.
     """
     if progress.total not in (None, total):
-        raise InvalidEcg("first_sample", f"is not the end that was told before, {progress.total}")
+        raise InvalidEcg("first_sample", f"must be the end that was given before, {progress.total}")
     if progress.end > total:
-        raise InvalidEcg("first_sample", f"must not be less than the number of samples that have come, {progress.end}")
+        raise InvalidEcg("first_sample", f"must not be less than the number of samples so far, {progress.end}")
     return msgspec.structs.replace(progress, total=total)
 
 

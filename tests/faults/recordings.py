@@ -1,4 +1,4 @@
-"""A client that sends recordings in chunks, and later checks that each is complete and right."""
+"""Sends recordings in chunks while processes fail, and checks later that each is complete and correct."""
 
 import asyncio
 import functools
@@ -28,14 +28,14 @@ from tests.support.pipeline import Pipeline
 from tests.support.single_pass import Beats, beats
 
 _NUMBER: Final = 4
-# Chunks per second of each recording. One has more samples than come in a second, so that there are minutes in a trial.
+# Chunks per second of each recording. A chunk has more than a second of samples, so that a trial has several minutes.
 _RATE: Final = 1.0
 CHUNKS_PER_SECOND: Final = _NUMBER * _RATE
-"""The rate of messages of all recordings together."""
+"""Messages per second of all recordings together."""
 CHUNK_SAMPLES: Final = 500
 SAMPLING_RATE: Final = 125.0
 _NAMES, _GAIN = ("II", "V1"), 1000.0
-# Chunks are sent in disorder within a window of so many, of which some are sent twice.
+# Chunks are shuffled within windows of this many, and some of them are sent twice.
 _WINDOW, _TWICE = 6, 2
 _SECONDS: Final = 300.0
 _ANSWER_TIMEOUT = 90.0
@@ -47,7 +47,7 @@ Samples = NDArray[np.int16]
 
 @dataclass
 class RecordingTally:
-    """The outcomes of a trial's recordings, and what is the matter with each that failed."""
+    """The outcomes of a trial's recordings, with the problems of each that failed."""
 
     recordings: int = 0
     lost: int = 0
@@ -61,7 +61,7 @@ class RecordingTally:
 
 @dataclass
 class Recording:
-    """A recording of two leads, and how many samples of each have been sent of it."""
+    """A recording of two leads, and the number of samples of each that have been sent."""
 
     number: int
     id: str
@@ -70,7 +70,7 @@ class Recording:
 
     def samples(self, first: int, stop: int) -> Samples:
         """Return samples `first` to before `stop` of all leads, shape (2, n)."""
-        # Each recording has the heart of another moment.
+        # Each recording begins at another place of the same rhythm.
         return np.take(_heart(), np.arange(first, stop) + 1111 * self.number, axis=1, mode="wrap")
 
     def leads(self, first: int, stop: int) -> tuple[Lead, ...]:
@@ -96,7 +96,7 @@ class Recordings:
         return [recording.id for recording in self.sent]
 
     async def begin(self) -> None:
-        """Begin the recordings: half are announced over HTTP, half begin on the topic, with their second chunk."""
+        """Begin the recordings: half with an announcement over HTTP, half with their second chunk on the topic."""
         async with new_producer(self.pipeline) as producer, new_client(self.token) as client:
             for number in range(_NUMBER):
                 name = f"{self.username}-recording-{number}"
@@ -112,7 +112,7 @@ class Recordings:
                 self.sent.append(recording)
 
     async def send(self, over: asyncio.Event) -> None:
-        """Send chunks at a steady rate until `over`, then what is missing between them, and the ends."""
+        """Send chunks at a steady rate until `over`, then the missing chunks between them, and the ends."""
         limit = asyncio.Semaphore(_IN_FLIGHT)
         async with (
             new_producer(self.pipeline) as producer,
@@ -167,7 +167,7 @@ class Recordings:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(over.wait(), start + next(sent) / _RATE - time.monotonic())
                 recording.total += _WINDOW * CHUNK_SAMPLES
-        # After all chunks: one that came later would rightly be a revision.
+        # After all chunks: one that arrives after the end gives the recording a new revision.
         if recording.is_direct:
             await self._produce(producer, recording, recording.total, end=True)
         else:
@@ -220,7 +220,7 @@ class Recordings:
 
 
 def incomplete(insights: dict[str, Any], total: int) -> str:
-    """Return what the insights of a recording of `total` samples say that is not so of a complete one, or nothing."""
+    """Return the fields of the insights that differ from those of a complete recording of `total` samples."""
     complete = {
         "final": True,
         "number_of_samples": total,
@@ -233,13 +233,13 @@ def incomplete(insights: dict[str, Any], total: int) -> str:
 
 
 def wrong(recording: Recording, insights: dict[str, Any], minutes: list[dict[str, Any]], samples: Samples) -> list[str]:
-    """Return what differs from the samples that were sent and from what a single pass over them finds.
+    """Return the names of the parts that differ from the samples that were sent, or from a single pass over them.
 
     Args:
-        recording: that was sent.
-        insights: of it, as its owner reads them.
-        minutes: of it, likewise.
-        samples: of it, likewise, shape (2, n).
+        recording: the recording that was sent.
+        insights: its insights, as its owner reads them.
+        minutes: its minutes, as its owner reads them.
+        samples: its samples, as its owner reads them, shape (2, n).
     """
     leads = recording.leads(0, recording.total)
     same = {
@@ -252,7 +252,7 @@ def wrong(recording: Recording, insights: dict[str, Any], minutes: list[dict[str
 
 
 def _window(rng: random.Random, begin: int) -> list[tuple[int, int]]:
-    """Return the chunks from sample `begin` on in a random order, as first sample and the one after the last."""
+    """Return the chunks from sample `begin` on in a random order, each as its first sample and its end."""
     pieces = []
     for number in range(_WINDOW):
         first = begin + number * CHUNK_SAMPLES

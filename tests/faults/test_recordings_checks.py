@@ -1,4 +1,4 @@
-"""The check of recordings finds everything that can be wrong with one, and nothing else."""
+"""The check of recordings finds every kind of fault in a recording, and reports none in a correct one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The earlier samples of a recording, which a worker reads from the topic again: those that it needs, and no others."""
+"""A worker reads the earlier samples of a recording from the topic again: those that it needs, and no others."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -39,7 +39,7 @@ ROW = Insights("r", "u", [{"name": "I"}, {"name": "II"}], sampling_rate=250.0, r
 
 
 def chunk(first: int, end: int, **fields: Any) -> Chunk:
-    """Return a chunk whose samples tell their places, of which every tenth is missing."""
+    """Return a chunk whose samples are derived from their places; every tenth sample is missing."""
     samples = np.arange(first, end) * (np.arange(first, end) % 10 > 0)
     missing = tuple((at - first, 1) for at in range(first, end) if at % 10 == 0)
     leads = tuple(Lead(name, sign * samples, 200.0, missing) for name, sign in (("I", 1), ("II", -1)))
@@ -118,7 +118,7 @@ async def test_only_the_samples_that_are_needed_are_kept(reading: Reading) -> No
 
 
 async def test_of_many_samples_only_the_first_ones_are_read(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as there is memory for; the rest is asked for again."""
+    """Only as many samples as fit into memory are read; the rest is asked for again."""
     offsets = await reading.send(*(chunk(first, first + 100) for first in range(0, 1000, 100)))
     reading.place(*(ChunkPlace(100 * number, 100, offset, 100 * number) for number, offset in enumerate(offsets)))
     # Of both leads, and what each chunk takes beside them.
@@ -167,7 +167,7 @@ async def test_records_that_are_close_together_are_fetched_together(
 
 
 async def test_a_record_of_somebody_else_has_no_samples_of_a_recording(reading: Reading) -> None:
-    """The topic may have been lost: what stands at a place is another record."""
+    """If the topic was lost and created again, another record may be at the offset of a place."""
     strangers = [
         chunk(0, 10, id="s"),
         chunk(0, 10, username="v"),
@@ -191,7 +191,7 @@ async def test_samples_without_a_place_are_not_kept(reading: Reading) -> None:
 
 
 async def test_a_partition_that_has_moved_away_is_told_as_an_error_that_is_tried_again(reading: Reading) -> None:
-    """Until the change of the assignment is seen, after which the record is dropped."""
+    """The reading ends with an error until the change of the assignment is noticed, and the record is dropped."""
     reading.store.put_rows(PARTITION, [Part(part_key(b"r", MINUTE, 0), b"a minute")], 1)
     assert (await reading.earlier(minutes=True)).minutes == [b"a minute"]
     recomputation = Record("s", PARTITION, 0, b"e", b"", [("content-type", RECOMPUTATION.encode())], 0)

@@ -1,4 +1,4 @@
-"""Recordings over HTTP: chunks in any order, what has come of them so far, and that only their owner reads them."""
+"""Recordings over HTTP: chunks in any order, the insights so far, and access for the owner only."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -76,7 +76,7 @@ def content(samples: Samples) -> Content:
 
 
 async def add(client: httpx.AsyncClient, recording_id: str, samples: Samples, first: int, end: int) -> None:
-    """Add the samples `[first, end)` of the whole, packed."""
+    """Add the samples `[first, end)` of the whole recording, packed."""
     value = packed.encode_chunk_content(content(samples[:, first:end]), first)
     response = await client.post(f"/recordings/{recording_id}/chunks", content=value, headers=PACKED)
     assert response.status_code == 201, response.text
@@ -270,7 +270,7 @@ async def test_what_does_not_fit_its_recording_is_told_to_its_owner(client: http
         return refused if refused["number"] == 2 else None
 
     assert (await eventually(told, what="both refusals"))["latest"] == [
-        "first_sample: overlaps samples 50 to 99, which came earlier and differ",
+        "first_sample: overlaps samples 50 to 99, which arrived earlier and differ",
         "sampling_rate: must be that of the recording, 100.0",
     ]
     assert np.array_equal(await read(client, recording_id, 0, 100), whole)
@@ -638,7 +638,7 @@ async def has_come(events: Any, data: dict[str, Any]) -> None:
 
 
 async def test_a_recording_that_could_not_be_processed_tells_why(pipeline: Pipeline, client: httpx.AsyncClient) -> None:
-    """Gateways refuse what breaks a limit, so this one comes from a producer."""
+    """Gateways refuse a recording that breaks a limit, so this one comes from a producer."""
     recording_id = "holter-7:broken"
     chunk = {"recording_id": recording_id, "username": "monitor", "leads": [{"name": "I", "signal": [1]}]}
     async with stream(client) as events:

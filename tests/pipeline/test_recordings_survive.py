@@ -1,4 +1,4 @@
-"""Half an hour of an ECG survives disorder, repeats and the death of a worker: nothing of it is lost or misread."""
+"""Half an hour of an ECG survives disorder, repeats and the death of a worker: no sample is lost or misread."""
 
 import asyncio
 import random

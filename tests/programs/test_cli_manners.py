@@ -281,7 +281,7 @@ def test_an_end_that_was_refused_is_told_to_those_who_wait(
     text, file = tmp_path / "live.txt", tmp_path / "night.json"
     text.write_text("1\n-1\n1\n-1\n")
     file.write_bytes(orjson.dumps({"sampling_rate": 2, "leads": [{"name": "I", "signal": [1, -1, 1, -1]}]}))
-    reason = "first_sample: must not be less than the number of samples that have come, 9"
+    reason = "first_sample: must not be less than the number of samples so far, 9"
     refused = RECORDED | {"final": False, "refused": {"number": 1, "latest": [reason]}}
     live.answers["GET /recordings/rec-1/insights"] = [(200, refused)]
     arguments = {

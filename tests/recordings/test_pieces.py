@@ -1,4 +1,4 @@
-"""Recordings that are read in pieces are those that are read as a whole, in a bounded memory."""
+"""Recordings that are read in pieces equal those that are read as a whole, and need only bounded memory."""
 
 import os
 import struct

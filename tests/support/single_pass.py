@@ -1,4 +1,4 @@
-"""The beats of a recording as its owner reads them, found in a single pass over all of its samples."""
+"""Finds the beats of a recording in a single pass over its samples, and returns them as its owner reads them."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -12,7 +12,7 @@ from stream_agents.recordings.segments import single_pass
 
 
 class Beats(NamedTuple):
-    """The beats in total, and those of every minute: documents that a gateway answers with."""
+    """The beats in total and of every minute, as the documents of a gateway's answers."""
 
     total: dict[str, Any]
     minutes: list[dict[str, Any]]

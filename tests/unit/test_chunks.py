@@ -1,4 +1,4 @@
-"""The processing of chunks: whatever their order and their cuts, a recording's insights are those of its samples."""
+"""The processing of chunks: a recording's insights depend only on its samples, not on the chunks or their order."""
 
 import functools
 import gc
@@ -74,7 +74,7 @@ class Worker:
         self.start_again()
 
     def start_again(self) -> None:
-        """Go on as another worker would, with nothing but the table and the topic."""
+        """Go on as another worker, which has only the table and the topic."""
         keys = DataKeys(SETTINGS, TOPICS)
         self._batch = BatchProcessor(SETTINGS, TOPICS, keys, lambda _, key: self.rows.get(key), selected("all"))
 
@@ -112,7 +112,7 @@ class Worker:
         return outcomes
 
     def _earlier(self, lacking: Lacking, rows: dict[bytes, bytes]) -> Earlier:
-        """Read what a record lacks, but only `at_once` chunks at a time, or as many as have to be read at once."""
+        """Read the chunks that a record lacks, `at_once` of them at a time, or as many as must be read together."""
         places = sorted(map(decode_place, parts(rows, CHUNK)), key=lambda place: place.first)
         of_need = [
             place
@@ -225,7 +225,7 @@ def test_a_recording_begins_with_its_announcement_or_its_first_chunk() -> None:
     other.take(plain.encode_chunk(chunk([[1, -1], [0, 0]], 3)))
     assert other.row.number_of_samples == [5, 5]
     assert other.progress.settled == 0
-    # The announcement may come later, and tells what the chunks do not.
+    # The announcement may come later, and add fields that the chunks lack.
     other.take(plain.encode_chunk(chunk([[], []], label="bed 8")))
     assert (other.row.label, other.crossings) == ("bed 8", [1, 0])
 
@@ -254,7 +254,7 @@ SIGNALS = np.arange(80, dtype=np.int16).reshape(2, 40) - 20
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        (cut(SIGNALS + 1, 5, 15), "first_sample: overlaps samples 5 to 9, which came earlier and differ"),
+        (cut(SIGNALS + 1, 5, 15), "first_sample: overlaps samples 5 to 9, which arrived earlier and differ"),
         (packed.encode_chunk(chunk([[1]], 50)), "leads: must be those of the recording in its order, I, II"),
         (
             packed.encode_chunk(chunk([[1], [2]], 50, sampling_rate=500.0)),
@@ -262,7 +262,7 @@ SIGNALS = np.arange(80, dtype=np.int16).reshape(2, 40) - 20
         ),
         (
             packed.encode_chunk(chunk((), 9, end=True)),
-            "first_sample: must not be less than the number of samples that have come, 10",
+            "first_sample: must not be less than the number of samples so far, 10",
         ),
         (packed.encode_chunk(chunk((), 50)), "leads: must hold 1 to 1024 leads, not 0"),
         (b"\xc1", None),
@@ -295,7 +295,7 @@ def test_overlapping_chunks_agree_on_what_is_missing(first: int) -> None:
     messages = [packed.encode_chunk(of) for of in (whole, holed)]
     worker = Worker()
     worker.take(messages[first], messages[1 - first], messages[first], headers=PACKED)
-    assert worker.progress.refusals == ["first_sample: overlaps samples 0 to 19, which came earlier and differ"]
+    assert worker.progress.refusals == ["first_sample: overlaps samples 0 to 19, which arrived earlier and differ"]
 
 
 def test_overlapping_samples_that_are_no_longer_kept_are_refused() -> None:
@@ -305,7 +305,7 @@ def test_overlapping_samples_that_are_no_longer_kept_are_refused() -> None:
     worker.start_again()
     [outcome] = worker.take(cut(SIGNALS, 5, 15), headers=PACKED)
     assert isinstance(outcome, Rejected)
-    assert outcome.reason == "first_sample: overlaps samples 5 to 9, which came earlier and are not kept"
+    assert outcome.reason == "first_sample: overlaps samples 5 to 9, which arrived earlier and are no longer kept"
 
 
 def test_chunks_beyond_the_end_and_another_end_are_refused() -> None:
@@ -313,7 +313,7 @@ def test_chunks_beyond_the_end_and_another_end_are_refused() -> None:
     ends = [packed.encode_chunk(chunk((), total, end=True)) for total in (10, 10, 12)]
     worker.take(cut(SIGNALS, 0, 10), *ends, cut(SIGNALS, 10, 12), headers=PACKED)
     assert worker.progress.refusals == [
-        "first_sample: is not the end that was told before, 10",
+        "first_sample: must be the end that was given before, 10",
         "first_sample: must not be beyond the end of the recording, 10 samples",
     ]
     assert worker.progress.total == 10
@@ -339,7 +339,7 @@ def test_the_end_of_an_unknown_recording_tells_its_owner_what_is_missing() -> No
     worker.process(worker.records[-1:])
     worker.take(cut(SIGNALS, 0, 10), at=1000, headers=PACKED)
     assert (worker.row.error, worker.row.number_of_samples) == (None, [10, 10])
-    # What was refused is told for good.
+    # The refusals remain when the recording begins.
     assert (worker.progress.refused, worker.progress.refusals) == (1, [reason])
     # It keeps its place in the list, as an ECG does.
     assert worker.row.accepted == first
@@ -477,7 +477,7 @@ def leads_of(there: NDArray[np.bool_]) -> list[Lead]:
 
 
 def at_once(came: NDArray[np.bool_], known: NDArray[np.bool_] | bool = True) -> list[Segment]:
-    """Return what a single pass over the whole recording finds, of samples that came and are not missing in them."""
+    """Return the segments of a single pass over the whole recording; samples that did not arrive are missing."""
     leads = leads_of(np.broadcast_to(came, rhythm().shape) & known)
     windows = (window(number, RHYTHM_RATE) for number in itertools.count())
     found = zip(single_pass(leads, RHYTHM_RATE), windows, strict=False)
@@ -523,7 +523,7 @@ def test_beats_are_those_of_a_single_pass_however_the_chunks_come(data: st.DataO
             continue
         if data.draw(st.booleans(), label="another worker, which has none of the chunks at hand"):
             worker.start_again()
-        # After a minute, holes are gaps, and what comes later is a revision.
+        # After a minute, holes become gaps, and chunks that arrive for them are revisions.
         at += data.draw(st.sampled_from([1000, 61_000]))
         part = tuple(ecg.cut(lead, range(first, stop)) for lead in leads)
         worker.take(packed.encode_chunk(Chunk("r", "u", None, part, RHYTHM_RATE, None, first)), at=at, headers=PACKED)
@@ -549,7 +549,7 @@ def test_chunks_in_order_are_not_read_again() -> None:
 
 
 def test_a_chunk_with_which_the_row_would_be_too_large_has_no_say_in_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its samples have not come: others may come in their place."""
+    """Its samples do not count as arrived: different ones may arrive at their place."""
     worker = Worker()
     worker.take(of_rhythm(0, 1000), headers=PACKED)
     # There is room for the refusal, but not for the label.
@@ -611,7 +611,7 @@ def test_beats_are_not_searched_where_they_cannot_be_found(rate: float, needs: s
 
 def test_beats_that_fail_leave_the_rest_as_it_is_and_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     class Panic(BaseException):
-        """What Rust raises."""
+        """An error as extensions in Rust raise it."""
 
     def fail(*_: object) -> None:
         raise Panic("7777")
@@ -633,7 +633,7 @@ def test_beats_that_fail_leave_the_rest_as_it_is_and_are_told(monkeypatch: pytes
 
 
 def test_beats_need_what_an_overlap_did_not() -> None:
-    """A chunk that comes again, a minute later and at another worker, also makes a gap of a hole: beats are due."""
+    """A chunk that is repeated a minute later, at another worker, also turns a hole into a gap: then beats are due."""
     worker = Worker()
     for first, stop in ((0, 10), (20, 5000)):
         worker.take(of_rhythm(first, stop), headers=PACKED)

@@ -1,4 +1,4 @@
-"""Recordings that are sent in chunks: what the clients send, against a server with prepared answers."""
+"""Recordings that are sent in chunks: the requests of the clients to a server with prepared answers."""
 
 import asyncio
 import threading
@@ -187,7 +187,7 @@ def test_waiting_ends_when_the_insights_are_final(gateway: CannedGateway, client
 
 
 async def waited(kind: str, gateway: CannedGateway) -> None:
-    """Wait for no time until a recording is final, with one of the clients."""
+    """Wait until a recording is final with one of the clients, with a timeout of 0 s."""
     if kind == "blocking":
         with EcgClient(gateway.url, "token") as client:
             await asyncio.to_thread(client.recordings.wait_until_final, "rec-1", 0)
@@ -198,7 +198,7 @@ async def waited(kind: str, gateway: CannedGateway) -> None:
 
 @pytest.mark.parametrize("kind", ["blocking", "async"])
 async def test_waiting_in_vain_tells_what_was_refused(kind: str, gateway: CannedGateway) -> None:
-    refused = {"number": 1, "latest": ["first_sample: must not be less than the number of samples that have come, 40"]}
+    refused = {"number": 1, "latest": ["first_sample: must not be less than the number of samples so far, 40"]}
     gateway.answers["GET /recordings/rec-1/insights"] = [(200, FOUND | {"refused": refused})]
     with pytest.raises(InvalidEcg, match=r"^rec-1 has not ended; 1 message was refused: first_sample: must"):
         await waited(kind, gateway)

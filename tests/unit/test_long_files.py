@@ -1,4 +1,4 @@
-"""Files that are sent in chunks: when, what of them, and what a report says."""
+"""Files that are sent in chunks: which files, the chunks that are sent, and their reports."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ SIGNAL = np.arange(SAMPLES) % 100 - 50
 
 
 class Told:
-    """What is told of files."""
+    """A report that keeps the progress and the outcomes of files."""
 
     def __init__(self) -> None:
         self.progressed: list[Outcome] = []
@@ -86,7 +86,7 @@ def chunks(gateway: CannedGateway) -> list[tuple[int, Content]]:
 async def sent(
     gateway: CannedGateway, *files: Path, chunked: bool = True, wait: bool = False, rate: float | None = None
 ) -> tuple[Told, ClientError | None]:
-    """Send files, and return what was told of them, and the error that stopped it."""
+    """Send files, and return the report and the error that stopped the batch."""
     told = Told()
     async with AsyncEcgClient(gateway.url, "token", retry_for=0) as client:
         stopped = await send_all(

@@ -59,7 +59,7 @@ def test_rates_are_those_of_the_intervals() -> None:
 def test_one_extrasystole_is_no_rate() -> None:
     beats = [*range(0, 1000, 100), 940, *range(1100, 3000, 100)]
     found = summary(totals_of(segments(beats, 3000)), RATE)
-    # Eight intervals, of which one is that before it, or that after it.
+    # Eight intervals, one of which is the interval before it or after it.
     assert found.most_rate == pytest.approx(60 * INTERVALS / 7.4, abs=0.01)
     assert found.least_rate == pytest.approx(60 * INTERVALS / 8.6, abs=0.01)
     assert found.longest_pause == Pause(940, 1.6)

@@ -1,4 +1,4 @@
-"""Samples as bytes: lines of integers and raw frames, however they are cut."""
+"""Samples as bytes: lines of integers and raw frames, cut into pieces at any place."""
 
 from collections.abc import Iterable, Iterator
 

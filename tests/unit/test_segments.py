@@ -16,7 +16,7 @@ from stream_agents.recordings.segments import PAST, REACH, bounds, detect, segme
 from tests.support.heartbeats import NAMES, Heart, digitised, regular, signals
 
 RATES = (100.0, 125.0, 257.3, 500.0)
-# The centre of a QRS complex is that long after its onset.
+# The time from the onset of a QRS complex to its centre.
 CENTRE = 0.045
 TWO = ("I", "V1")
 
@@ -39,7 +39,7 @@ def beats(segments: list[Segment]) -> NDArray[np.int64]:
 
 
 def errors(found: NDArray[np.int64], onsets: NDArray[np.float64], rate: float) -> tuple[int, int]:
-    """Return how many beats are missed, and how many are found elsewhere."""
+    """Return the number of beats that were missed, and of those found at other places."""
     at = found / rate - CENTRE
     missed = sum(not np.any(np.abs(at - onset) < 0.06) for onset in onsets)
     wrong = sum(not np.any(np.abs(onsets - one) < 0.06) for one in at)

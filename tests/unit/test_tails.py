@@ -103,7 +103,7 @@ def test_a_tail_of_many_small_chunks_is_few_and_no_longer_than_it_has_to_be() ->
 
 
 def test_a_tail_has_nothing_that_is_not_needed_soon() -> None:
-    """A file that is sent behind a hole would otherwise take the memory of all live recordings."""
+    """Otherwise, a file sent behind a hole would push all live recordings out of the memory."""
     tails = Tails()
     for first in range(50, 400, 50):
         tails.keep("r", 0, [*tails.of("r", 0), chunk(first, first + 50)], range(120, 220))
