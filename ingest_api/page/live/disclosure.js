@@ -1,4 +1,4 @@
-/** Full disclosure: one lead of a whole recording, a minute a line, of which only the lines in sight are drawn. */
+/** Full disclosure: one lead of a whole recording, a minute a line. Only the lines in sight are drawn. */
 
 import { clock } from "../ecg/clock.js";
 import { COLOURS, font } from "../ecg/ink.js";
@@ -8,14 +8,14 @@ import { MM_PER_MILLIVOLT, PX_PER_MM, xOf } from "../ecg/scale.js";
 import { drawTrace } from "../ecg/trace.js";
 
 const LINE_PX = 8 * PX_PER_MM;
-// Room for the times of a month.
+// Room for the times in a recording of a month.
 const LEFT_PX = 60;
 const RIGHT_PX = 36;
 const GRID_SECONDS = 10;
 // The largest height as a share of the window's.
 const HIGHEST = 0.62;
 const MARK = "rgb(27 95 168 / 16%)";
-// A pointer that moves less has clicked.
+// A pointer that moves less than this clicks.
 const CLICK_PX = 4;
 
 export class Disclosure {
@@ -55,7 +55,7 @@ export class Disclosure {
   }
 
   /**
-   * Show a recording; where the reader is in it stays.
+   * Show a recording; the reader's position in it stays.
    * @param {object} shown `{samplingRate, duration, lead, gain, gaps, rates}`: the lead's index, the gain as a multiple of
    *   10 mm/mV, the gaps as `[from, to]` in seconds, and the mean rate of each minute in a Map
    * @param {Samples} samples
@@ -138,7 +138,7 @@ export class Disclosure {
     Object.assign(this.#canvas.dataset, { first, last, drawn: drawn.length, time: this.time.toFixed(3) });
   }
 
-  /** Draw the gaps of a line, and the mark of the part that the reader is at. */
+  /** Draw the gaps of a line, and the mark of the current part. */
   #drawBands(context, view, line, room) {
     const band = (from, to) => {
       const [start, end] = [from, to].map((time) => Math.min(Math.max(time - line * LINE_SECONDS, 0), LINE_SECONDS));
@@ -151,7 +151,7 @@ export class Disclosure {
     band(this.time, this.time + this.seconds);
   }
 
-  /** Draw a line's trace with its time and its rate; return false if its samples are not there. */
+  /** Draw a line's trace with its time and its rate; return false if its samples are not fetched yet. */
   #drawLine(context, view, line, room) {
     const { lead, samplingRate, rates } = this.#shown;
     const minute = this.#samples.get(line);

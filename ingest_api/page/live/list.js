@@ -31,7 +31,7 @@ export class RecordingList {
     this.#load(null);
   }
 
-  /** Return what the list calls a recording, or undefined. */
+  /** Return the name of a recording in the list, or undefined. */
   nameOf(id) {
     return this.#entries.get(id)?.recording.label ?? undefined;
   }
@@ -66,7 +66,7 @@ export class RecordingList {
   async #load(cursor) {
     try {
       const { recordings, next } = await this.#gateway.recordings(cursor, this.#signal);
-      // The first page again tells nothing of where the older ones begin.
+      // When the first page is fetched again, the cursor for older recordings stays the same.
       if (cursor !== null || !this.#entries.size) this.#next = next;
       recordings.forEach((recording) => this.#take(recording));
       find("#recordings-note").textContent = "";
@@ -74,7 +74,7 @@ export class RecordingList {
     } catch (error) {
       if (this.#signal.aborted) return;
       if (!(error instanceof Refused)) throw error;
-      // An older gateway, as may answer while they are upgraded, has no recordings.
+      // During an upgrade, an older gateway without recordings may answer.
       if (error.status !== 404) find("#recordings-note").textContent = `Cannot be read: ${error.message}`;
       find("#recordings").hidden = error.status === 404 && !this.#entries.size;
     }

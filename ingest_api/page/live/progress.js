@@ -1,9 +1,9 @@
-/** What the gateway says of a recording that arrives in chunks, in words: pure functions of its document. */
+/** The progress of a recording that arrives in chunks, in words: pure functions of the gateway's document. */
 
 import { count, dateText, durationText, number } from "../dom.js";
 import { clock } from "../ecg/clock.js";
 
-// The reasons of refused messages that are told.
+// The largest number of reasons for refused messages that are shown.
 const MOST_REASONS = 5;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const ZONE = /(?:z|[+-]\d{2}:?\d{2})$/i;
@@ -16,7 +16,7 @@ export function gapsOf({ gaps = [], sampling_rate: rate }) {
   return gaps.map(([first, length]) => [first / rate, (first + length) / rate]);
 }
 
-/** Return whether more of a recording is awaited, in a word or two. */
+/** Return the state of a recording: failed with the reason, complete, or live. */
 export function stateOf({ final, error }) {
   return error ? `failed: ${error}` : final ? "complete" : "live";
 }
@@ -37,7 +37,7 @@ export function factsOf(progress) {
     .join(" · ");
 }
 
-/** Return how far a recording has come, its gaps, and how often it changed. */
+/** Return the progress of a recording, its gaps, and the number of changes by late samples. */
 export function reachedText(progress) {
   const { complete_until: until, sampling_rate: rate, final, revision } = progress;
   const gaps = gapsOf(progress);
@@ -51,7 +51,7 @@ export function reachedText(progress) {
     .join(" · ");
 }
 
-/** Return what was refused of a recording, with the latest reasons, or "". */
+/** Return the number of refused messages of a recording, with the latest reasons, or "". */
 export function refusedText({ refused }) {
   if (!refused?.number) return "";
   const reasons = (refused.latest ?? []).slice(-MOST_REASONS).join("; ");
@@ -78,8 +78,8 @@ export function measurementsOf({ beats, not_computed: notComputed = {}, sampling
 }
 
 /**
- * Return the date of what lies `seconds` after the date of a recording, or null if it is not known: a day without a
- * time may have ended meanwhile. A time without a zone stays one.
+ * Return the date and time `seconds` after the date of a recording, or null if that is unknown or a day without a time.
+ * The result has a zone only if the date has one.
  */
 export function dateAfter(date, seconds) {
   const zoned = ZONE.test(date ?? "");

@@ -11,13 +11,13 @@ import * as words from "./progress.js";
 import { Samples, joined } from "./samples.js";
 import { trendOf } from "./trend.js";
 
-// News of a recording that comes every second is asked for no more often than this: each call is on record in the audit.
+// Milliseconds between two calls for a recording with news every second: each call is recorded in the audit.
 const PACE_MS = 2000;
-// Milliseconds after which a live recording is asked for without any news.
+// Milliseconds after which a live recording is fetched even without news.
 const PATIENCE_MS = 10_000;
 // Minutes in a call: a day.
 const MINUTES = 1440;
-// Beats are found in segments of this length, with as much as the margin behind them.
+// The length of the segments in which beats are found, and of the margin behind each.
 const SEGMENT_SECONDS = 10;
 const MARGIN_SECONDS = 2;
 const TEXTS = ["#recording-title", "#recording-facts", "#recording-state", "#recording-refused", "#recording-error"];
@@ -45,7 +45,7 @@ export class RecordingView {
   #name = null;
   #progress = null;
   #minutes = new Map(); // minute -> its rates, without its beats
-  #counted = null; // what the recording was when its minutes were fetched: {revision, final, segments}
+  #counted = null; // the recording's state when its minutes were fetched: {revision, final, segments}
   #samples = null;
   // The time at which the part on the sheet begins, or null while all minutes are shown.
   #time = null;
@@ -70,7 +70,7 @@ export class RecordingView {
     find("#part-after").addEventListener("click", () => this.#go(this.#time + this.#seconds));
     find("#minute-form").addEventListener("submit", (event) => this.#jump(event));
     find("#follow").addEventListener("change", () => this.#show());
-    // A reader who scrolls away from the end does not want to be taken back there.
+    // When the reader scrolls away from the end, the page must not scroll back there.
     for (const type of ["wheel", "pointerdown"])
       find("#disclosure").addEventListener(type, () => (find("#follow").checked = false), { passive: true });
   }
@@ -96,7 +96,7 @@ export class RecordingView {
     find("#erase").hidden = false;
   }
 
-  /** Open a recording, at all its minutes or at the part that begins at a time; `name` is what the list calls it. */
+  /** Open a recording, at all its minutes or at the part that begins at a time; `name` is its name in the list. */
   open(id, name, time) {
     const opens = id !== this.#id;
     if (opens) {
@@ -233,13 +233,13 @@ export class RecordingView {
     find("#follow-label").hidden = part || this.#progress?.final !== false;
     if (!this.#progress) return;
     if (part) {
-      // Lines out of sight are not fetched again when more of them comes.
+      // The samples of lines out of sight are not fetched again when more arrive.
       this.#samples.look([]);
       this.#openPart();
       return;
     }
     this.#show();
-    // What is hidden does not stay scrolled.
+    // Hidden elements lose their scroll position.
     this.#disclosure.moveTo(this.#disclosure.time);
     find(opens ? "#recording-title" : "#disclosure").focus({ preventScroll: true });
     find("#viewer").scrollIntoView({ block: "nearest" });
@@ -344,7 +344,7 @@ export class RecordingView {
     ]);
   }
 
-  /** Offer only the parts before and after the present one that there are by now. */
+  /** Enable the buttons for the parts before and after the current one only if these parts exist. */
   #boundPart() {
     find("#part-before").disabled = this.#time <= 0;
     find("#part-after").disabled = this.#time + this.#seconds >= words.secondsOf(this.#progress);
@@ -358,7 +358,7 @@ export class RecordingView {
     return { ecg: { rhythm: { beats: within.map((beat) => beat - first) } } };
   }
 
-  /** Return the samples from `first` to before `end`, in several answers if one may not have so many. */
+  /** Return the samples from `first` to before `end`, in several calls if they are too many for one answer. */
   async #fetch(first, end, signal, onWait) {
     try {
       return await this.#gateway.signals(this.#id, first, end, signal, onWait);

@@ -1,4 +1,4 @@
-/** The samples of a recording, fetched a minute at a time as they are looked at, and forgotten beyond a bound. */
+/** The samples of a recording, fetched minute by minute as they come into view, and kept in bounded memory. */
 
 import { offsetOf } from "../ecg/rooms.js";
 import { Signal } from "../ecg/signal.js";
@@ -6,10 +6,10 @@ import { Refused } from "../gateway.js";
 
 // Browsers open six connections to a gateway, of which the stream of events takes one.
 const AT_ONCE = 3;
-// What is scrolled past within this time is not asked for.
+// Milliseconds: minutes that are out of view again within this time are not fetched.
 const PAUSE_MS = 100;
 const MOST_BYTES = 48 * 2 ** 20;
-// Of a lead without a gain: microvolts.
+// The gain of a lead without one: ADC units are taken as microvolts.
 export const ASSUMED_GAIN = 1000;
 
 export class Samples {
@@ -40,20 +40,20 @@ export class Samples {
   }
 
   /**
-   * Return a minute: `{leadAt(i)}`, of which a lead is in the form of `drawTrace`, `{error}` if it was refused, or null
-   * as long as it is not there.
+   * Return a minute: `{leadAt(i)}`, which returns a lead in the form of `drawTrace`, `{error}` if it was refused, or
+   * null until it is fetched.
    */
   get(index) {
     return this.#minutes.get(index) ?? null;
   }
 
-  /** Take what the gateway says of the recording now: minutes that lacked samples are fetched again when looked at. */
+  /** Take the recording's latest progress: minutes that lacked samples are fetched again when they come into view. */
   follow(progress) {
     this.#progress = progress;
     this.#later();
   }
 
-  /** Look at these minutes: they are fetched soon, and others that are on their way are not waited for. */
+  /** Fetch these minutes soon, and cancel the calls for others. */
   look(indices) {
     this.#wanted = indices;
     for (const [index, ending] of this.#loading) {
@@ -109,14 +109,14 @@ export class Samples {
     this.#load();
   }
 
-  /** Samples that have come never change: only a minute that lacks some may have got them meanwhile. */
+  /** Return true if a minute is up to date: samples never change, but a minute that lacked some may have got them. */
   #isCurrent(index) {
     const minute = this.#minutes.get(index);
     if (!minute) return false;
     if (!minute.lacks) return true;
     const { progress: then } = minute;
     const now = this.#progress;
-    // What lies before `complete_until` is changed by late samples only, which the revision counts.
+    // Before `complete_until`, only late samples change anything, and the revision counts these.
     const settled = then.final || then.complete_until >= (index + 1) * 60 * then.sampling_rate;
     if (then.revision !== now.revision) return false;
     return settled || (then.number_of_samples === now.number_of_samples && then.complete_until === now.complete_until);
@@ -154,7 +154,7 @@ function leadOf({ signal: samples, adc_gain: gain, missing = [] }) {
   return { drawn: new Signal(samples), gain: own, offset: there.length ? offsetOf(there, own) : 0, missing };
 }
 
-/** Return the samples that have come: the zeros in the place of others say nothing of a lead's level. */
+/** Return the samples that have arrived, without the zeros in place of others, which would distort a lead's level. */
 function received(samples, missing) {
   if (!missing.length) return samples;
   const there = new Uint8Array(samples.length).fill(1);
@@ -176,7 +176,7 @@ export function joined(one, other) {
 /** Return samples one after the other, in an array that holds both. */
 function concatenated(one, other) {
   const Type = one.BYTES_PER_ELEMENT >= other.BYTES_PER_ELEMENT ? one.constructor : other.constructor;
-  // Those of a JSON document are in a plain array.
+  // Samples from a JSON document are in a plain array.
   if (Type === Array) return [...one, ...other];
   const both = new Type(one.length + other.length);
   both.set(one);

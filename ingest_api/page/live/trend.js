@@ -1,4 +1,4 @@
-/** The rate over a whole recording, of the minutes that the gateway has found: a band from least to most, and the mean. */
+/** The heart rate over a whole recording, by minute: a band from the lowest to the highest rate, and the mean. */
 
 import { drawScale, placeOf } from "../ecg/heart_rate.js";
 import { COLOURS } from "../ecg/ink.js";
@@ -24,7 +24,7 @@ export function trendOf(minutes, gaps, duration) {
     duration,
     label: `Heart rate of the whole recording, ${words}${gaps.length ? `, gaps: ${gaps.length}` : ""}`,
     draw(context, size) {
-      // Without rates, there is a usual scale.
+      // Without rates, the scale is a usual one.
       const yOf = drawScale(context, size, known.length ? least : 40, known.length ? most : 120);
       const band = (from, to, top, bottom) => {
         const left = placeOf(from, duration, size.width);
