@@ -228,7 +228,7 @@ def _chunk() -> Message:
 def _chunk_place() -> Message:
     payload, schemas = _of(ChunkPlace)
     return Message(
-        "Where samples of a recording are on the topic of chunks",
+        "The place of a recording's samples on the topic of chunks",
         plain.CONTENT_TYPE,
         _part_key("c"),
         payload,
