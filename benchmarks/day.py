@@ -1,4 +1,4 @@
-"""A day of a Holter recording: from the start of `ecg submit` until it has the insights of the whole."""
+"""Measures a day of a Holter recording: from the start of `ecg submit` until it has the insights of all samples."""
 
 import asyncio
 import contextlib
@@ -29,11 +29,11 @@ _READING = 0.05
 
 
 class SubmitFailed(Exception):  # noqa: N818 - named for what happened
-    """`ecg submit` failed, or printed no insights; the message has what it printed."""
+    """`ecg submit` failed, or printed no insights; the message has its output."""
 
 
 class _Printed(msgspec.Struct):
-    """What `ecg submit --json` prints of a file."""
+    """The line that `ecg submit --json` prints for a file."""
 
     insights: list[dict[str, object]] = []
 

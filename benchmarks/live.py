@@ -1,4 +1,4 @@
-"""Live recordings: how many at once one worker keeps up with on one core, and the memory while they go on."""
+"""Measures how many live recordings one worker keeps up with on one core, and the memory while they run."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -26,7 +26,7 @@ HTTP, STRAIGHT = "through a gateway", "straight onto Kafka"
 WAYS = (HTTP, STRAIGHT)
 COUNTS = (100, 250, 500, 750, 1000, 1500, 2000)
 TARGET = 500
-"""The recordings at once that a worker should keep up with on one core; with as many, the memory is watched."""
+"""The number of recordings that a worker should keep up with on one core, and with which the memory is watched."""
 
 SUSTAINED = "live/sustained"
 SUSTAINED_MEMORY = f"{SUSTAINED}/memory"
@@ -47,7 +47,7 @@ _ANNOUNCED_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class _Stage:
-    """A pipeline of one worker, which has a core of its own, and one gateway, on that of the broker and the load."""
+    """A pipeline of one worker on a core of its own, and one gateway on the core of the broker and the load."""
 
     pipeline: Pipeline
     token: str
@@ -56,7 +56,7 @@ class _Stage:
 
 
 async def run(run: Run) -> Figures:
-    """Raise the number of recordings until the worker does not keep up, in each way, and then watch the memory."""
+    """Raise the number of recordings, over HTTP and on Kafka, until the worker does not keep up; watch the memory."""
     figures = Figures()
     directory = run.directory / "live"
     async with kafka(run.distribution, directory / "kafka", cores()[1], settings=SHORT_LIVED) as cluster:
@@ -85,7 +85,7 @@ async def _staged(cluster: KafkaCluster, directory: Path, prefix: str) -> AsyncI
 
 
 async def _raised(run: Run, stage: _Stage, way: str, figures: Figures) -> int:
-    """Return the largest number of recordings that the pipeline keeps up with, 0 if it is none."""
+    """Return the largest number of recordings with which the pipeline keeps up, or 0."""
     held = 0
     for count in run.pick(COUNTS, COUNTS[:2]):
         result, readings = await _live(run, stage, way, count, run.pick(40.0, 10.0))
@@ -97,7 +97,7 @@ async def _raised(run: Run, stage: _Stage, way: str, figures: Figures) -> int:
 
 
 def keeps_up(result: Result) -> bool:
-    """Return True if every chunk was accepted, 99 of 100 within a second, and 99 of 100 had insights after another."""
+    """Return True if all chunks were accepted, 99 of 100 within a second, and 99 of 100 had insights a second later."""
     slowest = max(percentile(result.latencies, 99), percentile(result.fresh, 99))
     return set(result.statuses) == {201} and slowest <= _LATEST_MS
 

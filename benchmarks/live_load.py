@@ -1,8 +1,8 @@
 """The load of live recordings, a process of its own: every second, each of them sends a chunk of one second.
 
 They send over HTTP through a gateway, or straight onto Kafka. The chunks of all recordings are spread evenly over the
-second, and the recordings begin evenly over the first seconds, so that they do not have the ends of their segments,
-where beats are searched, in the same second.
+second. The recordings begin evenly over the first seconds, so that their segments, at whose ends beats are searched, do
+not all end in the same second.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class LiveSpec(Pace, kw_only=True):
 
 
 def turn(number: int, recordings: int) -> tuple[int, int] | None:
-    """Return the recording whose turn a number is, and the number of its chunk; None if it has not begun."""
+    """Return the recording of the nth chunk of the load, and the chunk's number in it; None if it has not begun."""
     second, recording = divmod(number, recordings)
     chunk = second - recording % BEGINNING
     return (recording, chunk) if chunk >= 0 else None
@@ -76,7 +76,7 @@ class KafkaLoad(LiveLoad):
 
     def __init__(self, spec: LiveSpec) -> None:
         super().__init__(spec)
-        # As devices that send a chunk each: none waits for another.
+        # As if each device sent its own chunk: none waits for another.
         self._producer = Producer(
             {"bootstrap.servers": spec.servers, "partitioner": "murmur2_random", "linger.ms": 0, "acks": "all"}
         )

@@ -169,7 +169,7 @@ class Cluster:
         return [Container(line) for line in docker("ps", "-aq", "--no-trunc", "--filter", own, "--filter", of).split()]
 
     async def begin(self) -> None:
-        """Build the image, start everything, and remember what that is."""
+        """Build the image, start everything, and remember the containers."""
         await self.compose("build")
         await self.up()
         self._begun = self._states()

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 
 _PROMETHEUS = Path("observability", "prometheus")
 RULES = ROOT / _PROMETHEUS / "alerts.yml"
-# Prometheus asks more often, and an alert need not last for a minute: promtool's tests of the rules tell that it must.
+# Prometheus scrapes more often here, and alerts fire after five seconds. promtool tests the rules as they are.
 _SOONER = {"prometheus.yml": ("interval: 15s", "interval: 3s"), "alerts.yml": ("for: 1m", "for: 5s")}
 
 

@@ -1,4 +1,4 @@
-"""The watch of queries notices a recording that is gone, or of which less is there than before."""
+"""The watch of queries notices a recording that is gone, or that has fewer samples than before."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, cast

@@ -40,7 +40,7 @@ class QueryWatch:
     # Answers other than 200, 503, and 202 for a fresh ECG, by status: above all 404.
     unexpected: Counter[int] = field(default_factory=Counter)
     unanswered_seconds: float = 0.0
-    # Recordings of which an answer told less than an earlier one.
+    # Recordings whose `complete_until` was smaller in an answer than in an earlier one.
     went_back: list[str] = field(default_factory=list)
     _followed: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
 
@@ -89,7 +89,7 @@ class QueryWatch:
             await asyncio.sleep(_PAUSE)
 
     async def _ask(self, path: str) -> tuple[int | None, int]:
-        """Return the status, or None without an answer, and until where a recording is complete; 0 for an ECG."""
+        """Return the status, or None without an answer, and the `complete_until` of a recording; 0 for an ECG."""
         for gateway in self.pipeline.gateways_from(self.queries):
             with contextlib.suppress(httpx.TransportError):
                 response = await self._client.get(f"{gateway.url}{path}/insights")

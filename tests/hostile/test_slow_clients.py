@@ -238,7 +238,7 @@ async def test_a_broken_request_gets_no_400_while_an_earlier_one_is_unanswered(t
 async def test_a_body_with_an_offer_of_another_protocol_is_refused_with_what_to_do(
     target: Pipeline, token: str
 ) -> None:
-    """Java's client makes this offer by default, and the parser leaves out the body then."""
+    """Java's client makes this offer by default, and the parser then ignores the body."""
     offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2_settings": "AAMAAABk"}
     async with wire(target.gateways[0]) as one:
         await one.send(head("POST", "/ecgs", token, content_length="2", **offer) + b"{}")

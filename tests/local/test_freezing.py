@@ -1,4 +1,4 @@
-"""A frozen process does nothing more from the moment in which the call returns."""
+"""A frozen process does nothing after the call has returned."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""A gateway with the real page and canned recordings, for tests of what the page makes of answers."""
+"""A gateway with the real page and canned recordings, for tests of the page with chosen answers."""
 
 import asyncio
 import math
@@ -25,7 +25,7 @@ _TEN_SECONDS = digitised(signals(regular(1, 11, 0.4), RATE, 10))[:2]
 
 @dataclass
 class Canned:
-    """The recording that the gateway has, what was asked of it, and what it refuses."""
+    """The gateway's recording, the requests for it, and the refusals to answer with."""
 
     samples: int = round(24 * 3600 * RATE)
     complete_until: int | None = None
@@ -39,9 +39,9 @@ class Canned:
     date: str | None = "2026-03-01T22:00:00Z"
     rates: dict[int, float] = field(default_factory=dict)
     erased: bool = False
-    # As many samples as an answer may have.
+    # The largest number of samples in an answer.
     most: int = 10**9
-    # What signals are answered with, instead of samples, and an event until which they are not answered at all.
+    # The answer to calls for signals in place of samples, and an event for which these answers wait.
     refusal: tuple[int, str] | None = None
     answering: asyncio.Event = field(default_factory=asyncio.Event)
     ranges: list[tuple[int, int]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Canned:
         self.answering.set()
 
     def reached(self) -> dict[str, Any]:
-        """Return what both the insights and an event have."""
+        """Return the fields that insights and events share."""
         until = self.samples if self.complete_until is None else self.complete_until
         return {
             "id": "holter",
@@ -105,7 +105,7 @@ class Canned:
             stream.put_nowait(b"event: %b\ndata: %b\n\n" % (event.encode(), orjson.dumps(document)))
 
     def grow(self, samples: int) -> None:
-        """Let more samples come, and tell so."""
+        """Add samples, and send an event."""
         self.samples += samples
         self.tell("recording", self.reached())
 

@@ -1,4 +1,4 @@
-"""The page while the server is away: what waits is said at once, and goes on by itself."""
+"""The page while the server is away: it shows at once which calls wait, and repeats them by itself."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""What can be taken along of an ECG: PDF, PNG, CSV and WFDB, compared with what was submitted."""
+"""The downloads of an ECG as PDF, PNG, CSV and WFDB, compared with the submission."""
 
 import base64
 import io

@@ -46,7 +46,7 @@ def lines(tab: Tab) -> Locator:
 
 
 async def canvas(tab: Tab) -> dict[str, str]:
-    """Return what the drawing of the minutes says of itself, after the next frame."""
+    """Return the data attributes of the minutes' canvas after the next frame."""
     script = """canvas => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() =>
         done({...canvas.dataset}))))"""
     return dict(await tab.page.locator("#disclosure-canvas").evaluate(script))
@@ -60,13 +60,13 @@ async def until(holds: Callable[[], Any]) -> None:
 
 
 async def opened(tab: Tab) -> dict[str, str]:
-    """Open the recording, and return what its drawing says once all lines in sight are drawn."""
+    """Open the recording, and return the data attributes of its canvas once all lines in sight are drawn."""
     await row(tab).click()
     return await drawn(tab)
 
 
 async def drawn(tab: Tab) -> dict[str, str]:
-    """Return what the drawing of the minutes says, once all lines in sight are drawn."""
+    """Return the data attributes of the minutes' canvas once all lines in sight are drawn."""
     await lines(tab).wait_for()
 
     async def probe() -> dict[str, str] | None:
@@ -104,7 +104,7 @@ async def test_a_day_opens_with_the_minutes_in_sight_alone(signed_in: Open) -> N
         await lines(tab).evaluate("frame => frame.scrollTo(0, frame.scrollHeight)")
         await until(lambda: (1439 * MINUTE, 1440 * MINUTE) in canned.ranges)
         assert int((await drawn(tab))["last"]) == 1439
-        # What was between is not asked for, and what is looked at again is there still.
+        # Minutes in between are not fetched, and those that come into view again are still kept.
         assert len(canned.ranges) < 3 * len(asked)
         before = len(canned.ranges)
         await lines(tab).evaluate("frame => frame.scrollTo(0, 0)")
@@ -387,7 +387,7 @@ async def test_a_live_recording_is_followed_at_its_end_until_the_reader_goes_els
         canned.grow(MINUTE // 2)
         await expect(row(tab)).to_contain_text("1:30:30 h")
         await expect(tab.page.locator("#recording-facts")).to_contain_text("1:30:30 h")
-        # The last minute alone is fetched, as far as it has come.
+        # Only the last minute is fetched, with the samples so far.
         await until(lambda: (90 * MINUTE, 90 * MINUTE + MINUTE // 2) in canned.ranges)
         assert (await drawn(tab))["last"] == "90"
         await lines(tab).focus()
@@ -606,7 +606,7 @@ async def test_a_recording_on_the_way_through_the_pipeline_is_followed_and_read(
         await expect(listed).to_contain_text("complete")
         assert (await drawn(tab))["drawn"] == "3"
         assert await tab.run(GREY, "#disclosure-canvas") == pytest.approx(0.5 / 3, abs=0.03)
-        # It comes late, and is used.
+        # The chunk arrives late, and is used.
         await add(MINUTE, MINUTE + MINUTE // 2)
         await expect(state).to_contain_text("no gaps · changed by late samples once")
         await expect(tab.page.locator("#disclosure-canvas")).to_have_attribute("data-drawn", "3")

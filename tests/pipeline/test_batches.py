@@ -1,4 +1,4 @@
-"""Several ECGs in one request: each is answered for itself, as it would be alone."""
+"""Several ECGs in one request: each gets the answer of a single submission."""
 
 from typing import Any
 

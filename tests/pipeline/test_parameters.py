@@ -1,4 +1,4 @@
-"""Parameters of the query that a call does not have."""
+"""Unknown parameters in the query of a call."""
 
 import pytest
 

@@ -45,7 +45,7 @@ def idempotent(broker: Broker) -> None:
 
 @pytest.fixture
 def pipeline_alone(new_pipeline: NewPipeline) -> Pipeline:
-    """A pipeline without processes, whose records are only the test's."""
+    """A pipeline without processes: only the test produces records."""
     return new_pipeline(ECG_MAX_BODY_BYTES="65536")
 
 

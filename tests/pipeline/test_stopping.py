@@ -151,7 +151,7 @@ async def test_a_gateway_whose_broker_is_mute_at_the_start_ends_in_time(new_pipe
 
 
 async def test_a_request_on_an_idle_connection_is_answered_as_its_last(new_pipeline: NewPipeline) -> None:
-    """A proxy may have sent it before it learns of the stop, and cannot repeat it elsewhere."""
+    """A proxy may have sent the request before it notices the stop, and cannot repeat it elsewhere."""
     pipeline = new_pipeline()
     gateway = pipeline.start_gateway()
     pipeline.start_worker()

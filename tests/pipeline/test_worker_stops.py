@@ -48,7 +48,7 @@ async def test_a_worker_stops_in_time_whatever_it_waits_for(
 
 
 async def test_a_stopped_worker_has_left_its_group(new_pipeline: NewPipeline) -> None:
-    """Otherwise the next worker waits until the session has timed out. It is the group's first generation."""
+    """Otherwise the next worker waits until the session has timed out, in the group's first generation too."""
     pipeline = new_pipeline()
     pipeline.start_gateway()
     worker = pipeline.start_worker(ECG_LOG_LEVEL="DEBUG")

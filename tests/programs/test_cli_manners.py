@@ -243,7 +243,7 @@ def test_a_file_that_is_sent_as_a_recording_has_the_beats_of_its_insights(
 ) -> None:
     file = tmp_path / "night.json"
     file.write_bytes(orjson.dumps({"sampling_rate": 2, "leads": [{"name": "I", "signal": [1, -1, 1, -1]}]}))
-    # Nothing of it has come when it is sent.
+    # No chunk has arrived when the file is sent.
     live.answers["GET /recordings/rec-1/insights"].insert(0, (202, {"detail": "still"}))
     shown = run(env, "submit", "--as-recording", "--wait", file)
     assert (shown.exit_code, BEATS in shown.stdout, "bed 7" in shown.stdout) == (0, True, True)

@@ -1,4 +1,4 @@
-"""Files that are read while others are sent go in one request, and each gets its own outcome."""
+"""Files that are read while others are sent share a request, and each gets its own outcome."""
 
 import asyncio
 from pathlib import Path

@@ -13,7 +13,7 @@ import orjson
 
 @dataclass
 class CannedGateway:
-    """Answers by method and path, each a status and a document; `requests` lists the calls that came, `bodies` theirs.
+    """Answers by method and path, each a status and a document; `requests` and `bodies` list the received calls.
 
     A status of 0 is an answer that never comes. `before` is called with each call before it is answered.
     """

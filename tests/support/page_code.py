@@ -1,4 +1,4 @@
-"""The code of the documentation's pages, run as a reader would."""
+"""Runs the code of the documentation's pages as a reader would."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Large responses of a broker are received into one buffer, whatever the parts they arrive in."""
+"""Large responses of a broker are received into one buffer, in whatever parts they arrive."""
 
 import asyncio
 import ssl
@@ -146,7 +146,7 @@ async def test_a_connection_that_ends_within_a_response_fails_the_request(
 
 @pytest.mark.parametrize("abort", [False, True])
 async def test_a_response_that_is_cut_behind_its_head_fails_the_request(abort: bool) -> None:
-    """The end is known before the rest is awaited."""
+    """The connection ends before the rest of the response is awaited."""
 
     async def cut(writer: asyncio.StreamWriter, response: bytes) -> None:
         writer.write(response[:50])
@@ -181,7 +181,7 @@ async def test_a_client_closes_within_a_response(
 
 
 async def test_the_end_is_noticed_after_the_first_part_was_read() -> None:
-    """In the same turn of the event loop, so that no further event comes."""
+    """Both happen in the same turn of the event loop, so that no further event arrives."""
     reader = ResponseReader()
     reader.feed_data(b"some")
     reader.feed_eof()
