@@ -47,7 +47,7 @@ def decode_submission(value: bytes, media_type: str) -> Content:
 
 
 def decode_chunk_submission(value: bytes, media_type: str) -> tuple[int, Content]:
-    """Decode the body of a chunk, likewise, and return its first sample and its content.
+    """Decode the body of a chunk in this media type, and return its first sample and its content.
 
     Raises:
         InvalidEcg: if it breaks the schema.

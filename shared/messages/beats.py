@@ -86,7 +86,7 @@ class Summary(Rates, frozen=True, kw_only=True):
         int,
         Meta(
             title="beats complete until",
-            description="beats are found in the samples before this one; 0 as long as none has been looked at",
+            description="beats are found in the samples before this one; 0 until samples have been searched",
             ge=0,
             extra={"unit": "samples"},
         ),

@@ -135,7 +135,7 @@ class ChunkProcessor(Processor):
         except InvalidEcg as error:
             return self._reject(record, error, chunk.id, chunk.username, label=label)
         except insights.RowTooLarge as error:
-            problem = InvalidEcg("first_sample", f"makes the row of the recording {error}: send what is missing first")
+            problem = InvalidEcg("first_sample", f"makes the row of the recording {error}: send missing chunks first")
             return self._reject(record, problem, chunk.id, chunk.username, label=label)
 
     def _decided(self, record: Record, chunk: Chunk, label: dict[str, Any], earlier: Earlier) -> Outcome:

@@ -65,7 +65,7 @@ def with_samples(progress: Progress, chunk: Chunk, at: int) -> Progress:
         runs.insert(place, run)
     if len(runs) > MAX_RUNS:
         raise InvalidEcg(
-            "first_sample", f"leaves another hole: a recording may have {MAX_RUNS - 1} at a time, send what is missing"
+            "first_sample", f"leaves another hole: a recording may have {MAX_RUNS - 1} at a time, send missing chunks"
         )
     late = any(first < progress.settled for first, _ in pieces)
     return msgspec.structs.replace(progress, runs=runs, crossings=crossings, revision=progress.revision + late)
