@@ -35,6 +35,7 @@ from stream_agents.serving.http import add_views, gateways_only
 from stream_agents.serving.waiters import Waits
 from stream_agents.table.compaction import Compaction
 from stream_agents.table.insights_table import InsightsTable
+from stream_agents.table.late_rows import LateRows
 
 _WAITING_POLLS = 4
 
@@ -116,6 +117,7 @@ def create_app(settings: Settings) -> faust.App:
         report=BatchReport(settings, from_environment("worker")),
     )
     app.add_dependency(Compaction(settings, table.rows))
+    app.add_dependency(LateRows(table, ends.of))
     app.add_dependency(DataKeysService(keys))
     app.add_dependency(originals)
     app.add_dependency(ClientWatch())

@@ -30,6 +30,10 @@ changelog_seconds = Histogram(
     "From passing the rows of a batch to the producer until all of them are acknowledged.",
     buckets=SECONDS,
 )
+rows_written_again = Counter(
+    "ecg_worker_rows_written_again_total",
+    "Rows that were written again, because a worker that was cut off from the group had written an earlier one late.",
+)
 store_retries = Counter("ecg_worker_store_retries_total", "Retries of a batch after an error of the broker.")
 age_seconds = Histogram(
     "ecg_worker_age_seconds",

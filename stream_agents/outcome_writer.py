@@ -48,4 +48,4 @@ class OutcomeWriter:
             if isinstance(outcome, UserErased):
                 await erase_user(self._table, outcome.username, record.partition, record.offset, recordings=recordings)
             elif recordings and isinstance(row := row_of(outcome), Erased):
-                await erase_parts(self._table, record.partition, row.key)
+                await erase_parts(self._table, record.partition, row.key, record.offset)

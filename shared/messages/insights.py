@@ -1,5 +1,6 @@
 """The result for an ECG: the row of the insights table, the message on its topic, the answer to a query."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -19,6 +20,13 @@ MAX_BYTES: Final = MAX_MESSAGE_BYTES - 1024
 
 MAX_ACCEPTED = 253_402_300_799_999
 """The last millisecond that a date can express, in the year 9999."""
+
+MESSAGE_OFFSET_HEADER: Final = "message-offset"
+"""The header with the offset of the message that a row comes from, in the topic of that message.
+
+A worker that was cut off from the others may write a row late, after its successor has written that of a later message.
+A record with a lower number than an earlier record of its key is therefore ignored.
+"""
 
 
 class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,6 +76,14 @@ class Insights(msgspec.Struct, frozen=True, omit_defaults=True):
     def is_recording(self) -> bool:
         """True if the row is that of a recording, erased or not."""
         return self.recording is not None
+
+
+def message_offset(headers: Iterable[tuple[str, bytes | None]]) -> int:
+    """Return the offset in the headers of a row's record, or -1 if they have none, as in records of older builds."""
+    for name, value in headers:
+        if name == MESSAGE_OFFSET_HEADER and value is not None:
+            return int(value)
+    return -1
 
 
 class RowTooLarge(ValueError):  # noqa: N818 - the error class of its dead letters

@@ -93,6 +93,11 @@ def parts_prefix(recording_id: bytes, kind: str = "") -> bytes:
     return recording_id + b"/" + kind.encode()
 
 
+def recording_of(part: bytes) -> bytes:
+    """Return the key of the recording's row from the key of a part."""
+    return part.partition(b"/")[0]
+
+
 def is_part(key: bytes | None) -> bool:
     """Return True if a key of the table is that of a part of a recording."""
     return key is not None and b"/" in key

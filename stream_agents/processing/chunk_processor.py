@@ -283,8 +283,8 @@ def _with_beats(row: Insights, search: Search) -> tuple[Insights, list[Part]]:
         summary={} if beats.mean_rate is None else {"heart_rate_bpm": beats.mean_rate},
     )
     key = row.ecg_id.encode()
-    parts = [Part(part_key(key, MINUTE, number), of) for number, of in search.minutes.items()]
-    return row, [*parts, *(Part(part_key(key, HOUR, number), of) for number, of in search.hours.items())]
+    kinds = ((MINUTE, search.minutes), (HOUR, search.hours))
+    return row, [Part(part_key(key, kind, at), of, row.offset) for kind, rows in kinds for at, of in rows.items()]
 
 
 def _soon(segments: int, progress: Progress, rate: float) -> range:
@@ -336,7 +336,7 @@ def _told(first: int, end: int) -> str:
 def _places(chunk: Chunk, pieces: Sequence[Range], offset: int) -> tuple[Part, ...]:
     """Return the rows with the places of the chunk's new samples."""
     places = [ChunkPlace(first, end - first, offset, chunk.first_sample) for first, end in pieces]
-    return tuple(Part(part_key(chunk.id.encode(), CHUNK, place.first), encode_place(place)) for place in places)
+    return tuple(Part(part_key(chunk.id.encode(), CHUNK, place.first), encode_place(place), offset) for place in places)
 
 
 def _not_computed(rate: float, leads: int) -> dict[str, str]:

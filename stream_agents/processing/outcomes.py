@@ -9,20 +9,22 @@ from shared.worker_protocol.listing import Position, position
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A row of a recording's part, such as a minute; None deletes it."""
+    """A row of a recording's part, such as a minute, with the offset of its record; None deletes the row."""
 
     key: bytes
     row: bytes | None
+    offset: int
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """The record's insights, as a row of the table, and its position in its owner's list of ECGs or of recordings.
+    """The record's insights, as a row of the table, its offset, and its position in its owner's list.
 
     `failures` are the insights that raised an error, with the error's class. `parts` are rows to store before this one.
     """
 
     key: bytes
     row: bytes
+    offset: int
     username: str
     position: Position
     is_recording: bool = False
@@ -38,14 +40,15 @@ class Stored(msgspec.Struct, frozen=True):
         Raises:
             RowTooLarge: if the row is larger than its topic accepts.
         """
-        return cls(row.ecg_id.encode(), insights.encode(row), *_place(row), failures or {}, parts)
+        return cls(row.ecg_id.encode(), insights.encode(row), row.offset, *_place(row), failures or {}, parts)
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """The ECG or recording is erased: the row that remains, and the position in the list that becomes free."""
+    """The ECG or recording is erased: the row that remains, the offset of the erasure, and the freed position."""
 
     key: bytes
     row: bytes
+    offset: int
     username: str
     position: Position
     is_recording: bool = False
@@ -54,7 +57,7 @@ class Erased(msgspec.Struct, frozen=True):
     def of(cls, row: insights.Insights, offset: int) -> "Erased":
         """Return the outcome of erasing a row by a record at an offset."""
         remains = insights.encode(insights.erased(row, offset))
-        return cls(row.ecg_id.encode(), remains, *_place(row))
+        return cls(row.ecg_id.encode(), remains, offset, *_place(row))
 
 
 Row: TypeAlias = Stored | Erased | Part

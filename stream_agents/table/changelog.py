@@ -1,7 +1,7 @@
 """A reader that applies the table's changelog to its local copies."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -35,7 +35,7 @@ class ChangelogReader(CopiesReader):
         settings: hold the options of the Kafka consumer.
         topic: the changelog's name.
         store: the local copies.
-        on_applied: is called with the records that were applied.
+        on_applied: is called with the rows that were applied, with their keys.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ChangelogReader(CopiesReader):
         settings: Settings,
         topic: str,
         store: Store,
-        on_applied: Callable[[Sequence[ConsumerRecord]], None],
+        on_applied: Callable[[Iterable[tuple[bytes, bytes]]], None],
     ) -> None:
         super().__init__()
         self._settings = settings
@@ -123,8 +123,7 @@ class ChangelogReader(CopiesReader):
                 positions[partition] = end
                 if self._store.holds(partition) and end > self._store.position(partition):
                     records = polled.get(tps[partition], [])
-                    self._store.apply(partition, records, begin, end)
-                    self._on_applied(records)
+                    self._on_applied(self._store.apply(partition, records, begin, end))
             self._release()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[ConsumerRecord]]:

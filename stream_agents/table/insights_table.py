@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias, cast
 
 import faust
-from aiokafka.structs import ConsumerRecord
+import structlog
+from aiokafka.producer.message_accumulator import BatchBuilder
 from faust.types import TP, AppT
 from faust.types.tuples import RecordMetadata
 from typing_extensions import override
 
+from shared.messages.insights import MESSAGE_OFFSET_HEADER
 from shared.settings import Settings
 from shared.worker_protocol.listing import Query, encode_page
 from stream_agents import metrics
@@ -19,6 +21,8 @@ from stream_agents.processing.outcomes import Row
 from stream_agents.table import owner_pages
 from stream_agents.table.changelog import ChangelogReader
 from stream_agents.table.rocksdb import Store
+
+log = structlog.get_logger(__name__)
 
 OnStored: TypeAlias = Callable[[Iterable[tuple[bytes, bytes]]], None]
 
@@ -40,9 +44,7 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         super().__init__(app, **options)
         self._on_stored = on_stored
         self.rows = Store(app, self, app.conf.tabledir, settings.table_memory_bytes)
-        self.reader = ChangelogReader(
-            settings, self.changelog_topic.get_topic_name(), self.rows, on_applied=self._applied
-        )
+        self.reader = ChangelogReader(settings, self.changelog_topic.get_topic_name(), self.rows, on_applied=on_stored)
 
     @property
     @override
@@ -84,14 +86,25 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
                 continue
             position, end = self.rows.position(partition), offsets[-1] + 1
             if offsets == list(range(position, end)):
-                self.rows.put_rows(partition, batch, end)
-                self._on_stored((row.key, row.row) for row in batch if row.row is not None)
+                self._on_stored(self.rows.put_rows(partition, batch, end))
             else:
                 # Other records are in between, of a failed attempt or of a worker that was cut off from the group.
                 await self.reader.reach(partition, end)
+            await self.write_again(partition)
 
-    def _applied(self, records: Sequence[ConsumerRecord]) -> None:
-        self._on_stored((record.key, record.value) for record in records if record.value is not None)
+    async def write_again(self, partition: int) -> None:
+        """Write the rows again whose latest record in the changelog is one of an earlier message.
+
+        Otherwise compaction would keep only that record, and new copies would have its row.
+
+        Raises:
+            KafkaError: if the broker does not acknowledge a record.
+        """
+        while self.owns(partition) and (rows := self.rows.overwritten(partition)):
+            metrics.rows_written_again.inc(len(rows))
+            log.warning("writing rows again after late records", partition=partition, rows=len(rows))
+            offsets = await self._log(partition, rows)
+            await self.reader.reach(partition, offsets[-1] + 1)
 
     async def _log(self, partition: int, rows: Sequence[Row]) -> list[int]:
         """Send rows to the changelog in batches, and return their offsets."""
@@ -101,10 +114,16 @@ class InsightsTable(faust.Table):  # type: ignore[type-arg]  # not generic at ru
         waiting = deque(rows)
         while waiting:
             batch = client.create_batch()
-            while waiting and batch.append(timestamp=None, key=waiting[0].key, value=waiting[0].row):
+            while waiting and _append(batch, waiting[0]):
                 waiting.popleft()
             sent.append((batch.record_count(), await client.send_batch(batch, topic, partition=partition)))
         acknowledged = await asyncio.gather(*(future for _, future in sent))
         return [
             metadata.offset + i for (count, _), metadata in zip(sent, acknowledged, strict=True) for i in range(count)
         ]
+
+
+def _append(batch: BatchBuilder, row: Row) -> bool:
+    """Add a row to a batch of records; return False if the batch is full."""
+    headers = [(MESSAGE_OFFSET_HEADER, str(row.offset).encode())]
+    return batch.append(timestamp=None, key=row.key, value=row.row, headers=headers) is not None

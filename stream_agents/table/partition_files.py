@@ -14,8 +14,9 @@ from stream_agents.table.rocksdb_memory import RocksdbMemory
 
 log = structlog.get_logger(__name__)
 
-POSITION = b"\xffposition"
-"""The key of a partition's position. ECG ids are ASCII, and keys of the index begin with a zero byte: it is neither."""
+POSITION = b"\xffnext"
+"""The key of a partition's position. ECG ids are ASCII, and keys of the index begin with a zero byte or a one: it is
+neither. Earlier versions had another key, so that their files are deleted."""
 
 # Errors that new files would not mend.
 _NOT_THE_FILES = (

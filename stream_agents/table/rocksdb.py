@@ -4,10 +4,15 @@ The files are a cache of the changelog. They also hold the partition's position:
 every record has been applied. Rows and position change in one write, and only records that follow without a gap may
 move the position. Files that cannot be read, or that hold rows without a position, are deleted and rebuilt from the
 changelog.
+
+A row never replaces the row of a later message, because a worker that is cut off from the group may write late. The
+offset of the message is stored in front of each row. If the changelog has such a late record, its key is marked, until
+the owner of the partition has written the right row again (docs/decisions/0043-late-rows.md).
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +22,16 @@ from faust.types import TP, AppT, CollectionT
 from mode import Service
 from typing_extensions import override
 
+from shared.messages.insights import message_offset
+from shared.messages.recordings import is_part, recording_of
 from stream_agents.processing.outcomes import Erased, Part, Row
 from stream_agents.table import owner_index
 from stream_agents.table.partition_files import POSITION, PartitionFiles
 from stream_agents.table.rocksdb_memory import RocksdbMemory
 
+_OFFSET_BYTES = 8
+# The first byte of the marks of overwritten rows, and of no other key.
+_MARK = b"\xfe"
 _SIZES = ("estimate-num-keys", "total-sst-files-size", "cur-size-all-mem-tables")
 
 
@@ -46,6 +56,7 @@ class Store(Service):
         self._files = PartitionFiles(directory, table.name, RocksdbMemory(memory))
         self._open: dict[int, rocksdict.Rdict] = {}
         self._positions: dict[int, int] = {}
+        self._overwritten: dict[int, frozenset[bytes]] = {}
         # A database must not be closed during its compaction.
         self._compacting = asyncio.Lock()
         self._ending: asyncio.Task[None] | None = None
@@ -77,6 +88,8 @@ class Store(Service):
             Exception: RocksDB's, if the files cannot be opened for a reason that new files would not mend.
         """
         self._open[partition], self._positions[partition] = self._files.open(partition)
+        marks = self.keys_from(partition, _MARK, _MARK)
+        self._overwritten[partition] = frozenset(mark.removeprefix(_MARK) for mark in marks)
 
     def build_anew(self, partition: int, reason: str) -> None:
         """Delete a partition's files, and open it again without rows."""
@@ -113,13 +126,16 @@ class Store(Service):
         Raises:
             KeyError: if the partition is not open here.
         """
-        db = self._open[partition]
-        try:
-            row: bytes | None = db.get(key)
-        except Exception as error:
-            self._end_if_damaged(partition, error)
-            raise
-        return row
+        value = self._value(partition, key)
+        return None if value is None else value[_OFFSET_BYTES:]
+
+    def overwritten(self, partition: int) -> list[Part]:
+        """Return the rows whose latest record in the changelog is one of an earlier message.
+
+        Raises:
+            KeyError: if the partition is not open here.
+        """
+        return [self._current(partition, key) for key in sorted(self._overwritten[partition])]
 
     def keys_from(self, partition: int, prefix: bytes, begin: bytes) -> Iterator[bytes]:
         """Yield the keys with a prefix, in order, from `begin` on.
@@ -164,32 +180,35 @@ class Store(Service):
         # A row also has a key in the index.
         return keys // 2, sum(sizes)
 
-    def put_rows(self, partition: int, rows: Iterable[Row], position: int) -> None:
+    def put_rows(self, partition: int, rows: Iterable[Row], position: int) -> list[tuple[bytes, bytes]]:
         """Write rows, their keys in the index, and the position after their records, atomically.
+
+        Return the rows with their keys, without those of earlier messages than the rows that are there.
 
         A row that replaces another row of the same ECG or recording has the same key in the index.
 
         Raises:
             KeyError: if the partition is not open here.
         """
-        batch: Any = rocksdict.WriteBatch(raw_mode=True)
+        changes = _Changes(partial(self._value, partition), self._overwritten[partition])
         for stored in rows:
-            if stored.row is None:
-                batch.delete(stored.key)
-                continue
-            batch.put(stored.key, stored.row)
-            if isinstance(stored, Part):
+            if not changes.put(stored.key, stored.row, stored.offset) or isinstance(stored, Part):
                 continue
             owner = owner_index.owner(stored.username, recordings=stored.is_recording)
             entry = owner_index.key(owner, stored.position)
             if isinstance(stored, Erased):
-                batch.delete(entry)
+                changes.batch.delete(entry)
             else:
-                batch.put(entry, b"")
-        self._write(partition, batch, position)
+                changes.batch.put(entry, b"")
+        self._write(partition, changes, position)
+        return changes.rows
 
-    def apply(self, partition: int, records: Sequence[ConsumerRecord], begin: int, end: int) -> None:
+    def apply(
+        self, partition: int, records: Sequence[ConsumerRecord], begin: int, end: int
+    ) -> list[tuple[bytes, bytes]]:
         """Write all records of the changelog between two positions, and the second position, atomically.
+
+        Return the rows with their keys, as `put_rows` does.
 
         Raises:
             KeyError: if the partition is not open here.
@@ -197,34 +216,49 @@ class Store(Service):
         """
         if begin > self._positions[partition]:
             raise PositionError(f"partition {partition} is at {self._positions[partition]}, records begin at {begin}")
-        batch: Any = rocksdict.WriteBatch(raw_mode=True)
-        before: dict[bytes, bytes | None] = {}
+        changes = _Changes(partial(self._value, partition), self._overwritten[partition])
         for record in records:
             key, row = record.key, record.value
-            old = before[key] if key in before else self.get_row(partition, key)
-            before[key] = row
-            if old is not None and (entry := owner_index.key_of(old)):
-                batch.delete(entry)
-            if row is None:
-                batch.delete(key)
+            old = changes.value(key)
+            if not changes.put(key, row, message_offset(record.headers)):
                 continue
-            batch.put(key, row)
-            if entry := owner_index.key_of(row):
-                batch.put(entry, b"")
-        self._write(partition, batch, end)
+            if old is not None and (entry := owner_index.key_of(old[_OFFSET_BYTES:])):
+                changes.batch.delete(entry)
+            if row is not None and (entry := owner_index.key_of(row)):
+                changes.batch.put(entry, b"")
+        self._write(partition, changes, end)
+        return changes.rows
 
-    def _write(self, partition: int, batch: Any, position: int) -> None:
+    def _value(self, partition: int, key: bytes) -> bytes | None:
+        """Return a row behind its offset, or None if there is none."""
         db = self._open[partition]
-        batch.put(POSITION, str(position).encode())
         try:
-            db.write(batch)
+            value: bytes | None = db.get(key)
+        except Exception as error:
+            self._end_if_damaged(partition, error)
+            raise
+        return value
+
+    def _current(self, partition: int, key: bytes) -> Part:
+        """Return a row with its offset, or the deletion of a part with the offset of the recording's row."""
+        value = self._value(partition, key)
+        if value is None:
+            return Part(key, None, _offset(self._value(partition, recording_of(key))))
+        return Part(key, value[_OFFSET_BYTES:], _offset(value))
+
+    def _write(self, partition: int, changes: "_Changes", position: int) -> None:
+        db = self._open[partition]
+        changes.batch.put(POSITION, str(position).encode())
+        try:
+            db.write(changes.batch)
         except Exception as error:
             self._end_if_damaged(partition, error)
             raise
         self._positions[partition] = position
+        self._overwritten[partition] = frozenset(changes.overwritten)
 
     def _close(self, partition: int) -> None:
-        del self._positions[partition]
+        del self._positions[partition], self._overwritten[partition]
         self._open.pop(partition).close()
 
     def _end_if_damaged(self, partition: int, error: Exception) -> None:
@@ -232,6 +266,56 @@ class Store(Service):
         if "Corruption" in str(error):
             self._files.mark_damaged(partition)
             self._ending = self._ending or asyncio.create_task(self._app.crash(error))
+
+
+class _Changes:
+    """Changes of rows and marks, to be written at once.
+
+    Args:
+        stored: returns the value of a key before the changes.
+        overwritten: the keys that are marked.
+    """
+
+    def __init__(self, stored: Callable[[bytes], bytes | None], overwritten: Iterable[bytes]) -> None:
+        self.batch: Any = rocksdict.WriteBatch(raw_mode=True)
+        self.overwritten = set(overwritten)
+        self.rows: list[tuple[bytes, bytes]] = []
+        self._stored = stored
+        self._changed: dict[bytes, bytes | None] = {}
+
+    def value(self, key: bytes) -> bytes | None:
+        """Return a row behind its offset, as changed so far, or None if there is none."""
+        return self._changed[key] if key in self._changed else self._stored(key)
+
+    def put(self, key: bytes, row: bytes | None, offset: int) -> bool:
+        """Put or delete a row that comes from the message at this offset.
+
+        If there is the row of a later message, mark the key and return False. The row of a recording counts for its
+        parts too: no part of an erased recording comes back.
+        """
+        newest = _offset(self.value(key))
+        if is_part(key):
+            newest = max(newest, _offset(self.value(recording_of(key))))
+        if offset < newest:
+            self.overwritten.add(key)
+            self.batch.put(_MARK + key, b"")
+            return False
+        if key in self.overwritten:
+            self.overwritten.remove(key)
+            self.batch.delete(_MARK + key)
+        if row is None:
+            self._changed[key] = None
+            self.batch.delete(key)
+        else:
+            self._changed[key] = value = offset.to_bytes(_OFFSET_BYTES, signed=True) + row
+            self.batch.put(key, value)
+            self.rows.append((key, row))
+        return True
+
+
+def _offset(value: bytes | None) -> int:
+    """Return the offset in front of a row; without a row, one that is below all others."""
+    return -1 if value is None else int.from_bytes(value[:_OFFSET_BYTES], signed=True)
 
 
 def _compact(db: rocksdict.Rdict) -> None:

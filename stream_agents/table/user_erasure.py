@@ -30,18 +30,23 @@ async def erase_user(table: InsightsTable, username: str, partition: int, offset
         gone = [Erased.of(row, offset) for row in rows if row.offset < offset]
         # The parts first: after a crash, the recording is still in the list, and is erased again.
         for erased in gone if recordings else ():
-            await erase_parts(table, partition, erased.key)
+            await erase_parts(table, partition, erased.key, offset)
         await table.store((partition, erased) for erased in gone)
+        # Parts that a worker that was cut off has written meanwhile. From now on, the row keeps them out.
+        for erased in gone if recordings else ():
+            await erase_parts(table, partition, erased.key, offset)
 
 
-async def erase_parts(table: InsightsTable, partition: int, recording_id: bytes) -> None:
-    """Delete the rows of a recording's parts; stop if the partition moves to another worker, as `erase_user` does."""
-    prefix = parts_prefix(recording_id)
+async def erase_parts(table: InsightsTable, partition: int, recording_id: bytes, offset: int) -> None:
+    """Delete the rows of a recording's parts for an erasure at this offset; stop if the partition moves away."""
+    prefix = begin = parts_prefix(recording_id)
     while table.owns(partition):
-        keys = list(itertools.islice(table.rows.keys_from(partition, prefix, prefix), _ERASED_AT_A_TIME))
+        keys = list(itertools.islice(table.rows.keys_from(partition, prefix, begin), _ERASED_AT_A_TIME))
         if not keys:
             return
-        await table.store((partition, Part(key, None)) for key in keys)
+        # Parts of later messages stay.
+        begin = keys[-1] + b"\0"
+        await table.store((partition, Part(key, None, offset)) for key in keys)
 
 
 def _rows_of(table: InsightsTable, prefix: bytes, partition: int, after: Position | None) -> list[insights.Insights]:

@@ -15,17 +15,21 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.kafka.topics import Topics
 from tests.support.pipeline import Pipeline, Worker
 
-_POSITION = b"\xffposition"
+_POSITION = b"\xffnext"
 # An index entry begins with a zero byte, or with a one for a recording; its time counts down from the end of the year
 # 9999.
 _ECG, _RECORDING = b"\0", b"\1"
 # A row of a part of a recording, such as a minute, is in no index; its key has a slash.
 _PART = b"/"
 _LAST_MS = 253_402_300_799_999
+# A mark says that a record of an earlier message came later than the row.
+_MARK = b"\xfe"
+# In a copy, the offset of the message stands in front of a row.
+_OFFSET_BYTES = 8
 _SHOWN = 5
 
-Records: TypeAlias = list[tuple[int, bytes | None]]
-"""A key's records in order: offset, and row or tombstone."""
+Records: TypeAlias = list[tuple[int, int, bytes | None]]
+"""A key's records in order: offset, the offset of the message, and row or tombstone."""
 
 
 @dataclass
@@ -49,12 +53,22 @@ class Changelog:
                 for tp, records in (await consumer.getmany(timeout_ms=500)).items():
                     of_partition = self.records.setdefault(tp.partition, defaultdict(list))
                     for record in records:
-                        of_partition[record.key].append((record.offset, record.value))
+                        message = int(dict(record.headers)["message-offset"])
+                        of_partition[record.key].append((record.offset, message, record.value))
             self._positions = {tp: await consumer.position(tp) for tp in tps}
+
+    def overwritten(self) -> list[bytes]:
+        """Return the keys whose last record is not the one that counts: compaction would keep the wrong one."""
+        return [
+            key
+            for keys in self.records.values()
+            for key, records in keys.items()
+            if records[-1:] != _that_count(key, keys)[-1:]
+        ]
 
     def ids_of(self, username: str) -> set[str]:
         """Return the ids of all rows of this user."""
-        rows = (orjson.loads(r[-1][1] or b"{}") for keys in self.records.values() for r in keys.values())
+        rows = (orjson.loads(r[-1][2] or b"{}") for keys in self.records.values() for r in keys.values())
         return {row["ecg_id"] for row in rows if row.get("username") == username}
 
 
@@ -125,18 +139,35 @@ def faults(copy: Mapping[bytes, bytes], changelog: Mapping[bytes, Records]) -> l
     """
     if (position := position_of(copy)) is None:
         return ["rows without a position"] if copy else []
-    rows = {key: row for key, row in copy.items() if key != _POSITION and not key.startswith((_ECG, _RECORDING))}
+    others = (_ECG, _RECORDING, _MARK)
+    rows = {key: row[_OFFSET_BYTES:] for key, row in copy.items() if key != _POSITION and not key.startswith(others)}
     found = [f"{key!r} is not in the changelog" for key in rows.keys() - changelog.keys()]
     for key, records in changelog.items():
-        below = [row for offset, row in records if offset < position]
-        beyond = [row for offset, row in records if offset >= position]
+        below = [row for offset, _, row in _that_count(key, changelog) if offset < position]
+        beyond = [row for offset, _, row in records if offset >= position]
         if rows.get(key) not in [*(below[-1:] or [None]), *beyond]:
             state = "stale" if key in rows else "missing"
-            found.append(f"{key!r} is {state}: offsets {[offset for offset, _ in records]}, position {position}")
-    entries = copy.keys() - rows.keys() - {_POSITION}
+            found.append(f"{key!r} is {state}: offsets {[offset for offset, *_ in records]}, position {position}")
+    entries = {key for key in copy if key.startswith((_ECG, _RECORDING))}
     expected = {entry for key, row in rows.items() if _PART not in key and (entry := _entry(row))}
     found += [f"index entry {entry!r} is missing" for entry in expected - entries]
     found += [f"index entry {entry!r} has no row" for entry in entries - expected]
+    return found
+
+
+def _that_count(key: bytes, changelog: Mapping[bytes, Records]) -> Records:
+    """Return a key's records without those that come from an earlier message than a record before them.
+
+    The records of a recording's row count for its parts too.
+    """
+    of_recording = changelog.get(key.partition(_PART)[0], []) if _PART in key else []
+    found: Records = []
+    newest = -1
+    for offset, message, row in changelog[key]:
+        newest = max(newest, *(each for at, each, _ in of_recording if at < offset), -1)
+        if message >= newest:
+            found.append((offset, message, row))
+            newest = message
     return found
 
 

@@ -6,13 +6,15 @@ import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
-from tests.faults.copies import Comparison, compare
+from tests.faults.copies import Changelog, Comparison, compare
 from tests.faults.ledger import Ledger, Tally
 from tests.faults.recordings import CHUNKS_PER_SECOND, Recordings, RecordingTally
 from tests.faults.scenarios import Fault
 from tests.faults.stack import Stack, Stop
 from tests.faults.watch import LagWatch, QueryWatch
+from tests.support.conditions import eventually
 
 # The number of finished ECGs that are queried throughout, and the interval of newly accepted ones that are queried too.
 _FOLLOWED, _FOLLOW_EVERY = 8, 20
@@ -95,6 +97,10 @@ async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outco
     outcome.recordings = await recordings.check()
     outcome.recordings.wrong += len(queries.went_back)
     outcome.recordings.details += queries.went_back
+    try:
+        await eventually(partial(_none_overwritten, stack.changelog), 60, 1.0, "a changelog whose last records count")
+    except AssertionError as error:
+        outcome.errors.append(str(error))
     outcome.comparison = await _compare_copies(stack)
     outcome.tally.duplicated = len(stack.changelog.ids_of(name) - {*ledger.accepted, *recordings.ids})
     outcome.accepted = len(ledger.accepted)
@@ -106,6 +112,11 @@ async def try_fault(stack: Stack, name: str, fault: Fault, rate: float) -> Outco
     outcome.restarts = stack.restarts - restarts
     outcome.stops, outcome.ended = stack.stops[stops:], stack.ended[ended:]
     return outcome
+
+
+async def _none_overwritten(changelog: Changelog) -> bool | None:
+    await changelog.read_on()
+    return None if changelog.overwritten() else True
 
 
 async def _compare_copies(stack: Stack) -> Comparison:

@@ -68,7 +68,7 @@ class Reading:
         ]
 
     def place(self, *places: ChunkPlace) -> None:
-        parts = [Part(part_key(b"r", CHUNK, place.first), encode_place(place)) for place in places]
+        parts = [Part(part_key(b"r", CHUNK, place.first), encode_place(place), place.offset) for place in places]
         self.store.put_rows(PARTITION, parts, 1)
 
     async def earlier(
@@ -192,7 +192,7 @@ async def test_samples_without_a_place_are_not_kept(reading: Reading) -> None:
 
 async def test_a_partition_that_has_moved_away_is_told_as_an_error_that_is_tried_again(reading: Reading) -> None:
     """The reading ends with an error until the change of the assignment is noticed, and the record is dropped."""
-    reading.store.put_rows(PARTITION, [Part(part_key(b"r", MINUTE, 0), b"a minute")], 1)
+    reading.store.put_rows(PARTITION, [Part(part_key(b"r", MINUTE, 0), b"a minute", 0)], 1)
     assert (await reading.earlier(minutes=True)).minutes == [b"a minute"]
     recomputation = Record("s", PARTITION, 0, b"e", b"", [("content-type", RECOMPUTATION.encode())], 0)
     assert await reading.originals.in_place([recomputation]) == []

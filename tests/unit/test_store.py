@@ -1,6 +1,7 @@
 """The worker's local copy of the table: rows, and the index of each user's ECGs."""
 
 import asyncio
+import itertools
 import random
 import shutil
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from stream_agents.outcome_writer import OutcomeWriter
 from stream_agents.processing.outcomes import Erased, Part, Rejected, Stored
 from stream_agents.processing.record import Record
 from stream_agents.rerouting import Rerouting
+from stream_agents.table import owner_index
 from stream_agents.table.insights_table import InsightsTable
 from stream_agents.table.recording_parts import parts
 from stream_agents.table.rocksdb import PositionError, Store
@@ -46,9 +48,11 @@ def recover(store: Store, changes: Sequence[tuple[str, Insights | None]]) -> Non
     apply(store, [(ecg_id.encode(), None if row is None else insights.encode(row)) for ecg_id, row in changes])
 
 
-def apply(store: Store, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+def apply(store: Store, records: Sequence[tuple[bytes, bytes | None]], offset: int = 0) -> None:
+    """Apply records that come from the message at an offset."""
     begin = store.position(PARTITION)
-    polled = [SimpleNamespace(key=key, value=value) for key, value in records]
+    headers = [(insights.MESSAGE_OFFSET_HEADER, str(offset).encode())]
+    polled = [SimpleNamespace(key=key, value=value, headers=headers) for key, value in records]
     store.apply(PARTITION, cast("Any", polled), begin, begin + len(polled))
 
 
@@ -146,7 +150,7 @@ async def test_an_erased_row_leaves_the_list_and_the_files(table: InsightsTable,
 
 def test_records_after_a_gap_are_never_applied(table: InsightsTable) -> None:
     recover(table.rows, [("a", row("a", 1))])
-    beyond = [SimpleNamespace(key=b"c", value=insights.encode(row("c", 3)))]
+    beyond = [SimpleNamespace(key=b"c", value=insights.encode(row("c", 3)), headers=[])]
     with pytest.raises(PositionError, match="partition 3 is at 1, records begin at 2"):
         table.rows.apply(PARTITION, cast("Any", beyond), 2, 3)
     assert (listed(table), table.rows.position(PARTITION)) == (["a"], 1)
@@ -242,6 +246,75 @@ def files_with(directory: Path, text: str) -> list[Path]:
     return [path for path in directory.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
 
 
+def test_a_row_never_replaces_that_of_a_later_message(table: InsightsTable) -> None:
+    """As a worker writes it that was cut off from the group."""
+    late = [(b"e", insights.encode(row("e", 1))), (b"f", insights.encode(row("f", 1)))]
+    recover(table.rows, [("e", row("e", 1)), ("f", row("f", 1))])
+    table.rows.put_rows(PARTITION, [Erased.of(row("e", 1), 7), Stored.of(changed := dated(row("f", 1), 8))], 4)
+    assert table.rows.overwritten(PARTITION) == []
+    apply(table.rows, late, offset=6)
+    assert (listed(table), entries(table)) == (["f"], [entry_of("f", 1)])
+    assert table.find(PARTITION, b"f") == insights.encode(changed)
+    assert [part.key for part in table.rows.overwritten(PARTITION)] == [b"e", b"f"]
+    # By this worker itself too: another one had come further before it was cut off.
+    table.rows.put_rows(PARTITION, [Stored.of(dated(row("f", 1), 7))], table.rows.position(PARTITION) + 1)
+    assert table.find(PARTITION, b"f") == insights.encode(changed)
+
+
+def test_an_overwritten_row_is_known_until_it_is_written_again(table: InsightsTable) -> None:
+    table.rows.put_rows(PARTITION, [Stored.of(dated(row("e", 1), 7))], 1)
+    recover(table.rows, [("e", row("e", 1))])
+    reopen(table)
+    [again] = table.rows.overwritten(PARTITION)
+    assert (again.key, again.row, again.offset) == (b"e", table.find(PARTITION, b"e"), 7)
+    apply(table.rows, [(again.key, again.row)], again.offset)
+    assert table.rows.overwritten(PARTITION) == []
+    reopen(table)
+    assert (table.rows.overwritten(PARTITION), listed(table)) == ([], ["e"])
+
+
+def test_no_part_of_an_erased_recording_comes_back(table: InsightsTable) -> None:
+    recording = msgspec.structs.replace(row("r", 3), recording=Progress(), offset=5)
+    part = Part(part_key(b"r", MINUTE, 0), b"{}", 5)
+    table.rows.put_rows(PARTITION, [part, Stored.of(recording)], 2)
+    table.rows.put_rows(PARTITION, [Part(part.key, None, 9), Erased.of(recording, 9)], 4)
+    apply(table.rows, [(part.key, b"late")], offset=8)
+    assert table.find(PARTITION, part.key) is None
+    assert table.rows.overwritten(PARTITION) == [Part(part.key, None, 9)]
+    apply(table.rows, [(part.key, None)], offset=9)
+    assert table.rows.overwritten(PARTITION) == []
+
+
+async def test_parts_of_later_messages_are_not_erased(table: InsightsTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker had come further before it was cut off: the recording began again after its erasure."""
+    early, late = (Part(part_key(b"r", MINUTE, number), b"{}", 8 * number) for number in (0, 1))
+    table.rows.put_rows(PARTITION, [early, late], 2)
+    calls = itertools.count(1)
+
+    async def store(rows: Sequence[tuple[int, Any]]) -> None:
+        assert next(calls) < 10
+        batch = [each for _, each in rows]
+        table.rows.put_rows(PARTITION, batch, table.rows.position(PARTITION) + len(batch))
+
+    monkeypatch.setattr(table, "store", store)
+    monkeypatch.setattr(table, "owns", lambda _: True)
+    await erase_parts(table, PARTITION, b"r", 7)
+    assert [table.find(PARTITION, part.key) for part in (early, late)] == [None, b"{}"]
+
+
+def dated(found: Insights, offset: int) -> Insights:
+    return msgspec.structs.replace(found, offset=offset)
+
+
+def entry_of(ecg_id: str, accepted: int) -> bytes:
+    return owner_index.key(owner_index.owner("u"), Position(accepted, ecg_id))
+
+
+def reopen(table: InsightsTable) -> None:
+    table.rows._close(PARTITION)
+    table.rows.open(PARTITION)
+
+
 def test_recordings_have_a_list_of_their_own(table: InsightsTable) -> None:
     recording = msgspec.structs.replace(row("r", 3), recording=Progress())
     table.rows.put_rows(PARTITION, [Stored.of(row("a", 1)), Stored.of(recording)], 2)
@@ -255,7 +328,7 @@ def test_recordings_have_a_list_of_their_own(table: InsightsTable) -> None:
 
 def test_parts_of_a_recording_are_found_by_their_numbers_and_are_in_no_list(table: InsightsTable) -> None:
     stored = [
-        Part(part_key(recording_id, kind, number), f"{recording_id.decode()} {kind} {number}".encode())
+        Part(part_key(recording_id, kind, number), f"{recording_id.decode()} {kind} {number}".encode(), 0)
         for recording_id in (b"r", b"r-2")
         for kind in (CHUNK, MINUTE)
         for number in (0, 10, 300)
@@ -272,7 +345,7 @@ def test_parts_of_a_recording_are_found_by_their_numbers_and_are_in_no_list(tabl
     assert (found(MINUTE, 301, 400), found(MINUTE, 10, 301)) == ([], [b"r m 10", b"r m 300"])
     assert (listed(table), len(entries(table))) == (["r"], 1)
     apply(table.rows, [(stored[0].key, None)])
-    table.rows.put_rows(PARTITION, [Part(stored[1].key, None)], 15)
+    table.rows.put_rows(PARTITION, [Part(stored[1].key, None, 0)], 15)
     assert found(CHUNK, 0, 400) == [b"r c 300"]
 
 
@@ -282,7 +355,7 @@ async def test_parts_are_erased_only_as_long_as_the_partition_is_not_somebody_el
 ) -> None:
     """A worker that goes on would write to the changelog for ever, and erase what the new owner has stored since."""
     recording = msgspec.structs.replace(row("r", 1), recording=Progress())
-    stored = [Part(part_key(b"r", CHUNK, number), b"{}") for number in range(1500)]
+    stored = [Part(part_key(b"r", CHUNK, number), b"{}", 0) for number in range(1500)]
     table.rows.put_rows(PARTITION, [Stored.of(recording), *stored], 1501)
     mine, sent = {table.changelog_tp(PARTITION)}, list[int]()
 
@@ -297,7 +370,7 @@ async def test_parts_are_erased_only_as_long_as_the_partition_is_not_somebody_el
 
     monkeypatch.setattr(table, "store", store)
     monkeypatch.setattr(table.app.assignor, "assigned_actives", lambda: mine)
-    await erase_parts(table, PARTITION, b"r")
+    await erase_parts(table, PARTITION, b"r", 7)
     assert sent == ([1000] if moves_away else [1000, 500])
     await erase_user(table, "u", PARTITION, 7, recordings=True)
     assert sent == ([1000] if moves_away else [1000, 500, 1])
@@ -307,7 +380,7 @@ async def test_parts_that_a_dead_worker_left_are_erased_with_a_recording_whose_k
     table: InsightsTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It died before it stored the recording's first row, so that nothing else leads to them."""
-    table.rows.put_rows(PARTITION, [Part(part_key(b"r", MINUTE, 0), b"{}")], 1)
+    table.rows.put_rows(PARTITION, [Part(part_key(b"r", MINUTE, 0), b"{}", 0)], 1)
 
     async def store(rows: Sequence[tuple[int, Any]]) -> None:
         batch = [each for _, each in rows]
