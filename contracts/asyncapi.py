@@ -69,7 +69,7 @@ def document(settings: Settings, version: str) -> dict[str, Any]:
 def _channels(topics: Topics) -> tuple[_Channel, ...]:
     ecgs = ("Ecg", "PackedEcg", "SealedEcg")
     chunks = ("Chunk", "PackedChunk", "SealedChunk")
-    rows = ("Insights", "ChunkPlace", "Minute", "PartDeleted")
+    rows = ("Insights", "ChunkPlace", "Minute", "Hour", "PartDeleted")
     users = ("User", "UserDeleted")
     keys = ("DataKey", "DataKeyDestroyed")
     workers = ("Worker", "WorkerLeft")

@@ -25,7 +25,7 @@ from shared.messages.beats import Minute, Segment
 from shared.messages.dead_letters import DEALT_WITH_HEADER
 from shared.messages.erasures import CONTENT_TYPE as ERASURE
 from shared.messages.erasures import SealedErasure
-from shared.messages.insights import Insights
+from shared.messages.insights import MESSAGE_OFFSET_HEADER, Insights
 from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
 from shared.messages.recomputations import Recomputation
 from shared.messages.recordings import ChunkPlace
@@ -35,7 +35,7 @@ from shared.security.data_keys import KeyRecord
 from shared.worker_protocol.announcements import Announcement
 from stream_agents.processing.dead_letter import DeadLetterHeaders
 from stream_agents.processing.record import CONTENT_TYPE_HEADER, FORWARDED_HEADER, USERNAME_HEADER
-from stream_agents.recordings.minutes import minute
+from stream_agents.recordings.minutes import Totals, fold, minute
 
 Schema = dict[str, Any]
 
@@ -88,6 +88,9 @@ class Submission(EcgIn):
     ]
 
 
+_ROW_HEADERS_EXAMPLE: Final = {MESSAGE_OFFSET_HEADER: "1042"}
+
+
 @dataclass(frozen=True)
 class Message:
     """A kind of message: JSON Schemas of its headers (as text) and its value (decoded), and an example of each.
@@ -119,7 +122,10 @@ def messages() -> dict[str, Message]:
         "Insights": _insights(),
         "ChunkPlace": _chunk_place(),
         "Minute": _minute(),
-        "PartDeleted": Message("A part of a recording that is erased", None, _part_key("[cm]"), {"type": "null"}),
+        "Hour": _hour(),
+        "PartDeleted": Message(
+            "A part of a recording that is erased", None, _part_key("[cmh]"), {"type": "null"}, headers=_row_headers()
+        ),
         "User": _user(),
         "UserDeleted": Message("A user who was deleted", None, _text("The username."), {"type": "null"}),
         "DataKey": _data_key(),
@@ -233,7 +239,9 @@ def _chunk_place() -> Message:
         _part_key("c"),
         payload,
         schemas,
+        headers=_row_headers(),
         example={"first": 75_000, "count": 250, "offset": 1042, "begin": 75_000},
+        example_headers=_ROW_HEADERS_EXAMPLE,
     )
 
 
@@ -246,8 +254,35 @@ def _minute() -> Message:
         _part_key("m"),
         payload,
         schemas,
+        headers=_row_headers(),
         example=_as_json(minute(0, [segment], 250.0)),
+        example_headers=_ROW_HEADERS_EXAMPLE,
     )
+
+
+def _hour() -> Message:
+    payload, schemas = _of(Totals)
+    # Fields with their default are left out, and an hour has an end.
+    payload["required"] = ["end"]
+    segment = Segment(0, 2500, (180, 390), (49900.0, 0.0), ((1000, 250),))
+    return Message(
+        "The statistics of an hour of a recording",
+        plain.CONTENT_TYPE,
+        _part_key("h"),
+        payload,
+        schemas,
+        _row_headers(),
+        _as_json(fold(Totals(), segment)),
+        _ROW_HEADERS_EXAMPLE,
+    )
+
+
+def _row_headers() -> Schema:
+    offset = (
+        "The offset of the message that the row comes from. A record with a lower number than an earlier record of its "
+        "key is to be ignored: it was written late, and the row is written again."
+    )
+    return _object({MESSAGE_OFFSET_HEADER: _text(offset, pattern="^-?[0-9]+$")}) | {"required": [MESSAGE_OFFSET_HEADER]}
 
 
 def _sealed(what: str, noun: str) -> Message:
@@ -340,7 +375,9 @@ def _insights() -> Message:
                 "required": ["name"],
             },
         },
+        headers=_row_headers(),
         example=EXAMPLE_INSIGHTS | {"username": _USERNAME},
+        example_headers=_ROW_HEADERS_EXAMPLE,
     )
 
 
@@ -446,8 +483,8 @@ def _ecg_id() -> Schema:
 
 def _part_key(kind: str) -> Schema:
     return _text(
-        "The recording's id; a slash; `c` for a chunk or `m` for a minute; and, as 16 hexadecimal digits, the index of "
-        "the first sample or the number of the minute, from 0 on.",
+        "The recording's id; a slash; `c` for a chunk, `m` for a minute or `h` for an hour; and, as 16 hexadecimal "
+        "digits, the index of the first sample, or the number of the minute or hour, from 0 on.",
         pattern=f"^[^/]+/{kind}[0-9a-f]{{16}}$",
     )
 

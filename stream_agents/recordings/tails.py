@@ -9,7 +9,7 @@ import msgspec
 from shared.chunk import Chunk
 from stream_agents.recordings.window import Samples
 
-# Enough for a thousand live recordings of twelve leads at 500 Hz in chunks of a second, and 200 MiB of memory.
+# Enough for a thousand live recordings of twelve leads at 500 Hz in chunks of a second.
 _MOST_BYTES = 192 * 1024 * 1024
 # The objects of a chunk, and of each of its leads without the samples: far more than the samples of a small chunk.
 _CHUNK_BYTES, _LEAD_BYTES = 400, 600

@@ -7,11 +7,14 @@ from typing import Any
 
 import httpx
 import msgspec
+import numpy as np
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from ecg_client.kafka import mark_dealt_with
+from shared.chunk import Chunk
+from shared.ecg import Lead
 from shared.encoding import packed, plain
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
@@ -19,6 +22,7 @@ from shared.messages import erasures, recomputations
 from shared.messages.recomputations import Recomputation
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
+from stream_agents.recordings.segments import LEAST_RATE
 from tests.support.conditions import DEADLINE, eventually
 from tests.support.documented import async_api, validator
 from tests.support.ecgs import insights
@@ -67,13 +71,27 @@ async def test_every_record_is_as_documented(new_pipeline: Callable[..., Pipelin
 
 
 async def send_recordings(pipeline: Pipeline, token: str) -> None:
-    """Send recordings as JSON, packed and sealed, with a minute of beats, and erase one."""
+    """Send recordings as JSON, packed and sealed, one of them of more than an hour, and erase some."""
     lead = {"name": "I", "signal": [1, -1] * 1500}
     whole = {"first_sample": 0, "sampling_rate": 250.0, "leads": [lead]}
     outline = {"sampling_rate": 250.0, "leads": [{"name": "I"}]}
     direct = {"recording_id": "patch", "username": "contracts"} | whole
+    minute = Lead("I", np.zeros(int(60 * LEAST_RATE), np.int8))
+    headers = [("content-type", packed.CONTENT_TYPE.encode())]
+    topic = Topics(pipeline.settings).chunks.name
     async with AIOKafkaProducer(**pipeline.kafka) as producer:
-        await producer.send_and_wait(Topics(pipeline.settings).chunks.name, orjson.dumps(direct), b"patch")
+        await producer.send_and_wait(topic, orjson.dumps(direct), b"patch")
+        for number in range(62):
+            chunk = Chunk("holter", "contracts", None, (minute,), LEAST_RATE, first_sample=number * minute.signal.size)
+            await producer.send_and_wait(topic, packed.encode_chunk(chunk), b"holter", headers=headers)
+
+    async def there() -> bool | None:
+        async with pipeline.client(token=token) as client:
+            answer = await client.get("/recordings/holter/insights")
+        found = answer.json() if answer.status_code == 200 else {"number_of_samples": 0}
+        return True if found["number_of_samples"] == 62 * minute.signal.size else None
+
+    await eventually(there, what="an hour of a recording")
     for gateway in range(2):
         async with pipeline.client(gateway, token) as client:
             recording_id = (await client.post("/recordings", json=outline)).json()["id"]

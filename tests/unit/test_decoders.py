@@ -9,15 +9,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest_api.kafka.offset_cursor import OffsetCursors
 from ingest_api.submissions.schemas import EcgIn, LeadIn
 from shared.ecg import Content, _is_lead_name, check_lead_name
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
+from shared.kafka.topic import Topic
+from shared.settings import Settings
 from shared.worker_protocol.listing import Position
 from stream_agents.processing.outcomes import Rejected, Stored
 from stream_agents.processing.record import Record
 from tests.support.bombs import PACKED_BOMBS, TWICE
-from tests.support.decoders import CURSORS, DECODERS, ISSUER, LONGEST_REASON, POSITIONS, processor
+from tests.support.decoders import CURSORS, DECODERS, ISSUER, LONGEST_REASON, processor
 from tests.unit.strategies import ecgs
 
 # For a longer run by hand: ECG_HOSTILE_EXAMPLES=100000
@@ -25,6 +28,10 @@ EXAMPLES = int(os.environ.get("ECG_HOSTILE_EXAMPLES", "150"))
 thorough = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 LEAD = {"name": "I", "signal": [1]}
+# Of another deployment: part of a genuine id could be completed by chance.
+FORGED = OffsetCursors(
+    Settings.model_validate({"secret": "another secret of at least 32 characters"}), Topic("t", 12), 12
+)
 _FIELDS = ["id", "username", "date", "sampling_rate", "leads", "name", "signal", "adc_gain", "number_of_samples"]
 
 
@@ -87,7 +94,7 @@ RIGHT: dict[str, st.SearchStrategy[bytes]] = {
         st.integers(0, 2**63),
         st.text("abc:-", min_size=1, max_size=40),
     ),
-    "event_id": st.lists(st.integers(0, 2**62), max_size=12).map(lambda at: POSITIONS.encode(at)[:-1].encode()),
+    "event_id": st.lists(st.integers(0, 2**62), max_size=12).map(lambda at: FORGED.encode(at).encode()),
     "ecg_id": st.builds(lambda: ISSUER.issue("another user").encode()),
     "header": st.sampled_from([b"wait=5", b'foo="a\\"b", wait=10', b"return=minimal; wait = 3, wait=4", b"a" * 5000]),
 }
