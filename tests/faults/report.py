@@ -26,12 +26,13 @@ others. Processes that end are started again after two seconds. This page is the
 - **recordings lost**: 404 for their owner. **wrong**: with other zero crossings, beats or samples than were sent, or an
   answer that told less than an earlier one. **incomplete**: without some samples, or with gaps, refusals or revisions.
 - **gaps**: rows (those of a recording's parts too) and index entries that are missing, stale or superfluous in a
-  worker's local copy, as of its position, found by comparing every copy with the changelog.
+  worker's local copy, as of its position, found by comparing every copy with the changelog. In the changelog, the last
+  record of each row must be the one that counts.
 - **failed queries**: queries without an answer from either gateway, with 503, or with an unexpected answer, out of all
   queries; these were made throughout, for finished ECGs, for some that were just accepted, and for the recordings.
   **unanswered**: the longest time for which all queries for one of them failed. **unexpected**: answers to submissions
   other than 201 and 503, and to queries other than 200, 503, and 202 for an ECG that was not finished.
-- **behind**: seconds from the fault until the number of uncommitted messages last exceeded those of 1.25 s.
+- **behind**: how long after the fault the workers had caught up: when the messages of more than 1.25 s last waited.
   **killed**: processes killed on purpose, without brokers. **ended by themselves**: gateways and workers that ended
   otherwise, or stopped with an error. **slowest stop**: seconds from SIGTERM or SIGINT until the end of the process.
 
