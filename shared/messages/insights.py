@@ -86,6 +86,33 @@ def message_offset(headers: Iterable[tuple[str, bytes | None]]) -> int:
     return -1
 
 
+class _Begun(msgspec.Struct):
+    begun: int = -1
+
+
+class _Recording(msgspec.Struct):
+    """The fields of a recording's row that say which messages its parts come from; its other fields are skipped."""
+
+    offset: int = -1
+    erased: bool = False
+    recording: _Begun | None = None
+
+
+_recording_decoder = msgspec.json.Decoder(_Recording)
+
+
+def first_of_parts(row: bytes) -> int:
+    """Return the offset of the first message that a recording with this row may have parts of.
+
+    The parts of earlier messages are those of an erased recording with the same id.
+
+    Raises:
+        msgspec.DecodeError: if the bytes are no row.
+    """
+    found = _recording_decoder.decode(row)
+    return found.offset if found.erased or found.recording is None else found.recording.begun
+
+
 class RowTooLarge(ValueError):  # noqa: N818 - the error class of its dead letters
     """The row is larger than its topic accepts."""
 

@@ -12,7 +12,7 @@ the owner of the partition has written the right row again (docs/decisions/0043-
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from faust.types import TP, AppT, CollectionT
 from mode import Service
 from typing_extensions import override
 
-from shared.messages.insights import message_offset
+from shared.messages.insights import first_of_parts, message_offset
 from shared.messages.recordings import is_part, recording_of
 from stream_agents.processing.outcomes import Erased, Part, Row
 from stream_agents.table import owner_index
@@ -242,8 +242,9 @@ class Store(Service):
     def _current(self, partition: int, key: bytes) -> Part:
         """Return a row with its offset, or the deletion of a part with the offset of the recording's row."""
         value = self._value(partition, key)
-        if value is None:
-            return Part(key, None, _offset(self._value(partition, recording_of(key))))
+        recording = self._value(partition, recording_of(key)) if is_part(key) else None
+        if value is None or (recording is not None and _offset(value) < _first_of_parts(recording)):
+            return Part(key, None, _offset(recording))
         return Part(key, value[_OFFSET_BYTES:], _offset(value))
 
     def _write(self, partition: int, changes: "_Changes", position: int) -> None:
@@ -290,13 +291,13 @@ class _Changes:
     def put(self, key: bytes, row: bytes | None, offset: int) -> bool:
         """Put or delete a row that comes from the message at this offset.
 
-        If there is the row of a later message, mark the key and return False. The row of a recording counts for its
-        parts too: no part of an erased recording comes back.
+        If there is the row of a later message, or if it is a part of a recording that was erased since, mark the key
+        and return False.
         """
-        newest = _offset(self.value(key))
-        if is_part(key):
-            newest = max(newest, _offset(self.value(recording_of(key))))
-        if offset < newest:
+        least = _offset(self.value(key))
+        if is_part(key) and (recording := self.value(recording_of(key))) is not None:
+            least = max(least, _first_of_parts(recording))
+        if offset < least:
             self.overwritten.add(key)
             self.batch.put(_MARK + key, b"")
             return False
@@ -316,6 +317,12 @@ class _Changes:
 def _offset(value: bytes | None) -> int:
     """Return the offset in front of a row; without a row, one that is below all others."""
     return -1 if value is None else int.from_bytes(value[:_OFFSET_BYTES], signed=True)
+
+
+# Of the recordings of a batch or two.
+@lru_cache(maxsize=64)
+def _first_of_parts(value: bytes) -> int:
+    return first_of_parts(value[_OFFSET_BYTES:])
 
 
 def _compact(db: rocksdict.Rdict) -> None:

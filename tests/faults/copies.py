@@ -158,17 +158,24 @@ def faults(copy: Mapping[bytes, bytes], changelog: Mapping[bytes, Records]) -> l
 def _that_count(key: bytes, changelog: Mapping[bytes, Records]) -> Records:
     """Return a key's records without those that come from an earlier message than a record before them.
 
-    The records of a recording's row count for its parts too.
+    A part of a recording that was erased, or began again, does not count either if its message came before.
     """
     of_recording = changelog.get(key.partition(_PART)[0], []) if _PART in key else []
     found: Records = []
     newest = -1
     for offset, message, row in changelog[key]:
-        newest = max(newest, *(each for at, each, _ in of_recording if at < offset), -1)
+        newest = max(newest, *(_first_of_parts(row) for at, _, row in of_recording if row and at < offset), -1)
         if message >= newest:
             found.append((offset, message, row))
             newest = message
     return found
+
+
+def _first_of_parts(row: bytes) -> int:
+    """Return the offset of the message from which on a recording with this row has parts."""
+    fields = orjson.loads(row)
+    first: int = fields["offset"] if fields.get("erased") else fields["recording"].get("begun", -1)
+    return first
 
 
 def _entry(row: bytes) -> bytes | None:

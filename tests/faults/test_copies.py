@@ -18,7 +18,7 @@ def entry(ecg_id: str, accepted: int = 5, kind: bytes = b"\0") -> bytes:
     return kind + b"clinic\0" + (253_402_300_799_999 - accepted).to_bytes(8) + ecg_id.encode()
 
 
-RECORDING = orjson.dumps({"ecg_id": "r", "username": "clinic", "accepted": 5, "recording": {"settled": 9}})
+RECORDING = orjson.dumps({"ecg_id": "r", "username": "clinic", "accepted": 5, "recording": {"settled": 9, "begun": 4}})
 CHUNK, MINUTE = b"r/c0000000000000000", b"r/m0000000000000000"
 
 
@@ -35,7 +35,9 @@ CHANGELOG: dict[bytes, Records] = {
 # Written late, of messages that came before that of the row.
 LATE: dict[bytes, Records] = {
     b"a": [*CHANGELOG[b"a"], (9, 2, row("a", 4))],
-    CHUNK: [*CHANGELOG[CHUNK], (9, 7, b'{"first":0,"late":1}')],
+    CHUNK: [*CHANGELOG[CHUNK], (9, 5, b'{"first":0,"late":1}')],
+    # Of a recording that was erased, and begun again by a later message.
+    b"r/c0000000000000009": [(9, 3, b'{"first":9}')],
 }
 
 
@@ -69,7 +71,7 @@ def test_a_copy_may_have_rows_beyond_its_position() -> None:
 def test_records_of_earlier_messages_do_not_count_and_must_not_be_the_last_ones() -> None:
     changelog = Changelog(cast("Any", None), {0: CHANGELOG | LATE})
     assert faults(COPY | {b"\xfea": b""}, CHANGELOG | LATE) == []
-    assert sorted(changelog.overwritten()) == [b"a", CHUNK]
+    assert sorted(changelog.overwritten()) == [b"a", CHUNK, b"r/c0000000000000009"]
     assert Changelog(cast("Any", None), {0: CHANGELOG}).overwritten() == []
     [stale] = faults(COPY | {CHUNK: stored(b'{"first":0,"late":1}')}, CHANGELOG | LATE)
     assert stale.startswith(f"{CHUNK!r} is stale")

@@ -4,11 +4,14 @@ import functools
 import gc
 import itertools
 import sys
+import tempfile
 import tracemalloc
 import weakref
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -43,17 +46,29 @@ from shared.messages.recordings import (
 from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
+from stream_agents.app import create_app
 from stream_agents.insights import selected
 from stream_agents.insights.zero_crossings import count_zero_crossings
 from stream_agents.processing.batch_processor import BatchProcessor
 from stream_agents.processing.chunk_processor import NOTHING, Earlier, Lacking
-from stream_agents.processing.outcomes import Erased, Ignored, Misplaced, Outcome, Rejected, Stored, UserErased, row_of
+from stream_agents.processing.outcomes import (
+    Erased,
+    Ignored,
+    Misplaced,
+    Outcome,
+    Rejected,
+    Row,
+    Stored,
+    UserErased,
+    row_of,
+)
 from stream_agents.processing.record import Record
 from stream_agents.recordings import detection
 from stream_agents.recordings import progress as progressing
 from stream_agents.recordings.minutes import Totals, fold, summary
 from stream_agents.recordings.segments import single_pass, window
 from stream_agents.recordings.tails import Tails, size_of
+from stream_agents.table.insights_table import InsightsTable
 from tests.support.heartbeats import digitised, signals
 
 SECRET = "a secret of at least thirty-two characters"
@@ -61,6 +76,7 @@ SETTINGS = Settings.model_validate({"secret": SECRET, "chunk_patience": 60.0})
 TOPICS = Topics(SETTINGS)
 RATE = 250.0
 NAMES = ("I", "II")
+PARTITION = partition_for(b"r", TOPICS.chunks.partitions)
 
 
 class Worker:
@@ -105,11 +121,13 @@ class Worker:
                 earlier = self._earlier(lacking, self.rows | waiting)
         for outcome in outcomes:
             if (row := row_of(outcome)) is not None:
-                for part in row.parts if isinstance(row, Stored) else ():
-                    assert part.row is not None
-                    self.rows[part.key] = part.row
-                self.rows[row.key] = row.row
+                self.write([*(row.parts if isinstance(row, Stored) else ()), row])
         return outcomes
+
+    def write(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            assert row.row is not None
+            self.rows[row.key] = row.row
 
     def _earlier(self, lacking: Lacking, rows: dict[bytes, bytes]) -> Earlier:
         """Read the chunks that a record lacks, `at_once` of them at a time, or as many as must be read together."""
@@ -154,6 +172,42 @@ class Worker:
     @property
     def crossings(self) -> list[int]:
         return [lead["number_of_zero_crossings"] for lead in self.row.leads]
+
+
+class Member(Worker):
+    """A worker that shares the topic and the changelog with others. Its table is a copy that it makes at the start."""
+
+    def __init__(self, records: list[Record], changelog: list[SimpleNamespace], directory: str) -> None:
+        super().__init__()
+        self.records = records
+        self.changelog = changelog
+        # If it is cut off from the others, what it writes is here, and may get to the changelog later.
+        self.late: list[SimpleNamespace] | None = None
+        app = create_app(SETTINGS.model_copy(update={"data_dir": Path(directory)}))
+        self.store = cast("InsightsTable", app.tables["insights"]).rows
+        self.store.open(PARTITION)
+        self.apply()
+
+    def write(self, rows: Sequence[Row]) -> None:
+        name = insights.MESSAGE_OFFSET_HEADER
+        written = [
+            SimpleNamespace(key=row.key, value=row.row, headers=[(name, str(row.offset).encode())]) for row in rows
+        ]
+        if self.late is not None:
+            self.late += written
+            super().write(rows)
+        else:
+            self.changelog += written
+            self.apply()
+
+    def apply(self) -> None:
+        """Apply the changelog, and write rows again that were overwritten in it."""
+        begin, end = self.store.position(PARTITION), len(self.changelog)
+        self.store.apply(PARTITION, cast("Any", self.changelog[begin:]), begin, end)
+        if again := self.store.overwritten(PARTITION):
+            self.write(again)
+        rows = ((key, self.store.get_row(PARTITION, key)) for key in self.store.keys_from(PARTITION, b"r", b"r"))
+        self.rows = {key: row for key, row in rows if row is not None}
 
 
 def parts(rows: dict[bytes, bytes], kind: str) -> list[bytes]:
@@ -453,6 +507,7 @@ RHYTHM_RATE = 125.0
 
 
 @functools.cache
+@functools.cache
 def rhythm() -> NDArray[np.int16]:
     """Return two leads with a beat every 0.8 s, a pause, and a gap of the electrodes, shape (2, n)."""
     seconds = 95.0
@@ -534,6 +589,59 @@ def test_beats_are_those_of_a_single_pass_however_the_chunks_come(data: st.DataO
     totals = functools.reduce(fold, expected, Totals())
     assert worker.row.ecg == msgspec.Raw(msgspec.json.encode({"beats": summary(totals, RHYTHM_RATE)}))
     assert worker.progress.refused == 0
+
+
+@pytest.mark.usefixtures("_short_hours")
+@settings(max_examples=60)
+@given(st.data())
+def test_what_workers_write_late_changes_nothing(data: st.DataObject) -> None:
+    """A worker that is cut off stores a batch that others have processed meanwhile, in whole or in part."""
+    size = rhythm().shape[1]
+    edges = sorted({0, size, *data.draw(st.lists(st.integers(0, size), min_size=3, max_size=20))})
+    sent = list(data.draw(st.permutations(list(pairwise(edges)))))
+    values = [packed.encode_chunk(chunk([[], []], sampling_rate=RHYTHM_RATE)), *(of_rhythm(*each) for each in sent)]
+    values.append(packed.encode_chunk(chunk((), size, end=True, sampling_rate=None)))
+    records = [Record(TOPICS.chunks.name, PARTITION, i, b"r", value, list(PACKED), 0) for i, value in enumerate(values)]
+    expected = at_once(np.ones(size, np.bool_))
+    changelog: list[SimpleNamespace] = []
+    late: list[list[SimpleNamespace]] = []
+    done = 0
+    with tempfile.TemporaryDirectory() as directory:
+        names = map(str, itertools.count())
+
+        def new(log: list[SimpleNamespace]) -> Member:
+            return Member(records, log, f"{directory}/{next(names)}")
+
+        owner = new(changelog)
+        while done < len(records):
+            batch = records[done : done + data.draw(st.integers(1, 3))]
+            match data.draw(st.sampled_from(["process", "process", "cut off", "arrive"])):
+                case "process":
+                    owner.process(batch)
+                    done += len(batch)
+                case "cut off":
+                    owner.late = []
+                    owner.process(batch)
+                    late.append(owner.late)
+                    owner = new(changelog)
+                case "arrive" if any(late):
+                    group = data.draw(st.sampled_from([group for group in late if group]))
+                    count = data.draw(st.integers(1, len(group)))
+                    changelog += group[:count]
+                    del group[:count]
+        for group in data.draw(st.permutations(late)):
+            changelog += group
+        owner.apply()
+        last = {record.key: number for number, record in enumerate(changelog)}
+        compacted = [changelog[number] for number in sorted(last.values())]
+        for worker in (owner, new(changelog), new(compacted)):
+            segments = [segment for minute in worker.minutes for segment in minute.segments]
+            assert segments == expected
+            totals = functools.reduce(fold, segments, Totals())
+            assert worker.row.ecg == msgspec.Raw(msgspec.json.encode({"beats": summary(totals, RHYTHM_RATE)}))
+            assert worker.crossings == count_zero_crossings(list(rhythm()))
+            assert (worker.progress.gaps, worker.progress.refused, worker.row.offset) == ([], 0, len(records) - 1)
+            assert sorted((place.first, place.first + place.count) for place in worker.places) == list(pairwise(edges))
 
 
 def test_chunks_in_order_are_not_read_again() -> None:

@@ -285,6 +285,17 @@ def test_no_part_of_an_erased_recording_comes_back(table: InsightsTable) -> None
     assert table.rows.overwritten(PARTITION) == []
 
 
+def test_a_part_that_an_erasure_left_behind_is_deleted_when_it_is_overwritten(table: InsightsTable) -> None:
+    key = part_key(b"r", MINUTE, 0)
+    again = msgspec.structs.replace(row("r", 3), recording=Progress(begun=9), offset=9)
+    table.rows.put_rows(PARTITION, [Part(key, b"{}", 5), Stored.of(again)], 2)
+    apply(table.rows, [(key, b"late")], offset=6)
+    [part] = table.rows.overwritten(PARTITION)
+    assert part == Part(key, None, 9)
+    apply(table.rows, [(part.key, part.row)], part.offset)
+    assert (table.rows.overwritten(PARTITION), table.find(PARTITION, key)) == ([], None)
+
+
 async def test_parts_of_later_messages_are_not_erased(table: InsightsTable, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another worker had come further before it was cut off: the recording began again after its erasure."""
     early, late = (Part(part_key(b"r", MINUTE, number), b"{}", 8 * number) for number in (0, 1))
