@@ -25,25 +25,28 @@ from shared.kafka.client_watch import watched
 class Heartbeats:
     """The time at which the group's coordinator last confirmed that a started consumer is a member.
 
-    A completed join counts as a heartbeat.
+    A completed join counts as a heartbeat. The time of a heartbeat is that of the request: a worker that was frozen
+    before it read the answer does not know how old the answer is.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._last: float | None = None
         coordinator: GroupCoordinator = consumer._coordinator
-        coordinator._do_heartbeat = self._noting(coordinator._do_heartbeat)
-        coordinator._do_rejoin_group = self._noting(coordinator._do_rejoin_group)
+        coordinator._do_heartbeat = self._noting(coordinator._do_heartbeat, of_request=True)
+        coordinator._do_rejoin_group = self._noting(coordinator._do_rejoin_group, of_request=False)
 
     @property
     def last(self) -> float | None:
         """The time of the last confirmation, on the monotonic clock (seconds), or None before the first."""
         return self._last
 
-    def _noting(self, request: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
+    def _noting(self, request: Callable[..., Awaitable[bool]], *, of_request: bool) -> Callable[..., Awaitable[bool]]:
         async def noted(*args: Any) -> bool:
+            begun = time.monotonic()
             confirmed = await request(*args)
             if confirmed:
-                self._last = time.monotonic()
+                # A join waits for the other members, so its request may be long ago.
+                self._last = begun if of_request else time.monotonic()
             return confirmed
 
         return noted
