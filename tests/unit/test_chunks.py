@@ -8,6 +8,7 @@ import tempfile
 import tracemalloc
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -606,11 +607,13 @@ def test_what_workers_write_late_changes_nothing(data: st.DataObject) -> None:
     changelog: list[SimpleNamespace] = []
     late: list[list[SimpleNamespace]] = []
     done = 0
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as opened:
         names = map(str, itertools.count())
 
         def new(log: list[SimpleNamespace]) -> Member:
-            return Member(records, log, f"{directory}/{next(names)}")
+            member = Member(records, log, f"{directory}/{next(names)}")
+            opened.callback(member.store._close, PARTITION)
+            return member
 
         owner = new(changelog)
         while done < len(records):
