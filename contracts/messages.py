@@ -88,6 +88,7 @@ class Submission(EcgIn):
     ]
 
 
+_SEGMENT: Final = Segment(0, 2500, (180, 390), (49900.0, 0.0), ((1000, 250),))
 _ROW_HEADERS_EXAMPLE: Final = {MESSAGE_OFFSET_HEADER: "1042"}
 
 
@@ -232,47 +233,32 @@ def _chunk() -> Message:
 
 
 def _chunk_place() -> Message:
-    payload, schemas = _of(ChunkPlace)
-    return Message(
-        "The place of a recording's samples on the topic of chunks",
-        plain.CONTENT_TYPE,
-        _part_key("c"),
-        payload,
-        schemas,
-        headers=_row_headers(),
-        example={"first": 75_000, "count": 250, "offset": 1042, "begin": 75_000},
-        example_headers=_ROW_HEADERS_EXAMPLE,
-    )
+    example = {"first": 75_000, "count": 250, "offset": 1042, "begin": 75_000}
+    return _part("The place of a recording's samples on the topic of chunks", "c", ChunkPlace, example)
 
 
 def _minute() -> Message:
-    payload, schemas = _of(Minute)
-    segment = Segment(0, 2500, (180, 390), (49900.0, 0.0), ((1000, 250),))
-    return Message(
-        "The beats of a minute of a recording",
-        plain.CONTENT_TYPE,
-        _part_key("m"),
-        payload,
-        schemas,
-        headers=_row_headers(),
-        example=_as_json(minute(0, [segment], 250.0)),
-        example_headers=_ROW_HEADERS_EXAMPLE,
-    )
+    return _part("The beats of a minute of a recording", "m", Minute, _as_json(minute(0, [_SEGMENT], 250.0)))
 
 
 def _hour() -> Message:
-    payload, schemas = _of(Totals)
+    hour = _part("The statistics of an hour of a recording", "h", Totals, _as_json(fold(Totals(), _SEGMENT)))
     # Fields with their default are left out, and an hour has an end.
-    payload["required"] = ["end"]
-    segment = Segment(0, 2500, (180, 390), (49900.0, 0.0), ((1000, 250),))
+    hour.payload["required"] = ["end"]
+    return hour
+
+
+def _part(title: str, kind: str, row: type[msgspec.Struct], example: Any) -> Message:
+    """Return the message with the row of a recording's part."""
+    payload, schemas = _of(row)
     return Message(
-        "The statistics of an hour of a recording",
+        title,
         plain.CONTENT_TYPE,
-        _part_key("h"),
+        _part_key(kind),
         payload,
         schemas,
         _row_headers(),
-        _as_json(fold(Totals(), segment)),
+        example,
         _ROW_HEADERS_EXAMPLE,
     )
 
