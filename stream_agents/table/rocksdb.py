@@ -282,11 +282,13 @@ class _Changes:
         self.overwritten = set(overwritten)
         self.rows: list[tuple[bytes, bytes]] = []
         self._stored = stored
-        self._changed: dict[bytes, bytes | None] = {}
+        self._known: dict[bytes, bytes | None] = {}
 
     def value(self, key: bytes) -> bytes | None:
         """Return a row behind its offset, as changed so far, or None if there is none."""
-        return self._changed[key] if key in self._changed else self._stored(key)
+        if key not in self._known:
+            self._known[key] = self._stored(key)
+        return self._known[key]
 
     def put(self, key: bytes, row: bytes | None, offset: int) -> bool:
         """Put or delete a row that comes from the message at this offset.
@@ -305,10 +307,10 @@ class _Changes:
             self.overwritten.remove(key)
             self.batch.delete(_MARK + key)
         if row is None:
-            self._changed[key] = None
+            self._known[key] = None
             self.batch.delete(key)
         else:
-            self._changed[key] = value = offset.to_bytes(_OFFSET_BYTES, signed=True) + row
+            self._known[key] = value = offset.to_bytes(_OFFSET_BYTES, signed=True) + row
             self.batch.put(key, value)
             self.rows.append((key, row))
         return True
