@@ -6,8 +6,8 @@ import { sleep } from "./gateway.js";
 const PATIENCE_MS = 10_000;
 
 export class Outage {
-  /** True from the browser's notice that it has lost its network until a call is answered or the network is back. */
-  offline = false;
+  // When the browser gave notice that it has lost its network; null once a later call is answered or the network is back.
+  #lost = null;
   #waits = new Set();
   #onChange;
 
@@ -15,11 +15,16 @@ export class Outage {
   constructor(onChange) {
     this.#onChange = onChange;
     // The notices, not `navigator.onLine`: a server on the same machine is reached without a network.
-    addEventListener("offline", () => this.#setOffline(true));
+    addEventListener("offline", () => this.#setLost(performance.now()));
     addEventListener("online", () => {
-      this.#setOffline(false);
+      this.#setLost(null);
       this.tryNow();
     });
+  }
+
+  /** True while this computer has no network, as far as is known. */
+  get offline() {
+    return this.#lost !== null;
   }
 
   /** Return what waits now, the longest wait first: `{what, problem, until}`; `until` is the time of the next try. */
@@ -33,8 +38,8 @@ export class Outage {
     this.#onChange();
   }
 
-  #setOffline(offline) {
-    this.offline = offline;
+  #setLost(time) {
+    this.#lost = time;
     this.#onChange();
   }
 
@@ -61,7 +66,8 @@ export class Outage {
         this.#waits.delete(wait);
         wait.end();
         if (!answered) return;
-        if (this.offline) this.#setOffline(false);
+        // An answer that was on its way when the network was lost says nothing about the network now.
+        if (this.offline && wait.tried > this.#lost) this.#setLost(null);
         for (const other of this.#waits) if (other.unreachable) other.wake();
       },
     };
@@ -72,6 +78,7 @@ class Wait {
   problem = null;
   until = null;
   unreachable = false;
+  tried = null;
   wake = () => {};
   #timer = null;
   #patience;
@@ -87,6 +94,7 @@ class Wait {
   expect() {
     this.until = null;
     this.unreachable = false;
+    this.tried = performance.now();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#tell("the server does not answer"), this.#patience);
     if (this.problem !== null) this.#onChange(this.problem);

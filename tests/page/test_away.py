@@ -1,5 +1,6 @@
 """The page while the server is away: it shows at once which calls wait, and repeats them by itself."""
 
+import asyncio
 import itertools
 import re
 from collections.abc import AsyncIterator
@@ -125,6 +126,31 @@ async def test_a_server_that_does_not_answer_is_told(alone: Tab, one: Pipeline, 
 async def test_a_computer_without_a_network_is_told(desk: Tab) -> None:
     await desk.page.context.set_offline(True)
     await expect(banner(desk)).to_contain_text("This computer is offline")
+    await desk.page.context.set_offline(False)
+    await expect(banner(desk)).to_be_hidden()
+
+
+async def test_an_answer_that_comes_after_the_network_was_lost_does_not_say_that_it_is_back(
+    desk: Tab, tmp_path: Path
+) -> None:
+    asked, lost = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        asked.set()
+        await lost.wait()
+        await route.fulfill(response=answer)
+
+    await desk.submit(recording(tmp_path / "a.json"))
+    row = await desk.done("a.json")
+    await desk.page.route(re.compile(r"/ecgs/[^/]+$"), late)
+    await row.get_by_role("button", name="Open").click()
+    await asked.wait()
+    await desk.page.context.set_offline(True)
+    await expect(banner(desk)).to_contain_text("This computer is offline")
+    lost.set()
+    await expect(desk.page.locator("#facts")).to_contain_text("500 Hz")
+    assert "This computer is offline" in await banner(desk).inner_text()
     await desk.page.context.set_offline(False)
     await expect(banner(desk)).to_be_hidden()
 
