@@ -358,7 +358,7 @@ def waiting_for_insights(client: AsyncEcgClient, seconds: float) -> Finish:
         try:
             if outcome.recording:
                 return replace(outcome, insights=await complete_insights(client, ecg_id, outcome.samples or 0, seconds))
-            return replace(outcome, insights=await client.wait_for_insights(ecg_id, seconds))
+            return replace(outcome, insights=await client.wait_for_insights(ecg_id, seconds, submitted=True))
         except ClientError as error:
             return replace(outcome, error=str(error))
 

@@ -247,17 +247,19 @@ class EcgClient(_Client):
         """
         return self._send(requests.insights_as_fhir(ecg_id, self._own_token))
 
-    def wait_for_insights(self, ecg_id: str, timeout: float = 30.0) -> Insights:
+    def wait_for_insights(self, ecg_id: str, timeout: float = 30.0, *, submitted: bool = False) -> Insights:
         """Return an ECG's insights as soon as they are there.
 
         This also waits for an ECG that was produced onto Kafka, which the gateway does not know until it is processed.
+        With `submitted`, which says that the ECG was submitted just before, it also waits for one that was erased
+        and is submitted again.
 
         Raises:
             StillProcessing: if they are not there within `timeout` seconds.
             NotFound: if this user has no such ECG, or none was produced and processed in time.
             NotProcessable: if it could not be processed.
         """
-        waiting = Waiting(ecg_id, timeout, requests.insights)
+        waiting = Waiting(ecg_id, timeout, requests.insights, submitted=submitted)
         while True:
             try:
                 if (found := self._send(waiting.call(self._own_token), waiting.left)) is not None:
@@ -436,9 +438,9 @@ class AsyncEcgClient(_Client):
         """See `EcgClient.insights_as_fhir`."""
         return await self._send(requests.insights_as_fhir(ecg_id, self._own_token))
 
-    async def wait_for_insights(self, ecg_id: str, timeout: float = 30.0) -> Insights:
+    async def wait_for_insights(self, ecg_id: str, timeout: float = 30.0, *, submitted: bool = False) -> Insights:
         """See `EcgClient.wait_for_insights`."""
-        waiting = Waiting(ecg_id, timeout, requests.insights)
+        waiting = Waiting(ecg_id, timeout, requests.insights, submitted=submitted)
         while True:
             try:
                 if (found := await self._send(waiting.call(self._own_token), waiting.left)) is not None:

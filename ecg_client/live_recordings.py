@@ -383,15 +383,20 @@ class Recordings:
         """
         return self._send(calls.insights(recording_id, self._token))
 
-    def wait_until_final(self, recording_id: str, timeout: float = 30.0) -> RecordingInsights:
+    def wait_until_final(
+        self, recording_id: str, timeout: float = 30.0, *, submitted: bool = False
+    ) -> RecordingInsights:
         """Return a recording's insights once its end is processed.
+
+        With `submitted`, which says that it was sent just before, this also waits for a recording that was erased and
+        is sent again.
 
         Raises:
             StillProcessing: if that takes longer than `timeout` seconds.
             InvalidEcg: if it has not ended by then, and messages of it were refused: its end may be one of them.
             NotFound: if this user has no such recording.
         """
-        waiting = _waiting_for_end(recording_id, timeout)
+        waiting = _waiting_for_end(recording_id, timeout, submitted)
         while True:
             try:
                 found = self._send(waiting.call(self._token))
@@ -497,9 +502,11 @@ class AsyncRecordings:
         """See `Recordings.insights`."""
         return await self._send(calls.insights(recording_id, self._token))
 
-    async def wait_until_final(self, recording_id: str, timeout: float = 30.0) -> RecordingInsights:
+    async def wait_until_final(
+        self, recording_id: str, timeout: float = 30.0, *, submitted: bool = False
+    ) -> RecordingInsights:
         """See `Recordings.wait_until_final`."""
-        waiting = _waiting_for_end(recording_id, timeout)
+        waiting = _waiting_for_end(recording_id, timeout, submitted)
         while True:
             try:
                 found = await self._send(waiting.call(self._token))
@@ -563,8 +570,8 @@ def _known(recording_id: str, found: RecordingInsights | None) -> RecordingInsig
     return found
 
 
-def _waiting_for_end(recording_id: str, timeout: float) -> Waiting[RecordingInsights | None]:
-    return Waiting(recording_id, timeout, calls.insights, "final insights")
+def _waiting_for_end(recording_id: str, timeout: float, submitted: bool) -> Waiting[RecordingInsights | None]:
+    return Waiting(recording_id, timeout, calls.insights, "final insights", submitted=submitted)
 
 
 def _not_ended(waiting: Waiting[RecordingInsights | None], found: RecordingInsights | None) -> None:

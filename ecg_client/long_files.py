@@ -116,7 +116,7 @@ async def complete_insights(
     now = asyncio.get_running_loop().time
     deadline = now() + seconds
     while True:
-        found = await client.recordings.wait_until_final(recording_id, max(0.0, deadline - now()))
+        found = await client.recordings.wait_until_final(recording_id, max(0.0, deadline - now()), submitted=True)
         if found.refused:
             raise InvalidEcg(found.refusal, "body")
         if found.has(0, samples):

@@ -24,15 +24,24 @@ class Waiting(Generic[T]):
         timeout: in seconds.
         ask: returns the call that asks for the insights, from the id, the token and the seconds to wait.
         awaited: the noun in the error for the awaited insights.
+        submitted: True if it was submitted just before.
     """
 
     def __init__(
-        self, ecg_id: str, timeout: float, ask: Callable[[str, str, int], Call[T]], awaited: str = "insights"
+        self,
+        ecg_id: str,
+        timeout: float,
+        ask: Callable[[str, str, int], Call[T]],
+        awaited: str = "insights",
+        *,
+        submitted: bool,
     ) -> None:
         self._ecg_id = ecg_id
         self._awaited = awaited
         self._timeout = timeout
         self._ask = ask
+        # Gateways know their ECGs from the 201 on; but one that was erased before, only once it is processed again.
+        self._unknown_is_final = is_issued(ecg_id) and not submitted
         self._deadline = time.monotonic() + timeout
         self._pause = _FIRST_PAUSE
         self._answer_due = math.inf
@@ -54,11 +63,8 @@ class Waiting(Generic[T]):
             raise StillProcessing(f"no {self._awaited} of {self._ecg_id} within {self._timeout:g} s")
 
     def unknown(self, error: NotFound) -> None:
-        """Note that the gateway does not know the ECG; raise the error after the deadline, or if it is final.
-
-        It is final for an id of the form that gateways issue: they know their ECGs from the 201 on.
-        """
-        if is_issued(self._ecg_id) or not self.left:
+        """Note that the gateway does not know the ECG; raise the error after the deadline, or if it is final."""
+        if self._unknown_is_final or not self.left:
             raise error
 
     def pause(self) -> float:

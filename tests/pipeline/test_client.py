@@ -159,6 +159,20 @@ async def test_an_ecg_is_erased(pipeline: Pipeline, connect: Callable[..., Call]
         await client("erase", "not-mine")
 
 
+async def test_an_erased_ecg_that_is_submitted_again_is_waited_for(
+    pipeline: Pipeline, connect: Callable[..., Call]
+) -> None:
+    client = connect(pipeline.gateways[0].url, await pipeline.register("client-restoring"))
+    for _ in range(5):
+        ecg_id = await client("submit", RECORDING, "restored")
+        found = await client("wait_for_insights", ecg_id, submitted=True)
+        assert [lead.number_of_zero_crossings for lead in found.leads] == [3, 1]
+        assert await client("erase", ecg_id) is True
+    # Without a submission an erased ECG is not waited for.
+    with pytest.raises(NotFound, match=ecg_id):
+        await client("wait_for_insights", ecg_id, timeout=3600)
+
+
 async def test_an_erasure_that_waits_for_a_worker_returns_false(
     new_pipeline: Callable[..., Pipeline], connect: Callable[..., Call]
 ) -> None:
