@@ -29,8 +29,9 @@ WITHOUT_READERS := $(addprefix --no-emit-package ,defusedxml ecgdatakit pydicom 
 # The longest files first: given a folder beside them, pytest would run them in its order. Tests of HTTP, the command
 # line, logs and computing do not depend on the broker: they run on the embedded one, and here only with ALL=1. The fault
 # suite tests on three nodes how processes stop.
-SAME_ANYWHERE := cli client http_contract insights internal limits load_generator logs messages packed_over_http packed_page \
-	parameters path_prefix reading stopping traces waiting worker_stops
+SAME_ANYWHERE := batches cli client client_watch event_loop http_contract idempotency insights internal limits load_generator \
+	logs measurements_over_http messages packed_over_http packed_page parameters path_prefix readme reading recompute \
+	recordings_client recordings_over_http recordings_page stopping traces waiting worker_stops
 LONGEST := $(addprefix tests/local/test_,kafka_cluster.py durable_stack.py) tests/faults/test_commit.py \
 	$(addprefix tests/pipeline/test_,users.py permissions.py faults.py erasure.py reading_faults.py)
 KAFKA_TESTS := $(LONGEST) $(if $(ALL),tests/local/test_lifetime.py) \

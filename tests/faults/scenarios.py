@@ -33,7 +33,7 @@ Fault = Callable[[Stack], Awaitable[None]]
 # ECGs per second. Races show at the lower rate, at which fetches wait for records; the higher one keeps the stack busy.
 _QUIET, _BUSY = 50.0, 250.0
 _OUTAGE = 10.0
-_RESTARTS, _KILLS, _FROZEN = (6, 3, 15) if SHORT else (60, 30, 60)
+_RESTARTS, _KILLS, _FROZEN = (4, 2, 15) if SHORT else (60, 30, 60)
 # The log line of a worker that rebuilds the table of a damaged partition.
 _REBUILT = re.compile(r"level=(?:warning|error) .*(?:anew|rebuil)", re.IGNORECASE)
 

@@ -13,7 +13,7 @@ from tests.faults.trial import try_fault
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 
-SECONDS = float(os.environ.get("ECG_CHAOS_SECONDS") or (60 if SHORT else 180))
+SECONDS = float(os.environ.get("ECG_CHAOS_SECONDS") or (45 if SHORT else 180))
 SEED = int(os.environ.get("ECG_CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
 RATE = 30.0
 
