@@ -2,8 +2,9 @@
 
 The detector is that of Elgendi (2013), with its published constants: energy between 8 and 20 Hz, a moving average as
 long as a QRS complex (97 ms) above one as long as a beat (611 ms) and 8 % of the mean. Energies of several leads are
-added weighted by their signal-to-noise ratio: a lead of noise counts for almost nothing. Instead of the mean over the
-whole recording, the mean over ten seconds is taken, so that a beat depends on its surroundings alone.
+added weighted by their signal-to-noise ratio: a lead of noise, or one that is flat for a while, counts for almost
+nothing. Instead of the mean over the whole recording, the mean over ten seconds is taken, so that a beat depends on its
+surroundings alone.
 
 Elgendi M (2013), "Fast QRS detection with an optimized knowledge-based method", PLoS ONE 8(9): e73557.
 """
@@ -41,6 +42,12 @@ _AROUND_SECONDS = 8.0
 # A tenth of the amplitude of the recording's complexes is noise in a pause, however it stands out of its surroundings.
 LEAST_OF_ALL = 0.01
 _LEAST_LEVEL = 1e-4
+# Rounding errors leave less than this share of a lead's highest energy where there is none.
+_NOTHING = 1e-12
+# Noise does not change by more than this within ten seconds.
+_LEAST_NOISE = 1e-3
+# The ratio of a flat lead: above 0, so that the shares still add up to 1 if all leads are flat.
+_LEAST_SNR = 1e-6
 # Signal-to-noise ratios above this are alike; a power above 1 lets the best leads decide.
 _BEST_SNR = 1e4
 _SNR_POWER = 1.5
@@ -236,11 +243,19 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples, 
     blocks = smooth.reshape(leads, count, block)
     around = _neighbours(count)
     highest = blocks.max(axis=2)[:, around]
+    typical, loudest = median(highest), highest.max(axis=2)
     # In a pause the median is that of noise.
-    signal = np.maximum(median(highest), _LEAST_LEVEL * highest.max(axis=2))
+    signal = np.maximum(typical, _LEAST_LEVEL * loudest)
     # Every second sample: the average is smooth.
-    noise = median(median(blocks[:, :, ::2])[:, around])
-    snr = signal / np.maximum(noise, signal / _BEST_SNR + np.finfo(float).tiny)
+    medians = median(blocks[:, :, ::2])[:, around]
+    noise = median(medians)
+    # Where a lead is flat or missing for a while, the rest of the ten seconds tells its noise, if there is a signal.
+    most = medians.max(axis=2)
+    nothing = _NOTHING * smooth.max(axis=1, keepdims=True)
+    off = noise <= np.maximum(_LEAST_NOISE * most, nothing)
+    noise = np.where(off, most, noise)
+    snr = signal / np.maximum(noise, np.maximum(signal / _BEST_SNR, np.finfo(float).tiny))
+    snr[off & (typical <= np.maximum(_LEAST_LEVEL * loudest, nothing))] = _LEAST_SNR
     weights = snr**_SNR_POWER
     return signal, weights / np.maximum(weights.sum(axis=0), np.finfo(float).tiny), snr
 

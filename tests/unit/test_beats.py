@@ -94,6 +94,23 @@ def test_a_bad_lead_does_no_harm(disturbed: str) -> None:
     assert _are(Recording(leads, rate), onsets)
 
 
+@pytest.mark.parametrize("off", ["flat", "missing"])
+@pytest.mark.parametrize("leads", [[0, 1], [0, 6], list(range(12))], ids=["two limb leads", "I and V1", "twelve leads"])
+@pytest.mark.parametrize("seconds", [8.0, 25.0, 70.0])
+def test_a_lead_that_is_off_for_a_while_costs_no_beat(off: str, leads: list[int], seconds: float) -> None:
+    rate, whole = 250.0, 100.0
+    onsets = regular(0.8, whole)
+    values = signals(onsets, rate, whole)[leads]
+    first, count = round(15.3 * rate), round(seconds * rate)
+    values[0, first : first + count] = values[0, first]
+    ranges: Ranges = ((first, count),) if off == "missing" else ()
+    found = [
+        Lead(NAMES[lead], row, 1000.0, () if at else ranges)
+        for at, (lead, row) in enumerate(zip(leads, digitised(values), strict=True))
+    ]
+    assert _are(Recording(found, rate), onsets)
+
+
 def test_a_pulse_wave_is_no_ecg() -> None:
     rate, onsets = 250.0, regular(0.8, SECONDS)
     time = np.arange(round(SECONDS * rate)) / rate

@@ -42,6 +42,7 @@ ERASURES = Erasures(SECRET)
 SETTINGS = Settings.model_validate({"secret": SECRET})
 KEYS = DataKeys(SETTINGS, Topics(SETTINGS))
 ZERO_CROSSINGS = INSIGHTS["number_of_zero_crossings"]
+RHYTHM = INSIGHTS["rhythm"]
 rows: dict[bytes, bytes] = {}
 
 
@@ -416,7 +417,7 @@ def asked(ecg_id: str = "e", offset: int = 7) -> bytes:
         ({"versions": {"number_of_zero_crossings": 1}}, False),
         ({"versions": {"number_of_zero_crossings": 0}}, True),
         ({"versions": {"number_of_zero_crossings": 1}, "sampling_rate": 500.0}, True),
-        ({"versions": {"number_of_zero_crossings": 1, "rhythm": 1}, "sampling_rate": 500.0}, False),
+        ({"versions": {"number_of_zero_crossings": 1, "rhythm": RHYTHM.version}, "sampling_rate": 500.0}, False),
         ({"versions": {"number_of_zero_crossings": 2, "rhythm": 9}, "sampling_rate": 500.0}, False),
         ({"offset": 8}, False),
         ({"erased": True, "username": "", "leads": []}, False),
