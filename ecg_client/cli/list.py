@@ -5,7 +5,6 @@ from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.table import Table
 
 from ecg_client.cli import measurements, options, output
 from ecg_client.recording_results import RecordingSummary
@@ -13,6 +12,7 @@ from ecg_client.results import EcgSummary
 
 # In a table; whoever reads JSON from a pipe wants all, or stops reading.
 _SCREENFUL = 50
+_TIME = "%Y-%m-%d %H:%M:%S"
 
 T = TypeVar("T")
 
@@ -55,15 +55,15 @@ def list_ecgs(  # noqa: PLR0917 - a command's parameters are its options
     """
     with options.client(url, token, retry_for) as client:
         if recordings:
-            _print(client.recordings.list(label), _of_recording, _recordings, limit, json)
+            _print(client.recordings.list(label), _of_recording, _show_recordings, limit, json)
         else:
-            _print(client.ecgs(label), _summary, _table, limit, json)
+            _print(client.ecgs(label), _summary, _show, limit, json)
 
 
 def _print(
     found: Iterator[T],
     document: Callable[[T], dict[str, Any]],
-    table: Callable[[list[T]], Table],
+    show: Callable[[list[T]], None],
     limit: int | None,
     json: bool,
 ) -> None:
@@ -71,20 +71,26 @@ def _print(
         for each in islice(found, limit):
             output.json_line(document(each))
         return
-    output.out.print(table(list(islice(found, limit or _SCREENFUL))))
+    show(list(islice(found, limit or _SCREENFUL)))
     if limit is None and next(found, None) is not None:
         output.complain(f"these are the latest {_SCREENFUL}, and there are more: --limit says how many to list")
 
 
-def _table(ecgs: list[EcgSummary]) -> Table:
+def _show(ecgs: list[EcgSummary]) -> None:
     titles = measurements.summary_titles([ecg.summary for ecg in ecgs])
-    table = Table("id", "label", "accepted", "recorded", "leads", "samples", *titles.values(), "error")
-    table.columns[0].overflow = "fold"
-    for ecg in ecgs:
-        *facts, error = map(output.printable, _row(ecg))
-        measured = measurements.summary_row(ecg.summary, titles)
-        table.add_row(*facts, *measured, error, style="red" if ecg.error else None)
-    return table
+    lengths = [max((lead.number_of_samples for lead in ecg.leads), default=0) for ecg in ecgs]
+    measured = [measurements.summary_row(ecg.summary, titles) for ecg in ecgs]
+    columns = {
+        "id": [ecg.id for ecg in ecgs],
+        "label": [ecg.label or "" for ecg in ecgs],
+        "accepted": [f"{ecg.accepted_at:{_TIME}}" for ecg in ecgs],
+        "recorded": [ecg.date or "" for ecg in ecgs],
+        "leads": [f"{len(ecg.leads):,}" if ecg.leads else "" for ecg in ecgs],
+        "samples": [f"{count:,}" if ecg.leads else "" for ecg, count in zip(ecgs, lengths, strict=True)],
+        **{title: [row[at] for row in measured] for at, title in enumerate(titles.values())},
+        "error": [ecg.error or "" for ecg in ecgs],
+    }
+    output.print_list(columns, [bool(ecg.error) for ecg in ecgs], ("recorded", "leads", "samples", *titles.values()))
 
 
 def _summary(ecg: EcgSummary) -> dict[str, Any]:
@@ -101,35 +107,18 @@ def _summary(ecg: EcgSummary) -> dict[str, Any]:
     }
 
 
-def _row(ecg: EcgSummary) -> tuple[str, ...]:
-    samples = max((lead.number_of_samples for lead in ecg.leads), default=0)
-    return (
-        ecg.id,
-        ecg.label or "",
-        f"{ecg.accepted_at:%Y-%m-%d %H:%M:%S}",
-        ecg.date or "",
-        f"{len(ecg.leads):,}" if ecg.leads else "",
-        f"{samples:,}" if ecg.leads else "",
-        ecg.error or "",
-    )
-
-
-def _recordings(recordings: list[RecordingSummary]) -> Table:
-    table = Table("id", "label", "accepted", "recorded", "leads", "samples", "state", "error")
-    table.columns[0].overflow = "fold"
-    for each in recordings:
-        cells = (
-            each.id,
-            each.label or "",
-            f"{each.accepted_at:%Y-%m-%d %H:%M:%S}",
-            each.date or "",
-            f"{len(each.leads):,}",
-            f"{each.number_of_samples:,}",
-            "ended" if each.final else "open",
-            each.error or "",
-        )
-        table.add_row(*map(output.printable, cells), style="red" if each.error else None)
-    return table
+def _show_recordings(recordings: list[RecordingSummary]) -> None:
+    columns = {
+        "id": [each.id for each in recordings],
+        "label": [each.label or "" for each in recordings],
+        "accepted": [f"{each.accepted_at:{_TIME}}" for each in recordings],
+        "recorded": [each.date or "" for each in recordings],
+        "leads": [f"{len(each.leads):,}" for each in recordings],
+        "samples": [f"{each.number_of_samples:,}" for each in recordings],
+        "state": ["ended" if each.final else "open" for each in recordings],
+        "error": [each.error or "" for each in recordings],
+    }
+    output.print_list(columns, [bool(each.error) for each in recordings], ("leads", "recorded", "samples"))
 
 
 def _of_recording(each: RecordingSummary) -> dict[str, Any]:

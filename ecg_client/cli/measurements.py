@@ -99,7 +99,7 @@ def lead_table(insights: Insights, samples: Sequence[int] = ()) -> Table:
     lengths = ("samples",) if samples else ()
     table = Table("lead", *lengths, *(printable(column.title) for column in columns))
     for column in table.columns[1:]:
-        column.justify = "right"
+        column.justify, column.overflow = "right", "fold"
     for number, lead in enumerate(insights.leads):
         length = [_shown(samples[number])] if samples else []
         table.add_row(printable(lead.name), *length, *(_shown(column.of(lead)) for column in columns))

@@ -5,13 +5,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 import orjson
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from ecg_client.errors import Unavailable
 from ecg_client.recording_results import RecordingInsights
@@ -21,6 +23,9 @@ from ecg_client.results import Insights
 _width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
 # No markup: file names and error messages may contain brackets.
 out = Console(markup=False, highlight=False, emoji=False, width=_width)
+# The width of an id that a gateway issues; a table without room for it is of no use.
+ID_WIDTH = 36
+_ANY_WIDTH = 10_000
 err = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
@@ -51,6 +56,37 @@ def piped() -> Iterator[TextIO]:
 def complain(text: str) -> None:
     """Print one line on standard error."""
     print(f"ecg: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def fits(table: Table) -> bool:
+    """Return True if the terminal is wide enough for a table without breaks within words."""
+    measured = Measurement.get(out, out.options.update(max_width=_ANY_WIDTH), table)
+    return measured.minimum <= out.width
+
+
+def print_list(columns: Mapping[str, Sequence[str]], failed: Sequence[bool], optional: Sequence[str]) -> None:
+    """Print columns of equal lengths by title: first ids, then labels. Rows that `failed` are red.
+
+    If the terminal is too narrow, the columns in `optional` are left out, the last of them first, until the rest fits,
+    and a line on standard error names them. So are columns without any text, without a line.
+    """
+    shown = {title: cells for title, cells in columns.items() if any(cells) or not failed}
+    left_out: list[str] = []
+    for title in (*reversed(optional), None):
+        table = Table(*shown)
+        for column in table.columns[:2]:
+            column.overflow, column.max_width = "fold", ID_WIDTH
+        # An id in one piece can be copied.
+        table.columns[0].no_wrap = all(len(cell) <= ID_WIDTH for cell in next(iter(shown.values())))
+        for cells, is_red in zip(zip(*shown.values(), strict=True), failed, strict=True):
+            table.add_row(*map(printable, cells), style="red" if is_red else None)
+        if fits(table) or title is None:
+            break
+        if shown.pop(title, None) is not None:
+            left_out.insert(0, title)
+    out.print(table)
+    if left_out:
+        complain(f"the terminal is too narrow for some columns ({'; '.join(left_out)}): --json prints all")
 
 
 class OutageNotice:

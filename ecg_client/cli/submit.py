@@ -20,8 +20,8 @@ from ecg_client.results import Insights
 _FAILED = 1
 # Suffixes that the last line names.
 _MOST_KINDS = 5
-# Widths in the table: an id is never folded; the file's column gets the terminal's width without `_REST`, at least 10.
-_ID, _LEAST_FILE, _REST = 36, 10, 64
+# Widths in the table: the file's column gets the terminal's width without `_REST`, at least 10.
+_LEAST_FILE, _REST = 10, 64
 
 
 def submit(  # noqa: PLR0917 - a command's parameters are its options
@@ -145,10 +145,7 @@ def run_batch(run: Callable[[Report], Awaitable[ClientError | None]], batch: Bat
     if not json and outcomes:
         order = {file: place for place, file in enumerate(batch.files)}
         outcomes.sort(key=lambda outcome: order[outcome.file])
-        output.out.print(_table(outcomes))
-        for outcome in outcomes:
-            if isinstance(outcome.insights, RecordingInsights):
-                measurements.show_recording(outcome.insights)
+        _print(outcomes)
     total = len(batch.files) + len(batch.passed_over) - len(passed_over)
     if interrupted:
         raise options.Interrupted(f"interrupted, {_stored(outcomes, total)}; the same command resumes")
@@ -205,8 +202,21 @@ def _document(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _table(outcomes: list[Outcome]) -> Table:
-    found = [_insights(outcome) for outcome in outcomes]
+def _print(outcomes: list[Outcome]) -> None:
+    """Print the outcomes as a table. Insights for which the terminal is too narrow stand in tables of their own."""
+    table = _table(outcomes, [_insights(outcome) for outcome in outcomes])
+    fits = output.fits(table)
+    output.out.print(table if fits else _table(outcomes, [None for _ in outcomes]))
+    for outcome in outcomes:
+        if isinstance(outcome.insights, RecordingInsights):
+            measurements.show_recording(outcome.insights)
+        elif outcome.insights is not None and not fits:
+            output.out.print(output.printable(str(outcome.file)))
+            measurements.show(outcome.insights)
+
+
+def _table(outcomes: list[Outcome], found: list[Insights | None]) -> Table:
+    """Return a table with a row for each outcome, and the insights of each or None."""
     values = _values(found)
     summaries = [measurements.summary(each) if each else {} for each in found]
     titles = measurements.summary_titles(summaries)
@@ -214,7 +224,7 @@ def _table(outcomes: list[Outcome]) -> Table:
     table.add_column("file", overflow="fold", max_width=max(_LEAST_FILE, output.out.width - _REST))
     table.add_column("leads", justify="right")
     table.add_column("samples", justify="right")
-    table.add_column("id or error", overflow="fold", min_width=_ID)
+    table.add_column("id or error", overflow="fold", min_width=output.ID_WIDTH)
     for title in values.values():
         table.add_column(title, overflow="fold")
     for title in titles.values():

@@ -284,6 +284,9 @@ async def test_measurements_of_an_ecg_with_a_sampling_rate_are_printed(cli: Cli,
     options = ("--sampling-rate", "500", "--adc-gain", "1000")
     done = await cli("submit", "--wait", *options, file, COLUMNS="250")
     assert re.search(r"zero crossings.*usable leads.*heart rate, /min.*QRS, ms.*QTc \(Fridericia\), ms", done.out)
+    narrow = await cli("submit", "--wait", *options, file, COLUMNS="80")
+    assert all(len(line) <= 80 and "…" not in line for line in narrow.out.splitlines())
+    assert re.search(r"heart rate +│ +7[45]\.\d+ │ /min", narrow.out)
     [line] = (await cli("submit", "--wait", "--json", *options, file)).lines
     assert line["ecg"]["rhythm"]["heart_rate_bpm"] == pytest.approx(75, abs=1)
     assert [lead["quality"]["usable"] for lead in line["insights"]] == [True, True]
@@ -294,10 +297,14 @@ async def test_measurements_of_an_ecg_with_a_sampling_rate_are_printed(cli: Cli,
     assert "no diagnosis" in done.out
     [again] = (await cli("insights", "--json", line["id"])).lines
     assert again["ecg"] == line["ecg"]
-    assert again["versions"]["rhythm"] == 1
+    assert again["versions"]["rhythm"] == 2
     [listed] = (await cli("list", "--json")).lines
     assert listed["summary"]["usable_leads"] == 2
     assert "heart rate, /min" in (await cli("list", COLUMNS="250")).out
+    narrow = await cli("list", COLUMNS="80")
+    assert line["id"] in narrow.out
+    assert all(len(line) <= 80 and "…" not in line for line in narrow.out.splitlines())
+    assert re.fullmatch(r"ecg: the terminal is too narrow for some columns \(.*heart rate, .*\): .*\n", narrow.err)
 
 
 async def test_ecgs_are_listed_and_shown_as_they_were_submitted(cli: Cli, tmp_path: Path) -> None:

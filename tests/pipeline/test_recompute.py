@@ -99,7 +99,7 @@ async def test_rows_of_older_versions_are_computed_again_and_nothing_else(
         for ecg_id in (*old, newer):
             found = await answer(client, ecg_id)
             assert found["ecg"]["rhythm"]["heart_rate_bpm"] == pytest.approx(75, abs=1)
-            assert found["versions"]["rhythm"] == 1
+            assert found["versions"]["rhythm"] == 2
             assert (await client.get(f"/ecgs/{ecg_id}")).json()["leads"][0]["signal"] == SIGNAL.tolist()
         assert (await client.get(f"/ecgs/{plain}/insights")).content == unchanged.content
         assert (await client.get(f"/ecgs/{erased}/insights")).status_code == 404
