@@ -94,7 +94,21 @@ def variants(records: Iterable[Record], say: Say) -> dict[str, Score]:
             add(name, record.of_leads(tuple(leads)))
         for rate in RATES:
             add(f"{rate:.0f} Hz", record.at_rate(rate))
+        add("other leads off by turns", record.of_leads(_off_by_turns(record)))
     return found
+
+
+def _off_by_turns(record: Record) -> tuple[Lead, ...]:
+    """Return the leads of a record, all but the first of them flat in every second minute, as when they are off."""
+    minute = round(60 * record.rate)
+
+    def off(lead: Lead) -> Lead:
+        values = lead.signal.copy()
+        for start in range(minute, values.size, 2 * minute):
+            values[start : start + minute] = values[start]
+        return Lead(lead.name, values, lead.adc_gain)
+
+    return (record.leads[0], *map(off, record.leads[1:]))
 
 
 def rates(records: Iterable[Record], counted: Mapping[str, float], say: Say) -> dict[str, tuple[float, float | None]]:
