@@ -190,6 +190,7 @@ def test_the_seconds_of_a_live_recording_follow_each_other() -> None:
     np.testing.assert_array_equal(joined[:5000], windows(LARGE)[0][0].signal)
 
 
+@pytest.mark.slow
 def test_the_file_of_a_day_is_a_record_of_three_leads(tmp_path: Path) -> None:
     recording = read(day.write(tmp_path, hours=1))
     assert [lead.name for lead in recording.leads] == list(day.LEADS)

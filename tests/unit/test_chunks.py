@@ -549,7 +549,7 @@ def _short_hours() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_short_hours")
-@settings(max_examples=60)
+@settings(max_examples=min(60, settings().max_examples))
 @given(st.data())
 def test_beats_are_those_of_a_single_pass_however_the_chunks_come(data: st.DataObject) -> None:
     size = rhythm().shape[1]
@@ -593,7 +593,7 @@ def test_beats_are_those_of_a_single_pass_however_the_chunks_come(data: st.DataO
 
 
 @pytest.mark.usefixtures("_short_hours")
-@settings(max_examples=60)
+@settings(max_examples=min(60, settings().max_examples))
 @given(st.data())
 def test_what_workers_write_late_changes_nothing(data: st.DataObject) -> None:
     """A worker that is cut off stores a batch that others have processed meanwhile, in whole or in part."""
