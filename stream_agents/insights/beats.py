@@ -243,9 +243,9 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples, 
     blocks = smooth.reshape(leads, count, block)
     around = _neighbours(count)
     highest = blocks.max(axis=2)[:, around]
-    typical, loudest = median(highest), highest.max(axis=2)
+    typical, least = median(highest), _LEAST_LEVEL * highest.max(axis=2)
     # In a pause the median is that of noise.
-    signal = np.maximum(typical, _LEAST_LEVEL * loudest)
+    signal = np.maximum(typical, least)
     # Every second sample: the average is smooth.
     medians = median(blocks[:, :, ::2])[:, around]
     noise = median(medians)
@@ -255,7 +255,7 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples, 
     off = noise <= np.maximum(_LEAST_NOISE * most, nothing)
     noise = np.where(off, most, noise)
     snr = signal / np.maximum(noise, np.maximum(signal / _BEST_SNR, np.finfo(float).tiny))
-    snr[off & (typical <= np.maximum(_LEAST_LEVEL * loudest, nothing))] = _LEAST_SNR
+    snr[off & (typical <= np.maximum(least, nothing))] = _LEAST_SNR
     weights = snr**_SNR_POWER
     return signal, weights / np.maximum(weights.sum(axis=0), np.finfo(float).tiny), snr
 
