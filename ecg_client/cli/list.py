@@ -1,6 +1,6 @@
 """`ecg list`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Any, TypeVar
 
@@ -12,7 +12,6 @@ from ecg_client.results import EcgSummary
 
 # In a table; whoever reads JSON from a pipe wants all, or stops reading.
 _SCREENFUL = 50
-_TIME = "%Y-%m-%d %H:%M:%S"
 
 T = TypeVar("T")
 
@@ -80,17 +79,23 @@ def _show(ecgs: list[EcgSummary]) -> None:
     titles = measurements.summary_titles([ecg.summary for ecg in ecgs])
     lengths = [max((lead.number_of_samples for lead in ecg.leads), default=0) for ecg in ecgs]
     measured = [measurements.summary_row(ecg.summary, titles) for ecg in ecgs]
-    columns = {
-        "id": [ecg.id for ecg in ecgs],
-        "label": [ecg.label or "" for ecg in ecgs],
-        "accepted": [f"{ecg.accepted_at:{_TIME}}" for ecg in ecgs],
-        "recorded": [ecg.date or "" for ecg in ecgs],
+    columns = _facts(ecgs) | {
         "leads": [f"{len(ecg.leads):,}" if ecg.leads else "" for ecg in ecgs],
         "samples": [f"{count:,}" if ecg.leads else "" for ecg, count in zip(ecgs, lengths, strict=True)],
         **{title: [row[at] for row in measured] for at, title in enumerate(titles.values())},
         "error": [ecg.error or "" for ecg in ecgs],
     }
     output.print_list(columns, [bool(ecg.error) for ecg in ecgs], ("recorded", "leads", "samples", *titles.values()))
+
+
+def _facts(found: Sequence[EcgSummary | RecordingSummary]) -> dict[str, list[str]]:
+    """Return the columns that lists of ECGs and of recordings have alike."""
+    return {
+        "id": [each.id for each in found],
+        "label": [each.label or "" for each in found],
+        "accepted": [f"{each.accepted_at:%Y-%m-%d %H:%M:%S}" for each in found],
+        "recorded": [each.date or "" for each in found],
+    }
 
 
 def _summary(ecg: EcgSummary) -> dict[str, Any]:
@@ -108,11 +113,7 @@ def _summary(ecg: EcgSummary) -> dict[str, Any]:
 
 
 def _show_recordings(recordings: list[RecordingSummary]) -> None:
-    columns = {
-        "id": [each.id for each in recordings],
-        "label": [each.label or "" for each in recordings],
-        "accepted": [f"{each.accepted_at:{_TIME}}" for each in recordings],
-        "recorded": [each.date or "" for each in recordings],
+    columns = _facts(recordings) | {
         "leads": [f"{len(each.leads):,}" for each in recordings],
         "samples": [f"{each.number_of_samples:,}" for each in recordings],
         "state": ["ended" if each.final else "open" for each in recordings],

@@ -26,6 +26,7 @@ out = Console(markup=False, highlight=False, emoji=False, width=_width)
 # The width of an id that a gateway issues; a table without room for it is of no use.
 ID_WIDTH = 36
 _ANY_WIDTH = 10_000
+_FOLDED = ("id", "label")
 err = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
@@ -60,33 +61,44 @@ def complain(text: str) -> None:
 
 def fits(table: Table) -> bool:
     """Return True if the terminal is wide enough for a table without breaks within words."""
-    measured = Measurement.get(out, out.options.update(max_width=_ANY_WIDTH), table)
-    return measured.minimum <= out.width
+    return _least_width(table) <= out.width
 
 
 def print_list(columns: Mapping[str, Sequence[str]], failed: Sequence[bool], optional: Sequence[str]) -> None:
-    """Print columns of equal lengths by title: first ids, then labels. Rows that `failed` are red.
+    """Print columns of equal lengths by title. Rows that `failed` are red; an `id` or a `label` may be folded.
 
     If the terminal is too narrow, the columns in `optional` are left out, the last of them first, until the rest fits,
     and a line on standard error names them. So are columns without any text, without a line.
     """
-    shown = {title: cells for title, cells in columns.items() if any(cells) or not failed}
+    shown = {title: list(map(printable, cells)) for title, cells in columns.items() if any(cells) or not failed}
+    # Each column shares a border with the next one.
+    widths = {title: _least_width(_list_table({title: cells}, failed)) - 1 for title, cells in shown.items()}
     left_out: list[str] = []
-    for title in (*reversed(optional), None):
-        table = Table(*shown)
-        for column in table.columns[:2]:
-            column.overflow, column.max_width = "fold", ID_WIDTH
-        # An id in one piece can be copied.
-        table.columns[0].no_wrap = all(len(cell) <= ID_WIDTH for cell in next(iter(shown.values())))
-        for cells, is_red in zip(zip(*shown.values(), strict=True), failed, strict=True):
-            table.add_row(*map(printable, cells), style="red" if is_red else None)
-        if fits(table) or title is None:
+    for title in reversed([title for title in optional if title in shown]):
+        if sum(widths.values()) + 1 <= out.width:
             break
-        if shown.pop(title, None) is not None:
-            left_out.insert(0, title)
-    out.print(table)
+        del widths[title], shown[title]
+        left_out.insert(0, title)
+    out.print(_list_table(shown, failed))
     if left_out:
         complain(f"the terminal is too narrow for some columns ({'; '.join(left_out)}): --json prints all")
+
+
+def _list_table(columns: Mapping[str, Sequence[str]], failed: Sequence[bool]) -> Table:
+    table = Table(*columns)
+    for column in table.columns:
+        if column.header in _FOLDED:
+            column.overflow, column.max_width = "fold", ID_WIDTH
+            # An id in one piece can be copied.
+            column.no_wrap = column.header == "id" and all(len(cell) <= ID_WIDTH for cell in columns["id"])
+    for cells, is_red in zip(zip(*columns.values(), strict=True), failed, strict=True):
+        table.add_row(*cells, style="red" if is_red else None)
+    return table
+
+
+def _least_width(table: Table) -> int:
+    """Return the least width of a table without breaks within words."""
+    return Measurement.get(out, out.options.update(max_width=_ANY_WIDTH), table).minimum
 
 
 class OutageNotice:
