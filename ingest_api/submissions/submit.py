@@ -12,11 +12,14 @@ from shared.ecg import Content, Ecg, narrowed
 from shared.encoding import MEDIA_TYPES, decode_submission, packed, plain
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
+from shared.settings import MIB
 
 _HEADER = "idempotency-key"
 # ECGs of one batch under way at the same time: enough to fill the producer's batches, and few enough that other
-# requests get their turns between them.
-_UNDER_WAY = 64
+# requests get their turns between them. Of large ECGs fewer fill them, and others would only wait in memory: whenever
+# one of the producer's batches is sent, all ECGs that wait for this partition are woken, and one or two find room.
+_UNDER_WAY, _LARGE_UNDER_WAY = 64, 4
+_BYTES_UNDER_WAY = MIB
 
 
 class Submissions:
@@ -62,10 +65,11 @@ class Submissions:
                     try:
                         answers[i] = await self._accept_batched(value, username)
                     except ApiError as error:
-                        answers[i] = error
+                        # Its traceback would keep the body in memory, in a cycle that only the collector breaks.
+                        answers[i] = error.with_traceback(None)
 
             async with asyncio.TaskGroup() as tasks:
-                for _ in range(min(_UNDER_WAY, len(batch))):
+                for _ in range(_under_way(len(batch), len(body))):
                     tasks.create_task(work())
             return [answers[i] for i in range(len(batch))]
 
@@ -91,3 +95,8 @@ class Submissions:
         # label does not make another ECG.
         unlabelled = msgspec.structs.replace(content, label=None)
         return self._issuer.issue_once(username, key, packed.encode(Ecg.of("", username, unlabelled)))
+
+
+def _under_way(number: int, size: int) -> int:
+    """Return how many of a batch's ECGs may be under way at the same time; the batch has `size` bytes."""
+    return min(number, _UNDER_WAY, max(_LARGE_UNDER_WAY, _BYTES_UNDER_WAY * number // size))
