@@ -9,6 +9,8 @@ from ingest_api.http.errors import TooLarge, Unprocessable, UnsupportedMediaType
 from shared.encoding import media_type_of, plain
 from shared.settings import MIB
 
+_PART = 64 * 1024
+
 
 def check_media_type(request: Request, accepted: Sequence[str] = (plain.CONTENT_TYPE,)) -> str:
     """Return the media type that the headers declare, which is plain JSON if they declare none.
@@ -45,22 +47,26 @@ async def read_body(request: Request, limit: int, hold: Callable[[int], None] | 
         TooLarge: as soon as it is over the limit.
         Unprocessable: if the client disconnects before its end.
     """
-    first, body = b"", bytearray()
+    first, size = b"", 0
+    parts = list[bytearray]()
     try:
         async for chunk in request.stream():
-            size = len(first) + len(body) + len(chunk)
+            size += len(chunk)
             if size > limit:
                 raise TooLarge(over(limit))
             if hold is not None:
                 hold(len(chunk))
             if not first:
                 first = chunk
+            elif parts and len(parts[-1]) < _PART:
+                # Kept apart, many small chunks would take many times their size.
+                parts[-1] += chunk
             else:
-                # Into one buffer: kept apart, many small parts would take many times their size.
-                body += chunk
+                # A single buffer would be copied again and again as it grows.
+                parts.append(bytearray(chunk))
     except ClientDisconnect:
         raise Unprocessable("body: incomplete", field="body") from None
-    return first + body if body else first
+    return b"".join((first, *parts)) if parts else first
 
 
 def over(limit: int) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import tracemalloc
+from operator import length_hint
 
 import pytest
 from fastapi import Request
@@ -103,3 +104,14 @@ async def test_a_body_in_many_parts_takes_no_more_than_in_one() -> None:
     assert body == b"0123456789" * (parts // 10)
     assert held == parts
     assert peak < 5 * parts
+
+
+@pytest.mark.parametrize("sizes", [[7], [70_000, 1], [1, 2, 70_000, 3, 65_535, 1, 1, 200_000, 300_000, 0, 4]])
+async def test_a_body_in_parts_of_any_size_is_read_whole(sizes: list[int]) -> None:
+    parts = [bytes([i]) * size for i, size in enumerate(sizes)]
+    waiting = iter(parts)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": next(waiting), "more_body": length_hint(waiting) > 0}
+
+    assert await read_body(Request({"type": "http", "headers": []}, receive), sum(sizes)) == b"".join(parts)
