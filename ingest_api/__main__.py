@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import resource
 import signal
 import socket
@@ -24,6 +25,8 @@ from shared.tracing import from_environment
 
 _BACKLOG = 2048
 _START_FAILED = 3
+# New objects before the first of three generations of garbage is looked through; Python's default is 700.
+_GARBAGE_THRESHOLD = 20_000
 # Answers that clients do not read may be larger: with answers of 11 MB, the heap was 600 MiB when 230 MiB were in use.
 _LARGEST_KEPT = 4 * MIB
 
@@ -60,6 +63,7 @@ def main() -> None:
     )
     server = Server(config, stopping)
     topics.prepare_or_exit(settings)
+    _collect_rarely()
     # uvicorn raises the signal again after its graceful stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stopped)
@@ -74,6 +78,16 @@ def _stopped(*_: object) -> NoReturn:
     """Exit with 0, because the stop was requested."""
     ignore_signals()
     sys.exit(0)
+
+
+def _collect_rarely() -> None:
+    """Look for garbage in reference cycles less often, and never among the objects of the start.
+
+    A thousand ECGs under way are some 30,000 objects, which live until they are acknowledged. With the default, Python
+    looked through them again and again in vain, for up to a fifth of a gateway's CPU time: requests leave no cycles.
+    """
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
 
 
 def _allow_connections() -> None:
