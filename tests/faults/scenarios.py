@@ -186,7 +186,7 @@ async def poisoned(stack: Stack) -> None:
             await producer.send(topic.name, b"{poison" + bytes([i % 256]), b"poison-%d" % i, partition=0)
 
 
-@scenario("No room left on the disk of one worker's table for 20 s", _BUSY, short=True)
+@scenario("No room left on the disk of one worker's table for 20 s", _BUSY)
 async def disk_full(stack: Stack) -> None:
     worker = stack.pipeline.workers[0]
     directory = Path(worker.env["ECG_DATA_DIR"])
