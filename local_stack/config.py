@@ -4,15 +4,18 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from local_stack.broker import free_port, is_free
 from shared.security import secret_strength
-from shared.settings import Settings
+from shared.settings import Settings, problems
 
 
 class ConfigError(Exception):
@@ -88,7 +91,7 @@ class Config:
         # A broker that keeps its data needs secrets that are kept too: gateways would not recognise ids that were
         # signed with another secret.
         kept = None if broker is Broker.EMBEDDED else data_dir
-        return cls(
+        config = cls(
             servers or f"127.0.0.1:{broker_port}",
             broker,
             broker_port,
@@ -100,6 +103,8 @@ class Config:
             _secret("ECG_SECRET", kept and kept / "secret"),
             data_dir,
         )
+        _check_settings(config.environment)
+        return config
 
     @property
     def url(self) -> str:
@@ -164,6 +169,22 @@ def _secret(variable: str, kept: Path | None) -> str:
     if not kept.exists():
         write_private(kept, secrets.token_urlsafe(32))
     return kept.read_text()
+
+
+def _check_settings(environment: Mapping[str, str]) -> None:
+    """Check the settings of gateways and workers, which would end one after the other, and be started again in vain.
+
+    Raises:
+        ConfigError: if one of them is not valid.
+    """
+    given: dict[str, Any] = {}
+    for variable, value in environment.items():
+        name = variable.removeprefix("ECG_").lower()
+        given[name] = value or Settings.model_fields[name].default
+    try:
+        Settings(**given)
+    except ValidationError as error:
+        raise ConfigError("\n".join(problems(error))) from None
 
 
 @contextmanager
