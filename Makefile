@@ -59,8 +59,8 @@ test: $(DEV_READY) ## run the tests on the embedded broker: make test [T=path: o
 test-fast: $(DEV_READY) ## run the tests that start no process, on fewer random examples (half a minute)
 	@ECG_HOSTILE_EXAMPLES=20 exec $(PYTEST) -q --hypothesis-profile=fast -m "not slow" tests/unit
 
-test-slow: $(DEV_READY) ## run the tests that `make test` leaves out, as long runs or repeats: make test-slow [T=path: only these]
-	@exec $(PYTEST) -m "slow and not kafka and not docker" $(T)
+test-slow: $(DEV_READY) ## run the tests that `make test` leaves out, as long runs or repeats, except those of `make test-kafka`: make test-slow [T=path: only these]
+	@exec $(PYTEST) -m "slow and not kafka and not docker" $(or $(T),$(KAFKA_TESTS:%=--ignore=%))
 
 test-all: ## run every test: on the embedded broker, on Apache Kafka, on a Docker engine, and the worst faults (three quarters of an hour)
 	@$(MAKE) test

@@ -274,6 +274,7 @@ async def test_waiting_events_are_bounded(pipeline: Pipeline) -> None:
     assert refused.result() is False
 
 
+@pytest.mark.slow
 async def test_a_request_that_cannot_be_put_on_record_is_not_answered(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
 ) -> None:

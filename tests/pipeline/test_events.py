@@ -50,6 +50,7 @@ async def test_an_event_has_the_label_of_its_ecg(pipeline: Pipeline) -> None:
     assert events.events == [("insights", {"ecg_id": ecg_id, "label": "rest.edf", "leads": EXPECTED})]
 
 
+@pytest.mark.slow
 async def test_a_stream_is_resumed_on_another_gateway_after_its_own_was_killed(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     victim, _ = pipeline.start_gateway(), pipeline.start_gateway()

@@ -131,6 +131,7 @@ async def test_no_ecg_accepted_by_a_stopping_gateway_is_lost(new_pipeline: NewPi
             assert await insights(client, ecg_id) == EXPECTED
 
 
+@pytest.mark.slow
 async def test_submissions_are_refused_while_the_broker_does_not_answer(
     new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
 ) -> None:

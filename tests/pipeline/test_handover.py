@@ -98,7 +98,9 @@ async def test_messages_that_arrive_before_recovery_has_ended_are_processed(new_
     assert all(worker.running.poll() is None for worker in pipeline.workers)
 
 
-@pytest.mark.parametrize("offset", [0, 10], ids=["the only one", "one among others"])
+@pytest.mark.parametrize(
+    "offset", [pytest.param(0, id="the only one"), pytest.param(10, id="one among others", marks=pytest.mark.slow)]
+)
 async def test_a_worker_that_lost_a_message_ends_and_the_next_one_processes_it(
     new_pipeline: NewPipeline, offset: int
 ) -> None:

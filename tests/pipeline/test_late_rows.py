@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
@@ -99,6 +100,7 @@ async def reached(client: httpx.AsyncClient, path: str, end: int, *, final: bool
     return await eventually(probe, what=f"{end} samples")
 
 
+@pytest.mark.slow
 async def test_a_recording_loses_no_chunk_by_rows_that_are_written_late(
     own: tuple[Pipeline, httpx.AsyncClient],
 ) -> None:

@@ -257,6 +257,7 @@ async def test_the_replicas_of_the_topics_are_reported(measured: Measured) -> No
     assert gateway("ecg_topic_min_insync_replicas") == 1
 
 
+@pytest.mark.slow
 async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
     new_broker: Callable[[], asyncio.Future[Broker]], new_pipeline: NewPipeline
 ) -> None:

@@ -18,6 +18,7 @@ from tests.support.pipeline import NewPipeline, Pipeline
 from tests.support.reading import ECG, pages, row, submit
 
 
+@pytest.mark.slow
 async def test_a_worker_without_its_table_recovers_the_same_list(new_pipeline: NewPipeline) -> None:
     """The previous worker may have been killed before it committed, so that messages are delivered again."""
     pipeline = new_pipeline()
@@ -39,6 +40,7 @@ async def test_a_worker_without_its_table_recovers_the_same_list(new_pipeline: N
         assert [ecg["id"] for ecg in await pages(client, 7)] == [newest, *(ecg["id"] for ecg in before)]
 
 
+@pytest.mark.slow
 async def test_lists_and_signals_are_read_while_a_worker_is_dead(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline(ECG_SESSION_TIMEOUT="16")
     pipeline.start_gateway()

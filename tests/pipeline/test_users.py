@@ -284,6 +284,7 @@ main()
 """
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_is_cut_off_accepts_a_revoked_token_no_longer_than_its_bound(
     new_pipeline: NewPipeline,
 ) -> None:
