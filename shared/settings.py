@@ -283,15 +283,13 @@ class Settings(BaseSettings):
         description="Separate port for a process's Prometheus metrics, never its public one; without it there are no "
         "metrics.",
     )
-    log_level: str = Field(
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="Lowest level logged. Of libraries, INFO shows warnings and errors only; DEBUG also each step of "
         "their start and stop.",
     )
-    log_format: str = Field(
+    log_format: Literal["json", "logfmt"] = Field(
         default="logfmt",
-        pattern="^(json|logfmt)$",
         description="Format of log lines: `logfmt` for people, `json` for collectors; the image sets `json`.",
     )
     access_log: bool = Field(
