@@ -102,6 +102,7 @@ async def test_endless_empty_lines_are_cut_off(target: Pipeline) -> None:
         await dribble(slow, b"\r\n" * 2000)
 
 
+@pytest.mark.slow
 async def test_a_body_that_dribbles_is_cut_off(target: Pipeline, token: str) -> None:
     for name, value, begin in (("content-length", "4096", b""), ("transfer-encoding", "chunked", b"1000\r\n")):
         async with wires(target, 20) as slow:
@@ -126,6 +127,7 @@ async def test_a_body_that_dribbles_after_its_answer_is_cut_off_too(target: Pipe
         await dribble(slow, b" " * 4096)
 
 
+@pytest.mark.slow
 async def test_a_slow_body_above_the_lowest_rate_is_accepted(target: Pipeline, token: str) -> None:
     """The body takes longer than the client timeout, at more than a KiB per second."""
     body = BODY + b" " * 20_000
@@ -308,6 +310,7 @@ async def large(target: Pipeline, token: str) -> str:
     return ecg_id
 
 
+@pytest.mark.slow
 async def test_the_memory_of_unread_answers_is_bounded(target: Pipeline, token: str, large: str) -> None:
     """A hundred clients request 11 MB four times each, and read nothing."""
     gateway = target.gateways[0]

@@ -116,6 +116,7 @@ async def test_debug_shows_every_step_of_the_start(runner: Process) -> None:
         await eventually(partial(said, runner, step), what=step)
 
 
+@pytest.mark.slow
 async def test_gateways_share_the_port_and_workers_the_load(runner: Process) -> None:
     runner.argv += ["--workers", "2", "--gateways", "2"]
     [first, *_] = ports = free_ports_in_a_row(4)
@@ -146,6 +147,7 @@ async def test_gateways_share_the_port_and_workers_the_load(runner: Process) -> 
     await all_gone(pids)
 
 
+@pytest.mark.slow
 async def test_a_killed_process_starts_again_each_time_after_a_longer_pause_until_the_stop(runner: Process) -> None:
     await ready(runner)
     pids = children(runner.running.pid)
@@ -178,6 +180,7 @@ async def test_a_killed_process_starts_again_each_time_after_a_longer_pause_unti
     await all_gone(pids)
 
 
+@pytest.mark.slow
 async def test_the_end_of_the_broker_is_named_and_ends_the_rest(runner: Process) -> None:
     await ready(runner)
     pids = children(runner.running.pid)

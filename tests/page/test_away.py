@@ -111,6 +111,7 @@ async def test_an_unavailable_answer_is_shown_with_its_reason_until_the_call_suc
     await expect(banner(desk)).to_be_hidden()
 
 
+@pytest.mark.slow
 async def test_a_server_that_does_not_answer_is_told(alone: Tab, one: Pipeline, tmp_path: Path) -> None:
     await alone.submit(recording(tmp_path / "a.json"))
     row = await alone.done("a.json")

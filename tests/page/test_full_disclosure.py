@@ -375,6 +375,7 @@ async def test_a_recording_without_beats_shows_why_and_the_rest(signed_in: Open)
         await expect(reason.locator(".remark")).to_have_text("needs a sampling rate of at least 100 Hz")
 
 
+@pytest.mark.slow
 async def test_a_live_recording_is_followed_at_its_end_until_the_reader_goes_elsewhere(signed_in: Open) -> None:
     canned = Canned(samples=90 * MINUTE, complete_until=89 * MINUTE, final=False)
     async with signed_in(canned) as tab:
@@ -403,6 +404,7 @@ async def test_a_live_recording_is_followed_at_its_end_until_the_reader_goes_els
         await expect(tab.page.get_by_label("Follow the end")).to_be_hidden()
 
 
+@pytest.mark.slow
 async def test_rates_are_fetched_when_there_may_be_new_beats_and_all_of_them_after_late_samples(
     signed_in: Open,
 ) -> None:

@@ -671,6 +671,7 @@ def test_an_invalid_url_is_reported(url: str) -> None:
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.slow
 async def test_a_frozen_broker_delays_a_submission_and_loses_none(
     new_broker: Callable[[], Any], new_pipeline: Callable[..., Pipeline]
 ) -> None:

@@ -165,10 +165,11 @@ _AT_A_SIGNAL = "signal.signal(signal.SIGUSR1, lambda *_: setattr({}, {!r}, fail)
 @pytest.mark.parametrize(
     ("owner", "method", "reason"),
     [
-        (
+        pytest.param(
             "Fetcher",
             "_get_actions_per_node",
             r"TopicReader of {}\.(users|workers): fetch \(RuntimeError in fail\)",
+            marks=pytest.mark.slow,
         ),
         # The metadata are renewed every ten seconds.
         pytest.param(

@@ -8,6 +8,8 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 from tests.support.conditions import eventually
 from tests.support.ecgs import insights
 from tests.support.pipeline import NewPipeline, Pipeline
@@ -40,6 +42,7 @@ def test_no_process_runs_on_uvloop_where_it_is_installed(pipeline: Pipeline) -> 
         assert "uvloop" not in loaded, process.name
 
 
+@pytest.mark.slow
 async def test_a_worker_answers_while_it_computes(new_pipeline: NewPipeline, tmp_path: Path) -> None:
     pipeline, begun = new_pipeline(), tmp_path / "begun"
     pipeline.start_gateway()

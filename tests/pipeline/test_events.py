@@ -132,6 +132,7 @@ async def _alive(events: Stream, count: int) -> bool | None:
     return True if events.comments >= count else None
 
 
+@pytest.mark.slow
 async def test_streams_end_when_their_gateway_stops(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     gateway = pipeline.start_gateway()

@@ -207,6 +207,7 @@ async def lags(measured: Measured, *, worker: bool = True) -> list[dict[str, flo
     return found + ([(await scrape(measured.worker)).by("partition", "ecg_worker_lag_records")] if worker else [])
 
 
+@pytest.mark.slow
 async def test_the_lag_agrees_with_the_brokers_offsets(measured: Measured, client: httpx.AsyncClient) -> None:
     await submit(client, 30)
     await measured.caught_up()

@@ -90,6 +90,7 @@ async def test_signals_cannot_be_read_while_the_broker_is_silent_and_can_be_afte
         assert (await through_failover(client, f"/ecgs/{ecg_id}")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_an_offset_that_leads_to_another_ecg_shows_nothing_of_it(new_pipeline: NewPipeline) -> None:
     """This happens if the topic is created again while rows stay; here the rows are forged."""
     pipeline = new_pipeline()

@@ -96,8 +96,7 @@ async def stopped(gateway: Gateway, number: int, state: str) -> None:
     ("state", "number"),
     [
         ("broker there", signal.SIGTERM),
-        ("broker frozen", signal.SIGINT),
-        # A frozen broker is the worse one: it closes no connection.
+        pytest.param("broker frozen", signal.SIGINT, marks=pytest.mark.slow),
         pytest.param("broker killed", signal.SIGTERM, marks=pytest.mark.slow),
         # The other signal is handled in the same way.
         pytest.param("broker there", signal.SIGINT, marks=pytest.mark.slow),
@@ -176,6 +175,7 @@ async def test_a_request_on_an_idle_connection_is_answered_as_its_last(new_pipel
         assert await asyncio.to_thread(gateway.running.wait, 30) == 0
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_stops_closes_a_connection_that_stays_idle(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     gateway = pipeline.start_gateway()

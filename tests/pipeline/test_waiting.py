@@ -105,6 +105,7 @@ async def test_waiting_does_not_reveal_another_users_ecg(pipeline: Pipeline, cli
         assert (await wait(stranger, issued)).status_code == 404
 
 
+@pytest.mark.slow
 async def test_waits_survive_the_death_of_the_worker_that_holds_them(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline()
     pipeline.start_gateway()
@@ -137,6 +138,7 @@ async def test_waits_follow_partitions_to_a_worker_that_joins(new_pipeline: NewP
             assert_answered(response)
 
 
+@pytest.mark.slow
 async def test_more_waits_than_a_gateway_holds_are_answered_at_once_and_ended_ones_make_room(
     new_pipeline: NewPipeline,
 ) -> None:

@@ -26,7 +26,8 @@ async def stopped(worker: Worker, number: int) -> int:
     return code
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_worker_stops_in_time_whatever_it_waits_for(
     new_pipeline: NewPipeline, new_broker: NewBroker, number: int
 ) -> None:
