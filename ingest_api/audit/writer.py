@@ -20,7 +20,10 @@ log = structlog.get_logger(__name__)
 _EVENTS_IN_A_RECORD = 500
 # Events that wait to be written. The requests of further ones are refused at once.
 _MOST_WAITING = 10_000
-# The next record waits only this long for the previous one, whose partition may have a frozen leader.
+# Records under way at the same time. aiokafka sends a broker all that has gathered in one request, and the next request
+# when that is answered: events that waited in here until then would miss it, and wait for a second one.
+_UNDER_WAY = 8
+# The next record waits only this long for one of these, whose partition may have a frozen leader.
 _PATIENCE_SECONDS = 0.05
 # How long an event may wait if no answer depends on it: all such events of that time make one record.
 _LATER_SECONDS = 1.0
@@ -31,8 +34,8 @@ _Waiting = tuple[AuditEvent, asyncio.Future[bool]]
 class AuditWriter:
     """Writes events to the topic, several in one record if they arrive close together.
 
-    Events that arrive while a record is under way go into the next one. A single event is thus sent at once, and many
-    cost little more than one. See docs/decisions/0019-audit.md.
+    The events of a turn of the event loop make a record; while many records are under way, so do all that arrive. A
+    single event is thus sent at once, and many cost little more than one. See docs/decisions/0019-audit.md.
     """
 
     def __init__(self, settings: Settings, topics: Topics, publisher: Publisher) -> None:
@@ -121,13 +124,14 @@ class AuditWriter:
             await self._arrived.wait()
             self._arrived.clear()
             while group := self._next():
-                await asyncio.wait([self._begin(group)], timeout=_PATIENCE_SECONDS)
+                self._begin(group)
+                if len(self._under_way) >= _UNDER_WAY:
+                    await asyncio.wait(self._under_way, timeout=_PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
-    def _begin(self, group: list[_Waiting]) -> asyncio.Task[None]:
+    def _begin(self, group: list[_Waiting]) -> None:
         writing = asyncio.create_task(self._publish(group))
         self._under_way.add(writing)
         writing.add_done_callback(self._under_way.discard)
-        return writing
 
     def _next(self) -> list[_Waiting]:
         """Take the next events that were not withdrawn."""

@@ -17,7 +17,7 @@ from ecg_client import AsyncEcgClient, AuditEvent, EcgClient
 from ingest_api.audit.writer import AuditWriter
 from ingest_api.kafka.publisher import Publisher
 from shared.kafka.clients import admin_client
-from shared.kafka.topics import Topics
+from shared.kafka.topics import Topics, create
 from shared.messages import audit
 from tests.support.brokers import Broker
 from tests.support.conditions import eventually
@@ -262,6 +262,34 @@ async def test_simultaneous_events_share_a_record(pipeline: Pipeline) -> None:
     sent = [audit.decode(value).events for value in await raw(pipeline) if b"audit-crowd" in value]
     assert sorted(map(len, sent)) == [199, 500]
     assert {event.ecg_id for of in sent for event in of} == set(map(str, range(count - 1)))
+
+
+async def test_events_share_few_records_while_the_broker_does_not_answer(
+    new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
+) -> None:
+    broker, count = await new_broker(), 300
+    pipeline = new_pipeline(broker)
+    await create(pipeline.settings)
+    publisher = Publisher(pipeline.settings)
+    await publisher.start()
+    writer = AuditWriter(pipeline.settings, Topics(pipeline.settings), publisher)
+    writer.start()
+    try:
+        assert await writer.note("signals_read", "audit-crowd", "before")
+        broker.pause()
+        written = list[asyncio.Future[bool]]()
+        for number in range(count):
+            written.append(writer.note("signals_read", "audit-crowd", str(number)))
+            await asyncio.sleep(0.001)
+        broker.resume()
+        assert all(await asyncio.gather(*written))
+    finally:
+        await writer.stop()
+        await publisher.stop()
+    sent = [audit.decode(value).events for value in await raw(pipeline)]
+    assert {event.ecg_id for of in sent for event in of} == {"before", *map(str, range(count))}
+    # Eight, and one more for each 50 ms.
+    assert len(sent) < count // 5
 
 
 async def test_waiting_events_are_bounded(pipeline: Pipeline) -> None:
