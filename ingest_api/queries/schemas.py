@@ -41,7 +41,7 @@ EXAMPLE_INSIGHTS: Final = {
         },
     },
     "not_computed": {"lead_checks": "needs at least 2 s of recording"},
-    "versions": {"number_of_zero_crossings": 1, "quality": 1, "rhythm": 2, "intervals": 3, "lead_checks": 1},
+    "versions": {"number_of_zero_crossings": 1, "quality": 1, "rhythm": 3, "intervals": 4, "lead_checks": 1},
 }
 _EXAMPLE_ACCEPTED = "2026-11-24T10:00:00.123Z"
 # Without nulls, because FastAPI leaves them out of its document.

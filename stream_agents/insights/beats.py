@@ -43,7 +43,7 @@ _AROUND_SECONDS = 8.0
 LEAST_OF_ALL = 0.01
 _LEAST_LEVEL = 1e-4
 # Rounding errors leave less than this share of a lead's highest energy where there is none.
-_NOTHING = 1e-12
+_NOTHING = 1e-14
 # Noise does not change by more than this within ten seconds.
 _LEAST_NOISE = 1e-3
 # The ratio of a flat lead: above 0, so that the shares still add up to 1 if all leads are flat.
@@ -236,7 +236,8 @@ def _levels(energy: Samples, block: int, width: int) -> tuple[Samples, Samples, 
     of both, the median over ten seconds is taken. Shares, by signal-to-noise ratio, add up to 1 over the leads.
     """
     leads, length = energy.shape
-    smooth = moving_mean(energy, width)
+    # Rounding errors may be negative.
+    smooth = np.maximum(moving_mean(energy, width), 0)
     count = -(-length // block)
     if length < count * block:
         smooth = np.concatenate((smooth, np.repeat(smooth[:, -1:], count * block - length, axis=1)), axis=1)

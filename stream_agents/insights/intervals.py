@@ -154,7 +154,7 @@ def intervals(recording: Recording) -> Intervals:
 
 INSIGHT: Final = Insight(
     name="intervals",
-    version=3,
+    version=4,
     scope="ecg",
     needs=Needs(sampling_rate=100.0, seconds=2.0),
     result=Intervals,

@@ -120,7 +120,7 @@ _MEASURED: Final = (
 )
 INSIGHT: Final = Insight(
     name="rhythm",
-    version=2,
+    version=3,
     scope="ecg",
     needs=Needs(sampling_rate=100.0, seconds=1.0),
     result=Rhythm,

@@ -28,6 +28,7 @@ from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics
 from shared.kafka.topics import create as create_topics
 from shared.security.ids import IdIssuer, is_issued
+from stream_agents.insights import INSIGHTS
 from tests.support.command_line import Done, ecg
 from tests.support.conditions import DEADLINE, eventually
 from tests.support.ecgs import crossings, insights
@@ -297,7 +298,7 @@ async def test_measurements_of_an_ecg_with_a_sampling_rate_are_printed(cli: Cli,
     assert "no diagnosis" in done.out
     [again] = (await cli("insights", "--json", line["id"])).lines
     assert again["ecg"] == line["ecg"]
-    assert again["versions"]["rhythm"] == 2
+    assert again["versions"]["rhythm"] == INSIGHTS["rhythm"].version
     [listed] = (await cli("list", "--json")).lines
     assert listed["summary"]["usable_leads"] == 2
     assert "heart rate, /min" in (await cli("list", COLUMNS="250")).out

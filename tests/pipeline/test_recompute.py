@@ -13,6 +13,7 @@ from ecg_client.outdated_rows import Progress
 from shared.messages import recomputations
 from shared.messages.recomputations import CONTENT_TYPE, Recomputation
 from shared.settings import Settings
+from stream_agents.insights import INSIGHTS
 from tests.support.command_line import ecg
 from tests.support.conditions import eventually
 from tests.support.ecgs import insights
@@ -99,7 +100,7 @@ async def test_rows_of_older_versions_are_computed_again_and_nothing_else(
         for ecg_id in (*old, newer):
             found = await answer(client, ecg_id)
             assert found["ecg"]["rhythm"]["heart_rate_bpm"] == pytest.approx(75, abs=1)
-            assert found["versions"]["rhythm"] == 2
+            assert found["versions"]["rhythm"] == INSIGHTS["rhythm"].version
             assert (await client.get(f"/ecgs/{ecg_id}")).json()["leads"][0]["signal"] == SIGNAL.tolist()
         assert (await client.get(f"/ecgs/{plain}/insights")).content == unchanged.content
         assert (await client.get(f"/ecgs/{erased}/insights")).status_code == 404

@@ -111,6 +111,22 @@ def test_a_lead_that_is_off_for_a_while_costs_no_beat(off: str, leads: list[int]
     assert _are(Recording(found, rate), onsets)
 
 
+@pytest.mark.parametrize("spike", [2**24, 2**30, -(2**31)])
+def test_a_sample_of_any_size_costs_no_beat_elsewhere(spike: int) -> None:
+    rate, whole = 250.0, 100.0
+    onsets = regular(0.83, whole)
+    values = signals(onsets, rate, whole)[[1, 7]]
+    # The other lead is hardly more than noise.
+    values[1] = 0.05 * values[1] + 0.12 * np.random.default_rng(1).standard_normal(values.shape[1])
+    rows = digitised(values, 200)
+    rows[0][500] += spike
+    at = find_beats(Recording([Lead(*each, 200.0) for each in zip(("II", "V2"), rows, strict=True)], rate)).positions
+    late = onsets[onsets > 20] + 0.045
+    found = at[at > 20 * rate] / rate
+    assert np.abs(found[:, None] - late).min(axis=0).max() < 0.1
+    assert found.size == late.size
+
+
 def test_a_pulse_wave_is_no_ecg() -> None:
     rate, onsets = 250.0, regular(0.8, SECONDS)
     time = np.arange(round(SECONDS * rate)) / rate
