@@ -74,9 +74,9 @@ class Publisher:
         while True:
             producer = self._producer
             try:
-                acknowledged = await producer.send(topic, value, key, partition, headers=list(headers))
-                # A caller that stops waiting cancels this future; the record is still sent.
-                metadata = await acknowledged
+                # A caller that stops waiting cancels the future of the acknowledgement; the record is still sent. The
+                # future has no name, because a failed one refers to this frame: together they would keep the record.
+                metadata = await (await producer.send(topic, value, key, partition, headers=list(headers)))
             except PRODUCER_BROKEN as error:
                 await self._replace(producer, error)
             except (KafkaError, asyncio.CancelledError):
