@@ -6,7 +6,7 @@ import msgspec
 from fastapi import Request
 
 from ingest_api.http.body import check_media_type
-from ingest_api.http.errors import ApiError, Unprocessable
+from ingest_api.http.errors import ApiError, Unavailable, Unprocessable
 from ingest_api.submissions.intake import Destination, Intake, check_idempotency_key, idempotency_key, refusing
 from shared.ecg import Content, Ecg, narrowed
 from shared.encoding import MEDIA_TYPES, decode_submission, packed, plain
@@ -46,7 +46,8 @@ class Submissions:
     async def accept_batch(self, request: Request, username: str) -> list[str | ApiError]:
         """Accept a list of submissions in the packed encoding, and return an id or an error for each.
 
-        ECGs with an id are durable. A refused submission does not affect the others.
+        ECGs with an id are durable. A refused submission does not affect the others; but once one cannot be accepted
+        for now, those that are left are not tried: each would wait as long for a broker that does not answer.
 
         Raises:
             ApiError: if the batch is refused as a whole; then nothing of it is accepted.
@@ -59,14 +60,17 @@ class Submissions:
                 batch = packed.split_batch(body)
             answers: dict[int, str | ApiError] = {}
             waiting = iter(enumerate(batch))
+            unavailable: Unavailable | None = None
 
             async def work() -> None:
+                nonlocal unavailable
                 for i, value in waiting:
                     try:
-                        answers[i] = await self._accept_batched(value, username)
+                        answers[i] = unavailable or await self._accept_batched(value, username)
                     except ApiError as error:
-                        # Its traceback would keep the body in memory, in a cycle that only the collector breaks.
-                        answers[i] = error.with_traceback(None)
+                        answers[i] = _without_frames(error)
+                        if isinstance(error, Unavailable):
+                            unavailable = error
 
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(_under_way(len(batch), len(body))):
@@ -100,3 +104,9 @@ class Submissions:
 def _under_way(number: int, size: int) -> int:
     """Return how many of a batch's ECGs may be under way at the same time; the batch has `size` bytes."""
     return min(number, _UNDER_WAY, max(_LARGE_UNDER_WAY, _BYTES_UNDER_WAY * number // size))
+
+
+def _without_frames(error: ApiError) -> ApiError:
+    """Return an error without references to the frames that raised it, which would keep the submission in memory."""
+    error.__context__ = None
+    return error.with_traceback(None)

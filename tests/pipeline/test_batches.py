@@ -1,5 +1,6 @@
 """Several ECGs in one request: each gets the answer of a single submission."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest_asyncio
 
 from ecg_client import AsyncEcgClient
 from shared.encoding import packed
+from tests.support.brokers import Broker
 from tests.support.ecgs import insights
 from tests.support.pipeline import ADMIN_TOKEN, NewPipeline, Pipeline
 
@@ -153,3 +155,22 @@ async def test_every_submission_of_a_batch_is_put_on_record(pipeline: Pipeline) 
     submitted = [str(event.ecg_id) for event in events if event.action == "ecg_submitted"]
     assert sorted(submitted) == sorted(answer["id"] for answer in answers if "id" in answer)
     assert len(submitted) == 2
+
+
+async def test_once_the_broker_does_not_answer_the_rest_of_a_batch_is_not_tried(
+    new_broker: Callable[[], Awaitable[Broker]], new_pipeline: NewPipeline
+) -> None:
+    broker = await new_broker()
+    pipeline = new_pipeline(broker, ECG_PUBLISH_TIMEOUT="0.5", ECG_TOKEN_STALENESS="600")
+    gateway = pipeline.start_gateway()
+    await pipeline.alive()
+    async with pipeline.client(token=await pipeline.register("clinic")) as client:
+        assert "id" in (await post(client, [ecg(1)])).json()["ecgs"][0]
+        broker.pause()
+        try:
+            answers = (await post(client, [ecg(*range(30_000))] * 64)).json()["ecgs"]
+        finally:
+            broker.resume()
+    assert [(answer["status"], answer["retry_after"]) for answer in answers] == [(503, 1)] * 64
+    # Those that were under way: about 1 MiB.
+    assert gateway.log.read_text().count("submission not acknowledged") < 32
