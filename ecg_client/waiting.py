@@ -40,8 +40,7 @@ class Waiting(Generic[T]):
         self._awaited = awaited
         self._timeout = timeout
         self._ask = ask
-        # Gateways know their ECGs from the 201 on; but one that was erased before, only once it is processed again.
-        self._unknown_is_final = is_issued(ecg_id) and not submitted
+        self._submitted = submitted
         self._deadline = time.monotonic() + timeout
         self._pause = _FIRST_PAUSE
         self._answer_due = math.inf
@@ -63,8 +62,12 @@ class Waiting(Generic[T]):
             raise StillProcessing(f"no {self._awaited} of {self._ecg_id} within {self._timeout:g} s")
 
     def unknown(self, error: NotFound) -> None:
-        """Note that the gateway does not know the ECG; raise the error after the deadline, or if it is final."""
-        if self._unknown_is_final or not self.left:
+        """Note that the gateway does not know the ECG; raise the error if it is final, or after the deadline."""
+        if self._submitted:
+            # One that was erased before is known only once it is processed again.
+            self.pending()
+        elif is_issued(self._ecg_id) or not self.left:
+            # Gateways know their own ECGs from the 201 on.
             raise error
 
     def pause(self) -> float:

@@ -25,6 +25,8 @@ _width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
 out = Console(markup=False, highlight=False, emoji=False, width=_width)
 # The width of an id that a gateway issues; a table without room for it is of no use.
 ID_WIDTH = 36
+# What a column takes beside its text, both borders included.
+_BORDERS = 4
 _ANY_WIDTH = 10_000
 _FOLDED = ("id", "label")
 err = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
@@ -80,7 +82,9 @@ def print_list(columns: Mapping[str, Sequence[str]], failed: Sequence[bool], opt
         del widths[title], shown[title]
         left_out.insert(0, title)
     out.print(_list_table(shown, failed))
-    if left_out:
+    if sum(widths.values()) + 1 > out.width:
+        complain("the terminal is too narrow for this list: --json prints all of it")
+    elif left_out:
         complain(f"the terminal is too narrow for some columns ({'; '.join(left_out)}): --json prints all")
 
 
@@ -89,8 +93,12 @@ def _list_table(columns: Mapping[str, Sequence[str]], failed: Sequence[bool]) ->
     for column in table.columns:
         if column.header in _FOLDED:
             column.overflow, column.max_width = "fold", ID_WIDTH
-            # An id in one piece can be copied.
-            column.no_wrap = column.header == "id" and all(len(cell) <= ID_WIDTH for cell in columns["id"])
+            # An id in one piece can be copied; one that has no room is folded, and not cut off.
+            column.no_wrap = (
+                column.header == "id"
+                and out.width >= ID_WIDTH + _BORDERS * len(columns)
+                and all(len(cell) <= ID_WIDTH for cell in columns["id"])
+            )
     for cells, is_red in zip(zip(*columns.values(), strict=True), failed, strict=True):
         table.add_row(*cells, style="red" if is_red else None)
     return table
