@@ -32,6 +32,7 @@ class Broker(StrEnum):
 # The directories of the tables, one for each broker, because a table is a copy of that broker's topics. The directory
 # of a broker that the stack starts is deleted with the broker's data.
 _WORKER_DIRS = {Broker.EMBEDDED: "embedded", Broker.KAFKA: "kafka/workers", None: "workers"}
+_LARGEST_PORT = 65535
 _KAFKA_SECURITY = [f"ECG_{name.upper()}" for name in Settings.model_fields if name.startswith("kafka_")]
 
 
@@ -80,6 +81,8 @@ class Config:
             *(("ECG_WORKER_PORT", port) for port in worker_ports),
             *((("ECG_BROKER_PORT", broker_port),) if broker else ()),
         ):
+            if port > _LARGEST_PORT:
+                raise ConfigError(f"{variable} is too high: not every process would have a port")
             if not is_free("127.0.0.1", port):
                 raise ConfigError(f"Port {port} is taken; choose another one with {variable}=PORT")
         if broker is None and not os.environ.get("ECG_ADMIN_TOKEN"):
@@ -88,6 +91,10 @@ class Config:
         if chosen and broker is not Broker.EMBEDDED and (weakness := secret_strength.weakness(chosen)):
             raise ConfigError(f"ECG_ADMIN_TOKEN {weakness}")
         data_dir = Path(os.environ.get("ECG_DATA_DIR", "data")).absolute()
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"ECG_DATA_DIR={data_dir} cannot be used: {error.strerror}") from None
         # A broker that keeps its data needs secrets that are kept too: gateways would not recognise ids that were
         # signed with another secret.
         kept = None if broker is Broker.EMBEDDED else data_dir
@@ -143,7 +150,7 @@ class Config:
 
 def _port(variable: str, default: int) -> int:
     text = os.environ.get(variable) or str(default)
-    if not text.isdecimal() or int(text) > 65535:  # noqa: PLR2004 - the largest port
+    if not text.isdecimal() or int(text) > _LARGEST_PORT:
         raise ConfigError(f"{variable} must be a port number, not {text!r}")
     return int(text)
 
@@ -196,7 +203,6 @@ def locked(directory: Path) -> Iterator[None]:
     Raises:
         ConfigError: if another process holds the lock.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -246,6 +246,21 @@ async def test_a_directory_in_use_is_named_and_not_touched(running: Process, tmp
     assert code == 0, text
 
 
+async def test_a_directory_that_is_a_file_is_named(runner: Process, tmp_path: Path) -> None:
+    (file := tmp_path / "file").touch()
+    runner.env["ECG_DATA_DIR"] = str(file)
+    runner.start()
+    assert await exited(runner) == 2
+    assert runner.log.read_text() == f"ECG_DATA_DIR={file} cannot be used: File exists\n"
+
+
+async def test_ports_that_do_not_exist_are_named(runner: Process) -> None:
+    runner.env["ECG_METRICS_PORT"] = "65535"
+    runner.start()
+    assert await exited(runner) == 2
+    assert runner.log.read_text() == "ECG_METRICS_PORT is too high: not every process would have a port\n"
+
+
 async def test_a_kafka_of_ones_own_needs_an_admin_token(runner: Process) -> None:
     runner.env["ECG_BOOTSTRAP_SERVERS"] = "127.0.0.1:1"
     runner.start()
