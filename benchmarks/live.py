@@ -65,7 +65,7 @@ async def run(run: Run) -> Figures:
                 figures.add(f"live/{way}/held", await _raised(run, stage, way, figures))
         async with _staged(cluster, directory, "live-sustained") as stage:
             count = run.pick(TARGET, COUNTS[0])
-            result, readings = await _live(run, stage, HTTP, count, run.pick(900.0, 20.0))
+            result, readings = await _live(run, stage, HTTP, count, run.pick(900.0, 8.0))
             figures.add(f"{SUSTAINED}/count", count)
             _add(figures, SUSTAINED, result, readings)
             keep(readings, figures, SUSTAINED_MEMORY)
@@ -87,8 +87,8 @@ async def _staged(cluster: KafkaCluster, directory: Path, prefix: str) -> AsyncI
 async def _raised(run: Run, stage: _Stage, way: str, figures: Figures) -> int:
     """Return the largest number of recordings with which the pipeline keeps up, or 0."""
     held = 0
-    for count in run.pick(COUNTS, COUNTS[:2]):
-        result, readings = await _live(run, stage, way, count, run.pick(40.0, 10.0))
+    for count in run.pick(COUNTS, COUNTS[:1]):
+        result, readings = await _live(run, stage, way, count, run.pick(40.0, 5.0))
         _add(figures, f"live/{way}/{count}", result, readings)
         if not keeps_up(result):
             break

@@ -39,7 +39,7 @@ async def run(run: Run) -> Figures:
             await saturation(run, pipeline.gateways, token, WARM_UP, rows)
             rate = await saturation(run, pipeline.gateways, token, run.pick(6.0, 1.5), rows) / 2
             figures.add("memory/rate", rate)
-            seconds = run.pick(60 * run.minutes, 15.0)
+            seconds = run.pick(60 * run.minutes, 8.0)
             run.say(f"memory: {rate:,.0f}/s for {seconds:.0f} s")
             spec = Spec(
                 targets=[("127.0.0.1", gateway.port)],
