@@ -25,7 +25,7 @@ def test_an_issued_id_that_is_unknown_stays_so() -> None:
         waiting(ISSUED, 60, submitted=False).unknown(UNKNOWN)
 
 
-@pytest.mark.parametrize(("ecg_id", "submitted"), [(PRODUCED, False), (ISSUED, True)])
+@pytest.mark.parametrize(("ecg_id", "submitted"), [(PRODUCED, False), (ISSUED, True)], ids=["produced", "accepted"])
 def test_another_one_may_become_known(ecg_id: str, *, submitted: bool) -> None:
     waiting(ecg_id, 60, submitted=submitted).unknown(UNKNOWN)
 
