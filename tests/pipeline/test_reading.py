@@ -315,7 +315,7 @@ async def test_every_ecg_of_a_batch_is_read(pipeline: Pipeline, compression: str
 
 async def test_an_ecg_that_could_not_be_processed_is_listed_with_its_reason(pipeline: Pipeline) -> None:
     async with pipeline.client(token=await pipeline.register("failing")) as client:
-        broken = b'{"id": "failing-1", "username": "failing", "leads": [{"name": "I", "signal": [7777, 0.5]}]}'
+        broken = b'{"id": "failing-1", "username": "failing", "leads": [{"name": "I", "signal": [77777777, 0.5]}]}'
         await produce(pipeline, broken, b"failing-1")
 
         async def there() -> dict[str, Any] | None:

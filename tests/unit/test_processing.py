@@ -153,11 +153,11 @@ def test_a_record_without_id_or_owner_is_rejected_without_a_row(
 
 
 def test_a_broken_record_tells_its_owner_why() -> None:
-    outcome = process(message(signal=[7777, 0.5]))
+    outcome = process(message(signal=[77777777, 0.5]))
     assert isinstance(outcome, Rejected)
     error = "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain"
     assert row_of(outcome) == insights_message.Insights("e", "u", error=error, accepted=1000, offset=7)
-    assert "7777" not in outcome.reason
+    assert "77777777" not in outcome.reason
 
 
 class Panic(BaseException):
@@ -172,9 +172,9 @@ def fail(error: BaseException) -> Any:
     raise error
 
 
-@pytest.mark.parametrize("error", [ArithmeticError("cannot do 7777"), Panic("7777")])
+@pytest.mark.parametrize("error", [ArithmeticError("cannot do 77777777"), Panic("77777777")])
 def test_an_ecg_without_any_insight_because_they_raise_is_rejected(error: BaseException) -> None:
-    outcome = process(message(signal=[7777]), insights=[wild(lambda _: fail(error))])
+    outcome = process(message(signal=[77777777]), insights=[wild(lambda _: fail(error))])
     assert isinstance(outcome, Rejected)
     assert outcome.error_class == "ComputationError"
     assert outcome.reason == f"leads: an insight could not be computed ({type(error).__name__})"
@@ -190,14 +190,16 @@ def test_an_ecg_without_insights_keeps_its_label() -> None:
 
 
 def test_an_insight_that_raises_leaves_the_others_alone() -> None:
-    outcome = process(message(signal=[7777, -1]), insights=[wild(lambda _: fail(Panic("7777"))), ZERO_CROSSINGS])
+    outcome = process(
+        message(signal=[77777777, -1]), insights=[wild(lambda _: fail(Panic("77777777"))), ZERO_CROSSINGS]
+    )
     assert isinstance(outcome, Stored)
     assert outcome.failures == {"wild": "Panic"}
     row = row_of(outcome)
     assert row.leads == [{"name": "I", "number_of_zero_crossings": 1}]
     assert row.not_computed == {"wild": "failed (Panic)"}
     assert row.versions == {"wild": 3, "number_of_zero_crossings": 1}
-    assert b"7777" not in outcome.row
+    assert b"77777777" not in outcome.row
 
 
 def test_an_interrupt_is_no_failure_of_an_insight() -> None:
@@ -224,14 +226,15 @@ def test_numpy_values_become_json(values: Any, told: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [None, [], [1, 2], [object()], [1j], [2**64], [b"7777"], [{7777}], [{7777: 1}], ["7777\ud800"]]
+    "values",
+    [None, [], [1, 2], [object()], [1j], [2**64], [b"77777777"], [{77777777}], [{77777777: 1}], ["77777777\ud800"]],
 )
 def test_an_insight_that_json_cannot_hold_leaves_the_others_alone(values: Any) -> None:
     outcome = process(message(), insights=[ZERO_CROSSINGS, wild(lambda _: values)])
     row = row_of(outcome)
     assert row.leads == [{"name": "I", "number_of_zero_crossings": 1}]
     assert row.not_computed["wild"].startswith("failed (")
-    assert "7777" not in str(row)
+    assert "77777777" not in str(row)
 
 
 LARGE = [["x" * insights_message.MAX_BYTES], [np.zeros(insights_message.MAX_BYTES // 2)]]
@@ -531,7 +534,7 @@ def test_short_ecgs_are_computed_together_and_long_ones_alone() -> None:
 @pytest.mark.parametrize(
     "compute_many",
     [
-        lambda _: fail(Panic("7777")),
+        lambda _: fail(Panic("77777777")),
         lambda recordings: [[]] * (len(recordings) - 1),
         lambda recordings: [[]] * (len(recordings) + 1),
         lambda _: None,
@@ -543,7 +546,7 @@ def test_an_insight_that_fails_for_ecgs_together_is_computed_for_each_alone(comp
 
 def test_an_ecg_for_which_an_insight_fails_does_not_harm_those_beside_it() -> None:
     def compute(recording: Recording) -> list[int]:
-        return fail(Panic("7777")) if recording.length == 1 else [0] * len(recording.leads)
+        return fail(Panic("77777777")) if recording.length == 1 else [0] * len(recording.leads)
 
     outcomes = together(lambda recordings: [compute(recording) for recording in recordings], compute)
     assert [outcome.failures for outcome in outcomes if isinstance(outcome, Stored)].count({"wild": "Panic"}) == 1
