@@ -76,13 +76,17 @@ def print_list(columns: Mapping[str, Sequence[str]], failed: Sequence[bool], opt
     # Each column shares a border with the next one.
     widths = {title: _least_width(_list_table({title: cells}, failed)) - 1 for title, cells in shown.items()}
     left_out: list[str] = []
+
+    def too_wide() -> bool:
+        return sum(widths.values()) + 1 > out.width
+
     for title in reversed([title for title in optional if title in shown]):
-        if sum(widths.values()) + 1 <= out.width:
+        if not too_wide():
             break
         del widths[title], shown[title]
         left_out.insert(0, title)
     out.print(_list_table(shown, failed))
-    if sum(widths.values()) + 1 > out.width:
+    if too_wide():
         complain("the terminal is too narrow for this list: --json prints all of it")
     elif left_out:
         complain(f"the terminal is too narrow for some columns ({'; '.join(left_out)}): --json prints all")
