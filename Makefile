@@ -53,7 +53,7 @@ demo: $(if $(RECORD),$(DEV_READY),$(RUN_READY)) ## submit an ECG to the running 
 	@exec $(BIN)/python -m ecg_client demo $(if $(RECORD),"$(RECORD)")
 
 test: $(DEV_READY) ## run the tests on the embedded broker: make test [T=path: only these]
-	@echo "Running the tests on the embedded broker$(if $(T),, (about seven minutes on two cores))"
+	@echo "Running the tests on the embedded broker$(if $(T),, (about eight minutes on two cores))"
 	@exec $(PYTEST) -m "not kafka and not docker and not slow" $(T)
 
 test-fast: $(DEV_READY) ## run the tests that start no process, on fewer random examples (half a minute)
