@@ -1,15 +1,20 @@
 """Health checks: is the gateway alive, and can it serve?"""
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from ingest_api import readiness
 from ingest_api.http.openapi import RETRY_AFTER, success
 from ingest_api.http.responses import JsonResponse
 from ingest_api.queries.services import Services
+from ingest_api.queries.worker_client import WorkerClient
+from ingest_api.users.registry import UserRegistry
+
+_TIMEOUT = 2.0
 
 router = APIRouter(tags=["health"])
 
@@ -39,8 +44,22 @@ async def ping() -> str:
 )
 async def ready(services: Services) -> JsonResponse:
     """Answer 200 if the broker is reachable, the view of users is up to date and a worker answers, else 503."""
-    if missing := await readiness.missing(services.users, services.workers):
+    if missing := await missing_parts(services.users, services.workers):
         return JsonResponse(
             {"status": "not ready", "missing": missing}, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "1"}
         )
     return JsonResponse({"status": "ready", "missing": []})
+
+
+async def missing_parts(users: UserRegistry, workers: WorkerClient) -> list[str]:
+    """Return the missing ones of `broker`, `users` (an up-to-date view of them) and `worker` (one that answers)."""
+    found = []
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            await users.view.catch_up()
+            await workers.view.catch_up()
+    except (KafkaError, TimeoutError):
+        found += ["broker", "users"]
+    if not await workers.any_alive():
+        found.append("worker")
+    return found

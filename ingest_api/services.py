@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from ingest_api import metrics, readiness
+from ingest_api import health, metrics
 from ingest_api.audit.reader import AuditReader
 from ingest_api.audit.services import AuditServices
 from ingest_api.audit.writer import AuditWriter
@@ -117,7 +117,7 @@ async def running(settings: Settings, stopping: asyncio.Event, tracing: Tracing 
             await cluster.start()
 
             async def refresh() -> None:
-                metrics.ready.set(not await readiness.missing(users, workers))
+                metrics.ready.set(not await health.missing_parts(users, workers))
                 await cluster.refresh()
 
             await stack.enter_async_context(exported(settings, "gateway", refresh))

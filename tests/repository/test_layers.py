@@ -39,11 +39,10 @@ ROOMS: dict[str, set[str]] = FEATURES | {
     "metrics": set(),
     "http": {"metrics"},
     "kafka": {"metrics"},
-    "readiness": {"users", "queries"},
-    "health": {"http", "queries", "readiness"},
-    "services": {*FEATURES, "kafka", "metrics", "readiness"},
+    "health": {"http", "queries", "users"},
+    "services": {*FEATURES, "health", "kafka", "metrics"},
     "app": {*FEATURES, "http", "health", "services"},
-    "__main__": {"app", "http", "users"},
+    "__main__": {"app", "http"},
 }
 
 # The worker's rooms likewise. What corrects Faust knows nothing of the worker, and insights and processing know neither
@@ -68,7 +67,7 @@ WORKER_ROOMS: dict[str, set[str]] = {
         *("agent", "batch_report", "data_keys_service", "faust_fixes", "inbox", "insights", "metrics_exporter"),
         *("originals", "outcome_writer", "processing", "serving", "table"),
     },
-    "__main__": {"app", "faust_fixes", "insights"},
+    "__main__": {"app", "faust_fixes"},
 }
 
 # Names of files in several packages, and what they mean in all of them.
@@ -164,7 +163,7 @@ def test_every_room_of_the_gateway_imports_only_lower_ones() -> None:
 
 
 def test_the_gateways_rooms_are_few_and_their_imports_have_no_circle() -> None:
-    assert len(ROOMS) <= 15
+    assert len(ROOMS) <= 14
     assert circle(ROOMS) == []
 
 
