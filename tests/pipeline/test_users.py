@@ -41,7 +41,7 @@ async def names(client: httpx.AsyncClient, **query: Any) -> tuple[list[str], str
 
 
 async def test_a_deleted_user_is_gone_everywhere_and_for_good(new_pipeline: NewPipeline) -> None:
-    pipeline = new_pipeline(ECG_QUERY_TIMEOUT="1")
+    pipeline = new_pipeline(ECG_QUERY_TIMEOUT="3")
     for _ in range(2):
         pipeline.start_gateway()
     await pipeline.alive()
