@@ -104,6 +104,12 @@ def _channels(topics: Topics) -> tuple[_Channel, ...]:
                 _Operation(
                     "eraseRecordings", "send", "Gateways have one recording of a user erased, or all.", ("Erasure",)
                 ),
+                _Operation(
+                    "carryOutErasureOfRecordings",
+                    "receive",
+                    "Workers erase the recordings before the erasure.",
+                    ("Erasure",),
+                ),
             ),
         ),
         _Channel(
@@ -153,8 +159,8 @@ def _channels(topics: Topics) -> tuple[_Channel, ...]:
         _Channel(
             "audit",
             topics.audit,
-            "Who submitted, read or erased which ECG, and when, without its content. A record holds the events of a "
-            "gateway from the time in which the previous record was written. There may be an event for a request that "
+            "Who submitted, read or erased which ECG, and when, without its content. A record holds events of a "
+            "gateway that arrived close together. There may be an event for a request that "
             "then got 503, but none is missing for a request that succeeded.",
             ("Audit",),
             (

@@ -1,8 +1,13 @@
 """A gateway's metrics. Labels have few values, and none of them comes from a client."""
 
+from typing import Literal, TypeAlias, get_args
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.metrics import SECONDS
+
+Missing: TypeAlias = Literal["memory", "broker", "users", "worker", "gateway"]
+"""What was missing for an answer other than 503; `gateway` if it is stopping, or has too many open streams."""
 
 requests = Histogram(
     "ecg_gateway_request_duration_seconds",
@@ -32,10 +37,10 @@ inflight = Gauge(
 )
 refusals = Counter(
     "ecg_gateway_refusals_total",
-    "Answers with 503, by what was missing: memory, broker, users, worker, or other.",
+    f"Answers with 503, by what was missing: {', '.join(get_args(Missing))}.",
     ("missing",),
 )
-for _missing in ("memory", "broker", "users", "worker", "other"):
+for _missing in get_args(Missing):
     refusals.labels(_missing)
 
 failed_authentications = Counter(

@@ -14,6 +14,8 @@ from shared.messages.catalogue import catalogue, chosen
 from shared.security import secret_strength, tls
 
 MIB = 1024 * 1024
+MAX_BODY_BYTES = 16 * MIB
+"""The default of ECG_MAX_BODY_BYTES."""
 
 UNUSED_SECRET: Final = "0" * 32
 """The secret of commands that neither sign nor seal anything: the setting is required."""
@@ -100,8 +102,9 @@ class Settings(BaseSettings):
     erasure_hours: int = Field(
         default=24,
         ge=1,
-        description="Hours after which erased data has also left the disks of brokers and workers. The submissions "
-        "topic keeps it for its own retention time, unless ECG_ENCRYPT_SUBMISSIONS is on.",
+        description="Hours after which erased data has also left the disks of brokers and workers. The topics of "
+        "submissions and chunks keep it for ECG_SUBMISSIONS_RETENTION_HOURS; with ECG_ENCRYPT_SUBMISSIONS, nobody can "
+        "read it there once its user is deleted.",
     )
     encrypt_submissions: bool = Field(
         default=False,
@@ -156,7 +159,9 @@ class Settings(BaseSettings):
     )
     quota_bytes_per_minute: int = Field(default=0, ge=0, description="The same limit in bytes of bodies.")
     max_body_bytes: int = Field(
-        default=16 * MIB, ge=1024, description="Largest accepted body of an ECG, JSON or packed; larger ones get 413."
+        default=MAX_BODY_BYTES,
+        ge=1024,
+        description="Largest accepted body of an ECG, JSON or packed; larger ones get 413.",
     )
     max_inflight_bytes: int = Field(
         default=256 * MIB,

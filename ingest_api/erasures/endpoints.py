@@ -46,7 +46,7 @@ async def delete_user(services: Services, username: str) -> Response:
     },
 )
 async def erase_ecg(services: Services, request: Request, ecg_id: str, user: User) -> Response:
-    """Erase the caller's ECG: its signals and its insights can no longer be read, and it cannot be restored."""
+    """Erase the caller's ECG: no answer will contain its signals and its insights again."""
     return _erased(await services.eraser.erase_ecg(request, user, ecg_id))
 
 
@@ -63,7 +63,7 @@ async def erase_ecg(services: Services, request: Request, ecg_id: str, user: Use
     },
 )
 async def erase_recording(services: Services, request: Request, recording_id: str, user: User) -> Response:
-    """Erase the caller's recording: signals, insights and minutes can no longer be read, and cannot be restored.
+    """Erase the caller's recording: no answer will contain its signals, insights and minutes again.
 
     Stop the device first: a chunk that is sent after the erasure begins a new recording with the same id.
     """

@@ -88,7 +88,7 @@ class Streams:
                 f"More than {self._limit_per_user} streams of one user, end one or try again", RETRY_AFTER_SECONDS
             )
         if self._open.total() >= self._limit:
-            raise Unavailable("Too many streams are open, try again")
+            raise Unavailable("Too many streams are open, try again", missing="gateway")
         self._open[username] += 1
         try:
             yield
@@ -127,8 +127,9 @@ class EventStream(Response):
         except (KafkaError, TimeoutError, Unavailable) as error:
             log.warning("insights cannot be followed", error=repr(error))
             if not begun:
-                told = isinstance(error, Unavailable)
-                raise error if told else Unavailable("The insights cannot be followed now, try again") from None
+                if isinstance(error, Unavailable):
+                    raise
+                raise Unavailable("The insights cannot be followed now, try again", missing="broker") from None
         # The client will resume, here or at another gateway.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_SECONDS):

@@ -1,6 +1,7 @@
 """Reading the body of a request within a limit."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -10,6 +11,19 @@ from shared.encoding import media_type_of, plain
 from shared.settings import MIB
 
 _PART = 64 * 1024
+
+
+class BodyLimit(NamedTuple):
+    """The most bytes that a body may have, and what to do with a larger one, if there is anything."""
+
+    size: int
+    advice: str = ""
+
+    @property
+    def exceeded(self) -> str:
+        """The reason why a larger body is refused."""
+        mebibytes = f" ({self.size / MIB:.1f} MiB)" if self.size >= MIB else ""
+        return f"body: must not be over {self.size} bytes{mebibytes}{self.advice and f': {self.advice}'}"
 
 
 def check_media_type(request: Request, accepted: Sequence[str] = (plain.CONTENT_TYPE,)) -> str:
@@ -26,7 +40,7 @@ def check_media_type(request: Request, accepted: Sequence[str] = (plain.CONTENT_
     return media_type
 
 
-def announced_length(request: Request, limit: int) -> int | None:
+def announced_length(request: Request, limit: BodyLimit) -> int | None:
     """Return the body's announced length, or None if it comes in chunks.
 
     Raises:
@@ -35,12 +49,12 @@ def announced_length(request: Request, limit: int) -> int | None:
     length = request.headers.get("content-length")
     if length is None:
         return None
-    if int(length) > limit:
-        raise TooLarge(over(limit))
+    if int(length) > limit.size:
+        raise TooLarge(limit.exceeded)
     return int(length)
 
 
-async def read_body(request: Request, limit: int, hold: Callable[[int], None] | None = None) -> bytes:
+async def read_body(request: Request, limit: BodyLimit, hold: Callable[[int], None] | None = None) -> bytes:
     """Return the body; `hold` is called with the size of each part before the next one is read.
 
     Raises:
@@ -52,8 +66,8 @@ async def read_body(request: Request, limit: int, hold: Callable[[int], None] | 
     try:
         async for chunk in request.stream():
             size += len(chunk)
-            if size > limit:
-                raise TooLarge(over(limit))
+            if size > limit.size:
+                raise TooLarge(limit.exceeded)
             if hold is not None:
                 hold(len(chunk))
             if not first:
@@ -67,8 +81,3 @@ async def read_body(request: Request, limit: int, hold: Callable[[int], None] | 
     except ClientDisconnect:
         raise Unprocessable("body: incomplete", field="body") from None
     return b"".join((first, *parts)) if parts else first
-
-
-def over(limit: int) -> str:
-    """Return the reason why a body over the limit is refused."""
-    return f"body: must not be over {limit} bytes ({limit / MIB:.1f} MiB): send a long recording in parts"

@@ -92,12 +92,12 @@ class TooManyRequests(ApiError):  # noqa: N818
 
 
 class Unavailable(ApiError):  # noqa: N818
-    """503: try again after `Retry-After` seconds. `missing` names the missing part in the metrics."""
+    """503: try again after `Retry-After` seconds. `missing` names what was missing, for the metrics."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     headers = MappingProxyType({"retry-after": str(RETRY_AFTER_SECONDS)})
 
-    def __init__(self, detail: str, *, missing: str = "other") -> None:
+    def __init__(self, detail: str, *, missing: metrics.Missing) -> None:
         super().__init__(detail)
         self.missing = missing
 
@@ -127,7 +127,7 @@ async def fail(request: Request, _: BaseException) -> JsonResponse:
     """Answer an unexpected error: 503 during a stop, which may have caused it, else 500."""
     # The scope of a request that fails before it reaches the app has no app.
     if "app" in request.scope and services_of(request, GatewayServices).stopping.is_set():
-        return await answer(request, Unavailable("The gateway is stopping, try again"))
+        return await answer(request, Unavailable("The gateway is stopping, try again", missing="gateway"))
     return JsonResponse({"detail": "Internal error"}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from ingest_api.http.accept_header import FHIR
+from ingest_api.http.body import BodyLimit
 from shared.ecg import JSON_SCHEMA
 from shared.encoding import packed, plain
 from shared.messages.catalogue import catalogue
@@ -126,14 +127,11 @@ def too_many(detail: str, description: str) -> dict[str, Any]:
     return problem(f"{description}. Try again after `Retry-After` seconds.", detail) | {"headers": RETRY_AFTER}
 
 
-def body_errors(*media_types: str) -> Responses:
-    """Return the documentation of the refusals of a body that may have these media types."""
+def body_errors(limit: BodyLimit, *media_types: str) -> Responses:
+    """Return the documentation of the refusals of a body with this limit that may have these media types."""
     allowed = " or ".join(media_types)
     return {
-        413: problem(
-            "The body is over the limit.",
-            "body: must not be over 16777216 bytes (16.0 MiB): send a long recording in parts",
-        ),
+        413: problem("The body is over the limit.", limit.exceeded),
         415: problem(
             f"The body is not {allowed}, or has a `content-encoding`.",
             f"content-type: must be {allowed}",

@@ -107,7 +107,7 @@ class SubmissionReader:
             async with asyncio.timeout_at(until):
                 await self._turns.acquire()
         except TimeoutError:
-            raise Unavailable(_TRY_AGAIN) from None
+            raise Unavailable(_TRY_AGAIN, missing="broker") from None
         try:
             yield
         finally:
@@ -133,7 +133,7 @@ class SubmissionReader:
         except (KafkaError, TimeoutError) as error:
             place = {"topic": partition.topic, "partition": partition.partition, "offset": offsets[0]}
             log.warning("a record could not be read", **place, error=repr(error))
-            raise Unavailable(_TRY_AGAIN) from None
+            raise Unavailable(_TRY_AGAIN, missing="broker") from None
 
 
 def _of(partitions: list[TopicPartition], key: str) -> TopicPartition:

@@ -136,7 +136,7 @@ class WorkerClient:
                         await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
         except TimeoutError:
             log.warning("no worker serves some partitions", partitions=sorted(missing))
-            raise Unavailable("The list is being moved to another worker, try again") from None
+            raise Unavailable("The list is being moved to another worker, try again", missing="worker") from None
         return pages
 
     async def wait_for(self, ecg_id: str, owner: str | None, seconds: float) -> insights.Insights | None:

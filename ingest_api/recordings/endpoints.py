@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from ingest_api.http.accept_header import preferred
+from ingest_api.http.body import BodyLimit
 from ingest_api.http.errors import Unprocessable
 from ingest_api.http.openapi import (
     EXAMPLE_ID,
@@ -26,7 +27,7 @@ from ingest_api.queries import paging
 from ingest_api.queries.schemas import PREFER
 from ingest_api.recordings import answers, schemas
 from ingest_api.recordings.services import RecordingServices, Services
-from ingest_api.submissions.intake import NOT_ACKNOWLEDGED
+from ingest_api.submissions.intake import ADVICE, NOT_ACKNOWLEDGED
 from ingest_api.submissions.schemas import IDEMPOTENCY_KEY
 from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
@@ -37,6 +38,7 @@ from shared.encoding import MEDIA_TYPES, packed, plain
 from shared.messages.beats import decode_minute
 from shared.messages.insights import Insights
 from shared.messages.recordings import MINUTE
+from shared.settings import MAX_BODY_BYTES
 
 _SECONDS_OF_A_MINUTE = 60
 _LAST_SAMPLE = int(MAX_SECONDS * MAX_SAMPLING_RATE)
@@ -49,7 +51,7 @@ _MOVED = unavailable("The insights are being moved to another worker, try again"
 def _submission_errors(*media_types: str) -> Responses:
     return {
         **USER_ERRORS,
-        **body_errors(*media_types),
+        **body_errors(BodyLimit(MAX_BODY_BYTES, ADVICE), *media_types),
         429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
         503: unavailable(NOT_ACKNOWLEDGED),
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from ingest_api.http.body import BodyLimit
 from ingest_api.http.errors import ApiError, reason
 from ingest_api.http.openapi import (
     EXAMPLE_ID,
@@ -20,11 +21,13 @@ from ingest_api.http.openapi import (
 from ingest_api.http.responses import JsonResponse
 from ingest_api.http.services import services_of
 from ingest_api.submissions import schemas
+from ingest_api.submissions.intake import ADVICE, BATCH_ADVICE
 from ingest_api.submissions.services import SubmissionServices
 from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
 from ingest_api.users.services import User
 from shared.encoding import MEDIA_TYPES, packed
+from shared.settings import MAX_BODY_BYTES
 
 router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
 
@@ -38,7 +41,7 @@ router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
     responses={
         201: created("The ECG is accepted and durable.", {"id": EXAMPLE_ID}, "/ecgs/{id}"),
         **USER_ERRORS,
-        **body_errors(*MEDIA_TYPES),
+        **body_errors(BodyLimit(MAX_BODY_BYTES, ADVICE), *MEDIA_TYPES),
         429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
         422: problem(
             "The ECG breaks the schema.",
@@ -70,7 +73,7 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
             },
         ),
         **USER_ERRORS,
-        **body_errors(packed.CONTENT_TYPE),
+        **body_errors(BodyLimit(MAX_BODY_BYTES, BATCH_ADVICE), packed.CONTENT_TYPE),
         429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
         422: problem("The body is not a batch.", f"body: must hold 1 to {packed.MAX_BATCH} submissions, not 0", "body"),
         503: unavailable("Too many submissions wait for the broker, try again"),

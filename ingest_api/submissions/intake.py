@@ -12,7 +12,7 @@ from fastapi import Request
 
 from ingest_api import metrics
 from ingest_api.audit.writer import AuditWriter
-from ingest_api.http.body import announced_length, over, read_body
+from ingest_api.http.body import BodyLimit, announced_length, read_body
 from ingest_api.http.errors import TooLarge, Unauthorized, Unavailable, Unprocessable
 from ingest_api.kafka.publisher import Headers, Publisher, headers_of
 from ingest_api.submissions.memory_budget import MemoryBudget, Submission
@@ -30,6 +30,8 @@ from shared.tracing import Tracing
 log = structlog.get_logger(__name__)
 
 NOT_ACKNOWLEDGED = "The submission was not acknowledged by the broker, try again"
+ADVICE = "send a long recording in parts"
+BATCH_ADVICE = "send fewer ECGs in a batch, or a long recording in parts"
 _KEY_HEADER = "idempotency-key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -64,7 +66,8 @@ class Intake:
         self._keys = keys
         self._audit = audit
         self._tracing = tracing
-        self._max_body = settings.max_body_bytes
+        self._limit = BodyLimit(settings.max_body_bytes, ADVICE)
+        self._batch_limit = BodyLimit(settings.max_body_bytes, BATCH_ADVICE)
         self._timeout = settings.publish_timeout
         self._budget = MemoryBudget(settings.max_inflight_bytes, settings.client_timeout)
         metrics.inflight.set_function(lambda: self._budget.held)
@@ -76,13 +79,13 @@ class Intake:
         Raises:
             ApiError: if it is refused.
         """
-        announced = announced_length(request, self._max_body)
+        announced = announced_length(request, self._limit)
         with self._budget.submission() as held:
             held.check(announced or 0)
             # A body in chunks counts as the largest one allowed until its size is known.
-            expected = self._max_body if announced is None else announced
+            expected = self._limit.size if announced is None else announced
             self.quotas.use(username, expected)
-            value = await self._read(request, held)
+            value = await _read(request, self._limit, held)
             if announced is None:
                 self.quotas.correct(username, len(value) - expected)
             yield value
@@ -94,11 +97,11 @@ class Intake:
         Raises:
             ApiError: if it is refused.
         """
-        announced = announced_length(request, self._max_body)
+        announced = announced_length(request, self._batch_limit)
         with self._budget.submission() as held:
             held.check(announced or 0)
             self.quotas.check(username)
-            yield await self._read(request, held)
+            yield await _read(request, self._batch_limit, held)
 
     async def publish(self, message: M, to: Destination[M], action: Action | None, *, is_packed: bool) -> None:
         """Publish a message for its owner. It is durable when this returns.
@@ -115,10 +118,10 @@ class Intake:
             Unavailable: if the broker does not acknowledge it in time.
         """
         value, content_type = to.pack(message), packed.CONTENT_TYPE
-        if len(value) > self._max_body:
+        if len(value) > self._limit.size:
             if is_packed:
                 # With its id and its owner, the message exceeds the limit. As JSON, most ECGs are larger still.
-                raise TooLarge(over(self._max_body))
+                raise TooLarge(self._limit.exceeded)
             # One huge sample can make a packed lead eight times as large. As JSON, the ECG is as small as the body was.
             value, content_type = to.write(message), plain.CONTENT_TYPE
         headers = [*headers_of(content_type), ("username", message.username.encode())]
@@ -132,10 +135,6 @@ class Intake:
         except (KafkaError, TimeoutError) as error:
             log.warning("submission not acknowledged", error=repr(error))
             raise Unavailable(NOT_ACKNOWLEDGED, missing="broker") from None
-
-    async def _read(self, request: Request, held: Submission) -> bytes:
-        async with held.arrival():
-            return await read_body(request, self._max_body, held.add)
 
     async def _seal(self, message: Ecg, value: bytes) -> tuple[str, bytes]:
         if (registered_at := self._users.registered_at(message.username)) is None:
@@ -155,6 +154,11 @@ class Intake:
                 raise KafkaError("the audit record was not written")
         finally:
             recorded.cancel()
+
+
+async def _read(request: Request, limit: BodyLimit, held: Submission) -> bytes:
+    async with held.arrival():
+        return await read_body(request, limit, held.add)
 
 
 def idempotency_key(request: Request) -> str | None:

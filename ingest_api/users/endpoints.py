@@ -7,7 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
-from ingest_api.http.body import announced_length, check_media_type, read_body
+from ingest_api.http.body import BodyLimit, announced_length, check_media_type, read_body
 from ingest_api.http.errors import Unprocessable
 from ingest_api.http.openapi import body, body_errors, created, problem, success, unavailable
 from ingest_api.users import schemas
@@ -16,7 +16,7 @@ from shared.ecg import check_username
 from shared.encoding import plain
 from shared.errors import InvalidEcg, UnknownField
 
-_MAX_BODY = 4096
+_LIMIT = BodyLimit(4096)
 _MAX_USERS = 1000
 
 router = APIRouter(tags=["users"], dependencies=[Admin])
@@ -36,7 +36,7 @@ router = APIRouter(tags=["users"], dependencies=[Admin])
             "/users/{username}",
         ),
         **schemas.ADMIN_ERRORS,
-        **body_errors(plain.CONTENT_TYPE),
+        **body_errors(_LIMIT, plain.CONTENT_TYPE),
         422: problem("The username is missing or not allowed.", "username: Field required", "username"),
         503: unavailable("The user was not acknowledged by the broker, try again"),
     },
@@ -80,8 +80,8 @@ async def _user(request: Request) -> schemas.UserIn:
         TooLarge, UnsupportedMediaType, Unprocessable: if it is not a valid user.
     """
     check_media_type(request)
-    announced_length(request, _MAX_BODY)
-    content = await read_body(request, _MAX_BODY)
+    announced_length(request, _LIMIT)
+    content = await read_body(request, _LIMIT)
     try:
         user = schemas.UserIn.model_validate_json(content)
         check_username(user.username)

@@ -235,7 +235,7 @@ def decode_chunk_content(value: bytes) -> tuple[int, Content]:
     Raises:
         InvalidEcg: if it breaks the schema, as in `decode_content` with `only_known`.
     """
-    message = _own(_own_chunk_decoder, value)
+    message = _own(_own_chunk_decoder, value, "a chunk")
     return check_first_sample(message.first_sample), _own_content(message)
 
 
@@ -314,13 +314,13 @@ def _content(message: PackedContent | PackedEcg) -> Content:
     return _content_of(message, (_lead(lead, f"leads[{i}]") for i, lead in enumerate(message.leads)))
 
 
-def _own(decoder: msgspec.msgpack.Decoder[_Own], value: bytes | msgspec.Raw) -> _Own:
-    """Decode a submission, whose fields must be known ones and must not repeat; its leads stay encoded."""
+def _own(decoder: msgspec.msgpack.Decoder[_Own], value: bytes | msgspec.Raw, kind: str = "a submission") -> _Own:
+    """Decode a document of a kind, whose fields must be known ones and must not repeat; its leads stay encoded."""
     try:
         message = _well_formed(decoder, value)
     except msgspec.ValidationError as error:
         known = frozenset(decoder.type.__struct_fields__)
-        raise _refusal(str(error), "body", "a submission", known) from None
+        raise _refusal(str(error), "body", kind, known) from None
     given = [name for name in message.__struct_fields__ if getattr(message, name) is not msgspec.UNSET]
     _check_fields(value, "body", len(given))
     return message

@@ -96,7 +96,7 @@ def decode_chunk_content(value: bytes) -> tuple[int, Content]:
     Raises:
         InvalidEcg: if it is not JSON or breaks the schema.
     """
-    read = partial(_content, known=CHUNK_FIELDS)
+    read = partial(_content, known=CHUNK_FIELDS, kind="a chunk")
     document = _parse(value, read)
     content = read(document, value)
     return check_first_sample(document["first_sample"] if "first_sample" in set(document) else None), content
@@ -110,7 +110,7 @@ def decode_announcement(value: bytes) -> Content:
     Raises:
         InvalidEcg: if it is not JSON or breaks the schema.
     """
-    read = partial(_content, known=CONTENT_FIELDS, announced=True)
+    read = partial(_content, known=CONTENT_FIELDS, kind="an announcement", announced=True)
     return read(_parse(value, read), value)
 
 
@@ -302,12 +302,13 @@ def _content(
     value: bytes,
     known: frozenset[str] | None = None,
     *,
+    kind: str = "a submission",
     besides: frozenset[str] = frozenset(),
     announced: bool = False,
 ) -> Content:
-    """Return the content of a document; if `known` fields are given, those in `besides` are ignored."""
+    """Return the content of a document of a kind; if `known` fields are given, those in `besides` are ignored."""
     # Looked up first, because `get` of a missing field is slow: it raises and catches an exception.
-    given = _known_fields(document, "body", "a submission", known, besides)
+    given = _known_fields(document, "body", kind, known, besides)
     date = check_date(document["date"]) if "date" in given else None
     rate = check_sampling_rate(document["sampling_rate"]) if "sampling_rate" in given else None
     leads = document.get("leads")

@@ -12,12 +12,13 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
-from shared.encoding import packed
+from shared.encoding import packed, plain
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
 from shared.security.ids import IdIssuer
 from shared.settings import MIB
 from tests.hostile.memory import Memory
+from tests.hostile.wire import head, wire
 from tests.support.bombs import PACKED_BOMBS, TWICE
 from tests.support.ecgs import crossings, insights
 from tests.support.hostile import dead_letters, found
@@ -137,6 +138,31 @@ async def test_bombs_in_an_administrators_body_are_refused(target: Pipeline) -> 
         ):
             response = await client.post("/users", content=body, headers={**JSON, "x-admin-token": ADMIN_TOKEN})
             assert response.status_code == status, response.text
+
+
+LARGEST = "body: must not be over 16777216 bytes (16.0 MiB): "
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/users", "body: must not be over 4096 bytes"),
+        ("/ecgs", LARGEST + "send a long recording in parts"),
+        ("/ecgs/batch", LARGEST + "send fewer ECGs in a batch, or a long recording in parts"),
+    ],
+)
+async def test_a_body_over_the_limit_is_refused_unread_with_the_limit_and_what_to_do(
+    target: Pipeline, token: str, path: str, detail: str
+) -> None:
+    async with target.client() as client:
+        answers = (await client.get("/openapi.json")).json()["paths"][path]["post"]["responses"]
+    assert answers["413"]["content"]["application/json"]["example"] == {"detail": detail}
+    announced = {"x_admin_token": ADMIN_TOKEN, "content_length": str(1 << 30)}
+    media_type = packed.CONTENT_TYPE if path == "/ecgs/batch" else plain.CONTENT_TYPE
+    async with wire(target.gateways[0]) as connection:
+        await connection.send(head("POST", path, token, content_type=media_type, **announced))
+        status, body = await connection.answer()
+    assert (status, orjson.loads(body)) == (413, {"detail": detail})
 
 
 async def test_bombs_on_kafka_are_dead_letters_and_every_partition_moves_on(target: Pipeline) -> None:

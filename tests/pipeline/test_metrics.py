@@ -291,6 +291,20 @@ async def test_an_outage_of_the_broker_is_seen_and_leaves_the_metrics_readable(
     assert not found.by("partition", "ecg_group_lag_records")
 
 
+async def test_queries_without_a_worker_are_counted_as_such(new_pipeline: NewPipeline) -> None:
+    port = free_port()
+    pipeline = new_pipeline(ECG_QUERY_TIMEOUT="0.5")
+    pipeline.start_gateway(ECG_METRICS_PORT=str(port))
+    await pipeline.alive()
+    async with pipeline.client(token=await pipeline.register("clinic")) as client:
+        paths = "/ecgs", "/recordings", "/ecgs/unknown/insights"
+        assert [(await client.get(path)).status_code for path in paths] == [503] * len(paths)
+    assert (await scrape(port)).by("missing", "ecg_gateway_refusals_total") == {
+        **dict.fromkeys(("memory", "broker", "users", "gateway"), 0),
+        "worker": len(paths),
+    }
+
+
 async def test_metrics_are_not_served_without_a_port_and_never_on_the_public_one(pipeline: Pipeline) -> None:
     async with pipeline.client() as client:
         assert (await client.get("/metrics")).status_code == 404

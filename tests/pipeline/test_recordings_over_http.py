@@ -303,7 +303,7 @@ BROKEN_ANNOUNCEMENTS: list[tuple[dict[str, Any], str]] = [
     (announcement(leads=[{"name": "I", "adc_gain": 10**30}]), "leads[0].adc_gain: must be a finite number"),
     (announcement(date="yesterday"), "date: must be an ISO 8601 date"),
     (announcement(label="\n"), "label: must be 1 to 200 printable characters"),
-    (announcement(lable="x"), "lable: is not a field of a submission: did you mean label?"),
+    (announcement(lable="x"), "lable: is not a field of an announcement: did you mean label?"),
 ]
 _CHUNK = {"first_sample": 0, "sampling_rate": RATE, "leads": [LEAD]}
 BROKEN_CHUNKS: list[tuple[dict[str, Any], str]] = [
@@ -316,7 +316,7 @@ BROKEN_CHUNKS: list[tuple[dict[str, Any], str]] = [
     ({**_CHUNK, "first_sample": 31 * 86_400 * RATE}, "first_sample: must lie within 31 days, the longest recording"),
     ({"leads": [LEAD], "sampling_rate": RATE}, "first_sample: must be a whole number of samples, 0 or more"),
     ({"leads": [LEAD], "first_sample": 0}, "sampling_rate: must be given in a recording"),
-    ({**_CHUNK, "end": True}, "end: is not a field of a submission"),
+    ({**_CHUNK, "end": True}, "end: is not a field of a chunk"),
 ]
 BROKEN_ENDS: list[tuple[dict[str, Any], str]] = [
     ({}, "number_of_samples: must be a whole number of samples, 0 or more"),

@@ -8,7 +8,7 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from ingest_api.http.body import read_body
+from ingest_api.http.body import BodyLimit, read_body
 from ingest_api.http.errors import Unavailable
 from ingest_api.submissions.memory_budget import MemoryBudget
 
@@ -97,7 +97,7 @@ async def test_a_body_in_many_parts_takes_no_more_than_in_one() -> None:
 
     tracemalloc.start()
     try:
-        body = await read_body(Request({"type": "http", "headers": []}, receive), parts, hold)
+        body = await read_body(Request({"type": "http", "headers": []}, receive), BodyLimit(parts), hold)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -114,4 +114,4 @@ async def test_a_body_in_parts_of_any_size_is_read_whole(sizes: list[int]) -> No
     async def receive() -> Message:
         return {"type": "http.request", "body": next(waiting), "more_body": length_hint(waiting) > 0}
 
-    assert await read_body(Request({"type": "http", "headers": []}, receive), sum(sizes)) == b"".join(parts)
+    assert await read_body(Request({"type": "http", "headers": []}, receive), BodyLimit(sum(sizes))) == b"".join(parts)
