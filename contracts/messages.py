@@ -16,6 +16,8 @@ from ingest_api.http.openapi import EXAMPLE_ID
 from ingest_api.queries.schemas import EXAMPLE_INSIGHTS
 from ingest_api.submissions.schemas import EcgIn
 from shared.chunk import MAX_LEADS
+from shared.data_keys import HEADER as DATA_KEY_HEADER
+from shared.data_keys import KeyRecord
 from shared.ecg import JSON_SCHEMA
 from shared.encoding import packed, plain
 from shared.encoding.packed import PackedChunk, PackedEcg
@@ -30,8 +32,6 @@ from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
 from shared.messages.recomputations import Recomputation
 from shared.messages.recordings import ChunkPlace
 from shared.messages.users import UserRecord
-from shared.security.data_keys import HEADER as DATA_KEY_HEADER
-from shared.security.data_keys import KeyRecord
 from shared.worker_protocol.announcements import Announcement
 from stream_agents.processing.dead_letter import DeadLetterHeaders
 from stream_agents.processing.record import CONTENT_TYPE_HEADER, FORWARDED_HEADER, USERNAME_HEADER

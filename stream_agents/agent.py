@@ -12,7 +12,7 @@ from faust.streams import Stream
 from faust.types import AppT, EventT, StreamT
 from tenacity import RetryCallState, wait_exponential
 
-from shared.security.data_keys import DataKeys
+from shared.data_keys import DataKeys
 from stream_agents import metrics
 from stream_agents.batch_report import BatchReport
 from stream_agents.faust_fixes.consumer import Consumer

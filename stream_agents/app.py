@@ -7,9 +7,9 @@ from faust.types import StreamT
 from mode.supervisors import CrashingSupervisor
 from yarl import URL
 
+from shared.data_keys import DataKeys
 from shared.kafka.clients import METADATA_MAX_AGE_MS, worker_group
 from shared.kafka.topics import Topics
-from shared.security.data_keys import DataKeys
 from shared.security.tls import server_context
 from shared.settings import MIB, Settings
 from shared.tracing import from_environment

@@ -3,7 +3,7 @@
 from mode import Service
 from typing_extensions import override
 
-from shared.security.data_keys import DataKeys
+from shared.data_keys import DataKeys
 
 
 class DataKeysService(Service):

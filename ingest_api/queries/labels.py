@@ -7,8 +7,8 @@ from aiokafka.errors import KafkaError
 
 from ingest_api.http.errors import Unavailable
 from ingest_api.users.user_keys import UserKeys
+from shared.data_keys import KeyDestroyed
 from shared.messages.insights import Insights
-from shared.security.data_keys import KeyDestroyed
 from shared.security.sealing import Broken
 from shared.settings import Settings
 

@@ -7,7 +7,7 @@ from aiokafka.errors import KafkaError
 from ingest_api.http.errors import Unavailable
 from ingest_api.queries.submission_reader import Message
 from ingest_api.users.user_keys import UserKeys
-from shared.security.data_keys import KeyDestroyed
+from shared.data_keys import KeyDestroyed
 from shared.settings import Settings
 
 

@@ -12,10 +12,10 @@ from aiokafka.structs import ConsumerRecord
 
 from ingest_api.http.errors import Unavailable
 from ingest_api.kafka.closing import Closing
+from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.kafka.clients import partition_for
 from shared.kafka.record_reader import new_record_reader, read_records, start
 from shared.kafka.topics import Topics
-from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.settings import MIB, Settings
 
 log = structlog.get_logger(__name__)

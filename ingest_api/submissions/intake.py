@@ -19,11 +19,11 @@ from ingest_api.submissions.memory_budget import MemoryBudget, Submission
 from ingest_api.submissions.quotas import Quotas
 from ingest_api.users.registry import UserRegistry
 from ingest_api.users.user_keys import UserKeys
+from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.ecg import Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.messages.audit import Action
-from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.settings import Settings
 from shared.tracing import Tracing
 

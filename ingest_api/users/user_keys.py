@@ -4,8 +4,8 @@ import asyncio
 from datetime import datetime
 
 from ingest_api.kafka.publisher import Publisher
+from shared.data_keys import DataKeys
 from shared.kafka.topics import Topics
-from shared.security.data_keys import DataKeys
 from shared.settings import Settings
 
 

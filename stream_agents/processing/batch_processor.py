@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from shared.chunk import Chunk
+from shared.data_keys import DataKeys, KeyDestroyed
 from shared.errors import InvalidEcg
 from shared.kafka.topics import Topics
 from shared.messages import recomputations
 from shared.messages.erasures import Erasures
-from shared.security.data_keys import DataKeys, KeyDestroyed
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
 from stream_agents.insights.contract import Insight

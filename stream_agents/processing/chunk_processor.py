@@ -9,6 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from shared.chunk import Chunk, check_length
+from shared.data_keys import KeyDestroyed
 from shared.ecg import Lead
 from shared.errors import InvalidEcg
 from shared.messages import insights
@@ -16,7 +17,6 @@ from shared.messages.beats import decode_minute
 from shared.messages.insights import Insights
 from shared.messages.recordings import CHUNK, HOUR, MINUTE, ChunkPlace, Progress, encode_place, part_key
 from shared.ranges import Range, within
-from shared.security.data_keys import KeyDestroyed
 from stream_agents.processing.outcomes import Ignored, Outcome, Part, Rejected, Stored
 from stream_agents.processing.processor import Common, Processor, accepted
 from stream_agents.processing.record import Record

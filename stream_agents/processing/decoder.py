@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from shared import encoding
 from shared.chunk import Chunk
+from shared.data_keys import DataKeys
 from shared.ecg import Ecg
 from shared.errors import InvalidEcg
-from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.security.sealing import Broken
 from stream_agents.processing.record import CONTENT_TYPE_HEADER, USERNAME_HEADER, Record

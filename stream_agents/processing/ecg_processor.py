@@ -5,10 +5,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from typing_extensions import override
 
+from shared.data_keys import KeyDestroyed
 from shared.ecg import Ecg
 from shared.errors import InvalidEcg
 from shared.messages import insights
-from shared.security.data_keys import KeyDestroyed
 from stream_agents.insights.computation import Computed, compute, compute_together
 from stream_agents.insights.contract import Insight
 from stream_agents.insights.recording import Recording

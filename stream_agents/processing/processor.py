@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
+from shared.data_keys import DataKeys
 from shared.ecg import Ecg
 from shared.errors import InvalidEcg
 from shared.kafka.clients import message_size, partition_for
@@ -12,7 +13,6 @@ from shared.messages import insights
 from shared.messages.erasures import Erasures
 from shared.messages.insights import Insights
 from shared.messages.recordings import Progress
-from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer, is_issued
 from shared.settings import MIB
 from stream_agents.processing.decoder import Decoder

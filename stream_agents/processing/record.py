@@ -6,10 +6,10 @@ from typing import TypeAlias
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
+from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.logging_setup import REQUEST_ID_HEADER, valid_request_id
 from shared.messages.erasures import CONTENT_TYPE as ERASURE
 from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
-from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 
 CONTENT_TYPE_HEADER = "content-type"
 USERNAME_HEADER = "username"

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import RebalanceInProgressError
 
 from shared.chunk import Chunk
+from shared.data_keys import DataKeys
 from shared.ecg import Lead
 from shared.encoding import packed
 from shared.kafka.clients import new_producer
@@ -20,7 +21,6 @@ from shared.messages import insights
 from shared.messages.insights import Insights
 from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
 from shared.messages.recordings import CHUNK, MINUTE, ChunkPlace, Progress, encode_place, part_key
-from shared.security.data_keys import DataKeys
 from stream_agents import originals as module
 from stream_agents.app import create_app
 from stream_agents.insights import selected

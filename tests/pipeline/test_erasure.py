@@ -15,10 +15,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from local_stack.broker import free_port
+from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.kafka.clients import admin_client, partition_for, worker_group
 from shared.kafka.topics import Topics
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
-from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from tests.support.conditions import eventually
 from tests.support.ecgs import insights
 from tests.support.events import stream

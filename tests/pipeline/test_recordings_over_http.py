@@ -13,6 +13,7 @@ import pytest_asyncio
 from aiohttp import web
 from numpy.typing import NDArray
 
+from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.ecg import Content, Lead
 from shared.encoding import packed
 from shared.kafka.clients import new_producer, partition_for
@@ -22,7 +23,6 @@ from shared.messages import insights as insights_message
 from shared.messages.beats import Minute, Segment, encode_minute
 from shared.messages.insights import Insights
 from shared.messages.recordings import ChunkPlace, Progress, Run, encode_place
-from shared.security.data_keys import HEADER as DATA_KEY_HEADER
 from shared.security.ids import IdIssuer
 from shared.worker_protocol import announcements
 from shared.worker_protocol.announcements import Announcement

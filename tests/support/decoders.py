@@ -11,13 +11,13 @@ from ingest_api.kafka.offset_cursor import OffsetCursors
 from ingest_api.queries.list_cursor import ListCursors
 from ingest_api.users import tokens
 from shared import encoding
+from shared.data_keys import DataKeys
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.kafka.topic import Topic
 from shared.kafka.topics import Topics
 from shared.logging_setup import valid_request_id
 from shared.messages.erasures import Erasures
-from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
 from stream_agents.insights import INSIGHTS

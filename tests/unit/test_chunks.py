@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from shared import ecg
 from shared.chunk import MAX_LEADS, MAX_SECONDS, Chunk
+from shared.data_keys import DataKeys
 from shared.ecg import Lead
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
@@ -44,7 +45,6 @@ from shared.messages.recordings import (
     part_key,
     parts_prefix,
 )
-from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
 from stream_agents.app import create_app

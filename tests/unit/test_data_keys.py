@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.data_keys import DataKeys, KeyDestroyed
 from shared.kafka.topics import Topics
-from shared.security.data_keys import DataKeys, KeyDestroyed
 from shared.security.sealing import OVERHEAD, Broken
 from shared.settings import Settings
 

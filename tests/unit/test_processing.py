@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.data_keys import DataKeys
 from shared.ecg import MAX_LEAD_NAME, MAX_LEADS, MAX_USERNAME, Ecg, Lead
 from shared.encoding import packed
 from shared.kafka.clients import message_size, partition_for
@@ -20,7 +21,6 @@ from shared.messages import insights as insights_message
 from shared.messages import recomputations, recordings
 from shared.messages.erasures import CONTENT_TYPE, Erasure, Erasures
 from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
-from shared.security.data_keys import DataKeys
 from shared.security.ids import IdIssuer
 from shared.settings import Settings
 from stream_agents.insights import INSIGHTS
