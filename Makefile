@@ -133,7 +133,7 @@ lock: $(DEV_READY) ## update the lock files to the newest versions
 	$(COMPILE) --group supply -o requirements-supply.lock
 
 clean: ## remove everything that the targets created, except data/ (of it, only data/embedded goes)
-	rm -rf $(VENV) data/embedded build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) data/embedded build .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -74,8 +74,8 @@ class Settings(BaseSettings):
     partitions: int = Field(
         default=12,
         ge=1,
-        description="Partitions of the topics for submissions, insights, dead letters and audit: the largest number of "
-        "workers that can share the load. Twelve divides evenly among 2, 3, 4, 6 and 12.",
+        description="Partitions of the topics for submissions, chunks, insights, dead letters and audit: the largest "
+        "number of workers that can share the load. Twelve divides evenly among 2, 3, 4, 6 and 12.",
     )
     replication_factor: int = Field(default=1, ge=1, description="Copies of every topic's data. Use 3 in production.")
     min_insync_replicas: int = Field(
@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     )
     audit: bool = Field(
         default=True,
-        description="Record on the topic `audit` who submitted, read or erased which ECG, before the request is "
+        description="Record on the topic `ecg.audit` who submitted, read or erased which ECG, before the request is "
         "answered. If that fails, the answer is 503. It costs each read a round trip to the broker.",
     )
     audit_retention_hours: int = Field(
@@ -161,7 +161,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=MAX_BODY_BYTES,
         ge=1024,
-        description="Largest accepted body of an ECG, JSON or packed; larger ones get 413.",
+        description="Largest accepted body of an ECG, a batch or a chunk, JSON or packed; larger ones get 413.",
     )
     max_inflight_bytes: int = Field(
         default=256 * MIB,
@@ -183,13 +183,18 @@ class Settings(BaseSettings):
         "gaps of a poor network, and short enough that connections do not pile up.",
     )
     publish_timeout: float = Field(
-        default=10.0, gt=0, description="Seconds after which an unacknowledged submission gets 503."
+        default=10.0,
+        gt=0,
+        description="Seconds after which a submission, an erasure, or a new or deleted user gets 503 if the broker has "
+        "not acknowledged it. Keep it below the time that a stopping proxy leaves to requests under way.",
     )
     query_timeout: float = Field(
         default=3.0,
         gt=0,
         description="Seconds for which a query looks for the worker that owns the ECG's partition before it gets 503: "
-        "longer than a worker's hand-over, shorter than a client's patience.",
+        "longer than a worker's hand-over, shorter than a client's patience. It also limits the waits for the "
+        "acknowledgement of an audit record, for signals, data keys, and lists of users and audit records (503), and "
+        "for an erasure to be carried out (202).",
     )
     max_waits: int = Field(
         default=256,
@@ -197,7 +202,12 @@ class Settings(BaseSettings):
         description="Queries that may wait for their ECG at a time, in a gateway and in a worker; more are answered at "
         "once. Each takes two open files in a gateway, and many systems allow a process 1024.",
     )
-    max_streams: int = Field(default=256, ge=1, description="Event streams that a gateway serves at a time.")
+    max_streams: int = Field(
+        default=256,
+        ge=1,
+        description="Event streams that a gateway serves at a time; more get 503, because another gateway may have "
+        "room. Each takes an open file.",
+    )
     max_streams_per_user: int = Field(
         default=32,
         ge=1,
@@ -259,7 +269,8 @@ class Settings(BaseSettings):
     batch_size: int = Field(
         default=128,
         ge=1,
-        description="ECGs at which a worker's batch is full. A batch holds what has piled up and never waits for more.",
+        description="Records (ECGs, chunks and erasures) at which a worker's batch is full. A batch holds what has "
+        "piled up and never waits for more.",
     )
     insights: str = Field(
         default="all",

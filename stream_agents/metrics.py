@@ -10,7 +10,10 @@ ecgs = Counter(
     ("outcome",),
 )
 stored, forwarded, dead = (ecgs.labels(outcome) for outcome in ("stored", "forwarded", "dead_letter"))
-erasures = Counter("ecg_worker_erasures_total", "Erasures of an ECG, or of a user's ECGs in a partition.")
+erasures = Counter(
+    "ecg_worker_erasures_total",
+    "Erasures of an ECG or a recording, or of all ECGs or recordings of a user in a partition.",
+)
 dead_letters = Counter("ecg_worker_dead_letters_total", "Dead letters by the class of the error.", ("error_class",))
 chunks = Counter("ecg_worker_chunks_total", "Chunks of recordings that were stored, announcements and ends included.")
 recomputed = Counter("ecg_worker_recomputed_total", "ECGs whose insights were computed again.")
@@ -20,7 +23,9 @@ failed_insights = Counter(
     ("insight",),
 )
 batch_ecgs = Histogram(
-    "ecg_worker_batch_ecgs", "ECGs per batch (ECG_BATCH_SIZE).", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+    "ecg_worker_batch_ecgs",
+    "ECGs, chunks and erasures per batch (ECG_BATCH_SIZE).",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
 batch_seconds = Histogram(
     "ecg_worker_batch_duration_seconds", "From the start of a batch until it is stored.", buckets=SECONDS

@@ -20,7 +20,7 @@ def produce(  # noqa: PLR0917 - a command's parameters are its options
     ],
     bootstrap_servers: options.Kafka = None,
     packed: Annotated[
-        bool, typer.Option("--packed", help="Produce the packed encoding, a quarter of the size, not plain JSON.")
+        bool, typer.Option("--packed", help="Produce the packed encoding, about half the size of JSON.")
     ] = False,
     concurrency: options.Concurrency = 4,
     baseline: options.Baseline = 0,

@@ -61,7 +61,7 @@ class TooLarge(ApiError):  # noqa: N818
 
 
 class UnsupportedMediaType(ApiError):  # noqa: N818
-    """415: the body is not plain JSON."""
+    """415: the body has a media type that the call does not take, or is compressed."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 

@@ -1,4 +1,4 @@
-"""The audit trail on the topic `audit`: who submitted, read or erased which ECG, and when, without its content."""
+"""The audit trail on the topic `ecg.audit`: who submitted, read or erased which ECG, and when, without its content."""
 
 from datetime import datetime
 from typing import Annotated, Literal, get_args

@@ -1,4 +1,4 @@
-"""Erasures: messages that a gateway puts on the submissions topic, behind the ECGs to erase."""
+"""Erasures: messages that a gateway puts on the topics of submissions and chunks, behind the messages to erase."""
 
 import hmac
 from typing import Final
@@ -9,7 +9,7 @@ CONTENT_TYPE: Final = "application/vnd.ecg.erasure.v1+json"
 
 
 class Erasure(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A request to erase an ECG of a user or, without an id, all of the user's ECGs in the partition.
+    """A request to erase an ECG or a recording of a user or, without an id, all that the user has in the partition.
 
     It erases records before it in its partition, and none after it.
     """

@@ -2,7 +2,7 @@
 
 Without this, a lost message is noticed only when a later one of its partition arrives, and is not processed until then.
 `Offsets` prevents a commit past it in any case (docs/decisions/0006-no-commit-before-changelog.md). The known ways to
-lose a message are avoided by the fetch and the recovery.
+lose a message are avoided by the fetch and the recovery; upstream knows of the latter (recovery.py).
 """
 
 from typing import cast

@@ -2,7 +2,7 @@
 
 Without this, mode sleeps for a second after everything has stopped, so that cancelled tasks can end. It handles signals
 with asyncio, whose handlers have to be removed before a signal is ignored. For a moment after that, a second SIGINT
-raises KeyboardInterrupt anywhere in the worker, and a second SIGTERM kills it.
+raises KeyboardInterrupt anywhere in the worker, and a second SIGTERM kills it. Not reported upstream.
 """
 
 import asyncio

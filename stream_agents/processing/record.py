@@ -1,4 +1,4 @@
-"""A record of the submissions topic, as a worker received it."""
+"""A record of the topics of submissions and chunks, as a worker received it."""
 
 import time
 from typing import TypeAlias
@@ -46,7 +46,7 @@ class Record(msgspec.Struct, frozen=True):
 
     @property
     def is_erasure(self) -> bool:
-        """True if the record is an erasure, not an ECG."""
+        """True if the record is an erasure, not an ECG or a chunk."""
         return self.header(CONTENT_TYPE_HEADER) == ERASURE
 
     @property
