@@ -166,9 +166,9 @@ class EcgClient(_Client):
             after = page.next
 
     def delete_user(self, username: str, admin_token: str) -> bool:
-        """Delete a user: the token is revoked, and all of their ECGs are erased.
+        """Delete a user: the token is revoked, and all of their ECGs and recordings are erased.
 
-        Return True if all are erased already, False if they are certain to be but some are not yet.
+        Return True if all are erased, False if the deletion is durable but not yet carried out.
 
         Raises:
             NotFound: if there is no such user.
@@ -294,7 +294,7 @@ class EcgClient(_Client):
         return self._send(requests.ecg(ecg_id, self._own_token))
 
     def erase(self, ecg_id: str) -> bool:
-        """Erase an ECG, its signals and its insights, for good; False if that is certain but not yet carried out.
+        """Erase an ECG, its signals and its insights; False if the erasure is durable but not yet carried out.
 
         Raises:
             NotFound: if there is no such ECG of this user.

@@ -10,11 +10,11 @@ class Unauthorized(ClientError):  # noqa: N818 - named for the answer
 
 
 class NotFound(ClientError):  # noqa: N818
-    """There is no such ECG of this user."""
+    """There is no such ECG or recording of this user, or no such user or dead letter."""
 
 
 class Gone(ClientError):  # noqa: N818
-    """The ECG's signals are no longer kept; its insights are."""
+    """The signals, of the ECG or in this range of the recording, are no longer kept; the insights are."""
 
 
 class InvalidEcg(ClientError):  # noqa: N818 - named for the ECG's state

@@ -118,7 +118,10 @@ async def producer(used: Settings) -> AsyncIterator[AIOKafkaProducer]:
 
 
 def producing(to: AIOKafkaProducer, used: Settings, username: str, pack: bool, on_outage: OnOutage) -> Send:
-    """Return a function that produces a recording as an ECG of this user and waits until Kafka acknowledges it."""
+    """Return a function that produces a recording as an ECG of this user and waits until Kafka acknowledges it.
+
+    It raises `TooLarge` if the message is over the limit, and `Unavailable` if Kafka does not acknowledge it.
+    """
     topic = Topics(used).submissions.name
     encoding, headers = _encoding(pack)
 
@@ -182,7 +185,10 @@ def begun(own_id: str, username: str, content: Content, first_sample: int = 0, *
 def producing_chunks(
     to: AIOKafkaProducer, used: Settings, pack: bool, on_outage: OnOutage
 ) -> Callable[[Chunk], Awaitable[None]]:
-    """Return a function that produces a message of a recording and waits until Kafka acknowledges it."""
+    """Return a function that produces a message of a recording and waits until Kafka acknowledges it.
+
+    It raises `TooLarge` if the message is over the limit, and `Unavailable` if Kafka does not acknowledge it.
+    """
     topic = Topics(used).chunks.name
     encoding, headers = _encoding(pack)
 

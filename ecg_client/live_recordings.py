@@ -411,6 +411,10 @@ class Recordings:
     def minutes(self, recording_id: str, first: int = 0, end: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield the beats and rates of each minute from `first` to before `end`, or to the last one, page by page.
 
+        Each is a dict: `minute` (its number, from 0), `beats` (sample indices in the recording), `number_of_beats`,
+        `mean_rate`, `least_rate` and `most_rate` (beats per minute), and `longest_pause`, a dict with `first_sample`
+        and `seconds`. Rates and the pause are None where there are none.
+
         Raises:
             NotFound: if there is no such recording of this user.
         """

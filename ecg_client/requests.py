@@ -116,7 +116,7 @@ def users(admin_token: str, after: str) -> Call[UserPage]:
 
 
 def delete_user(username: str, admin_token: str) -> Call[bool]:
-    """Delete a user with all of their ECGs: False while some are not yet erased, though they are certain to be."""
+    """Delete a user with all of their ECGs and recordings: False if that is durable but not yet carried out."""
     return Call("DELETE", f"/users/{quote(username, safe='')}", _admin(admin_token), ERASED)
 
 
@@ -223,7 +223,7 @@ def ecg(ecg_id: str, token: str) -> Call[StoredEcg | None]:
 
 
 def erase(ecg_id: str, token: str) -> Call[bool]:
-    """Erase an ECG: False while it is not yet erased, though it is certain to be."""
+    """Erase an ECG: False if the erasure is durable but not yet carried out."""
     return Call("DELETE", f"/ecgs/{quote(ecg_id, safe='')}", {"x-user-token": token}, ERASED)
 
 

@@ -87,7 +87,7 @@ def delete(
     admin_token: options.AdminToken = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Delete a user, and erase all of their ECGs for good.
+    """Delete a user, and erase all of their ECGs and recordings for good.
 
     Asks first, unless --yes is given; without a terminal to ask on, --yes is
     needed.
@@ -100,9 +100,9 @@ def delete(
     if not yes:
         if not sys.stdin.isatty():
             raise options.Unconfigured(f"there is no terminal to ask whether to delete {name}: add --yes")
-        if not output.confirmed(f"Delete {name} at {target}, and erase all of their ECGs for good?"):
+        if not output.confirmed(f"Delete {name} at {target}, and erase all of their ECGs and recordings for good?"):
             output.complain(f"{name} is not deleted")
             raise typer.Exit(_FAILED)
     with options.admin_client(target) as client:
         if not client.delete_user(name, token):
-            output.complain("the token is revoked; the ECGs will be erased once the workers can be reached")
+            output.complain("the token is revoked; the data will be erased once the workers can be reached")

@@ -31,7 +31,8 @@ def read_fhir(document: dict[str, Any], calibration: Calibration) -> Recording:
     file's numbers, and their gain is unknown.
 
     Raises:
-        UnreadableRecording: if it has no valid SampledData; the message names the component.
+        NoRecording: if it has no SampledData.
+        UnreadableRecording: if its SampledData is not valid; the message names the component.
     """
     notes: list[str] = []
     channels = [_channel(number, part, calibration, notes) for number, part in _parts(document)]

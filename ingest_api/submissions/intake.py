@@ -192,7 +192,11 @@ def check_idempotency_key(key: str, field: str) -> None:
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turn errors of the schema into answers of 422."""
+    """Turn errors of the schema into answers of 422.
+
+    Raises:
+        Unprocessable: if the block raises `InvalidEcg`.
+    """
     try:
         yield
     except InvalidEcg as error:

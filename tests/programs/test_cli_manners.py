@@ -125,7 +125,7 @@ def test_the_deletion_of_a_user_is_confirmed_first(
     gateway.answer("DELETE /users/st-marys", 204)
     done = on_a_terminal(env, answer, "users", "rm", "st-marys")
     assert (done.returncode, done.stdout) == (code, "")
-    question = f"ecg: Delete st-marys at {gateway.url}, and erase all of their ECGs for good? [y/N] "
+    question = f"ecg: Delete st-marys at {gateway.url}, and erase all of their ECGs and recordings for good? [y/N] "
     assert done.stderr == question + ("" if deleted else "ecg: st-marys is not deleted\n")
     assert gateway.requests == (["DELETE /users/st-marys"] if deleted else [])
 
