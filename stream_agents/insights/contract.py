@@ -15,14 +15,10 @@ class Needs(msgspec.Struct, frozen=True):
 
     Attributes:
         sampling_rate: the lowest sampling rate in Hz; 0 if none has to be known.
-        gain: True if at least one lead needs an ADC gain.
-        leads: standard names of leads that must all be there.
         seconds: the shortest recording.
     """
 
     sampling_rate: float = 0.0
-    gain: bool = False
-    leads: frozenset[str] = frozenset()
     seconds: float = 0.0
 
     def each(self) -> Iterator[tuple[str, Callable[[Recording], bool]]]:
@@ -32,11 +28,6 @@ class Needs(msgspec.Struct, frozen=True):
             yield phrase, lambda recording: recording.sampling_rate >= self.sampling_rate
         if self.seconds:
             yield f"at least {self.seconds:g} s of recording", lambda recording: recording.seconds >= self.seconds
-        if self.gain:
-            known = "the ADC gain of a lead"
-            yield known, lambda recording: any(lead.adc_gain is not None for lead in recording.leads)
-        for name in sorted(self.leads):
-            yield f"lead {name}", lambda recording, name=name: name in recording.names  # type: ignore[misc]
 
     def unmet(self, recording: Recording) -> str | None:
         """Return the first need that a recording does not meet, as a phrase, or None if it meets all."""
