@@ -84,8 +84,8 @@ def _collect_rarely() -> None:
     """Look for garbage in reference cycles less often, and never among the objects of modules.
 
     A thousand ECGs under way are some 30,000 objects, which live until they are acknowledged. With the default, Python
-    looked through them again and again in vain, for up to a fifth of a gateway's CPU time. Requests leave few cycles,
-    and none with a body or an answer.
+    looked through them again and again without finding any, for up to a fifth of a gateway's CPU time. Requests leave
+    few cycles, and none with a body or an answer.
     """
     gc.freeze()
     gc.set_threshold(_GARBAGE_THRESHOLD)

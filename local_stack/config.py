@@ -179,7 +179,7 @@ def _secret(variable: str, kept: Path | None) -> str:
 
 
 def _check_settings(environment: Mapping[str, str]) -> None:
-    """Check the settings of gateways and workers, which would end one after the other, and be started again in vain.
+    """Check the settings of gateways and workers, which would end one after the other and be restarted for nothing.
 
     Raises:
         ConfigError: if one of them is not valid.

@@ -90,7 +90,7 @@ def new_request_id() -> str:
 def configure(level: str, form: str) -> None:
     """Render the log records of the process from `level` up, as `json` or `logfmt`.
 
-    Libraries are heard from WARNING on, unless `level` is DEBUG.
+    Libraries log at WARNING and above only, unless `level` is DEBUG.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -10,7 +10,7 @@ from ecg_client.cli import measurements, options, output
 from ecg_client.recording_results import RecordingSummary
 from ecg_client.results import EcgSummary
 
-# In a table; whoever reads JSON from a pipe wants all, or stops reading.
+# A table shows one screen. JSON has no limit, because its reader can stop.
 _SCREENFUL = 50
 
 T = TypeVar("T")

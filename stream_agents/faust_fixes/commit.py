@@ -1,7 +1,7 @@
 """Commits of stored messages only.
 
 Without this, Faust commits offsets past messages that are not processed: it takes the first acknowledged offset without
-a look at the gap before it, and also acknowledges messages that failed or were skipped. A worker that ends then leaves
+checking for a gap before it, and also acknowledges messages that failed or were skipped. A worker that ends then leaves
 them out for good (docs/decisions/0006-no-commit-before-changelog.md). Upstream knows of a part, as
 https://github.com/faust-streaming/faust/issues/606.
 """

@@ -1,8 +1,8 @@
 """Fetching that continues while an agent's queue is full.
 
-Without this, Faust stops to fetch from a partition until the agent's queue is half empty, and sleeps for a second once
+Without this, Faust stops fetching from a partition until the agent's queue is half empty, and sleeps for a second once
 that is so for every partition, although a queue may have room a millisecond later. Upstream added this in
-https://github.com/faust-streaming/faust/pull/55 and does not know of the second.
+https://github.com/faust-streaming/faust/pull/55 and does not know of the second problem.
 """
 
 from faust.transport.drivers import aiokafka as driver

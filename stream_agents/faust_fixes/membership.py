@@ -1,4 +1,4 @@
-"""Records if the worker is a member of its group, and lets it leave the group when it stops.
+"""Notes when the group last confirmed this worker as a member, and lets it leave the group when it stops.
 
 Without this, a worker that has lost its membership serves its partitions as if nothing had happened. Faust polls its
 client by private methods, which report no error of the group, and neither Faust nor aiokafka tells when the coordinator

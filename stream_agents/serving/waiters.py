@@ -26,7 +26,7 @@ class Waits:
         With an owner, another user's row does not end the wait.
 
         Raises:
-            Moved: as soon as waiting here may be in vain.
+            Moved: as soon as another worker may store the row.
         """
         if self._closed:
             raise Moved
