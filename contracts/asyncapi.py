@@ -125,7 +125,7 @@ def _channels(topics: Topics) -> tuple[_Channel, ...]:
             "deadLetters",
             topics.dlq,
             "Records that could not be processed, byte for byte as received, with the reason in headers; and marks of "
-            "operators behind those that are dealt with.",
+            "operators behind those that have been dealt with.",
             ("DeadLetter", "DeadLetterDealtWith"),
             (
                 _Operation("rejectEcg", "send", "Workers set aside records that they cannot process.", ("DeadLetter",)),

@@ -412,9 +412,9 @@ def _dead_letter() -> Message:
 
 
 def _dead_letter_dealt_with() -> Message:
-    offset = "The offset of the dead letter that is dealt with, on the partition of this record."
+    offset = "The offset of the dead letter that has been dealt with, on the partition of this record."
     return Message(
-        "A mark that a dead letter is dealt with",
+        "A mark that a dead letter has been dealt with",
         None,
         {"description": "None: the record is on the partition of the letter."},
         {"description": "Empty."},

@@ -19,7 +19,7 @@ _PICTURES = Path("docs/validation")
 _WORST = 3
 _INTRODUCTION = """# Validation of the insights
 
-Insights are measurements with their uncertainty, for people who can judge them. They are no diagnosis.
+Insights are measurements with their uncertainty, for people who can judge them. They are not a diagnosis.
 
 Made by `make validate DATA=folder` on the records that the folder has: {held}. Beats match within 150 ms, one to one
 (EC57, IEC 60601-2-47); all beats of a record count, from its first second, without episodes of ventricular flutter.

@@ -34,7 +34,7 @@ Reference = Annotated[
 @app.command("list")
 def list_letters(
     bootstrap_servers: options.Kafka = None,
-    every: Annotated[bool, typer.Option("--all", help="Also list those that are dealt with.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also list those that have been dealt with.")] = False,
     json: options.Json = False,
 ) -> None:
     """List the dead letters with their time, their reason, and the place of the original message.
@@ -57,7 +57,7 @@ def list_letters(
         return
     output.out.print(_table(shown, every) if shown else "No dead letters")
     if len(shown) < len(letters):
-        output.err.print(f"{len(letters) - len(shown):,} more are dealt with; --all lists them too")
+        output.err.print(f"{len(letters) - len(shown):,} more have been dealt with; --all lists them too")
 
 
 @app.command()
@@ -100,7 +100,7 @@ def replay(
     bootstrap_servers: options.Kafka = None,
     json: options.Json = False,
 ) -> None:
-    """Produce dead letters onto the topic of submissions again, once their cause is fixed.
+    """Produce dead letters again onto the topic that they came from, once their cause is fixed.
 
     Each message is sent as it was: same bytes, key and headers. The dead letter
     stays on its topic, marked as dealt with; if the message fails again, it
@@ -145,7 +145,7 @@ def _deal_with(letters: list[str] | None, every: bool, servers: str | None, json
         async with kafka.producer(used) as producer:
             async for letter in _each(used, places):
                 result: dict[str, Any] = {"dealt_with": True}
-                said = "is dealt with"
+                said = "marked as dealt with"
                 if replayed:
                     if not letter.is_whole and every:
                         continue

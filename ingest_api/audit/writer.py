@@ -102,7 +102,7 @@ class AuditWriter:
         except TimeoutError:
             acknowledged = False
         if not acknowledged:
-            raise Unavailable("The request cannot be put on record now, try again", missing="broker")
+            raise Unavailable("The audit record could not be written, try again", missing="broker")
 
     def _add(self, action: Action, username: str, ecg_id: str | None, who: str | None) -> asyncio.Future[bool]:
         written = asyncio.get_running_loop().create_future()

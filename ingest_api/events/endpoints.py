@@ -33,7 +33,8 @@ router = APIRouter(tags=["ecgs"])
             "The id is not that of an event.", "last-event-id: must be the id of an event ...", "last-event-id"
         ),
         429: too_many(
-            "More than 32 streams of one user, ...", "The user has too many streams, or too many wrong tokens"
+            "You have 32 open streams, the limit: close one, or try again later",
+            "The user has too many streams, or too many wrong tokens",
         ),
         503: unavailable("The insights cannot be followed now, try again"),
     },

@@ -85,7 +85,8 @@ class Streams:
         """
         if self._open[username] >= self._limit_per_user:
             raise TooManyRequests(
-                f"More than {self._limit_per_user} streams of one user, end one or try again", RETRY_AFTER_SECONDS
+                f"You have {self._limit_per_user} open streams, the limit: close one, or try again later",
+                RETRY_AFTER_SECONDS,
             )
         if self._open.total() >= self._limit:
             raise Unavailable("Too many streams are open, try again", missing="gateway")

@@ -35,11 +35,11 @@ class OffsetCursors:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         tag, offsets = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
         if not hmac.compare_digest(tag, self._tag(offsets)):
-            raise ValueError("no position on this topic")
+            raise ValueError("not a position on this topic")
         position = _decoder.decode(offsets)
         # The last character of base64 has unused bits: accept only the text that `encode` writes.
         if text != self.encode(position) or len(position) > self._numbers:
-            raise ValueError("no position on this topic")
+            raise ValueError("not a position on this topic")
         return position + [0] * (self._numbers - len(position))
 
     def _tag(self, offsets: bytes) -> bytes:

@@ -23,7 +23,7 @@ export function bannerOf() {
     }
     const problem = offline ? "this computer is offline" : waits[0].problem;
     setText("#away-problem", `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`);
-    setText("#away-waiting", waits.length ? `Waiting: ${namesOf(waits)}. Keep this page open.` : "Nothing waits for it.");
+    setText("#away-waiting", waits.length ? `Waiting: ${namesOf(waits)}. Keep this page open.` : "Nothing is waiting.");
     const next = Math.min(...waits.map(({ until }) => until ?? Infinity));
     const seconds = Math.ceil((next - Date.now()) / 1000);
     const tried = seconds > 0 && seconds < Infinity;

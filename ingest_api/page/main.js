@@ -98,7 +98,7 @@ async function tryToken(token) {
   const gateway = new Gateway(token, outage, () => {
     if (!ending.signal.aborted) {
       ending.abort();
-      signOut(session ? "Your token is not valid any more: it has expired, or was replaced or revoked." : "Wrong token.");
+      signOut(session ? "Your token is no longer valid: it has expired, or was replaced or revoked." : "Wrong token.");
     }
   });
   try {
@@ -110,7 +110,7 @@ async function tryToken(token) {
     if (ending.signal.aborted) return false;
     if (!(error instanceof Refused)) throw error;
     show("#sign-in");
-    tellToken(`Not now: ${error.message}`);
+    tellToken(`Cannot sign in: ${error.message}`);
     return false;
   }
 }
@@ -173,7 +173,7 @@ function showUpload(rows, upload) {
     "li",
     { "data-state": state, "data-ecg": ecgId },
     element("span", { class: "name" }, name),
-    element("span", { class: "state" }, state === "done" && upload.known ? "was there before" : STATES[state]),
+    element("span", { class: "state" }, state === "done" && upload.known ? "already submitted" : STATES[state]),
     ...notes.map((note) => element("span", { class: "note" }, note)),
     detail ? element("span", { class: "detail" }, detail) : null,
     state === "done"

@@ -86,7 +86,7 @@ export class Uploads {
     upload.ecgId = await this.#gateway.submit(smaller, json, key, this.#signal, (problem) =>
       problem === null
         ? this.#change(upload, "sending")
-        : this.#change(upload, "away", "waits for the server, and is sent again by itself"),
+        : this.#change(upload, "away", "waiting for the server; will be sent automatically"),
     );
     // Not by now: the result may have come before this answer.
     upload.known = this.#wasThere(upload.ecgId, begun);
@@ -98,7 +98,7 @@ export class Uploads {
       this.#change(upload, "done");
       return;
     }
-    const late = setTimeout(() => this.#change(upload, "accepted", "is stored, and waits for a worker"), LONG_MS);
+    const late = setTimeout(() => this.#change(upload, "accepted", "stored; waiting for a worker"), LONG_MS);
     const { error } = await this.#results.wait(upload.ecgId);
     clearTimeout(late);
     this.#change(upload, error ? "failed" : "done", error ?? "");

@@ -14,6 +14,8 @@ from ingest_api.http.services import services_of
 from ingest_api.queries import answers, fhir, paging, schemas
 from ingest_api.queries.services import QueryServices, Services
 from ingest_api.queries.stored_ecgs import GONE
+from ingest_api.queries.submission_reader import UNREADABLE
+from ingest_api.queries.worker_client import MOVED
 from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
 from ingest_api.users.services import User
@@ -38,7 +40,7 @@ router = APIRouter(tags=["ecgs"])
         422: problem(
             "The ECG was accepted, but could not be processed.", "leads: an insight could not be computed (ValueError)"
         ),
-        503: unavailable("The insights are being moved to another worker, try again"),
+        503: unavailable(MOVED),
     },
 )
 async def read_insights(request: Request, ecg_id: str, user: User) -> JsonResponse:
@@ -103,7 +105,7 @@ async def list_ecgs(
             "The ECG was accepted, but could not be read.",
             "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain",
         ),
-        503: unavailable("The signals cannot be read now, try again"),
+        503: unavailable(UNREADABLE),
     },
 )
 async def read_ecg(services: Services, request: Request, ecg_id: str, user: User) -> Response:

@@ -24,7 +24,7 @@ _MDC: Final = "urn:oid:2.16.840.1.113883.6.24"
 _ABSENT: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 _UNCERTAINTY: Final = "http://hl7.org/fhir/StructureDefinition/iso21090-uncertainty"
-_NO_DIAGNOSIS: Final = "Automatic measurements for people who can judge them, no diagnosis."
+_NO_DIAGNOSIS: Final = "Automatic measurements for people who can judge them, not a diagnosis."
 # MDC_ECG_ELEC_POTL, to which the code of the lead is added.
 _ELECTRIC_POTENTIAL: Final = 131_328
 _LEADS: Final = {

@@ -37,5 +37,5 @@ class ListCursors:
         place = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[_TAG_BYTES:]
         at = Position(int.from_bytes(place[:_TIME_BYTES]), place[_TIME_BYTES:].decode())
         if not hmac.compare_digest(self.seal(username, at).encode(), cursor.encode()):
-            raise ValueError("no cursor of this user")
+            raise ValueError("not a cursor of this user")
         return at

@@ -5,7 +5,7 @@ import asyncio
 from aiokafka.errors import KafkaError
 
 from ingest_api.http.errors import Unavailable
-from ingest_api.queries.submission_reader import Message
+from ingest_api.queries.submission_reader import UNREADABLE, Message
 from ingest_api.users.user_keys import UserKeys
 from shared.data_keys import KeyDestroyed
 from shared.settings import Settings
@@ -33,4 +33,4 @@ class SealedMessages:
         except KeyDestroyed:
             return None
         except (KafkaError, TimeoutError):
-            raise Unavailable("The signals cannot be read now, try again", missing="broker") from None
+            raise Unavailable(UNREADABLE, missing="broker") from None

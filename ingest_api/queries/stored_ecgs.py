@@ -12,7 +12,7 @@ from shared.errors import InvalidEcg
 from shared.messages.insights import Insights
 from shared.security.sealing import Broken
 
-GONE = "The signals are no longer kept, the insights are"
+GONE = "The signals are no longer kept; the insights still are"
 
 
 class StoredEcgs:

@@ -20,13 +20,13 @@ from shared.settings import MIB, Settings
 
 log = structlog.get_logger(__name__)
 
+UNREADABLE = "The signals cannot be read now, try again"
 # Each may hold a record of the largest size.
 _READERS = 4
 # Bytes of a fetch of chunks that are close together: those of a live device have some kB. Among the chunks of many
 # devices, a fetch of several would bring few of the recording, so that each chunk is fetched alone.
 _FETCHED_OF_CHUNKS = MIB // 4
 _CLOSE = 8
-_TRY_AGAIN = "The signals cannot be read now, try again"
 
 
 class Message(NamedTuple):
@@ -107,7 +107,7 @@ class SubmissionReader:
             async with asyncio.timeout_at(until):
                 await self._turns.acquire()
         except TimeoutError:
-            raise Unavailable(_TRY_AGAIN, missing="broker") from None
+            raise Unavailable(UNREADABLE, missing="broker") from None
         try:
             yield
         finally:
@@ -133,7 +133,7 @@ class SubmissionReader:
         except (KafkaError, TimeoutError) as error:
             place = {"topic": partition.topic, "partition": partition.partition, "offset": offsets[0]}
             log.warning("a record could not be read", **place, error=repr(error))
-            raise Unavailable(_TRY_AGAIN, missing="broker") from None
+            raise Unavailable(UNREADABLE, missing="broker") from None
 
 
 def _of(partitions: list[TopicPartition], key: str) -> TopicPartition:

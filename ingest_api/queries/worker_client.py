@@ -26,6 +26,7 @@ from shared.worker_protocol.listing import Page, Position, Query, decode_page, e
 
 log = structlog.get_logger(__name__)
 
+MOVED = "The insights are being moved to another worker, try again"
 _PAUSE_BETWEEN_ROUNDS = 0.1
 # A worker on a busy machine takes hundreds of milliseconds. A dead one refuses the connection at once.
 _CALL_SECONDS = 1.0
@@ -235,7 +236,7 @@ class WorkerClient:
                     await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
         except TimeoutError:
             log.warning("no worker serves a partition", partition=partition)
-            raise Unavailable("The insights are being moved to another worker, try again", missing="worker") from None
+            raise Unavailable(MOVED, missing="worker") from None
 
     async def _ask(self, url: str, timeout: aiohttp.ClientTimeout) -> tuple[int, bytes] | None:
         """Return the status and the body of a worker's answer, or None if it does not answer."""

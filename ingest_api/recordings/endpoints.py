@@ -25,6 +25,8 @@ from ingest_api.http.responses import JsonResponse
 from ingest_api.http.services import services_of
 from ingest_api.queries import paging
 from ingest_api.queries.schemas import PREFER
+from ingest_api.queries.submission_reader import UNREADABLE
+from ingest_api.queries.worker_client import MOVED
 from ingest_api.recordings import answers, schemas
 from ingest_api.recordings.services import RecordingServices, Services
 from ingest_api.submissions.intake import ADVICE, NOT_ACKNOWLEDGED
@@ -45,14 +47,16 @@ _LAST_SAMPLE = int(MAX_SECONDS * MAX_SAMPLING_RATE)
 _PENDING = "The recording is still being processed"
 _NOT_FOUND = problem("There is no such recording of this user.", f"Recording not found for id {EXAMPLE_ID}")
 _ACCEPTED = problem("The recording is accepted, but not yet processed.", _PENDING)
-_MOVED = unavailable("The insights are being moved to another worker, try again")
+_MOVED = unavailable(MOVED)
 
 
 def _submission_errors(*media_types: str) -> Responses:
     return {
         **USER_ERRORS,
         **body_errors(BodyLimit(MAX_BODY_BYTES, ADVICE), *media_types),
-        429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
+        429: too_many(
+            "Over the quota of 600 ECGs or chunks a minute, try again later", "Over a quota, or too many wrong tokens"
+        ),
         503: unavailable(NOT_ACKNOWLEDGED),
     }
 
@@ -247,14 +251,14 @@ async def read_minutes(
         404: _NOT_FOUND,
         410: problem(
             "Some of these samples are no longer kept, but the insights are.",
-            "The signals before sample 5000 are no longer kept, the insights are",
+            "The signals before sample 5000 are no longer kept; the insights still are",
         ),
         422: problem(
             "A parameter is not valid, or the answer would be too large.",
             "to: must be at most 349525: an answer has at most 349525 samples of 12 leads",
             "to",
         ),
-        503: unavailable("The signals cannot be read now, try again"),
+        503: unavailable(UNREADABLE),
     },
 )
 async def read_samples(

@@ -310,7 +310,7 @@ class Beats(Rates):
         float | None,
         Field(
             description="Over the last eight RR intervals, or as many as there are since a gap; null if the last beat "
-            "is ten seconds ago."
+            "is ten seconds ago or longer."
         ),
     ]
 

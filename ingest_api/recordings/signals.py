@@ -24,7 +24,7 @@ from shared.settings import Settings
 
 # In the worst case, each chunk takes a read of a few milliseconds.
 MOST_CHUNKS = 1000
-_GONE = "The signals before sample {} are no longer kept, the insights are"
+_GONE = "The signals before sample {} are no longer kept; the insights still are"
 _WIDTH = 4
 
 

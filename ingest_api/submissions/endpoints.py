@@ -21,7 +21,7 @@ from ingest_api.http.openapi import (
 from ingest_api.http.responses import JsonResponse
 from ingest_api.http.services import services_of
 from ingest_api.submissions import schemas
-from ingest_api.submissions.intake import ADVICE, BATCH_ADVICE
+from ingest_api.submissions.intake import ADVICE, BATCH_ADVICE, NOT_ACKNOWLEDGED
 from ingest_api.submissions.services import SubmissionServices
 from ingest_api.users.direct_route import DirectRoute
 from ingest_api.users.schemas import USER_ERRORS
@@ -42,13 +42,15 @@ router = APIRouter(tags=["ecgs"], route_class=DirectRoute)
         201: created("The ECG is accepted and durable.", {"id": EXAMPLE_ID}, "/ecgs/{id}"),
         **USER_ERRORS,
         **body_errors(BodyLimit(MAX_BODY_BYTES, ADVICE), *MEDIA_TYPES),
-        429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
+        429: too_many(
+            "Over the quota of 600 ECGs or chunks a minute, try again later", "Over a quota, or too many wrong tokens"
+        ),
         422: problem(
             "The ECG breaks the schema.",
             "leads[0].signal: must hold integers only: multiply fractions, and send adc_gain",
             "leads[0].signal",
         ),
-        503: unavailable("The submission was not acknowledged by the broker, try again"),
+        503: unavailable(NOT_ACKNOWLEDGED),
     },
 )
 async def submit_ecg(request: Request, user: User) -> JsonResponse:
@@ -74,7 +76,9 @@ async def submit_ecg(request: Request, user: User) -> JsonResponse:
         ),
         **USER_ERRORS,
         **body_errors(BodyLimit(MAX_BODY_BYTES, BATCH_ADVICE), packed.CONTENT_TYPE),
-        429: too_many("Over the quota of 600 ecgs a minute, try again later", "Over a quota, or too many wrong tokens"),
+        429: too_many(
+            "Over the quota of 600 ECGs or chunks a minute, try again later", "Over a quota, or too many wrong tokens"
+        ),
         422: problem("The body is not a batch.", f"body: must hold 1 to {packed.MAX_BATCH} submissions, not 0", "body"),
         503: unavailable("Too many submissions wait for the broker, try again"),
     },

@@ -9,6 +9,7 @@ _USERS = 100_000
 
 
 _ECGS, _BYTES = "ecgs", "bytes"
+_COUNTED = {_ECGS: "ECGs or chunks", _BYTES: "bytes"}
 
 
 class Quotas:
@@ -27,7 +28,7 @@ class Quotas:
         for unit, limiter in self._limiters.items():
             if wait := limiter.wait(username):
                 raise TooManyRequests(
-                    f"Over the quota of {limiter.per_minute} {unit} a minute, try again later",
+                    f"Over the quota of {limiter.per_minute} {_COUNTED[unit]} a minute, try again later",
                     wait,
                     policy=f'"{unit}";q={limiter.per_minute};w=60',
                 )

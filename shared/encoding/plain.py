@@ -126,7 +126,7 @@ def decode_end(value: bytes) -> int:
 def decode_content(value: bytes, *, only_known: bool = False, besides: frozenset[str] = frozenset()) -> Content:
     """Decode a JSON submission, whose id and owner are not part of the message.
 
-    With `only_known`, every field must be one of a submission, so that a misspelt field is not ignored in silence; the
+    With `only_known`, every field must be one of a submission, so that a misspelt field is not silently ignored; the
     document itself may have the fields `besides` too. Otherwise unknown fields are ignored, so that older readers
     understand newer documents.
 

@@ -96,7 +96,7 @@ class Summary(Rates, frozen=True, kw_only=True):
         Meta(
             title="heart rate now",
             description="heart rate over the last eight RR intervals, or over as many as there are since a gap; none "
-            "if the last beat is ten seconds ago",
+            "if the last beat is ten seconds ago or longer",
             extra={"unit": "/min"},
         ),
     ] = None

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 FILE = Path(__file__).with_suffix(".json")
-NO_DIAGNOSIS = "Measurements for people who can judge them, no diagnosis."
+NO_DIAGNOSIS = "Measurements for people who can judge them, not a diagnosis."
 EVERY: Final = "all"
 
 Schema = dict[str, Any]
@@ -83,5 +83,5 @@ def chosen(names: str, known: Collection[str]) -> list[str]:
         return list(known)
     wanted = {name.strip() for name in names.split(",")} - {""}
     if unknown := wanted.difference(known):
-        raise ValueError(f"{min(unknown)!r} is no insight: choose from {', '.join(known)}, or {EVERY!r}")
+        raise ValueError(f"{min(unknown)!r} is not an insight: choose from {', '.join(known)}, or {EVERY!r}")
     return [name for name in known if name in wanted]

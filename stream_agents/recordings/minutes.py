@@ -14,12 +14,14 @@ from typing import Any, Final
 import msgspec
 
 from shared.messages.beats import Minute, Pause, Segment, Summary
-from stream_agents.recordings.segments import SEGMENT_SECONDS
 
 INTERVALS: Final = 8
 """The number of successive RR intervals over which the lowest and the highest rate are taken."""
 SEGMENTS: Final = 6
 """The number of segments in a minute."""
+
+# The rate of the last intervals is not that of now any more when the last beat is as long ago.
+_NOW_SECONDS: Final = 10
 
 
 class Totals(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -123,7 +125,7 @@ def decode_totals(row: bytes) -> Totals:
 def summary(totals: Totals, rate: float) -> Summary:
     """Return the summary of totals, at a sampling rate in Hz."""
     recent = totals.recent
-    is_now = len(recent) > 1 and totals.end - recent[-1] < SEGMENT_SECONDS * rate
+    is_now = len(recent) > 1 and totals.end - recent[-1] < _NOW_SECONDS * rate
     return Summary(
         complete_until=totals.end,
         rate_now=_per_minute(len(recent) - 1, recent[-1] - recent[0], rate) if is_now else None,

@@ -102,6 +102,6 @@ def add_views(app: AppT, table: InsightsTable, waits: Waits, serving: Serving) -
             try:
                 query = decode_query(await request.read())
             except msgspec.DecodeError:
-                return self.text("no query", status=400)
+                return self.text("not a valid query", status=400)
             page = table.page(query, await serving.known(query.partitions))
             return self.bytes(page, content_type="application/json")

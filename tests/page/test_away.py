@@ -76,7 +76,7 @@ async def test_a_stopped_server_is_told_at_once_and_what_waits_goes_on_when_it_i
     assert results.violations_count == 0, results.generate_report()
     await alone.submit(recording(tmp_path / "a.json"), recording(tmp_path / "b.json"))
     for name in ("a.json", "b.json"):
-        await expect(alone.upload(name)).to_contain_text("waits for the server")
+        await expect(alone.upload(name)).to_contain_text("waiting for the server")
     await expect(banner(alone)).to_contain_text("2 submissions")
     one.gateways[0].start()
     # Without any action of the user again: the page tries by itself.

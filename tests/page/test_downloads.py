@@ -116,7 +116,7 @@ async def test_a_pdf_is_to_scale_and_has_label_date_insights_and_all_leads(
     assert "25 mm/s · 10 mm/mV" in texts
     assert set(NAMES) <= set(texts)
     assert "Heart rate, /min" in texts
-    assert "Measurements for people who can judge them, no diagnosis." in texts
+    assert "Measurements for people who can judge them, not a diagnosis." in texts
     assert texts[-2:] == ["0:00.0 to 0:10.0 of 0:10.0", "Page 1 of 1"]
 
 

@@ -463,7 +463,7 @@ async def test_a_recording_that_begins_meanwhile_comes_into_the_list(signed_in: 
 
 
 async def test_samples_that_are_not_kept_are_told_on_their_lines_and_on_the_sheet(signed_in: Open) -> None:
-    reason = "The signals before sample 6000 are no longer kept, the insights are"
+    reason = "The signals before sample 6000 are no longer kept; the insights still are"
     canned = Canned(samples=5 * MINUTE, refusal=(410, reason), gaps=[[2 * MINUTE, MINUTE]])
     async with signed_in(canned) as tab:
         await row(tab).click()

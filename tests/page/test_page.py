@@ -161,7 +161,7 @@ async def test_measurements_have_units_spreads_and_reasons(desk: Tab, tmp_path: 
     assert found["Limb leads add up"][0] == "no"
     assert found["Arm electrodes swapped"] == (NOTHING, "needs usable leads I and V6")
     assert not [title for title in found if "spread" in title or "positions" in title]
-    await expect(desk.page.locator("#of-ecg")).to_contain_text("no diagnosis")
+    await expect(desk.page.locator("#of-ecg")).to_contain_text("not a diagnosis")
     columns = await desk.page.locator("#columns th").all_inner_texts()
     cells = [row.split("\t") for row in await desk.page.locator("#leads tr").all_inner_texts()]
     assert columns[:4] == ["Lead", "Zero crossings", "Usable", "Reasons"]
@@ -229,7 +229,7 @@ async def test_a_revoked_token_leads_back_to_the_sign_in(tab: Tab, pipeline: Pip
     await tab.sign_in(await pipeline.register("page-revoked"))
     await pipeline.register("page-revoked")
     await tab.submit(write_json(tmp_path / "x.json", {"I": [1, -1]}))
-    await expect(tab.page.locator("#token-error")).to_contain_text("not valid any more")
+    await expect(tab.page.locator("#token-error")).to_contain_text("no longer valid")
 
 
 async def test_ecgs_of_other_clients_with_the_token_appear_by_themselves(

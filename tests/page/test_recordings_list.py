@@ -199,7 +199,7 @@ async def test_a_file_that_was_there_before_leads_to_its_row(
     await tab.page.reload()
     await expect(rows(tab)).to_have_count(31)
     await tab.submit(path)
-    await expect(tab.upload("old.json")).to_contain_text("was there before")
+    await expect(tab.upload("old.json")).to_contain_text("already submitted")
     current = tab.page.locator("#earlier [aria-current=true]")
     await expect(current).to_contain_text("old.json")
     # Its row is the last one, which was out of sight.

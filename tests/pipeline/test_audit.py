@@ -27,7 +27,7 @@ from tests.support.pipeline import ADMIN_TOKEN, PARTITIONS, NewPipeline, Pipelin
 from tests.support.reading import records
 
 ADMIN = {"x-admin-token": ADMIN_TOKEN}
-REFUSED = "The request cannot be put on record now, try again"
+REFUSED = "The audit record could not be written, try again"
 # Values by which a leak would be recognised: the sample is in no answer but that of the signals.
 LEAD, SAMPLE = "Telltale", 987_654_321
 MARKED = {"leads": [{"name": LEAD, "signal": [SAMPLE, -SAMPLE] * 50}]}

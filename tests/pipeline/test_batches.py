@@ -133,7 +133,7 @@ async def test_each_ecg_of_a_batch_counts_for_the_quota(new_pipeline: NewPipelin
         for answer in answers[5:]:
             assert answer["status"] == 429
             assert answer["retry_after"] >= 1
-            assert answer["detail"] == "Over the quota of 5 ecgs a minute, try again later"
+            assert answer["detail"] == "Over the quota of 5 ECGs or chunks a minute, try again later"
         refused = await post(client, [ecg(1)])
         assert refused.status_code == 429
         assert "retry-after" in refused.headers

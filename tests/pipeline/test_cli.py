@@ -295,7 +295,7 @@ async def test_measurements_of_an_ecg_with_a_sampling_rate_are_printed(cli: Cli,
     assert re.search(r"heart rate +│ +7[45]\.\d+ │ /min", done.out)
     assert re.search(r"QRS +│ +[\d.]+ │ ms +│ ± [\d.]+", done.out)
     assert re.search(r"limb leads add up +│ +│ +│ needs three limb leads", done.out)
-    assert "no diagnosis" in done.out
+    assert "not a diagnosis" in done.out
     [again] = (await cli("insights", "--json", line["id"])).lines
     assert again["ecg"] == line["ecg"]
     assert again["versions"]["rhythm"] == INSIGHTS["rhythm"].version
@@ -557,7 +557,7 @@ async def test_dead_letters_that_are_dealt_with_are_passed_over(bare: Cli, new_p
     assert datetime.fromisoformat(str(every[replayed])) <= datetime.fromisoformat(str(every[ticked]))
     assert every[kept] is None
     table = await cli("dlq", "list")
-    assert "more are dealt with; --all lists them too" in table.err
+    assert "more have been dealt with; --all lists them too" in table.err
     assert f"\u2502 {replayed} " not in table.out
     again = {line.split(" -> ")[0] for line in (await cli("dlq", "replay", "--all")).out.splitlines()}
     assert again == {kept}

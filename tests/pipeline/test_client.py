@@ -322,7 +322,7 @@ async def test_a_submission_is_retried_with_its_key_after_the_requested_pause(
     scripted: Scripted, connect: Callable[..., Call]
 ) -> None:
     not_now = (503, {"retry-after": "1"}, b'{"detail": "not acknowledged, try again"}')
-    over = (429, {"retry-after": "2"}, b'{"detail": "Over the quota of 5 ecgs a minute, try again later"}')
+    over = (429, {"retry-after": "2"}, b'{"detail": "Over the quota of 5 ECGs or chunks a minute, try again later"}')
     scripted.answers = [not_now, over, (0, {}, b""), (502, {}, b"<html>"), ACCEPTED]
     assert await connect(scripted.url, TOKEN)("submit", RECORDING) == "abc"
     times, headers, bodies = zip(*scripted.requests, strict=True)

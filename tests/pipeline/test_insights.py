@@ -253,7 +253,7 @@ async def test_the_insights_of_a_worker_are_chosen(new_pipeline: NewPipeline) ->
 async def test_a_worker_refuses_an_insight_that_does_not_exist(new_pipeline: NewPipeline) -> None:
     worker = new_pipeline().start_worker(ECG_INSIGHTS="rythm")
     assert worker.running.wait(30) == 1
-    assert "'rythm' is no insight: choose from number_of_zero_crossings, quality, rhythm" in worker.log.read_text()
+    assert "'rythm' is not an insight: choose from number_of_zero_crossings, quality, rhythm" in worker.log.read_text()
 
 
 @pytest.mark.slow

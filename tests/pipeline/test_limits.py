@@ -127,7 +127,7 @@ async def test_a_users_ecgs_are_limited_and_other_users_are_not(new_pipeline: Ne
         responses = await asyncio.gather(*(client.post("/ecgs", json=ECG) for _ in range(8)))
         assert sorted(response.status_code for response in responses) == [201] * 5 + [429] * 3
         [response, *_] = [response for response in responses if response.status_code == 429]
-        assert response.json() == {"detail": "Over the quota of 5 ecgs a minute, try again later"}
+        assert response.json() == {"detail": "Over the quota of 5 ECGs or chunks a minute, try again later"}
         wait = int(response.headers["retry-after"])
         assert 1 <= wait <= 12
         assert response.headers["ratelimit-policy"] == '"ecgs";q=5;w=60'

@@ -147,7 +147,7 @@ async def test_signals_deleted_by_retention_are_gone_and_all_else_stays(
             response = await client.get(f"/ecgs/{ecg_id}")
             assert (response.status_code, response.json()) == (
                 410,
-                {"detail": "The signals are no longer kept, the insights are"},
+                {"detail": "The signals are no longer kept; the insights still are"},
             )
             assert (await client.get(f"/ecgs/{ecg_id}/insights")).status_code == 200
         assert await pages(client, 200) == before

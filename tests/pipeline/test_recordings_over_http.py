@@ -726,7 +726,7 @@ async def test_chunks_count_in_both_quotas(new_pipeline: NewPipeline) -> None:
         path = f"/recordings/{recording_id}/chunks"
         refused = await counted.post(path, content=body, headers=PACKED)
         assert refused.status_code == 429
-        assert refused.json() == {"detail": "Over the quota of 4 ecgs a minute, try again later"}
+        assert refused.json() == {"detail": "Over the quota of 4 ECGs or chunks a minute, try again later"}
         statuses = [(await weighed.post(path, content=body, headers=PACKED)).status_code for _ in range(3)]
         assert statuses == [201, 201, 429]
 
@@ -888,7 +888,7 @@ async def test_samples_that_are_no_longer_kept_or_lead_to_another_recording_are_
                 response = await client.get(f"/recordings/{name}/signals")
                 assert (response.status_code, response.json()) == (
                     410,
-                    {"detail": "The signals before sample 10 are no longer kept, the insights are"},
+                    {"detail": "The signals before sample 10 are no longer kept; the insights still are"},
                 )
             assert (await client.get(f"/recordings/{names[0]}/insights")).status_code == 200
 

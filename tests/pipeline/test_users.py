@@ -50,7 +50,10 @@ async def test_a_deleted_user_is_gone_everywhere_and_for_good(new_pipeline: NewP
         assert [await ask(client, token) for client in (here, there)] == [ACCEPTED, ACCEPTED]
         response = await here.delete("/users/leaving", headers=ADMIN)
         # The ECGs are erased once there is a worker; the token is revoked at once.
-        assert (response.status_code, response.json()) == (202, {"detail": "The erasure is certain, and under way"})
+        assert (response.status_code, response.json()) == (
+            202,
+            {"detail": "The erasure is durable, and will be carried out"},
+        )
         assert await ask(here, token) == 401
         await eventually(lambda: refused(there, token), what="the other gateway refusing the token")
         for client in (here, there):

@@ -49,7 +49,7 @@ def test_every_measurement_with_a_code_is_a_component_in_ucum_units() -> None:
     found = valid(fhir.insights(row))
     assert found["identifier"] == [{"value": "e"}]
     assert found["status"] == "preliminary"
-    assert "no diagnosis" in found["note"][0]["text"]
+    assert "not a diagnosis" in found["note"][0]["text"]
     assert "intervals 4" in found["method"]["text"]
     assert "effectiveDateTime" not in found
     codes = {name: of["code"]["coding"][0]["code"] for name, of in components(found).items()}

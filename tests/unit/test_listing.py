@@ -81,7 +81,7 @@ def test_other_texts_and_foreign_cursors_are_refused(name: str, at: Position, te
             with pytest.raises(ValueError):  # noqa: PT011 - whatever is wrong with it
                 ListCursors(SECRET).open(name, wrong)
     for cursors, user in ((ListCursors(SECRET[::-1]), name), (ListCursors(SECRET), other + name)):
-        with pytest.raises(ValueError, match="no cursor of this user"):
+        with pytest.raises(ValueError, match="not a cursor of this user"):
             cursors.open(user, cursor)
 
 

@@ -144,7 +144,7 @@ def test_insights_are_selected_by_name_in_the_order_of_the_registry() -> None:
     assert selected("all") == selected(" all ") == ALL
     assert selected("rhythm, number_of_zero_crossings") == (INSIGHTS["number_of_zero_crossings"], INSIGHTS["rhythm"])
     assert selected("") == ()
-    with pytest.raises(ValueError, match="'rythm' is no insight: choose from number_of_zero_crossings, quality"):
+    with pytest.raises(ValueError, match="'rythm' is not an insight: choose from number_of_zero_crossings, quality"):
         selected("rythm,quality")
 
 

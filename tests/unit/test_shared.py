@@ -159,7 +159,7 @@ def test_proxies_are_addresses_and_networks() -> None:
 def test_insights_are_those_that_exist() -> None:
     for names in ("all", "", "rhythm, quality"):
         assert Settings(secret=SecretStr("x" * 32), insights=names).insights == names
-    with pytest.raises(ValidationError, match="ECG_INSIGHTS: 'rythm' is no insight: choose from number_of_zero_cr"):
+    with pytest.raises(ValidationError, match="ECG_INSIGHTS: 'rythm' is not an insight: choose from number_of_zero_cr"):
         Settings(secret=SecretStr("x" * 32), insights="rythm,quality")
 
 

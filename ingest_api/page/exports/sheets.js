@@ -15,7 +15,7 @@ const GAP_PX = 10;
 const LINE_PX = 14;
 const COLUMNS = 4;
 const SOFT = "#545d6b";
-const NO_DIAGNOSIS = "Measurements for people who can judge them, no diagnosis.";
+const NO_DIAGNOSIS = "Measurements for people who can judge them, not a diagnosis.";
 
 /**
  * Return the sheets of an ECG: `{width, height, draw(context)}[]`, in millimetres.
