@@ -27,6 +27,7 @@ from shared.messages.beats import Minute, Segment
 from shared.messages.dead_letters import DEALT_WITH_HEADER
 from shared.messages.erasures import CONTENT_TYPE as ERASURE
 from shared.messages.erasures import SealedErasure
+from shared.messages.headers import CONTENT_TYPE_HEADER, FORWARDED_HEADER, USERNAME_HEADER
 from shared.messages.insights import MESSAGE_OFFSET_HEADER, Insights
 from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
 from shared.messages.recomputations import Recomputation
@@ -34,7 +35,6 @@ from shared.messages.recordings import ChunkPlace
 from shared.messages.users import UserRecord
 from shared.worker_protocol.announcements import Announcement
 from stream_agents.processing.dead_letter import DeadLetterHeaders
-from stream_agents.processing.record import CONTENT_TYPE_HEADER, FORWARDED_HEADER, USERNAME_HEADER
 from stream_agents.recordings.minutes import Totals, fold, minute
 
 Schema = dict[str, Any]

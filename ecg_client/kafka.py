@@ -30,6 +30,7 @@ from shared.encoding import packed, plain
 from shared.kafka.clients import new_producer, new_reader
 from shared.kafka.topics import Topics
 from shared.messages.dead_letters import DEALT_WITH_HEADER
+from shared.messages.headers import CONTENT_TYPE_HEADER, FORWARDED_HEADER
 from shared.messages.insights import Insights, decode
 from shared.settings import UNUSED_SECRET, Settings, problems
 
@@ -38,7 +39,7 @@ _TIMEOUT = 30.0
 # After this time without an acknowledgement, which usually comes within milliseconds, the user is told.
 _SLOW = 2.0
 # Headers that the pipeline adds: the reason of a dead letter, and the mark of a message that a worker passed on.
-_PIPELINE_HEADERS = ("dlq-", "forwarded-")
+_PIPELINE_HEADERS = ("dlq-", FORWARDED_HEADER)
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ def producing_chunks(
 
 def _encoding(pack: bool) -> tuple[Any, list[tuple[str, bytes | None]]]:
     """Return the encoding of messages, and their headers."""
-    return (packed, [("content-type", packed.CONTENT_TYPE.encode())]) if pack else (plain, [])
+    return (packed, [(CONTENT_TYPE_HEADER, packed.CONTENT_TYPE.encode())]) if pack else (plain, [])
 
 
 async def follow_insights(used: Settings, username: str, ready: asyncio.Event) -> AsyncGenerator[Event]:

@@ -14,6 +14,7 @@ from shared.kafka.clients import new_reader, partition_for
 from shared.kafka.topics import Topics
 from shared.messages import recomputations
 from shared.messages.catalogue import catalogue, chosen
+from shared.messages.headers import CONTENT_TYPE_HEADER
 from shared.messages.recomputations import CONTENT_TYPE, Recomputation, outdated_at
 from shared.settings import Settings
 
@@ -23,7 +24,7 @@ _PATIENCE = 30.0
 # Recomputations that workers have not answered yet, in seconds of the pace: as many as that may wait before fresh ECGs.
 _AHEAD_SECONDS = 1.0
 
-_HEADERS: list[tuple[str, bytes | None]] = [("content-type", CONTENT_TYPE.encode())]
+_HEADERS: list[tuple[str, bytes | None]] = [(CONTENT_TYPE_HEADER, CONTENT_TYPE.encode())]
 
 
 @dataclass

@@ -8,9 +8,10 @@ from faust.types import AppT
 
 from shared.kafka.clients import partition_for
 from shared.kafka.topics import Topics
+from shared.messages.headers import FORWARDED_HEADER
 from stream_agents.processing.dead_letter import dead_letter
 from stream_agents.processing.outcomes import Misplaced, Rejected
-from stream_agents.processing.record import FORWARDED_HEADER, Headers, Record
+from stream_agents.processing.record import Headers, Record
 
 log = structlog.get_logger(__name__)
 

@@ -15,6 +15,7 @@ from shared.kafka.clients import new_producer
 from shared.kafka.patience import attempts
 from shared.kafka.producer_errors import PRODUCER_BROKEN
 from shared.logging_setup import REQUEST_ID_HEADER, request_id
+from shared.messages.headers import CONTENT_TYPE_HEADER
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -25,7 +26,7 @@ Headers = Sequence[tuple[str, bytes]]
 def headers_of(content_type: str) -> list[tuple[str, bytes]]:
     """Return the headers of a message: its content type, and the id of its request if there is one."""
     known = request_id.get()
-    return [("content-type", content_type.encode()), *([(REQUEST_ID_HEADER, known.encode())] if known else [])]
+    return [(CONTENT_TYPE_HEADER, content_type.encode()), *([(REQUEST_ID_HEADER, known.encode())] if known else [])]
 
 
 class Publisher:

@@ -16,6 +16,7 @@ from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.kafka.clients import partition_for
 from shared.kafka.record_reader import new_record_reader, read_records, start
 from shared.kafka.topics import Topics
+from shared.messages.headers import CONTENT_TYPE_HEADER
 from shared.settings import MIB, Settings
 
 log = structlog.get_logger(__name__)
@@ -144,4 +145,4 @@ def _of(partitions: list[TopicPartition], key: str) -> TopicPartition:
 def _message(record: ConsumerRecord) -> Message:
     # The last header of a name that is not null counts, as in the workers.
     headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
-    return Message(record.value or b"", headers.get("content-type"), headers.get(DATA_KEY_HEADER))
+    return Message(record.value or b"", headers.get(CONTENT_TYPE_HEADER), headers.get(DATA_KEY_HEADER))

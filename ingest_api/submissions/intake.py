@@ -24,6 +24,7 @@ from shared.ecg import Ecg
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.messages.audit import Action
+from shared.messages.headers import USERNAME_HEADER
 from shared.settings import Settings
 from shared.tracing import Tracing
 
@@ -124,7 +125,7 @@ class Intake:
                 raise TooLarge(self._limit.exceeded)
             # One huge sample can make a packed lead eight times as large. As JSON, the ECG is as small as the body was.
             value, content_type = to.write(message), plain.CONTENT_TYPE
-        headers = [*headers_of(content_type), ("username", message.username.encode())]
+        headers = [*headers_of(content_type), (USERNAME_HEADER, message.username.encode())]
         try:
             with self._tracing.publishing(to.topic) if self._tracing else nullcontext(()) as context:
                 async with asyncio.timeout(self._timeout):

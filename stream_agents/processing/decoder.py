@@ -8,9 +8,10 @@ from shared.chunk import Chunk
 from shared.data_keys import DataKeys
 from shared.ecg import Ecg
 from shared.errors import InvalidEcg
+from shared.messages.headers import CONTENT_TYPE_HEADER, USERNAME_HEADER
 from shared.security.ids import IdIssuer
 from shared.security.sealing import Broken
-from stream_agents.processing.record import CONTENT_TYPE_HEADER, USERNAME_HEADER, Record
+from stream_agents.processing.record import Record
 
 T = TypeVar("T")
 

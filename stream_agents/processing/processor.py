@@ -11,13 +11,14 @@ from shared.errors import InvalidEcg
 from shared.kafka.clients import message_size, partition_for
 from shared.messages import insights
 from shared.messages.erasures import Erasures
+from shared.messages.headers import FORWARDED_HEADER
 from shared.messages.insights import Insights
 from shared.messages.recordings import Progress
 from shared.security.ids import IdIssuer, is_issued
 from shared.settings import MIB
 from stream_agents.processing.decoder import Decoder
 from stream_agents.processing.outcomes import Erased, Ignored, Misplaced, Outcome, Rejected, Stored, UserErased
-from stream_agents.processing.record import FORWARDED_HEADER, Record
+from stream_agents.processing.record import Record
 
 # A message to forward may exceed the largest ECG by this much. The topic accepts a MiB more: a new header fits too.
 _FORWARDED_ROOM = MIB // 2

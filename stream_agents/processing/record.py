@@ -9,11 +9,8 @@ from aiokafka.structs import ConsumerRecord
 from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.logging_setup import REQUEST_ID_HEADER, valid_request_id
 from shared.messages.erasures import CONTENT_TYPE as ERASURE
+from shared.messages.headers import CONTENT_TYPE_HEADER
 from shared.messages.recomputations import CONTENT_TYPE as RECOMPUTATION
-
-CONTENT_TYPE_HEADER = "content-type"
-USERNAME_HEADER = "username"
-FORWARDED_HEADER = "forwarded-from"
 
 # In Kafka's protocol, the type of a timestamp that the broker has set, not the producer.
 _LOG_APPEND_TIME = 1
