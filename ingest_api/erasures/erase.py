@@ -75,7 +75,7 @@ class Eraser:
 
     async def _erase(self, request: Request, user: str, ecg_id: str, *, recording: bool) -> bool:
         # An id that a gateway issued to the caller is the caller's: no worker need be asked for the owner.
-        if not self._issuer.belongs(ecg_id, user):
+        if not self._issuer.belongs(ecg_id, user, recording=recording):
             await self._lookup.find(request, ecg_id, user, recording=recording)
         await self._audit.record("recording_erased" if recording else "ecg_erased", user, ecg_id)
         topic = self._chunks if recording else self._submissions

@@ -35,7 +35,7 @@ class Lookup:
             NotFound: if the user has no such ECG or recording, or it was erased.
             Unavailable: if no worker that serves the partition answers in time.
         """
-        issued_here = self._issuer.belongs(ecg_id, user)
+        issued_here = self._issuer.belongs(ecg_id, user, recording=recording)
         found = await self._row(request, ecg_id, user, wait, issued_here)
         if found is not None and found.username == user:
             if found.is_recording is not recording:
@@ -51,14 +51,14 @@ class Lookup:
     async def check(self, request: Request, recording_id: str, user: str) -> None:
         """Check that a recording is the user's.
 
-        An id that a gateway issued for a recording is checked without a worker, so that chunks cost no query. For any
-        other id, a worker is asked: a chunk for an ECG of the user gets 404 once the ECG is processed.
+        An id that a gateway issued for a recording is checked without a worker, so that chunks cost no query. Workers
+        are asked about an id that a producer chose.
 
         Raises:
             NotFound: if the user has no such recording.
             Unavailable: if no worker that serves the partition answers in time.
         """
-        if not self._issuer.is_of_recording(recording_id, user):
+        if not self._issuer.belongs(recording_id, user, recording=True):
             await self.find(request, recording_id, user, recording=True)
 
     async def _row(self, request: Request, ecg_id: str, user: str, wait: int, issued_here: bool) -> Insights | None:
@@ -66,15 +66,15 @@ class Lookup:
             return None
         # A worker need not check the owner of an id that was issued to the user, and after an erasure its row has none.
         owner = None if issued_here else user
-        another_users = is_issued(ecg_id) and not issued_here
-        if wait and not another_users:
+        # To another user, or to this one for the other kind: it is looked up for the audit only, and not worth a wait.
+        issued_elsewhere = is_issued(ecg_id) and not issued_here
+        if wait and not issued_elsewhere:
             return await self._long_polls.find(request, ecg_id, owner, wait)
-        # An id that was issued to another user is looked up for the audit only, which is not worth a wait.
         try:
             return await self._workers.find(ecg_id, owner)
         except Unavailable:
             # The answer to such an id is 404, even without a worker.
-            if not another_users:
+            if not issued_elsewhere:
                 raise
             return None
 

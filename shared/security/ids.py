@@ -46,20 +46,13 @@ class IdIssuer:
         nonce = hmac.digest(self._key, b"once" + digests, "sha256")[:_NONCE_BYTES]
         return str(UUID(bytes=_signed(self._recording_key if recording else self._key, nonce, owner)))
 
-    def belongs(self, ecg_id: str, owner: str) -> bool:
-        """Return True if a gateway issued this id to this owner, for an ECG or a recording."""
-        return _is_signed(self._key, ecg_id, owner) or self.is_of_recording(ecg_id, owner)
-
-    def is_of_recording(self, recording_id: str, owner: str) -> bool:
-        """Return True if a gateway issued this id to this owner for a recording."""
-        return _is_signed(self._recording_key, recording_id, owner)
-
-
-def _is_signed(key: bytes, given_id: str, owner: str) -> bool:
-    if not is_issued(given_id):
-        return False
-    given = bytes.fromhex(given_id.replace("-", ""))
-    return hmac.compare_digest(_signed(key, given[:_NONCE_BYTES], owner), given)
+    def belongs(self, given_id: str, owner: str, *, recording: bool = False) -> bool:
+        """Return True if a gateway issued this id to this owner for an ECG or, if so asked, for a recording."""
+        if not is_issued(given_id):
+            return False
+        given = bytes.fromhex(given_id.replace("-", ""))
+        key = self._recording_key if recording else self._key
+        return hmac.compare_digest(_signed(key, given[:_NONCE_BYTES], owner), given)
 
 
 def _signed(key: bytes, nonce: bytes, owner: str) -> bytes:

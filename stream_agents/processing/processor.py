@@ -94,8 +94,9 @@ class Processor(ABC):
         if existing is not None and self._is_other_kind(existing):
             return Ignored()
         if existing is None or existing.erased:
-            # Without a row, only an id that a gateway issued proves the owner.
-            owned = self._issuer.belongs(erasure.ecg_id, erasure.username)
+            # Without a row, only an id that a gateway issued proves the owner, and the kind: a row of the other one
+            # would refuse all that comes later under this id.
+            owned = self._belongs(erasure.ecg_id, erasure.username)
         else:
             owned = existing.username == erasure.username
         if not owned or (existing is not None and existing.offset > record.offset):
@@ -117,7 +118,7 @@ class Processor(ABC):
         record, which anybody who produces on the topic could have made.
         """
         rejected = Rejected("KeyDestroyed", "value: was sealed with a key that does not exist any more")
-        ecg_id, username = self._decoder.identity(record).values()
+        ecg_id, username = self._decoder.identity(record, recording=self.recordings).values()
         if ecg_id is None or username is None or self._is_misplaced(record, ecg_id.encode()):
             return rejected
         if self._find_row(record.partition, ecg_id.encode()) is not None:
@@ -140,6 +141,9 @@ class Processor(ABC):
         row = self._find_row(partition, key)
         return insights.decode(row) if row is not None else None
 
+    def _belongs(self, ecg_id: str, username: str) -> bool:
+        return self._issuer.belongs(ecg_id, username, recording=self.recordings)
+
     def _is_other_kind(self, existing: Insights) -> bool:
         return existing.is_recording is not self.recordings
 
@@ -147,16 +151,19 @@ class Processor(ABC):
         self, record: Record, ecg_id: str, username: str, existing: Insights | None
     ) -> Rejected | Ignored | None:
         """Ignore a record that a later erasure covers, and reject a record whose id is taken; that row is unchanged."""
-        if existing is not None and self._is_other_kind(existing):
-            return Rejected("IdTaken", f"id: belongs to {'an ECG' if self.recordings else 'a recording'}")
-        if existing is not None and existing.erased:
+        other_kind = existing is not None and self._is_other_kind(existing)
+        if existing is not None and existing.erased and not other_kind:
             if existing.offset > record.offset:
                 return Ignored()
             existing = None
-        taken = is_issued(ecg_id) and not self._issuer.belongs(ecg_id, username)
-        if taken or (existing is not None and existing.username != username):
-            return Rejected("IdTaken", "id: belongs to another user")
-        return None
+        if existing is None:
+            if not is_issued(ecg_id) or self._belongs(ecg_id, username):
+                return None
+            other_kind = self._issuer.belongs(ecg_id, username, recording=not self.recordings)
+        elif existing.username == username and not other_kind:
+            return None
+        owner = ("an ECG" if self.recordings else "a recording") if other_kind else "another user"
+        return Rejected("IdTaken", f"id: belongs to {owner}")
 
     def _reject(
         self,

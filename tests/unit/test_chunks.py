@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from shared import ecg
 from shared.chunk import MAX_LEADS, MAX_SECONDS, Chunk
+from shared.data_keys import HEADER as DATA_KEY_HEADER
 from shared.data_keys import DataKeys
-from shared.ecg import Lead
+from shared.ecg import Content, Ecg, Lead
 from shared.encoding import packed, plain
 from shared.errors import InvalidEcg
 from shared.kafka.clients import partition_for
@@ -430,6 +431,38 @@ def test_ids_are_of_one_owner_and_of_one_kind() -> None:
     issued = IdIssuer(SECRET).issue("someone")
     [claimed] = worker.take(packed.encode_chunk(chunk(SIGNALS, id=issued)), key=issued.encode(), headers=PACKED)
     assert claimed == Rejected("IdTaken", "id: belongs to another user")
+
+
+def _taken(worker: Worker, key: bytes, topic: str, value: bytes, headers: Sequence[tuple[str, bytes]]) -> Outcome:
+    place = partition_for(key, TOPICS.submissions.partitions)
+    [outcome] = worker.process([Record(topic, place, 0, key, value, list(headers), 0)])
+    return outcome
+
+
+def test_before_it_has_a_row_an_issued_id_is_of_the_kind_that_it_was_issued_for() -> None:
+    issuer, erasures = IdIssuer(SECRET), Erasures(SECRET)
+    topics = {False: TOPICS.submissions.name, True: TOPICS.chunks.name}
+    for recording in (False, True):
+        issued, worker = issuer.issue("u", recording=recording), Worker()
+        key = issued.encode()
+        whole = packed.encode(Ecg.of(issued, "u", Content(None, chunk(SIGNALS).leads, RATE)))
+        messages = {False: whole, True: packed.encode_chunk(chunk(SIGNALS, id=issued))}
+
+        erase = erasures.seal(Erasure("u", issued)), [("content-type", CONTENT_TYPE.encode())]
+        sealed = b"?", [*PACKED, ("username", b"u"), (DATA_KEY_HEADER, b"gone")]
+        broken = b"?", [*PACKED, ("username", b"u")]
+        other = not recording
+        taken = functools.partial(_taken, worker, key)
+        assert taken(topics[other], *erase) == Ignored()
+        told = "id: belongs to a recording" if recording else "id: belongs to an ECG"
+        assert taken(topics[other], messages[other], PACKED) == Rejected("IdTaken", told)
+        for value, headers in (sealed, broken):
+            rejected = taken(topics[other], value, headers)
+            assert isinstance(rejected, Rejected)
+            assert rejected.stored is None
+        assert key not in worker.rows
+        assert not isinstance(taken(topics[recording], messages[recording], PACKED), Rejected)
+        assert insights.decode(worker.rows[key]).is_recording is recording
 
 
 def test_a_chunk_in_a_wrong_partition_is_forwarded_once() -> None:

@@ -25,10 +25,9 @@ def test_an_issued_id_is_a_canonical_version_8_uuid_of_its_owner(owner: str) -> 
 @given(owners, owners, st.booleans())
 def test_an_id_tells_its_owner_alone_whether_it_is_that_of_a_recording(owner: str, other: str, recording: bool) -> None:
     for issued in (ISSUER.issue(owner, recording=recording), ISSUER.issue_once(owner, "k", b"", recording=recording)):
-        assert ISSUER.belongs(issued, owner)
-        assert ISSUER.is_of_recording(issued, owner) is recording
-        assert ISSUER.belongs(issued, other) == (owner == other)
-        assert ISSUER.is_of_recording(issued, other) == (recording and owner == other)
+        assert ISSUER.belongs(issued, owner, recording=recording)
+        assert not ISSUER.belongs(issued, owner, recording=not recording)
+        assert ISSUER.belongs(issued, other, recording=recording) == (owner == other)
 
 
 def test_ids_stay_the_same_from_version_to_version() -> None:
@@ -37,7 +36,7 @@ def test_ids_stay_the_same_from_version_to_version() -> None:
         (True, "ff97fea9-e740-86a2-9110-25cd3b1e10eb"),
     ):
         assert ISSUER.issue_once("owner", "key", b"content", recording=recording) == issued
-        assert ISSUER.belongs(issued, "owner")
+        assert ISSUER.belongs(issued, "owner", recording=recording)
 
 
 @given(owners, owners)
@@ -50,7 +49,7 @@ def test_an_issued_id_belongs_to_nobody_else(owner: str, other: str) -> None:
 @given(owners, st.integers(0, 127), st.booleans())
 def test_no_bit_of_an_issued_id_can_be_changed(owner: str, bit: int, recording: bool) -> None:
     forged = UUID(int=UUID(ISSUER.issue(owner, recording=recording)).int ^ (1 << bit))
-    assert not ISSUER.belongs(str(forged), owner)
+    assert not ISSUER.belongs(str(forged), owner, recording=recording)
 
 
 def test_no_other_spelling_belongs() -> None:
