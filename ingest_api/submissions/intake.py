@@ -119,12 +119,12 @@ class Intake:
             Unavailable: if the broker does not acknowledge it in time.
         """
         value, content_type = to.pack(message), packed.CONTENT_TYPE
-        if len(value) > self._limit.size:
-            if is_packed:
-                # With its id and its owner, the message exceeds the limit. As JSON, most ECGs are larger still.
-                raise TooLarge(self._limit.exceeded)
-            # One huge sample can make a packed lead eight times as large. As JSON, the ECG is as small as the body was.
+        if len(value) > self._limit.size and not is_packed:
+            # One huge sample can make a packed lead eight times as large. As JSON, it is about as small as the body.
             value, content_type = to.write(message), plain.CONTENT_TYPE
+        if len(value) > self._limit.size:
+            # With its id and its owner: workers would refuse it.
+            raise TooLarge(self._limit.exceeded)
         headers = [*headers_of(content_type), (USERNAME_HEADER, message.username.encode())]
         try:
             with self._tracing.publishing(to.topic) if self._tracing else nullcontext(()) as context:

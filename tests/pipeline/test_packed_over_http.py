@@ -11,7 +11,7 @@ import pytest_asyncio
 from shared.encoding import packed, plain
 from tests.support.bombs import PACKED_BOMBS, PACKED_TWICE
 from tests.support.ecgs import insights
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import NewPipeline, Pipeline
 
 PACKED = {"content-type": packed.CONTENT_TYPE}
 SIGNAL = [1, 0, -1, 0, 1, 0, 0, 1]
@@ -106,6 +106,30 @@ async def test_a_packed_body_that_leaves_no_room_for_its_owner_is_too_large(clie
         response = await client.post("/ecgs", content=body, headers=PACKED)
         assert response.status_code == status
     assert "must not be over 16777216 bytes" in response.json()["detail"]
+
+
+async def test_every_json_body_at_the_limit_is_either_refused_or_processed(new_pipeline: NewPipeline) -> None:
+    limit = 4096
+    pipeline = new_pipeline(ECG_MAX_BODY_BYTES=str(limit))
+    pipeline.start_gateway()
+    pipeline.start_worker()
+    await pipeline.ready()
+    statuses = []
+    async with pipeline.client(token=await pipeline.register("clinic")) as client:
+        for size in range(limit - 400, limit + 2, 20):
+            # Packed, each of these samples takes eight bytes. As JSON, most take two; the ECG's id and owner are added.
+            body = b'{"leads":[{"name":"I","signal":[%d' % 2**40
+            body += b",1" * ((size - len(body) - 3) // 2) + b"]}]}"
+            response = await client.post("/ecgs", content=body, headers={"content-type": plain.CONTENT_TYPE})
+            statuses.append(response.status_code)
+            if response.status_code == 201:
+                assert await insights(client, response.json()["id"]) == [{"name": "I", "number_of_zero_crossings": 0}]
+            else:
+                assert response.json() == {
+                    "detail": "body: must not be over 4096 bytes: send a long recording in parts"
+                }
+    assert {201, 413} == set(statuses)
+    assert statuses == sorted(statuses)
 
 
 async def test_the_refusal_of_another_media_type_names_both(client: httpx.AsyncClient) -> None:
