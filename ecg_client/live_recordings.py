@@ -8,6 +8,7 @@ from collections.abc import (
     AsyncIterable,
     AsyncIterator,
     Awaitable,
+    Generator,
     Iterable,
     Iterator,
     Mapping,
@@ -151,7 +152,7 @@ class LiveRecording(_Handle):
 
     def stream(
         self, blocks: Iterable[Block], *, chunk_seconds: float = _CHUNK_SECONDS, buffer_seconds: float = _BUFFER_SECONDS
-    ) -> Iterator[StreamProgress]:
+    ) -> Generator[StreamProgress]:
         """Send the blocks of a live source as they arrive, yield the progress, and end the recording after the last.
 
         The source is read only while the progress is read. Another thread sends the chunks one after the other; blocks
@@ -174,8 +175,8 @@ class LiveRecording(_Handle):
         failure: Exception | None = None
         sender = ThreadPoolExecutor(1, "recording")
         sending = sender.submit(self._send_all, outgoing, changed)
-        yield StreamProgress(self.id, self.next_sample)
         try:
+            yield StreamProgress(self.id, self.next_sample)
             while failure is None and not outgoing.stopped:
                 with changed:
                     changed.wait_for(lambda: outgoing.has_room)
@@ -370,7 +371,7 @@ class Recordings:
         idempotency_key: str | None = None,
         chunk_seconds: float = _CHUNK_SECONDS,
         buffer_seconds: float = _BUFFER_SECONDS,
-    ) -> Iterator[StreamProgress]:
+    ) -> Generator[StreamProgress]:
         """Begin a recording and send the blocks of a live source: see `begin` and `LiveRecording.stream`."""
         recording = self.begin(leads, sampling_rate, date=date, label=label, idempotency_key=idempotency_key)
         yield from recording.stream(blocks, chunk_seconds=chunk_seconds, buffer_seconds=buffer_seconds)

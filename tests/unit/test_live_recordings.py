@@ -369,6 +369,23 @@ async def test_a_stream_that_cannot_begin_says_so(gateway: CannedGateway) -> Non
             await anext(client.recordings.stream(BLOCKS, LEADS, 4))
 
 
+@pytest.mark.parametrize("read", [1, 2])
+def test_no_thread_is_left_by_a_stream_that_is_not_read_to_its_end(
+    gateway: CannedGateway, client: EcgClient, read: int
+) -> None:
+    """The interpreter would wait for the thread when it exits."""
+    before = set(threading.enumerate())
+    progress = client.recordings.stream(BLOCKS, LEADS, 4, chunk_seconds=1)
+    for _ in range(read):
+        next(progress)
+    left = {thread for thread in threading.enumerate() if thread.name.startswith("recording")} - before
+    assert left
+    progress.close()
+    for thread in left:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
 def test_a_block_is_copied_because_sources_reuse_their_arrays() -> None:
     outgoing, block = Outgoing(["I"], 4, 4, 8), np.array([[1, 2]])
     outgoing.add(block)
