@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 _RECORDS_OF_A_PAGE = 500
 _PAGES_AT_A_TIME = 2
 _POLL_MS = 500
+# Records have the times of the gateways that wrote them. Reading up to a time goes on for so long behind it, because a
+# gateway's clock may be ahead of the others'.
+_CLOCKS_APART_MS = 10 * 60 * 1000
 _FETCHED_OF_A_PARTITION = MIB // 4
 
 
@@ -52,7 +55,8 @@ class AuditReader:
         self._settings = settings
         self._timeout = settings.query_timeout
         # The longest time from an event to its record: requests wait no longer for it.
-        self._delay_ms = 1000 * (settings.publish_timeout + settings.query_timeout)
+        delay_ms = 1000 * (settings.publish_timeout + settings.query_timeout)
+        self._read_on_ms = delay_ms + _CLOCKS_APART_MS
         self._partitions = topics.audit.all_partitions()
         # For each partition, the offset of the next record, and how many of its events earlier pages have gone through.
         self._cursors = OffsetCursors(settings, topics.audit, 2 * topics.audit.partitions)
@@ -94,7 +98,7 @@ class AuditReader:
         found: list[AuditEvent] = []
         for _ in range(_RECORDS_OF_A_PAGE):
             record = await records.next()
-            if record is None or (wanted.until and record.timestamp - self._delay_ms >= _milliseconds(wanted.until)):
+            if record is None or (wanted.until and record.timestamp - self._read_on_ms >= _milliseconds(wanted.until)):
                 return found, None
             here = slice(2 * record.partition, 2 * record.partition + 2)
             offset, seen = at[here]

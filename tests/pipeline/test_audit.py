@@ -223,6 +223,22 @@ async def test_events_are_found_by_user_ecg_and_time(pipeline: Pipeline) -> None
             assert (refused.status_code, refused.json()["field"]) == (422, field)
 
 
+async def test_a_gateway_whose_clock_is_ahead_hides_no_event_of_others(new_pipeline: NewPipeline) -> None:
+    pipeline = new_pipeline(ECG_AUDIT="false", ECG_PARTITIONS="1")
+    pipeline.start_gateway()
+    await pipeline.alive()
+    now = datetime.now(UTC)
+    async with AIOKafkaProducer(**pipeline.kafka) as producer:
+        for seconds in (0, 300, 2):
+            at = now + timedelta(seconds=seconds)
+            record = audit.AuditRecord([audit.AuditEvent(at, "signals_read", "u", "u", f"ecg-{seconds}")])
+            sent = {"timestamp_ms": int(at.timestamp() * 1000)}
+            await producer.send_and_wait(Topics(pipeline.settings).audit.name, audit.encode(record), **sent)
+    async with pipeline.client() as client:
+        until = (now + timedelta(seconds=60)).isoformat()
+        assert [event["ecg_id"] for event in await events(client, until=until)] == ["ecg-0", "ecg-2"]
+
+
 async def test_a_page_reads_a_bounded_part_of_the_topic(new_pipeline: NewPipeline) -> None:
     pipeline = new_pipeline(ECG_AUDIT="false")
     pipeline.start_gateway()
