@@ -133,7 +133,8 @@ def _signal(line: str, number: int, at: int) -> Signal:
         gain_value if gain_value and math.isfinite(gain_value) else None,
         _integer(baseline if baseline is not None else zero or "0", at),
         unit or _UNIT,
-        _integer(initial or "0", at),
+        # A format of differences begins at the ADC zero unless the header says otherwise.
+        _integer(initial or zero or "0", at),
     )
 
 

@@ -93,6 +93,12 @@ CASES = [
         250,
     ),
     Case(
+        "format 8 without an initial value begins at the ADC zero",
+        _record("r8", "r8 1 250 4\nr8.dat 8 200(1000)/mV 11 1024\n", bytes((5, 0xF6, 10, 0xF6))),
+        (lead("lead 1", [29, 19, 29, 19], 200),),
+        250,
+    ),
+    Case(
         "segments of a fixed layout, with a gap",
         {"m.hea": b"m/3 2 250 7 10:00:00 01/02/2020\na 3\n~ 2\nb 2\n", **_SEGMENTS},
         (

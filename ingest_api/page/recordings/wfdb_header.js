@@ -94,7 +94,8 @@ function parseSignal(line, number, at) {
     gain: units && Number.isFinite(units) ? units : null,
     baseline: integer(scale?.[2] ?? (zero || "0"), at),
     unit: scale?.[3] ?? UNIT,
-    initial: integer(initial || "0", at),
+    // A format of differences begins at the ADC zero unless the header says otherwise.
+    initial: integer(initial || zero || "0", at),
   };
 }
 
