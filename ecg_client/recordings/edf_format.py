@@ -24,8 +24,10 @@ _TOLERANCE = 1e-3
 # Gaps may be longer than the recording, but a broken onset must not fill the memory.
 _MOST_GROWTH = 64
 _LEAST_LIMIT = 1 << 20
+_FAR_APART = "has gaps that are far longer than the recording: split it at them"
 _EDF_BYTES = 2
 _MOST_ZERO = 2**52
+_MOST_START = 2**53
 _BYTES_AT_ONCE = 1 << 22
 
 # The bytes of a number of data records from a first one on, shape (count, bytes of a data record).
@@ -36,7 +38,7 @@ Records = Callable[[int, int], NDArray[np.uint8]]
 class _File:
     """A file: its header, its data records and their number, and when each begins, in seconds.
 
-    `onsets` is empty if the file has no annotations, and so no gaps.
+    `onsets` is empty if the file does not say it, and so has no gaps.
     """
 
     header: Header
@@ -81,7 +83,7 @@ def open_edf(path: Path, wanted: Sequence[str] = ()) -> StoredRecording:
         found = content.read(header.size + first * record_bytes, count * record_bytes)
         return np.frombuffer(found, np.uint8).reshape(count, record_bytes)
 
-    onsets = _onsets(header, records, stored)
+    onsets = _onsets(header, records, stored, notes)
     if header.is_discontinuous and not onsets:
         notes.append("its header says that it has gaps (EDF+D), but it does not say where, so they are left out")
     signals = [signal for signal in header.signals if not signal.annotations]
@@ -95,22 +97,27 @@ def open_edf(path: Path, wanted: Sequence[str] = ()) -> StoredRecording:
     return StoredRecording(channels, header.began(onsets[0] if onsets else 0.0), notes, typed=True)
 
 
-def _onsets(header: Header, records: Records, stored: int) -> list[float]:
-    """Return the start of each data record in seconds; empty if the file has no annotations, and so no gaps."""
+def _onsets(header: Header, records: Records, stored: int, notes: list[str]) -> list[float]:
+    """Return the start of each data record in seconds; empty if the file does not say it, and so has no gaps."""
     timekeeping = next((signal for signal in header.signals if signal.annotations), None)
     if timekeeping is None:
         return []
     first, size = timekeeping.at * header.width, header.record_samples * header.width
     at_once = max(1, _BYTES_AT_ONCE // size)
-    onsets = []
+    onsets, silent = [], []
     for begin in range(0, stored, at_once):
         for i, record in enumerate(records(begin, min(at_once, stored - begin)), start=begin):
             found = _ONSET.match(record[first : first + timekeeping.samples * header.width].tobytes())
             if found is None:
-                raise UnreadableRecording(
-                    f"byte {header.size + i * size + first}: data record {i + 1} does not say when it begins"
-                )
-            onsets.append(float(found[0]))
+                silent.append(i)
+            else:
+                onsets.append(float(found[0]))
+    if silent and (onsets or header.is_discontinuous):
+        raise UnreadableRecording(
+            f"byte {header.size + silent[0] * size + first}: data record {silent[0] + 1} does not say when it begins"
+        )
+    if silent:
+        notes.append("none of its data records says when it begins, so they are read one after the other")
     return onsets
 
 
@@ -130,7 +137,7 @@ def _channel(signal: Signal, file: _File, notes: list[str]) -> StoredChannel:
     starts = _starts(signal.samples, rate, file)
     size, stored = starts[-1] + signal.samples, file.stored * signal.samples
     if size > max(_LEAST_LIMIT, _MOST_GROWTH * stored):
-        raise UnreadableRecording("has gaps that are far longer than the recording: split it at them")
+        raise UnreadableRecording(_FAR_APART)
     read = partial(_read, _Series(signal, starts, int(zero)), file)
     return StoredChannel(signal.label, size, read, gain, signal.unit, rate, size - stored)
 
@@ -169,17 +176,34 @@ def _digital(signal: Signal, header: Header, records: NDArray[np.uint8]) -> NDAr
 
 
 def _starts(per_record: int, rate: float, file: _File) -> Sequence[int]:
-    """Return the number of the first sample of each data record."""
+    """Return the number of the first sample of each data record.
+
+    A shift of at most a sample is rounding of an onset, not a gap. The rounding of the duration, and so of the rate, is
+    far smaller, but adds up: it explains a drift, to which each data record contributes at most a sample.
+    """
     if not file.onsets:
         return range(0, file.stored * per_record, per_record)
+    nearest = max(1, _TOLERANCE * rate)
+    rounding = file.header.rounding / file.header.duration
     starts: list[int] = []
+    drift = 0
     for i, onset in enumerate(file.onsets):
-        start = int(np.rint((onset - file.onsets[0]) * rate))
+        at = (onset - file.onsets[0]) * rate
+        if not abs(at) < _MOST_START:
+            raise UnreadableRecording(_FAR_APART)
         end = starts[-1] + per_record if starts else 0
-        # A shift of at most a sample is rounding, not a gap.
-        if abs(start - end) <= max(1, _TOLERANCE * rate):
+        shift, drifted = round(at) - end, abs(drift) > nearest
+        step = shift - drift
+        if (not drifted and abs(shift) <= nearest) or (
+            abs(step) <= nearest and abs(shift) <= nearest + rounding * abs(at)
+        ):
             start = end
+        elif drifted and abs(step) > nearest:
+            start = end + step
+        else:
+            start = end + shift
         if start < end:
             raise UnreadableRecording(f"data record {i + 1} begins before the one before it ends")
         starts.append(start)
+        drift = round(at) - start
     return starts

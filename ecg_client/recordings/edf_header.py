@@ -25,6 +25,7 @@ _FIELDS = {
 }
 _ANNOTATIONS = frozenset({"EDF Annotations", "BDF Annotations"})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DECIMALS = re.compile(r"(?=.{8}$)(?:0|[1-9][0-9]*)?[.,]([0-9]+)")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DAY = re.compile(r"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})")
 _THREE = re.compile(r" ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})[.:'\-/ ] ?([0-9]{1,2})")
@@ -52,14 +53,15 @@ class Signal:
 
 @dataclass(frozen=True)
 class Header:
-    """A header: bytes per sample, signals, number of data records (-1: unknown), seconds per data record, and True if
-    there may be gaps between data records (EDF+D).
+    """A header: bytes per sample, signals, number of data records (-1: unknown), seconds per data record, the most by
+    which its field rounds these seconds, and True if there may be gaps between data records (EDF+D).
     """
 
     width: int
     signals: tuple[Signal, ...]
     records: int
     duration: float
+    rounding: float
     is_discontinuous: bool
     _recording: str
     _start: tuple[str, str]
@@ -131,6 +133,7 @@ def parse_header(content: bytes, file_size: int) -> Header:
         tuple(described),
         int(records),
         duration,
+        _rounding(_text(content, 244, 8)),
         _text(content, 192, 44)[:5] in ("EDF+D", "BDF+D"),
         _text(content, 88, 80),
         (_text(content, 168, 8, strip=False).rstrip(" "), _text(content, 176, 8, strip=False).rstrip(" ")),
@@ -167,6 +170,12 @@ def _number(content: bytes, at: int, what: str) -> float:
     if math.isinf(value):
         raise UnreadableRecording(f"byte {at}: {what} must be a number")
     return value
+
+
+def _rounding(field: str) -> float:
+    """Return a unit of the last decimal of a field that is full: there was no room for further ones."""
+    decimals = _DECIMALS.fullmatch(field)
+    return 10.0 ** -len(decimals[1]) if decimals else 0.0
 
 
 def _text(content: bytes, at: int, width: int, strip: bool = True) -> str:

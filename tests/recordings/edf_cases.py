@@ -80,20 +80,34 @@ def _with(signal: Signal) -> File:
     return replace(_PLAIN, signals=(signal,))
 
 
-def _annotated(*onsets: str, reserved: str = "EDF+C") -> File:
+def _annotated(*onsets: str, reserved: str = "EDF+C", width: int = 16) -> File:
     """Return a file of a signal with an annotation signal that says when each record begins."""
     records = b""
     for i, onset in enumerate(onsets):
         records += struct.pack("<4h", *_SAMPLES[:4]) if i % 2 == 0 else struct.pack("<4h", 1, 2, 3, 4)
-        records += onset.encode().ljust(16, b"\0")
-    annotations = Signal("EDF Annotations", "", "-1", "1", "-32768", "32767", "8")
+        records += onset.encode().ljust(width, b"\0")[:width]
+    annotations = Signal("EDF Annotations", "", "-1", "1", "-32768", "32767", str(width // 2))
     return File((Signal(), annotations), records, str(len(onsets)), reserved=reserved)
+
+
+def _rounded(duration: str, rate: float) -> File:
+    """Return a file of 1,700 data records of a sample each, with five samples missing before the last fifty.
+
+    The duration is rounded; the onsets are exact.
+    """
+    onsets = [(i + 5 * (i >= _BEFORE_GAP)) / rate for i in range(_RECORDS)]
+    records = b"".join(
+        struct.pack("<h", 1 + i) + f"+{onset:.6f}\x14\x14".encode().ljust(14, b"\0") for i, onset in enumerate(onsets)
+    )
+    annotations = Signal("EDF Annotations", "", "-1", "1", "-32768", "32767", "7")
+    return File((Signal(samples="1"), annotations), records, str(_RECORDS), duration, reserved="EDF+C")
 
 
 def _sized(content: bytes, size: int) -> bytes:
     return content[:184] + str(size).ljust(8).encode() + content[192:]
 
 
+_RECORDS, _BEFORE_GAP = 1700, 1650
 _24_BITS = b"".join(struct.pack("<i", sample << 8)[1:] for sample in (100_000, -100_000) * 4)
 _24_BIT_SIGNAL = Signal(least="-8388608", most="8388607", low="-8388608", high="8388607")
 
@@ -200,6 +214,37 @@ CASES = [
         _annotated("+0\x14\x14", "+2.5\x14\x14", "+3.5\x14\x14", reserved="EDF+D"),
         lead("II", [10, -10, 10, -10, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 10, -10, 10, -10], 10_000, ((4, 6),)),
         notes=("II: 6 missing samples became 0",),
+    ),
+    *(
+        _edf(
+            f"a duration of data records that is rounded {where}",
+            _rounded(duration, rate),
+            lead(
+                "II",
+                [*range(1, 1 + _BEFORE_GAP), *[0] * 5, *range(1 + _BEFORE_GAP, 1 + _RECORDS)],
+                10_000,
+                ((_BEFORE_GAP, 5),),
+            ),
+            rate=1 / float(duration),
+            notes=("II: 5 missing samples became 0",),
+        )
+        for where, duration, rate in (("down", "0.001001", 1 / 0.00100199), ("up", "0.001002", 1 / 0.00100101))
+    ),
+    _edf(
+        "EDF+C that never says when its records begin",
+        _annotated("", ""),
+        lead("II", [10, -10, 10, -10, 1, 2, 3, 4], 10_000),
+        notes=("none of its data records says when it begins, so they are read one after the other",),
+    ),
+    _edf(
+        "EDF+C of which a record does not say when it begins",
+        _annotated("+0\x14\x14", ""),
+        refusal="byte 800: data record 2 does not say when it begins",
+    ),
+    _edf(
+        "a gap of a number of seconds that is too large",
+        _annotated("+0\x14\x14", f"+{'9' * 400}", reserved="EDF+D", width=400),
+        refusal="has gaps that are far longer than the recording: split it at them",
     ),
     _edf(
         "data records out of order",

@@ -11,7 +11,9 @@ const TOLERANCE = 1e-3;
 // Gaps may be longer than the recording, but a broken onset must not fill the memory.
 const MOST_GROWTH = 64;
 const LEAST_LIMIT = 1 << 20;
+const FAR_APART = "has gaps that are far longer than the recording: split it at them";
 const MOST_ZERO = 2 ** 52;
+const MOST_START = 2 ** 53;
 
 /**
  * Read an EDF, EDF+ or BDF file; the digital value of zero volts becomes 0. If labels say which signals are ECGs (`ECG II`,
@@ -33,7 +35,7 @@ export function readEdf(content, wanted = []) {
     notes.push(`the file ends with ${rest} bytes of an incomplete data record, which are left out`);
   }
   const records = { view: new DataView(content, header.size), count: stored, bytes: recordBytes };
-  const onsets = onsetsOf(header, content, records);
+  const onsets = onsetsOf(header, content, records, notes);
   if (header.isDiscontinuous && !onsets.length) {
     notes.push("its header says that it has gaps (EDF+D), but it does not say where, so they are left out");
   }
@@ -53,18 +55,25 @@ export function readEdf(content, wanted = []) {
   return recordingOf(channels, began(header, onsets[0] ?? 0), notes, { typed: true });
 }
 
-/** Return the start of each data record in seconds; empty if the file has no annotations, and so no gaps. */
-function onsetsOf(header, content, records) {
+/** Return the start of each data record in seconds; empty if the file does not say it, and so has no gaps. */
+function onsetsOf(header, content, records, notes) {
   const timekeeping = header.signals.find(({ annotations }) => annotations);
   if (!timekeeping) return [];
   const first = timekeeping.at * header.width;
-  return Array.from({ length: records.count }, (_, i) => {
+  const [onsets, silent] = [[], []];
+  for (let i = 0; i < records.count; i++) {
     const at = header.size + i * records.bytes + first;
     const text = latinOf(new Uint8Array(content, at, timekeeping.samples * header.width));
     const found = /^[+-][0-9]+(?:\.[0-9]+)?/.exec(text);
-    if (!found) throw new UnreadableRecording(`byte ${at}: data record ${i + 1} does not say when it begins`);
-    return Number(found[0]);
-  });
+    if (found) onsets.push(Number(found[0]));
+    else silent.push([at, i + 1]);
+  }
+  if (silent.length && (onsets.length || header.isDiscontinuous)) {
+    const [at, number] = silent[0];
+    throw new UnreadableRecording(`byte ${at}: data record ${number} does not say when it begins`);
+  }
+  if (silent.length) notes.push("none of its data records says when it begins, so they are read one after the other");
+  return onsets;
 }
 
 function channelOf(signal, header, records, onsets, notes) {
@@ -82,7 +91,7 @@ function channelOf(signal, header, records, onsets, notes) {
     const wrong = unit ? "its unit is not a unit of voltage" : "has no unit";
     notes.push(`${label}: ${wrong}, so its gain is left out`);
   }
-  const { starts, missing } = placesOf(records.count, signal.samples, rate, onsets);
+  const { starts, missing } = placesOf(header, records.count, signal.samples, rate, onsets);
   const values = new Float64Array(starts.at(-1) + signal.samples);
   const { view, bytes } = records;
   for (let record = 0; record < records.count; record++) {
@@ -96,21 +105,40 @@ function channelOf(signal, header, records, onsets, notes) {
   return { name: label, signal: values, gain, unit, rate, missing };
 }
 
-/** Return the position of the first sample of each data record, and the gaps between them. */
-function placesOf(count, perRecord, rate, onsets) {
+/**
+ * Return the position of the first sample of each data record, and the gaps between them.
+ *
+ * A shift of at most a sample is rounding of an onset, not a gap. The rounding of the duration, and so of the rate, is far
+ * smaller, but adds up: it explains a drift, to which each data record contributes at most a sample.
+ */
+function placesOf(header, count, perRecord, rate, onsets) {
+  const nearest = Math.max(1, TOLERANCE * rate);
+  const rounding = header.rounding / header.duration;
   const starts = [];
   const missing = [];
+  let drift = 0;
   for (let i = 0; i < count; i++) {
     const end = i ? starts[i - 1] + perRecord : 0;
-    let start = onsets.length ? rint((onsets[i] - onsets[0]) * rate) : end;
-    // A shift of at most a sample is rounding, not a gap.
-    if (Math.abs(start - end) <= Math.max(1, TOLERANCE * rate)) start = end;
+    const at = onsets.length ? (onsets[i] - onsets[0]) * rate : end;
+    if (!(Math.abs(at) < MOST_START)) throw new UnreadableRecording(FAR_APART);
+    const [shift, drifted] = [rint(at) - end, Math.abs(drift) > nearest];
+    const step = shift - drift;
+    let start = end + shift;
+    if (
+      (!drifted && Math.abs(shift) <= nearest) ||
+      (Math.abs(step) <= nearest && Math.abs(shift) <= nearest + rounding * Math.abs(at))
+    ) {
+      start = end;
+    } else if (drifted && Math.abs(step) > nearest) {
+      start = end + step;
+    }
     if (start < end) throw new UnreadableRecording(`data record ${i + 1} begins before the one before it ends`);
     if (start > end) missing.push([end, start - end]);
     starts.push(start);
+    drift = rint(at) - start;
   }
   if (starts.at(-1) + perRecord > Math.max(LEAST_LIMIT, MOST_GROWTH * count * perRecord)) {
-    throw new UnreadableRecording("has gaps that are far longer than the recording: split it at them");
+    throw new UnreadableRecording(FAR_APART);
   }
   return { starts, missing };
 }

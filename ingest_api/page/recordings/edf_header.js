@@ -33,8 +33,8 @@ const MOST_SIGNALS = 9999;
  * Parse the header of a file; its first byte distinguishes EDF from BDF:
  *
  * {size: number (bytes), width: number (bytes of a sample), signals: Signal[], recordSamples: number, records: number,
- *  duration: number (seconds), isDiscontinuous: boolean (there may be gaps between data records), recording: string,
- *  start: [string, string]}
+ *  duration: number (seconds), rounding: number (the most by which the field rounds the duration, in seconds),
+ *  isDiscontinuous: boolean (there may be gaps between data records), recording: string, start: [string, string]}
  *
  * Signal: {label, unit, least, most, low, high, samples, at (in samples of a data record), annotations: boolean}
  * @param {ArrayBuffer} content
@@ -79,6 +79,7 @@ export function parseHeader(content) {
     recordSamples,
     records: Number(records),
     duration,
+    rounding: roundingOf(textAt(content, 244, 8)),
     isDiscontinuous: ["EDF+D", "BDF+D"].includes(textAt(content, 192, 44).slice(0, 5)),
     recording: textAt(content, 88, 80),
     start: [168, 176].map((at) => textAt(content, at, 8, false).replace(/ +$/, "")),
@@ -123,6 +124,12 @@ function numberAt(content, at, what) {
   const value = NUMBER.test(text) ? Number(text.replace(",", ".")) : Infinity;
   if (!Number.isFinite(value)) throw new UnreadableRecording(`byte ${at}: ${what} must be a number`);
   return value;
+}
+
+/** Return a unit of the last decimal of a field that is full: there was no room for further ones. */
+function roundingOf(field) {
+  const decimals = field.length === 8 ? /^(?:0|[1-9][0-9]*)?[.,]([0-9]+)$/.exec(field) : null;
+  return decimals ? 10 ** -decimals[1].length : 0;
 }
 
 /** Return a field. The standard allows ASCII only; recorders write UTF-8 and Latin-1. */
