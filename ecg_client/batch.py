@@ -25,6 +25,7 @@ from ecg_client.recordings import (
     read_or_open,
     source_of,
 )
+from ecg_client.recordings.content import is_directory
 from ecg_client.results import Insights
 from shared import errors
 from shared.ecg import MAX_LABEL, check_label
@@ -96,7 +97,7 @@ def collect(paths: Iterable[Path]) -> Batch:
     problems: dict[Path, str] = {}
     for path in paths:
         # A record may have the same name as a directory beside it.
-        if not path.is_dir() or _candidate(path) is not None:
+        if not _is_directory(path) or _candidate(path) is not None:
             files.append(path)
             continue
         inside = [(file, _candidate(file)) for file in _files_in(path, problems)]
@@ -131,7 +132,15 @@ def _candidate(path: Path) -> Path | None:
     except NoRecording:
         return None
     except UnreadableRecording:
-        return None if path.is_dir() else path
+        return None if _is_directory(path) else path
+
+
+def _is_directory(path: Path) -> bool:
+    """Return True if there is a directory at a path; False too if the system does not say, as reading it then will."""
+    try:
+        return is_directory(path)
+    except UnreadableRecording:
+        return False
 
 
 def distinct(files: Iterable[Path]) -> list[Path]:
@@ -144,9 +153,14 @@ def distinct(files: Iterable[Path]) -> list[Path]:
         except UnreadableRecording:
             found.setdefault(file, file)
         else:
-            found.setdefault(recording.path.resolve(), file)
-            segments.update(part.resolve() for part in parts(recording))
+            found.setdefault(_place(recording.path), file)
+            segments.update(map(_place, parts(recording)))
     return [file for recording, file in found.items() if recording not in segments]
+
+
+def _place(path: Path) -> Path:
+    # `Path.resolve` fails at links that lead in circles.
+    return Path(os.path.realpath(path))
 
 
 def label_of(name: str) -> str | None:

@@ -1,6 +1,8 @@
-"""The bytes and the text of a file."""
+"""The bytes and the text of a file, and whether there is one."""
 
+import errno
 import os
+import stat
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +17,36 @@ _GZIP = b"\x1f\x8b"
 _MOST_GROWTH = 64
 _LEAST_LIMIT = 1 << 20
 _GZIP_WINDOW = 31
+# There is no file with a name that is too long for the system, or that it does not allow.
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EBADF, errno.ENAMETOOLONG, errno.EINVAL})
+
+
+def mode_of(path: Path) -> int | None:
+    """Return the mode of the file or directory at a path, or None if there is none.
+
+    Raises:
+        UnreadableRecording: if the system does not say, because a directory above may not be searched.
+    """
+    try:
+        return path.stat().st_mode
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise UnreadableRecording(error.strerror or str(error)) from None
+    except ValueError:  # a zero byte
+        return None
+
+
+def is_file(path: Path) -> bool:
+    """Return True if there is a file at a path; raises as `mode_of` does."""
+    mode = mode_of(path)
+    return mode is not None and stat.S_ISREG(mode)
+
+
+def is_directory(path: Path) -> bool:
+    """Return True if there is a directory at a path; raises as `mode_of` does."""
+    mode = mode_of(path)
+    return mode is not None and stat.S_ISDIR(mode)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecg_client.recordings.clinical_format import open_clinical
+from ecg_client.recordings.content import is_directory, is_file, mode_of
 from ecg_client.recordings.dicom_format import read_dicom
 from ecg_client.recordings.edf_format import open_edf
 from ecg_client.recordings.json_format import read_json
@@ -53,15 +54,15 @@ def find(path: Path) -> Format:
         NoRecording: if its format is unknown.
         UnreadableRecording: if there is no recording.
     """
-    if path.is_dir() and not _header_beside(path):
+    if is_directory(path) and not _header_beside(path):
         raise UnreadableRecording("is a directory")
     suffix = _suffix(path)
-    if path.is_file() and suffix in _READERS:
+    if is_file(path) and suffix in _READERS:
         return Format(path, _READERS[suffix])
     header = _header_beside(path)
     if header is not None:
         return Format(header, _READERS[_HEADER])
-    if not path.exists():
+    if mode_of(path) is None:
         raise UnreadableRecording("there is no such file or WFDB record")
     if suffix == ".dat":
         raise UnreadableRecording("belongs to a WFDB record: its header (.hea) must be beside it")
@@ -78,7 +79,7 @@ def _header_beside(path: Path) -> Path | None:
     names = [f"{path}{_HEADER}", f"{stem.with_suffix('')}{_HEADER}"] if path.name else []
     for name in names:
         for header in (Path(name), Path(f"{name}{_GZIP}")):
-            if header.is_file():
+            if is_file(header):
                 return header
     return None
 

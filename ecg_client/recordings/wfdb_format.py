@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg_client.recordings.channels import choose
-from ecg_client.recordings.content import Blocks, open_blocks, read_bytes
+from ecg_client.recordings.content import Blocks, is_file, open_blocks, read_bytes
 from ecg_client.recordings.missing import Ranges, joined, ranges_of
 from ecg_client.recordings.recording import UnreadableRecording
 from ecg_client.recordings.stored import Read, StoredChannel, StoredRecording
@@ -52,20 +52,13 @@ def open_wfdb(path: Path, wanted: Sequence[str] = ()) -> StoredRecording:
     header = parse_header(read_bytes(path))
 
     def find(name: str) -> Path | None:
-        return next(filter(_is_file, (path.parent / name, path.parent / f"{name}.gz")), None)
+        return next(filter(is_file, (path.parent / name, path.parent / f"{name}.gz")), None)
 
     notes = list(header.notes)
     stretches = _segments(header, find, notes) if header.segments else _signals(header, header.length, find, notes)
     names, units = [s.signal.name for s in stretches], [s.signal.unit for s in stretches]
     chosen = choose(names, units, wanted, notes)
     return StoredRecording([_channel(stretches[i], header.rate, notes) for i in chosen], header.date, notes)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long for any file
-        return False
 
 
 def parts_of(header: Path) -> list[Path]:

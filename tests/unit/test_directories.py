@@ -110,6 +110,49 @@ def test_a_directory_that_cannot_be_read_is_an_error(archive: Path, monkeypatch:
     assert archive / "2026-01-01" in batch.files
 
 
+@pytest.mark.parametrize("length", [253, 255])
+def test_a_name_that_leaves_no_room_for_a_suffix_is_that_of_no_record(
+    gateway: CannedGateway, archive: Path, length: int
+) -> None:
+    (archive / "2026-01-02" / f"{'b' * (length - 4)}.pdf").touch()
+    (archive / "2026-01-02" / f"{'c' * (length - 4)}.csv").write_bytes(TABLE)
+    (archive / "2026-01-02" / ("d" * length)).mkdir()
+    done = submit(gateway, archive / "2026-01-02")
+    said = "2 of 2 files sent; 1 passed over: not a recording (.pdf 1)\n"
+    assert (done.exit_code, done.stderr) == (0, said)
+
+
+def test_a_path_that_cannot_be_looked_at_does_not_stop_the_others(
+    gateway: CannedGateway, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Path.stat
+
+    # As for a user who may not search the directory: root may, and runs the tests in a container.
+    def guarded(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.parent.name == "2026-01-01":
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", guarded)
+    named = [archive / "2026-01-01" / "table.CSV", Path("e" * 300), archive / "2026-01-02"]
+    done = submit(gateway, *named)
+    errors = {line["file"]: line.get("error") for line in map(orjson.loads, done.stdout.splitlines())}
+    assert errors == {
+        str(named[0]): "Permission denied",
+        str(named[1]): "there is no such file or WFDB record",
+        str(named[2] / "rest.json"): None,
+    }
+    assert (done.exit_code, done.stderr) == (1, "ecg: 1 of 3 files sent\n")
+
+
+def test_a_segment_that_is_a_link_to_itself_does_not_stop_the_others(gateway: CannedGateway, archive: Path) -> None:
+    (archive / "2026-01-02" / "m.hea").write_bytes(b"m/1 1 250 2\na 2\n")
+    (archive / "2026-01-02" / "a.hea").symlink_to("a.hea")
+    done = submit(gateway, archive / "2026-01-02")
+    errors = {Path(line["file"]).name: line.get("error") for line in map(orjson.loads, done.stdout.splitlines())}
+    assert errors == {"m.hea": "its segment a is missing: a.hea belongs beside it", "rest.json": None}
+
+
 def test_a_record_is_preferred_to_a_directory_of_its_name(archive: Path) -> None:
     (archive / "2026-01-01" / "100").mkdir()
     assert collect([archive / "2026-01-01" / "100"]).files == [archive / "2026-01-01" / "100"]
