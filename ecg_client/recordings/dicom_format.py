@@ -65,6 +65,8 @@ def read_dicom(path: Path, wanted: Sequence[str] = ()) -> Recording:
 def _channels(dataset: Any, notes: list[str]) -> list[Channel]:
     """Return the channels of the first original multiplex group, and of groups with other leads of the same time."""
     channels: list[Channel] = []
+    # The samples by which each channel begins after the first group.
+    after: list[int] = []
     left_out = []
     little = dataset.file_meta.TransferSyntaxUID.is_little_endian
     began, size = 0.0, 0
@@ -79,11 +81,11 @@ def _channels(dataset: Any, notes: list[str]) -> list[Channel]:
             {c.rate for c in found} == {c.rate for c in channels}
             and {c.samples.size for c in found} == {size}
             and not {c.name for c in found} & {c.name for c in channels}
-            and min(late, default=0) >= 0
         )
         if found and beside:
             size = found[0].samples.size
-            channels += [delayed(channel, samples) for channel, samples in zip(found, late, strict=True)]
+            channels += found
+            after += late
         else:
             left_out.append(f"{i + 1} ({group.NumberOfWaveformSamples} samples)")
     if not channels:
@@ -92,7 +94,8 @@ def _channels(dataset: Any, notes: list[str]) -> list[Channel]:
         raise kind("holds no original waveforms")
     if left_out:
         notes.append(f"left out, because they are not part of the rhythm: its multiplex groups {', '.join(left_out)}")
-    return channels
+    # The groups need not be in the order of their times.
+    return [delayed(channel, samples - min(after)) for channel, samples in zip(channels, after, strict=True)]
 
 
 def _group(number: int, group: Any, order: str, notes: list[str]) -> list[Channel]:

@@ -181,6 +181,13 @@ _DICOM = [
         notes=("II: 3 missing samples became 0",),
     ),
     _dicom(
+        "a group that begins earlier than the one before it",
+        [{"channels": {"2:1": [5, -5]}, "late": "2500"}, {"channels": {"2:2": [7, -7]}, "late": "2494"}],
+        lead("I", [0, 0, 0, 5, -5], 400, ((0, 3),)),
+        lead("II", [7, -7], 400),
+        notes=("I: 3 missing samples became 0",),
+    ),
+    _dicom(
         "channels with skew",
         [{"channels": {"2:1": [5, -5], "2:2": [7, -7]}, "skews": ("0", "0.001")}],
         lead("I", [5, -5], 400),
