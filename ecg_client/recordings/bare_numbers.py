@@ -22,11 +22,15 @@ _FEWEST_STEPS = 8
 
 @dataclass(frozen=True)
 class Column:
-    """The numbers of one channel, shape (n,), integers or floats (NaN is missing), and their unit, empty if unknown."""
+    """The numbers of one channel, shape (n,), integers or floats, and their unit, empty if unknown.
+
+    NaN is missing, and so are the numbers at which `missing`, shape (n,), is True.
+    """
 
     name: str
     values: NDArray[Any]
     unit: str = ""
+    missing: NDArray[np.bool_] | None = None
 
 
 def channels_of(
@@ -66,8 +70,11 @@ def _channel(column: Column, unit: str, calibration: Calibration, decimals: int,
     if values.dtype.kind not in "iuf":
         raise UnreadableRecording(f"{name}: must hold numbers")
     missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    if column.missing is not None:
+        missing |= column.missing
     if missing.any():
-        values = np.where(missing, calibration.baseline, values)
+        # Without a baseline, 0 keeps integers what they are.
+        values = np.where(missing, calibration.baseline or 0, values)
     scale = 10.0**decimals if calibration.scale is None else calibration.scale
     samples = values
     if calibration.is_explicit or decimals:

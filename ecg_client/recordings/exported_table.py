@@ -128,7 +128,7 @@ def read_exported(text: str, described: Description, calibration: Calibration, n
 
 def _lead(described: _LeadDescription, column: Numbers) -> Lead:
     name, length = described.name, described.number_of_samples
-    missing = np.isnan(column.values)
+    missing = np.isnan(column.values) if column.missing is None else column.missing
     if not missing[length:].all():
         raise UnreadableRecording(f"{name}: has more samples than the {length} that line 1 announces")
     samples = np.where(missing, 0, column.values)[:length] if missing.any() else column.values

@@ -9,6 +9,7 @@ _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE | re.ASCII
 )
 INTEGER = re.compile(r"[+-]?[0-9]+")
+_SCIENTIFIC = re.compile(r"([+-]?)([0-9]*)\.?([0-9]*)(?:e([+-]?)0*([0-9]{1,4}))?", re.IGNORECASE | re.ASCII)
 _DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+(?:e[+-]?[0-9]+)?)", re.IGNORECASE | re.ASCII)
 _DATE_TIME = re.compile(
     r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})[T ]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
@@ -86,6 +87,23 @@ def with_point(cell: str) -> str:
 def is_pointed(cell: str) -> bool:
     """Return True for an integer or a number with a decimal point."""
     return _NUMBER.fullmatch(cell) is not None
+
+
+def whole_number(cell: str) -> int | None:
+    """Return the exact value of a number with a decimal point, below 2^64, or None if it is not an integer."""
+    found = _SCIENTIFIC.fullmatch(cell)
+    if found is None:
+        return None
+    sign, before, after, below, exponent = found.groups()
+    digits = (before + after).lstrip("0")
+    if not digits:
+        return 0
+    point = len(digits) - len(after) + int(f"{below or ''}{exponent or 0}")
+    if digits[max(point, 0) :].strip("0"):
+        return None
+    # Slices and ljust, because int() refuses thousands of digits, which may all be decimals.
+    value = int(digits[: max(point, 0)].ljust(point, "0"))
+    return -value if sign == "-" else value
 
 
 def is_number(cell: str) -> bool:

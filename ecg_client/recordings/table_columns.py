@@ -16,7 +16,7 @@ from ecg_client.recordings import table_cells as cells
 from ecg_client.recordings.recording import UnreadableRecording
 
 _HALF_DAY, _DAY = 43_200_000_000_000, 86_400_000_000_000
-_EXACT = 2.0**53
+_EXACT, _LARGEST = 2.0**53, 2.0**63
 # Words of programs for a missing value. They are not read, because some of them have other meanings too.
 _ABSENT = frozenset({"na", "n/a", "null", "none", "-", "--", "?", "missing"})
 # NumPy passes over these around numbers.
@@ -26,9 +26,18 @@ _LONE_COMMA = re.compile(r",(?![0-9])")
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column of numbers, shape (n,): int64 if all are integers, otherwise float64 with NaN for missing ones."""
+    """A column of numbers, shape (n,): int64 if all are integers, otherwise float64 with NaN for missing ones.
+
+    Integers beyond 2^53 among missing ones are int64 too: then `missing`, shape (n,), is True at these, which are 0.
+    """
 
     values: NDArray[Any]
+    missing: NDArray[np.bool_] | None = None
+
+    @property
+    def with_nan(self) -> NDArray[Any]:
+        """The numbers with NaN for missing ones; then integers beyond 2^53 are rounded."""
+        return self.values if self.missing is None else np.where(self.missing, np.nan, self.values)
 
 
 @dataclass(frozen=True)
@@ -117,10 +126,8 @@ def _carefully(lines: "_Lines", decimal: str) -> list[Numbers | Times]:
         values = np.frombuffer(column)
         if timed[k]:
             result.append(Times(values - values[0], first[k], 10.0 ** (9 - decimals[k])))
-        elif whole[k]:
-            result.append(Numbers(_integers(lines, k, values)))
         else:
-            result.append(Numbers(values))
+            result.append(_numbers(lines, k, values, decimal, whole=whole[k]))
     return result
 
 
@@ -166,9 +173,17 @@ def _since(cell: str, days: list[int | None], k: int, before: "array[float]", wh
     return value, time[2]
 
 
-def _integers(lines: _Lines, k: int, values: NDArray[np.float64]) -> NDArray[np.int64] | NDArray[np.float64]:
-    """Return exact integers, or floats if one has more than 64 bits."""
-    if np.all(np.abs(values) < _EXACT):
-        return values.astype(np.int64)
-    exact = [int(row[k]) for _, row in lines]
-    return np.array(exact, np.int64) if all(-(2**63) <= value < 2**63 for value in exact) else values
+def _numbers(lines: _Lines, k: int, values: NDArray[np.float64], decimal: str, *, whole: bool) -> Numbers:
+    """Return a column of numbers, with exact integers where doubles are not exact."""
+    missing = np.isnan(values)
+    largest = np.max(np.abs(values[~missing]), initial=0.0)
+    if largest < _EXACT:
+        return Numbers(values.astype(np.int64) if whole else values)
+    if largest > _LARGEST or np.any(values[~missing] != np.rint(values[~missing])):
+        return Numbers(values)
+    written = (cells.with_point(row[k]) if decimal == "," else row[k] for _, row in lines)
+    exact = [0 if absent else cells.whole_number(cell) for cell, absent in zip(written, missing.tolist(), strict=True)]
+    integers = [value for value in exact if value is not None and -(2**63) <= value < 2**63]
+    if len(integers) < len(exact):
+        return Numbers(values)
+    return Numbers(np.array(integers, np.int64), missing if missing.any() else None)

@@ -50,7 +50,7 @@ def read_csv(path: Path, calibration: Calibration) -> Recording:
     leads = [headings[i] if layout.named else Heading(f"lead {number}") for number, i in enumerate(left, start=1)]
     chosen = choose([lead.name for lead in leads], [lead.unit for lead in leads], calibration.leads, notes)
     numbers = [
-        Column(leads[i].name, column.values, leads[i].unit)
+        Column(leads[i].name, column.values, leads[i].unit, column.missing)
         for i in chosen
         if isinstance(column := columns[left[i]], Numbers)
     ]
@@ -61,7 +61,7 @@ def read_csv(path: Path, calibration: Calibration) -> Recording:
 def _clock(column: Numbers | Times, heading: Heading, columns: int) -> Clock | None:
     if isinstance(column, Times):
         return times_of(heading, column.values, column.resolution)
-    return clock_of(heading, column.values, columns > 1)
+    return clock_of(heading, column.with_nan, columns > 1)
 
 
 def _with_preamble(text: str, preamble: Preamble, calibration: Calibration, notes: list[str]) -> Recording:
@@ -71,7 +71,7 @@ def _with_preamble(text: str, preamble: Preamble, calibration: Calibration, note
     units = units if len(units) == len(signals) else [preamble.unit] * len(signals)
     chosen = choose(preamble.names, units, calibration.leads, notes)
     numbers = [
-        Column(preamble.names[i], signal.values, preamble.unit)
+        Column(preamble.names[i], signal.values, preamble.unit, signal.missing)
         for i in chosen
         if isinstance(signal := signals[i], Numbers)
     ]

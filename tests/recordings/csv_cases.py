@@ -62,6 +62,27 @@ CASES = [
     _csv("carriage returns", "I,II\r" + "\r".join(_ROWS), _I, _II),
     _csv("no names", "1,-2,3\n-1,2,-3\n", lead("lead 1", [1, -1]), lead("lead 2", [-2, 2]), lead("lead 3", [3, -3])),
     _csv("integers of 64 bits", "I\n9223372036854775807\n-9223372036854775808\n", lead("I", [2**63 - 1, -(2**63)])),
+    _csv(
+        "integers beyond 2^53 beside a missing one",
+        "I,II\n9007199254740993,1\nnan,2\n5,3\n",
+        lead("I", [2**53 + 1, 0, 5], None, ((1, 1),)),
+        lead("II", [1, 2, 3]),
+        notes=("I: 1 missing samples became 0",),
+    ),
+    _csv(
+        "integers beyond 2^53 written with decimals and exponents",
+        "I;II\n9007199254740993,0;0,9007199254740993e16\n-5,00;-50e-1\n",
+        lead("I", [2**53 + 1, -5]),
+        lead("II", [2**53 + 1, -5]),
+    ),
+    _csv(
+        "a clock beyond 2^53 with a missing time",
+        _timed("time (ns),I,II", ["1600000000000000000", "1600000000004000000", "nan", "1600000000012000000"]),
+        _I,
+        _II,
+        notes=(_clock("time [ns]", "; its steps are uneven, so no sampling rate is taken from it"),),
+    ),
+    _csv("an integer of 5000 digits", f"I\n{'1' * 5000}\n5\n", refusal="I: must hold integers of 64 bits"),
     _csv("an integer of more than 64 bits", "I\n9223372036854775808\n1\n", refusal="I: must hold integers of 64 bits"),
     _csv(
         "a fraction and an integer beyond 2^53",
@@ -634,6 +655,13 @@ CASES = [
         '# ECG in ADC units: {"leads":[{"name":"I","number_of_samples":2}]}\n'
         "I\n9223372036854775807\n-9223372036854775808\n",
         lead("I", [2**63 - 1, -(2**63)]),
+    ),
+    _csv(
+        "an export of ecg show with integers beyond 2^53 and missing samples",
+        '# ECG in ADC units: {"leads":[{"name":"I","number_of_samples":2},{"name":"II","number_of_samples":3}]}\n'
+        "I,II\n9007199254740993,-9007199254740993\nnan,nan\nnan,5\n",
+        lead("I", [2**53 + 1, 0], None, ((1, 1),)),
+        lead("II", [-(2**53) - 1, 0, 5], None, ((1, 1),)),
     ),
     _csv(
         "an export of ecg show whose end is missing",

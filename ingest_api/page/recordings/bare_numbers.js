@@ -13,8 +13,8 @@ const TENS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
 /**
  * Return a channel for each column. Numbers with a known unit are scaled by a power of ten that keeps all their decimals,
  * down to a nanovolt.
- * @param {{name: string, values: Float64Array|BigInt64Array, whole: boolean, unit: string}[]} columns NaN is a missing
- *   sample; `whole` columns hold integers
+ * @param {{name: string, values: Float64Array|BigInt64Array, whole: boolean, missing: boolean[]|null, unit: string}[]}
+ *   columns NaN is a missing sample, and so are those marked in `missing`; `whole` columns hold integers
  * @param {string} unit of numbers whose unit the file does not state; empty for ADC units
  */
 export function channelsOf(columns, unit, rate, notes) {
@@ -35,14 +35,14 @@ export function channelsOf(columns, unit, rate, notes) {
   return columns.map((column, i) => channelOf(column, units[i], decimals.get(units[i]) ?? 0, rate, notes));
 }
 
-function channelOf({ name, values, unit: own }, unit, decimals, rate, notes) {
+function channelOf({ name, values, missing: absent, unit: own }, unit, decimals, rate, notes) {
   const factor = inAMillivolt(unit);
   const channel = { name, unit: own, rate, gain: factor === null ? null : factor * TENS[decimals] };
   if (values instanceof BigInt64Array) {
     if (decimals) values = Float64Array.from(values, Number);
-    else return { ...channel, signal: values, missing: [] };
+    else return { ...channel, signal: values, missing: rangesOf(values.length, (i) => absent?.[i]) };
   }
-  const missing = rangesOf(values.length, (i) => Number.isNaN(values[i]));
+  const missing = rangesOf(values.length, (i) => absent?.[i] || Number.isNaN(values[i]));
   const present = missing.length ? values.map((value) => (Number.isNaN(value) ? 0 : value)) : values;
   if (!decimals) return { ...channel, signal: integers(present, name), missing };
   const exact = present.map((value) => value * TENS[decimals]);

@@ -67,8 +67,11 @@ export function readCsv(content, unit = "adc", wanted = []) {
   return recordingOf(channelsOf(numbers, UNITS[unit].unit, best?.rate ?? null, notes), date, notes);
 }
 
-function clockIn({ values, whole, resolution = null }, heading, columns) {
-  return clockOf(heading, writtenOf(heading), { values, whole, resolution }, columns > 1);
+function clockIn({ values, whole, missing = null, resolution = null }, heading, columns) {
+  const numbers = missing
+    ? { values: Float64Array.from(values, (value, i) => (missing[i] ? NaN : Number(value))), whole: false }
+    : { values, whole };
+  return clockOf(heading, writtenOf(heading), { ...numbers, resolution }, columns > 1);
 }
 
 function withPreamble(lines, preamble, unit, wanted, notes) {

@@ -65,7 +65,7 @@ export function readExported(lines, described, unit, wanted, notes) {
   const all = names.map((_, i) => i);
   const units = names.map(() => "");
   const chosen = wanted.length ? choose(names, units, wanted, notes) : all;
-  const leads = chosen.map((i) => leadOf(described.leads[i], numbers[i].values));
+  const leads = chosen.map((i) => leadOf(described.leads[i], numbers[i]));
   const date = described.date ?? null;
   if (date !== null && !isIsoDate(date)) {
     throw new UnreadableRecording("date: must be an ISO 8601 date or date and time, or null");
@@ -73,13 +73,13 @@ export function readExported(lines, described, unit, wanted, notes) {
   return { date, samplingRate: described.sampling_rate ?? null, leads, notes };
 }
 
-function leadOf({ name, number_of_samples: length, adc_gain: adcGain }, values) {
-  if (values.subarray(length).some((value) => !Number.isNaN(value))) {
+function leadOf({ name, number_of_samples: length, adc_gain: adcGain }, { values, missing: absent }) {
+  const isMissing = (i) => absent?.[i] || Number.isNaN(values[i]);
+  if (values.subarray(length).some((_, i) => !isMissing(length + i))) {
     throw new UnreadableRecording(`${name}: has more samples than the ${length} that line 1 announces`);
   }
   const own = values.slice(0, length);
-  const missing = rangesOf(length, (i) => Number.isNaN(own[i]));
-  const samples = missing.length ? own.map((value) => value || 0) : own;
-  const signal = samples instanceof BigInt64Array ? samples : integers(samples, name);
+  const missing = rangesOf(length, isMissing);
+  const signal = own instanceof BigInt64Array ? own : integers(own.map((value) => value || 0), name);
   return { name, signal, adcGain: adcGain ?? null, missing };
 }

@@ -4,6 +4,7 @@ import { isoOf } from "./dates.js";
 
 const NUMBER = /^[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)$/i;
 export const INTEGER = /^[+-]?[0-9]+$/;
+const SCIENTIFIC = /^([+-]?)([0-9]*)\.?([0-9]*)(?:e([+-]?)0*([0-9]{1,4}))?$/i;
 const DECIMAL_COMMA = /^([+-]?[0-9]*),([0-9]+(?:e[+-]?[0-9]+)?)$/i;
 const DATE_TIME =
   /^([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})[T ]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)? ?(Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?$/;
@@ -122,6 +123,19 @@ export function valueOf(cell) {
   if (lower.includes("nan")) return NaN;
   if (lower.includes("inf")) return lower.startsWith("-") ? -Infinity : Infinity;
   return Number(cell);
+}
+
+/** Return the exact value of a number with a decimal point, below 2^64, as a BigInt, or null if it is not an integer. */
+export function wholeNumber(cell) {
+  const found = SCIENTIFIC.exec(cell);
+  if (!found) return null;
+  const [, sign, before, after, below = "", exponent = "0"] = found;
+  const digits = (before + after).replace(/^0+/, "");
+  if (!digits) return 0n;
+  const point = digits.length - after.length + Number(below + exponent);
+  if (/[1-9]/.test(digits.slice(Math.max(point, 0)))) return null;
+  const value = BigInt(digits.slice(0, Math.max(point, 0)).padEnd(point, "0"));
+  return sign === "-" ? -value : value;
 }
 
 function dated(year, month, day, clock) {

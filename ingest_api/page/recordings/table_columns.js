@@ -10,6 +10,7 @@ import {
   nanoseconds,
   split,
   valueOf,
+  wholeNumber,
   withPoint,
   withoutComment,
 } from "./table_cells.js";
@@ -20,8 +21,9 @@ const DAY = 86_400e9;
 const ABSENT = new Set(["na", "n/a", "null", "none", "-", "--", "?", "missing"]);
 
 /**
- * Return the columns of a table: numbers as {values: Float64Array|BigInt64Array, whole: boolean}, in a BigInt64Array if an
- * integer is beyond 2^53, and times as {values: Float64Array, first: string, resolution: number}, in nanoseconds since the
+ * Return the columns of a table: numbers as {values: Float64Array|BigInt64Array, whole: boolean, missing:
+ * boolean[]|null}, in a BigInt64Array if an integer is beyond 2^53, with missing ones, which are 0 there, marked in
+ * `missing`; and times as {values: Float64Array, first: string, resolution: number}, in nanoseconds since the
  * first, with the smallest step in which they are written.
  * @param {string|null} separator of cells, or null for one cell a line
  * @param {"."|","} decimal the decimal mark
@@ -42,6 +44,8 @@ export function columnsOf(lines, separator, decimal, skip, width = null) {
       decimals: 0,
       values: [],
       whole: true,
+      // All numbers so far have integer values, and these are the texts of all.
+      integral: true,
       cells: [],
     }));
     if (row.length !== columns.length) {
@@ -52,13 +56,13 @@ export function columnsOf(lines, separator, decimal, skip, width = null) {
     row.forEach((cell, k) => take(columns[k], cell, decimal, `line ${i + 1}, column ${k + 1}`));
   }
   if (!columns) throw new UnreadableRecording("has no samples");
-  return columns.map(({ first, decimals, values, whole, cells }) => {
+  return columns.map(({ first, decimals, values, whole, integral, cells }) => {
     if (first !== null) {
       const since = Float64Array.from(values, (value) => value - values[0]);
       return { first, values: since, resolution: 10 ** (9 - decimals) };
     }
-    const exact = !whole || values.every(Number.isSafeInteger);
-    return { values: (exact ? null : bigIntegers(cells)) ?? Float64Array.from(values), whole };
+    const exact = integral ? bigIntegers(values, cells) : null;
+    return exact ?? { values: Float64Array.from(values), whole, missing: null };
   });
 }
 
@@ -71,9 +75,11 @@ function take(column, cell, decimal, where) {
   if ((decimal === "," && cell.includes(".")) || !isPointed(written)) {
     throw new UnreadableRecording(`${where}: ${wrong(cell, decimal)}`);
   }
+  const value = valueOf(written);
   column.whole &&= INTEGER.test(cell);
-  column.values.push(valueOf(written));
-  if (column.whole) column.cells.push(cell);
+  column.integral &&= Number.isInteger(value) || Number.isNaN(value);
+  column.values.push(value);
+  if (column.integral) column.cells.push(written);
 }
 
 function wrong(cell, decimal) {
@@ -97,8 +103,12 @@ function since(column, cell, where) {
   return value;
 }
 
-/** Return exact integers, or null if one has more than 64 bits. */
-function bigIntegers(cells) {
-  const values = cells.map((cell) => BigInt(cell.replace("+", "")));
-  return values.every((value) => BigInt.asIntN(64, value) === value) ? BigInt64Array.from(values) : null;
+/** Return a column with exact integers, or null if doubles are exact, or one is not an integer of 64 bits. */
+function bigIntegers(values, cells) {
+  const isMissing = values.map(Number.isNaN);
+  if (values.every((value, i) => isMissing[i] || Number.isSafeInteger(value))) return null;
+  if (values.some((value) => Math.abs(value) > 2 ** 63)) return null;
+  const exact = cells.map((cell, i) => (isMissing[i] ? 0n : wholeNumber(cell)));
+  if (!exact.every((value) => value !== null && BigInt.asIntN(64, value) === value)) return null;
+  return { values: BigInt64Array.from(exact), whole: true, missing: isMissing.includes(true) ? isMissing : null };
 }
