@@ -37,6 +37,8 @@ def read_numpy(path: Path, calibration: Calibration) -> Recording:
         raise UnreadableRecording(error.strerror or "not a NumPy file") from None
     except (ValueError, EOFError, zipfile.BadZipFile):
         raise UnreadableRecording("not a NumPy file of numbers") from None
+    if not any(values.size for _, values in named):
+        raise UnreadableRecording("has no samples")
     notes: list[str] = []
     clocks = {i: clock for i, column in enumerate(named) if (clock := _clock(*column, len(named))) is not None}
     rate = rate_of(list(clocks.values()), notes)

@@ -285,6 +285,7 @@ def test_numpy_names_may_state_a_unit(tmp_path: Path) -> None:
         (np.array(["1"]), "lead 1: must hold numbers"),
         (np.array([np.inf]), "lead 1: must hold integers of 64 bits"),
         (np.array([True]), "lead 1: must hold numbers"),
+        (np.zeros((0, 3)), "has no samples"),
         (np.zeros((1025, 2000), np.int8), "leads: must hold 1 to 1024 leads, not 1025"),
     ],
 )
