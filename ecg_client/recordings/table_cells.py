@@ -22,7 +22,7 @@ _CLOCK_DATE = re.compile(
 _CLOCK = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,4}):([0-9]{2})(?:[.,]([0-9]{1,9}))?")
 _COMMENTS = ("#", "%", "//")
 _SPACES = re.compile(r"[ \t\f\v]+")
-_SPACE = " \t\f\v"
+SPACE = " \t\f\v"
 WHITESPACE = " "
 _NANOSECONDS = 1_000_000_000
 
@@ -34,12 +34,12 @@ def lines_of(text: str) -> Iterator[str]:
 
 def strip(text: str) -> str:
     """Return a text without surrounding ASCII spaces and tabs; other spaces may be part of a name."""
-    return text.strip(_SPACE)
+    return text.strip(SPACE)
 
 
 def is_blank(line: str) -> bool:
     """Return True for an empty line or a comment."""
-    stripped = line.strip(_SPACE)
+    stripped = line.strip(SPACE)
     return not stripped or stripped.startswith(_COMMENTS)
 
 
@@ -53,9 +53,9 @@ def split(line: str, separator: str | None) -> list[str]:
     if separator is None:
         return [_bare(line)]
     if separator == WHITESPACE:
-        return [_bare(cell) for cell in _SPACES.split(line.strip(_SPACE))]
+        return [_bare(cell) for cell in _SPACES.split(line.strip(SPACE))]
     if '"' not in line and "'" not in line:
-        return [cell.strip(_SPACE) for cell in line.split(separator)]
+        return [cell.strip(SPACE) for cell in line.split(separator)]
     cells, cell, quote = [], "", ""
     for character in line:
         if quote:
@@ -65,16 +65,16 @@ def split(line: str, separator: str | None) -> list[str]:
             cells.append(_bare(cell))
             cell = ""
         else:
-            if character in "\"'" and not cell.strip(_SPACE):
+            if character in "\"'" and not cell.strip(SPACE):
                 quote = character
             cell += character
     return [*cells, _bare(cell)]
 
 
 def _bare(cell: str) -> str:
-    cell = cell.strip(_SPACE)
+    cell = cell.strip(SPACE)
     if len(cell) > 1 and cell[0] in "\"'" and cell[-1] == cell[0]:
-        return cell[1:-1].replace(cell[0] * 2, cell[0]).strip(_SPACE)
+        return cell[1:-1].replace(cell[0] * 2, cell[0]).strip(SPACE)
     return cell
 
 

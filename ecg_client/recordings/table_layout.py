@@ -1,7 +1,7 @@
 """The layout of a table: its first line of numbers, its separator, its decimal mark and its headings."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,6 +17,8 @@ _ANY_SEPARATOR = re.compile(r"[\t\f\v;|, ]+")
 _SPACED = re.compile(r"[^ \t\f\v,] +[^ \t\f\v,]")
 _DAY = re.compile(r"[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2} [0-9]{1,2}:|:[0-9.]+ [0-9]{1,2}/[0-9]{1,2}/[0-9]{4}")
 _ZERO_BEFORE = re.compile(r",0[0-9]|(?:^|[\n\r])[+-]0,")
+_ZERO_PADDED = re.compile(r"[+-]?0[0-9]+")
+_INTEGER_PART, _DECIMALS = re.compile(r"[+-]?[0-9]*"), re.compile(r"([0-9]+)(e[+-]?[0-9]+)?[ \t\f\v]*", re.IGNORECASE)
 # Excel's hint at the separator.
 _EXCEL = re.compile(r"\"?sep=.?\"?", re.IGNORECASE)
 _THOUSANDS = {mark: re.compile(rf"[+-]?[1-9][0-9]{{0,2}}(?:{re.escape(mark)}[0-9]{{3}})+") for mark in ",."}
@@ -67,6 +69,16 @@ def layout_of(text: str) -> Layout:
         if header is not None
         else _commented(before[:first], separator, len(cells_of_first))
     )
+    if (
+        header is None
+        and (separator, decimal) == (",", ".")
+        and not (names is None and _is_numbering(cells_of_first))
+        and _may_be_decimals(data, text, first)
+    ):
+        raise UnreadableRecording(
+            f"line {before[first][0]}: its commas may separate columns or be decimal marks: "
+            "name the columns in the first line"
+        )
     # Lines may end with a separator, and so may the names.
     width = len(cells_of_first)
     if width > 1 and not cells_of_first[-1] and (names is None or len(names) < width or not names[-1]):
@@ -133,6 +145,8 @@ def _separator(data: Sequence[str], header: str | None, at: int, text: str) -> t
         return separator, "," if comma else "."
     rows = [cells.split(line, ",") for line in data]
     if any("," in cell and not cells.is_time(cell) for row in rows for cell in row):
+        if any(_ZERO_PADDED.fullmatch(cell) for row in rows for cell in row):
+            raise _decimal_marks(at)
         return ",", ","
     if any(cells.is_time(cell) for cell in rows[0]) or any("." in cell for row in rows for cell in row):
         return ",", "."
@@ -146,15 +160,62 @@ def _comma(rows: Sequence[Sequence[str]], names: int | None, at: int, text: str)
     if pairs and (names == 1 or (names is None and zeros)):
         return None, ","
     if zeros:
-        raise UnreadableRecording(
-            f"line {at}: its commas may be decimal marks: "
-            "separate columns with semicolons or tabs, or write decimal points"
-        )
-    if pairs and names is None and all(cells.INTEGER.fullmatch(row[1]) and row[1][0] not in "+-" for row in rows):
-        raise UnreadableRecording(
-            f"line {at}: its comma may separate two columns or be a decimal mark: name the columns in the first line"
-        )
+        raise _decimal_marks(at)
     return ",", "."
+
+
+def _decimal_marks(at: int) -> UnreadableRecording:
+    return UnreadableRecording(
+        f"line {at}: its commas may be decimal marks: separate columns with semicolons or tabs, or write decimal points"
+    )
+
+
+def _may_be_decimals(data: Sequence[str], text: str, skip: int) -> bool:
+    """Return True if commas of a table without names, in which they are the only marks, may be decimal marks.
+
+    Decimals follow their comma at once and without a sign. If the first line has commas with a space after them, these
+    separate columns, and the others may be decimal marks; if it has none, every second comma may be, from the right.
+    Then integers of several columns look like decimals too: they are doubted if all have one length, and are of one
+    digit, or only numbers before them have signs, or only they have exponents. Several decimals would begin with a zero
+    somewhere, which is looked for elsewhere.
+    """
+    first = _between_commas(data[0])
+    width = len(first) if cells.strip(first[-1]) else len(first) - 1
+    spaced = [k for k in range(1, width) if first[k] != first[k].lstrip(cells.SPACE)]
+    after = {k for k in range(1, width) if k not in spaced} if spaced else set(range(width - 1, 0, -2))
+    if not after or any(k - 1 in after for k in after):
+        return False
+    lengths: set[int] = set()
+    signs = exponents = False
+    # The first lines decide about most tables.
+    for rows in (data, _all_data(text, skip)):
+        for line in rows:
+            row = _between_commas(line)
+            if len(row) != len(first) or any(map(cells.strip, row[width:])):
+                return False
+            for k, cell in enumerate(row[:width]):
+                if k not in after:
+                    integer = cell.lstrip(cells.SPACE) if k + 1 in after else cells.strip(cell)
+                    if not _INTEGER_PART.fullmatch(integer):
+                        return False
+                    signs = signs or (k + 1 in after and integer[:1] in ("+", "-"))
+                elif found := _DECIMALS.fullmatch(cell):
+                    lengths.add(len(found[1]))
+                    exponents = exponents or found[2] is not None
+                else:
+                    return False
+    return width == _TWO or bool(spaced) or (len(lengths) == 1 and (lengths == {1} or signs or exponents))
+
+
+def _between_commas(line: str) -> list[str]:
+    return cells.strip(line).split(",")
+
+
+def _all_data(text: str, skip: int) -> Iterator[str]:
+    """Return all lines of numbers, without comments."""
+    return (
+        cells.without_comment(line) for line in islice(cells.lines_of(text), skip, None) if not cells.is_blank(line)
+    )
 
 
 def _may_be_thousands(data: Sequence[str], text: str, separator: str | None, mark: str, skip: int) -> bool:
@@ -162,11 +223,8 @@ def _may_be_thousands(data: Sequence[str], text: str, separator: str | None, mar
 
     Points are decimal marks in most countries, so they are doubted only in columns that have integers too.
     """
-    lines = (
-        cells.without_comment(line) for line in islice(cells.lines_of(text), skip, None) if not cells.is_blank(line)
-    )
     # The first lines decide about most tables.
-    for rows in (data, lines):
+    for rows in (data, _all_data(text, skip)):
         marked: set[int] = set()
         bare: set[int] = set()
         for line in rows:

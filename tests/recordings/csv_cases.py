@@ -21,6 +21,7 @@ _COUNTED = "left out, because it counts samples: "
 _I, _II = lead("I", [5, -5, 5, -5]), lead("II", [7, 7, -7, 7])
 _ROWS = ("5,7", "-5,7", "5,-7", "-5,7")
 _THOUSANDS = "may separate thousands or be decimal marks: remove separators of thousands, or"
+_DOUBTED = "line 1: its commas may separate columns or be decimal marks: name the columns in the first line"
 _FRACTIONS = "must hold integers; fractions, such as millivolts, need a unit or a scale"
 _APPLE = (
     'Name,Somebody\nDate of Birth,"1 Jan 1950"\nRecorded Date,2020-01-01 10:00:00 +0100\n'
@@ -193,7 +194,53 @@ CASES = [
     _csv(
         "commas that may be separators or decimal marks",
         "995,1011\n1000,1008\n",
-        refusal="line 1: its comma may separate two columns or be a decimal mark: name the columns in the first line",
+        refusal=_DOUBTED,
+    ),
+    _csv(
+        "decimal commas with and without quotes",
+        '0,000,"-0,263"\n0,004,"0,465"\n0,008,"-0,3"\n',
+        refusal="line 1: its commas may be decimal marks: "
+        "separate columns with semicolons or tabs, or write decimal points",
+        unit="mV",
+    ),
+    *(
+        _csv(f"commas without names that may be decimal marks, {name}", text, refusal=_DOUBTED)
+        for name, text in (
+            ("after a column and spaces", "0, 10,0\n1, 10,7\n2, 11,2\n"),
+            ("after a column and padding", "0,    +5,5,   +38,2\n1,   -16,4,    +6,6\n2,  -139,2,  -147,9\n"),
+            ("between columns of integers", "0, 10,15, 7\n1, 10,7, 8\n2, 11,225, 7\n"),
+            ("and a comma at the end", "10,0,\n10,7,\n11,2,\n"),
+            ("and exponents", "-4,620000E+0\n1,720000E+0\n-9,800000E-1\n"),
+            ("of columns with one decimal", "40,8,37,2\n35,5,33,2\n31,6,25,2\n"),
+            ("of columns with signs", "40,81,-37,25\n-35,51,33,21\n31,16,25,42\n"),
+            ("of columns with exponents", "4,62E+1,3,72E+0\n3,51E+1,3,32E+1\n3,11E+1,2,25E+0\n"),
+            ("after an index", "0,-2042,4\n1,1030,0\n2,-739,0\n"),
+        )
+    ),
+    *(
+        _csv(f"commas without names that separate columns, {name}", text, *leads)
+        for name, text, leads in (
+            ("with spaces", "995, 1011\n1000, 1008\n", (lead("lead 1", [995, 1000]), lead("lead 2", [1011, 1008]))),
+            ("in quotes", '"995","1011"\n"1000","1008"\n', (lead("lead 1", [995, 1000]), lead("lead 2", [1011, 1008]))),
+            (
+                "of an ADC without signs",
+                "".join("2048,2047,2050,2049\n2060,2040,2051,2048\n" for _ in range(60)),
+                tuple(
+                    lead(f"lead {k}", [one, other] * 60)
+                    for k, one, other in ((1, 2048, 2060), (2, 2047, 2040), (3, 2050, 2051), (4, 2049, 2048))
+                ),
+            ),
+            (
+                "as a sign after the first lines shows",
+                "5,7\n" * 150 + "5,-7\n",
+                (lead("lead 1", [5] * 151), lead("lead 2", [7] * 150 + [-7])),
+            ),
+            (
+                "whose lengths differ",
+                "5,7,12\n-5,9,123\n5,8,12\n",
+                (lead("lead 1", [5, -5, 5]), lead("lead 2", [7, 9, 8]), lead("lead 3", [12, 123, 12])),
+            ),
+        )
     ),
     _csv(
         "decimal commas between commas",

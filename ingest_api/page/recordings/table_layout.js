@@ -2,7 +2,6 @@
 
 import { UnreadableRecording } from "./recording.js";
 import {
-  INTEGER,
   WHITESPACE,
   isBlank,
   isNumber,
@@ -23,6 +22,9 @@ const ANY_SEPARATOR = /[\t\f\v;|, ]+/;
 const SPACED = /[^ \t\f\v,] +[^ \t\f\v,]/;
 const DAY = /[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2} [0-9]{1,2}:|:[0-9.]+ [0-9]{1,2}\/[0-9]{1,2}\/[0-9]{4}/g;
 const ZERO_BEFORE = /,0[0-9]|(?:^|[\n\r])[+-]0,/;
+const ZERO_PADDED = /^[+-]?0[0-9]+$/;
+const INTEGER_PART = /^[+-]?[0-9]*$/;
+const DECIMALS = /^([0-9]+)(e[+-]?[0-9]+)?[ \t\f\v]*$/i;
 // Excel's hint at the separator.
 const EXCEL = /^"?sep=.?"?$/i;
 const THOUSANDS = { ",": /^[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+$/, ".": /^[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+$/ };
@@ -69,6 +71,17 @@ export function layoutOf(lines, text) {
   }
   const cells = split(data[0], separator);
   let names = header ? split(header.line, separator) : commented(before.slice(0, first), separator, cells.length);
+  if (
+    !header &&
+    separator === "," &&
+    decimal === "." &&
+    !(names === null && isNumbering(cells)) &&
+    mayBeDecimals(data, lines, first)
+  ) {
+    throw new UnreadableRecording(
+      `line ${at}: its commas may separate columns or be decimal marks: name the columns in the first line`,
+    );
+  }
   // Lines may end with a separator, and so may the names.
   let width = cells.length;
   if (width > 1 && !cells.at(-1) && (names === null || names.length < width || !names.at(-1))) width--;
@@ -133,7 +146,10 @@ function separatorOf(data, header, at, text) {
     return [separator, comma ? "," : "."];
   }
   const rows = data.map((line) => split(line, ","));
-  if (rows.some((row) => row.some((cell) => cell.includes(",") && !isTime(cell)))) return [",", ","];
+  if (rows.some((row) => row.some((cell) => cell.includes(",") && !isTime(cell)))) {
+    if (rows.some((row) => row.some((cell) => ZERO_PADDED.test(cell)))) throw decimalMarks(at);
+    return [",", ","];
+  }
   if (rows[0].some(isTime) || rows.some((row) => row.some((cell) => cell.includes(".")))) return [",", "."];
   return commaOf(rows, header ? split(header.line, ",").length : null, at, text);
 }
@@ -143,17 +159,66 @@ function commaOf(rows, names, at, text) {
   const pairs = rows.every((row) => row.length === 2);
   const zeros = ZERO_BEFORE.test(text);
   if (pairs && (names === 1 || (names === null && zeros))) return [null, ","];
-  if (zeros) {
-    throw new UnreadableRecording(
-      `line ${at}: its commas may be decimal marks: separate columns with semicolons or tabs, or write decimal points`,
-    );
-  }
-  if (pairs && names === null && rows.every(([, cell]) => INTEGER.test(cell) && !/^[+-]/.test(cell))) {
-    throw new UnreadableRecording(
-      `line ${at}: its comma may separate two columns or be a decimal mark: name the columns in the first line`,
-    );
-  }
+  if (zeros) throw decimalMarks(at);
   return [",", "."];
+}
+
+function decimalMarks(at) {
+  return new UnreadableRecording(
+    `line ${at}: its commas may be decimal marks: separate columns with semicolons or tabs, or write decimal points`,
+  );
+}
+
+/**
+ * Return true if commas of a table without names, in which they are the only marks, may be decimal marks.
+ *
+ * Decimals follow their comma at once and without a sign. If the first line has commas with a space after them, these
+ * separate columns, and the others may be decimal marks; if it has none, every second comma may be, from the right. Then
+ * integers of several columns look like decimals too: they are doubted if all have one length, and are of one digit, or
+ * only numbers before them have signs, or only they have exponents. Several decimals would begin with a zero somewhere,
+ * which is looked for elsewhere.
+ */
+function mayBeDecimals(data, lines, skip) {
+  const isSpaced = (cell) => cell !== withoutIndent(cell);
+  const firstRow = betweenCommas(data[0]);
+  const width = strip(firstRow.at(-1)) ? firstRow.length : firstRow.length - 1;
+  const spaced = firstRow.slice(1, width).some(isSpaced);
+  const after = firstRow.map((cell, k) => k > 0 && k < width && (spaced ? !isSpaced(cell) : (width - k) % 2 === 1));
+  if (!after.includes(true) || after.some((is, k) => is && after[k - 1])) return false;
+  const lengths = new Set();
+  let [signs, exponents] = [false, false];
+  // The first lines decide about most tables.
+  for (const [rows, from] of [
+    [data, 0],
+    [lines, skip],
+  ]) {
+    for (let i = from; i < rows.length; i++) {
+      if (isBlank(rows[i])) continue;
+      const row = betweenCommas(withoutComment(rows[i]));
+      if (row.length !== firstRow.length || row.slice(width).some(strip)) return false;
+      for (let k = 0; k < width; k++) {
+        if (!after[k]) {
+          const integer = after[k + 1] ? withoutIndent(row[k]) : strip(row[k]);
+          if (!INTEGER_PART.test(integer)) return false;
+          signs ||= after[k + 1] && /^[+-]/.test(integer);
+          continue;
+        }
+        const found = DECIMALS.exec(row[k]);
+        if (!found) return false;
+        lengths.add(found[1].length);
+        exponents ||= found[2] !== undefined;
+      }
+    }
+  }
+  return width === 2 || spaced || (lengths.size === 1 && (lengths.has(1) || signs || exponents));
+}
+
+function betweenCommas(line) {
+  return strip(line).split(",");
+}
+
+function withoutIndent(text) {
+  return text.replace(/^[ \t\f\v]+/, "");
 }
 
 /**
