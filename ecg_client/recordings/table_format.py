@@ -43,6 +43,11 @@ def read_csv(path: Path, calibration: Calibration) -> Recording:
             "if each line is a lead, exchange lines and columns; otherwise name the columns in the first line"
         )
     clocks = {i: clock for i, c in enumerate(columns) if (clock := _clock(c, headings[i], len(columns))) is not None}
+    if layout.indented and 0 not in clocks and _clock(columns[0], Heading(""), len(columns)) is not None:
+        raise UnreadableRecording(
+            f"line {layout.indented}: the first column, which rises like row numbers, may have no name: "
+            "name each column, without spaces in the names"
+        )
     rate = rate_of(list(clocks.values()), notes)
     left = [i for i in range(len(columns)) if i not in clocks]
     if not left:

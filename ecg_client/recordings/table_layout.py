@@ -27,13 +27,18 @@ _TWO = 2
 
 @dataclass(frozen=True)
 class Layout:
-    """The separator (None: one cell a line), the decimal mark, the number of lines before the numbers, and headings."""
+    """The separator (None: one cell a line), the decimal mark, the number of lines before the numbers, and headings.
+
+    `indented` is the number of the line of names if it is indented and the numbers are not: the first column may have
+    no name then, and one of the names a space.
+    """
 
     separator: str | None
     decimal: str
     skip: int
     headings: tuple[Heading, ...]
     named: bool
+    indented: int | None = None
 
 
 def layout_of(text: str) -> Layout:
@@ -54,55 +59,55 @@ def layout_of(text: str) -> Layout:
     data = [cells.without_comment(line) for _, line in before[first:] if not cells.is_blank(line)][:_HEAD]
     header = headers[0][1] if headers else None
     separator, decimal = _separator(data, header, before[first][0], text)
-    mark = "," if decimal == "," else "." if separator == ";" else ""
-    if mark and _may_be_thousands(data, text, separator, mark, first):
-        marks, otherwise = (
-            ("commas", "write decimal points") if mark == "," else ("points", "separate columns with commas")
-        )
-        raise UnreadableRecording(
-            f"line {before[first][0]}: its {marks} may separate thousands or be decimal marks: "
-            f"remove separators of thousands, or {otherwise}"
-        )
+    if (doubt := _thousands(data, text, separator, decimal, first)) is not None:
+        raise UnreadableRecording(f"line {before[first][0]}: {doubt}")
     cells_of_first = cells.split(data[0], separator)
     names = (
         cells.split(header, separator)
         if header is not None
         else _commented(before[:first], separator, len(cells_of_first))
     )
-    if (
-        header is None
-        and (separator, decimal) == (",", ".")
-        and not (names is None and _is_numbering(cells_of_first))
-        and _may_be_decimals(data, text, first)
-    ):
-        raise UnreadableRecording(
-            f"line {before[first][0]}: its commas may separate columns or be decimal marks: "
-            "name the columns in the first line"
-        )
     # Lines may end with a separator, and so may the names.
     width = len(cells_of_first)
     if width > 1 and not cells_of_first[-1] and (names is None or len(names) < width or not names[-1]):
         width -= 1
     if names is not None and len(names) == width + 1 and not names[-1]:
         names = names[:-1]
-    if names is None:
-        if _is_numbering(cells_of_first[:width]):
-            raise UnreadableRecording(
-                f"line {before[first][0]}: may number the columns or hold samples: name the columns in the first line"
+    if header is None:
+        is_numbering = names is None and _is_numbering(cells_of_first[:width])
+        if is_numbering or ((separator, decimal) == (",", ".") and _may_be_decimals(data, text, first)):
+            doubt = (
+                "may number the columns or hold samples"
+                if is_numbering
+                else "its commas may separate columns or be decimal marks"
             )
+            raise UnreadableRecording(f"line {before[first][0]}: {doubt}: name the columns in the first line")
+    if names is None:
         return Layout(
             separator, decimal, first, tuple(Heading(f"column {number}") for number in range(1, width + 1)), False
         )
+    # Programs that print a table write no name above the numbers of its rows.
+    is_indented = header is not None and separator == cells.WHITESPACE and _are_indented(header, data)
+    if is_indented and len(names) == width - 1:
+        names, is_indented = ["", *names], False
     if header is not None and len(names) != width:
         raise UnreadableRecording(_disagreement(headers[0][0], len(names), before[first][0], width, separator))
     headings = [heading_of(name) for name in names]
     if len(headers) == _TWO:
-        number, line = headers[1]
-        units = with_units(headings, cells.split(line, separator))
-        if units is None:
-            raise _unexpected(number)
-        headings = units
-    return Layout(separator, decimal, first, tuple(headings), True)
+        headings = _with_units(headings, *headers[1], separator)
+    return Layout(separator, decimal, first, tuple(headings), True, headers[0][0] if is_indented else None)
+
+
+def _with_units(headings: Sequence[Heading], number: int, line: str, separator: str | None) -> list[Heading]:
+    united = with_units(headings, cells.split(line, separator))
+    if united is None:
+        raise _unexpected(number)
+    return united
+
+
+def _are_indented(header: str, data: Sequence[str]) -> bool:
+    """Return True if the line of names is indented, and the lines of numbers are not."""
+    return header[0] in cells.SPACE and not any(line[0] in cells.SPACE for line in data)
 
 
 def _is_data(line: str) -> bool:
@@ -218,6 +223,15 @@ def _all_data(text: str, skip: int) -> Iterator[str]:
     )
 
 
+def _thousands(data: Sequence[str], text: str, separator: str | None, decimal: str, skip: int) -> str | None:
+    """Return the doubt about marks that may separate thousands, or None."""
+    mark = "," if decimal == "," else "." if separator == ";" else ""
+    if not mark or not _may_be_thousands(data, text, separator, mark, skip):
+        return None
+    marks, otherwise = ("commas", "write decimal points") if mark == "," else ("points", "separate columns with commas")
+    return f"its {marks} may separate thousands or be decimal marks: remove separators of thousands, or {otherwise}"
+
+
 def _may_be_thousands(data: Sequence[str], text: str, separator: str | None, mark: str, skip: int) -> bool:
     """Return True if each mark in the numbers may separate thousands, as in 1,234.
 
@@ -259,5 +273,8 @@ def _commented(before: Sequence[tuple[int, str]], separator: str | None, width: 
 
 
 def _disagreement(header: int, names: int, line: int, width: int, separator: str | None) -> str:
-    hint = "; if its commas are decimal marks, separate columns with semicolons or tabs"
-    return f"line {header} names {names} columns, and line {line} has {width}{hint if separator == ',' else ''}"
+    hint = {
+        ",": "; if its commas are decimal marks, separate columns with semicolons or tabs",
+        cells.WHITESPACE: "; if names hold spaces, separate columns with semicolons or tabs",
+    }.get(separator or "", "")
+    return f"line {header} names {names} columns, and line {line} has {width}{hint}"

@@ -326,6 +326,54 @@ CASES = [
         notes=(_COUNTED + "sample #",),
     ),
     _csv("pandas' index", _numbered(",I,II"), _I, _II, notes=(_COUNTED + "a column without a name",)),
+    _csv(
+        "a printed table of pandas",
+        "     I  II\n0    5   7\n9   -5   7\n10   5  -7\n11  -5   7\n",
+        _I,
+        _II,
+        file="x.txt",
+        notes=(_COUNTED + "a column without a name; it skips numbers, so samples may be missing there",),
+    ),
+    *(
+        _csv(
+            f"a printed table of pandas with {name}",
+            text,
+            file="x.txt",
+            unit="mV",
+            refusal="line 1: the first column, which rises like row numbers, may have no name: "
+            "name each column, without spaces in the names",
+        )
+        for name, text in (
+            ("a name of two words", "    Lead II\n0         5\n1        -5\n2         5\n"),
+            ("a unit", "    I (mV)\n0     0.005\n1    -0.005\n2     0.005\n"),
+            ("an index of times", "       ECG I\n0.000      5\n0.002     -5\n0.003      5\n"),
+            ("a name of two words after another", "    I Lead II\n0   5       7\n1  -5       7\n"),
+        )
+    ),
+    _csv(
+        "a printed table of pandas with names of two words",
+        "    Lead I  Lead II\n0        5        7\n1       -5        7\n",
+        file="x.txt",
+        refusal="line 1 names 4 columns, and line 2 has 3; "
+        "if names hold spaces, separate columns with semicolons or tabs",
+    ),
+    _csv(
+        "indented names",
+        "    I   II\n1029 1031\n1019 1031\n1031 1017\n1029 1031\n",
+        lead("I", [1029, 1019, 1031, 1029]),
+        lead("II", [1031, 1031, 1017, 1031]),
+        file="x.txt",
+    ),
+    _csv(
+        "an indented name of a clock",
+        "  time I\n0.000 5\n0.004 -5\n0.008 5\n",
+        lead("I", [5, -5, 5]),
+        file="x.txt",
+        rate=250,
+        notes=(
+            _clock("time", "; its sampling rate is 250 Hz, read as seconds: no other unit gives the rate of an ECG"),
+        ),
+    ),
     _csv("a counter of another name", _numbered("packet,I,II"), _I, _II, notes=(_COUNTED + "packet",)),
     _csv(
         "a counter without names",

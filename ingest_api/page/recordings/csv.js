@@ -47,6 +47,13 @@ export function readCsv(content, unit = "adc", wanted = []) {
     );
   }
   const clocks = columns.map((column, i) => clockIn(column, layout.headings[i], columns.length));
+  const isCounter = () => clockIn(columns[0], { name: "", unit: "" }, columns.length) !== null;
+  if (layout.indented !== null && clocks[0] === null && isCounter()) {
+    throw new UnreadableRecording(
+      `line ${layout.indented}: the first column, which rises like row numbers, may have no name: ` +
+        "name each column, without spaces in the names",
+    );
+  }
   const rated = clocks.filter((clock) => clock && clock.rate !== null);
   const best = rated.reduce((one, other) => (one && one.uncertainty <= other.uncertainty ? one : other), null);
   for (const clock of clocks.filter(Boolean)) {

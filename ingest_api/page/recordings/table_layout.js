@@ -30,6 +30,10 @@ const EXCEL = /^"?sep=.?"?$/i;
 const THOUSANDS = { ",": /^[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+$/, ".": /^[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+$/ };
 const UNIT = /^(.*?)[ \t\f\v]*[[(]([^[\]()]*)[\])][ \t\f\v]*$/;
 const VOLTS = /^(.+?)(?:[ \t\f\v]*\/[ \t\f\v]*|[_, \t\f\v][ \t\f\v]*)([mu\u00b5\u03bcn]V)$/;
+const HINTS = {
+  ",": "; if its commas are decimal marks, separate columns with semicolons or tabs",
+  [WHITESPACE]: "; if names hold spaces, separate columns with semicolons or tabs",
+};
 // Units of other quantities in CSV files. Other text in brackets is part of the name.
 const OTHER_UNITS = new Set(
   (
@@ -40,7 +44,8 @@ const OTHER_UNITS = new Set(
 
 /**
  * Return the layout of a table: {separator: string|null (one cell a line), decimal: "."|",", skip: number (lines before
- * the numbers), headings: {name, unit}[], named: boolean}
+ * the numbers), headings: {name, unit}[], named: boolean, indented: number|null}. `indented` is the number of the line of
+ * names if it is indented and the numbers are not: the first column may have no name then, and one of the names a space.
  * @param {string[]} lines
  * @param {string} text the lines as one text
  * @throws {UnreadableRecording} if it has no numbers, or its commas may be either separators or decimal marks
@@ -71,45 +76,51 @@ export function layoutOf(lines, text) {
   }
   const cells = split(data[0], separator);
   let names = header ? split(header.line, separator) : commented(before.slice(0, first), separator, cells.length);
-  if (
-    !header &&
-    separator === "," &&
-    decimal === "." &&
-    !(names === null && isNumbering(cells)) &&
-    mayBeDecimals(data, lines, first)
-  ) {
-    throw new UnreadableRecording(
-      `line ${at}: its commas may separate columns or be decimal marks: name the columns in the first line`,
-    );
-  }
   // Lines may end with a separator, and so may the names.
   let width = cells.length;
   if (width > 1 && !cells.at(-1) && (names === null || names.length < width || !names.at(-1))) width--;
   if (names !== null && names.length === width + 1 && !names.at(-1)) names = names.slice(0, -1);
   const layout = { separator, decimal, skip: first };
-  if (names === null) {
-    if (isNumbering(cells.slice(0, width))) {
+  if (!header) {
+    if (names === null && isNumbering(cells.slice(0, width))) {
       throw new UnreadableRecording(
         `line ${at}: may number the columns or hold samples: name the columns in the first line`,
       );
     }
+    if (separator === "," && decimal === "." && mayBeDecimals(data, lines, first)) {
+      throw new UnreadableRecording(
+        `line ${at}: its commas may separate columns or be decimal marks: name the columns in the first line`,
+      );
+    }
+  }
+  if (names === null) {
     const headings = Array.from({ length: width }, (_, i) => ({ name: `column ${i + 1}`, unit: "" }));
-    return { ...layout, headings, named: false };
+    return { ...layout, headings, named: false, indented: null };
+  }
+  // Programs that print a table write no name above the numbers of its rows.
+  let isIndented = header && separator === WHITESPACE && areIndented(header.line, data);
+  if (isIndented && names.length === width - 1) {
+    names = ["", ...names];
+    isIndented = false;
   }
   if (header && names.length !== width) {
-    const hint = separator === "," ? "; if its commas are decimal marks, separate columns with semicolons or tabs" : "";
     throw new UnreadableRecording(
-      `line ${header.number} names ${names.length} columns, and line ${at} has ${width}${hint}`,
+      `line ${header.number} names ${names.length} columns, and line ${at} has ${width}${HINTS[separator] ?? ""}`,
     );
   }
   let headings = names.map(headingOf);
   if (headers.length === 2) headings = withUnits(headings, headers[1], separator);
-  return { ...layout, headings, named: true };
+  return { ...layout, headings, named: true, indented: isIndented ? header.number : null };
 }
 
 /** Return a heading as text for a note. */
 export function writtenOf({ name, unit }) {
   return unit ? `${name} [${unit}]` : name;
+}
+
+/** Return true if the line of names is indented, and the lines of numbers are not. */
+function areIndented(header, data) {
+  return /^[ \t\f\v]/.test(header) && !data.some((line) => /^[ \t\f\v]/.test(line));
 }
 
 /** Return true for a line of numbers, times and empty cells, with any separator. */
