@@ -209,7 +209,9 @@ def _may_be_decimals(data: Sequence[str], text: str, skip: int) -> bool:
                     exponents = exponents or found[2] is not None
                 else:
                     return False
-    return width == _TWO or bool(spaced) or (len(lengths) == 1 and (lengths == {1} or signs or exponents))
+        if width > _TWO and not spaced and len(lengths) > 1:
+            return False
+    return width == _TWO or bool(spaced) or lengths == {1} or signs or exponents
 
 
 def _between_commas(line: str) -> list[str]:

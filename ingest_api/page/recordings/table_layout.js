@@ -220,8 +220,9 @@ function mayBeDecimals(data, lines, skip) {
         exponents ||= found[2] !== undefined;
       }
     }
+    if (width > 2 && !spaced && lengths.size > 1) return false;
   }
-  return width === 2 || spaced || (lengths.size === 1 && (lengths.has(1) || signs || exponents));
+  return width === 2 || spaced || (lengths.size === 1 && lengths.has(1)) || signs || exponents;
 }
 
 function betweenCommas(line) {
