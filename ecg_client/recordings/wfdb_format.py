@@ -113,14 +113,15 @@ def _file(signals: list[Signal], content: Blocks, length: int | None, notes: lis
         raise UnreadableRecording(f"{name} is stored in WFDB format {code}; the formats that can be read are {known}")
     if length is not None and stored < length:
         notes.append(f"{name} is too short: it has {stored} of {length} frames, which are read")
-    elif length is not None and stored > length:
+    elif length is not None and stored > length + max(signal.skew for signal in signals):
         notes.append(f"{name} is longer than its header says: it has {stored} frames, and {length} are read")
     present = stored if length is None else min(stored, length)
     if not present:
         raise UnreadableRecording(f"{name} has no samples")
     edges = np.cumsum([0, *(signal.per_frame for signal in signals)]).tolist()
     return [
-        _stretch(signal, present, partial(_samples, frames, slice(first, end)))
+        # A signal with skew is stored that many frames late.
+        _stretch(signal, present, min(stored, present + signal.skew), partial(_samples, frames, slice(first, end)))
         for signal, first, end in zip(signals, edges[:-1], edges[1:], strict=True)
     ]
 
@@ -157,11 +158,12 @@ def _flac_frames(signals: list[Signal], content: bytes) -> tuple[Frames, int]:
     return lambda first, count: stored[first : first + count], frames
 
 
-def _stretch(signal: Signal, frames: int, stored: Callable[[int, int], Stored]) -> _Stretch:
-    size = frames * signal.per_frame
+def _stretch(signal: Signal, frames: int, in_file: int, stored: Callable[[int, int], Stored]) -> _Stretch:
+    """Return a signal of a number of frames, of which the file has `in_file`, with those before its skew."""
+    size = in_file * signal.per_frame
     if signal.code == DIFFERENCES:
         stored = _summed(signal.initial, size, stored)
-    return _Stretch(signal, size, partial(_read, signal, size, stored))
+    return _Stretch(signal, frames * signal.per_frame, partial(_read, signal, size, stored))
 
 
 def _summed(initial: int, size: int, differences: Callable[[int, int], Stored]) -> Callable[[int, int], Stored]:
@@ -181,7 +183,7 @@ def _summed(initial: int, size: int, differences: Callable[[int, int], Stored]) 
 def _read(
     signal: Signal, size: int, stored: Callable[[int, int], Stored], first: int, count: int
 ) -> tuple[ecg.Signal, Ranges]:
-    # A signal with skew is stored that many frames late, so its end is not in the file.
+    # The end of a signal with skew may not be in the file.
     at = first + signal.skew * signal.per_frame
     present = max(0, min(count, size - at))
     values: Stored = stored(at, present) if present else np.zeros(0, np.int16)

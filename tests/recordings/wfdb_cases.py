@@ -263,6 +263,34 @@ CASES = [
     ),
     *(
         Case(
+            f"skewed signals {where} in format {code}",
+            _record(
+                "s",
+                f"s 2 250 3\ns.dat {code}x2 200/mV 16 0 0 0 0 I\ns.dat {code}x2:2 200/mV 16 0 0 0 0 II\n",
+                b"".join(stored(n, -n, -n, n) for n in range(1, frames + 1)),
+            ),
+            (lead("I", one, 200), lead("II", two, 200, missing)),
+            500,
+            notes=notes,
+        )
+        for code, stored, one, other in (
+            ("16", shorts, [1, -1, 2, -2, 3, -3], [-3, 3, -4, 4, -5, 5]),
+            ("8", lambda *n: struct.pack("4b", *n), [1, 0, 2, 0, 3, 0], [-3, 0, -4, 0, -5, 0]),
+        )
+        for where, frames, two, missing, notes in (
+            ("whose end is stored", 5, other, (), ()),
+            ("whose end is stored in part", 4, [*other[:4], 0, 0], ((4, 2),), ("II: 2 missing samples became 0",)),
+            (
+                "and more frames",
+                6,
+                other,
+                (),
+                ("s.dat is longer than its header says: it has 6 frames, and 3 are read",),
+            ),
+        )
+    ),
+    *(
+        Case(
             f"a header in {encoding}",
             _record(
                 "mu",

@@ -99,7 +99,7 @@ function readFile(signals, content, length, notes) {
   const stored = Math.floor(format.samplesIn(bytes) / width);
   if (length !== null && stored < length) {
     notes.push(`${file} is too short: it has ${stored} of ${length} frames, which are read`);
-  } else if (length !== null && stored > length) {
+  } else if (length !== null && stored > length + Math.max(...signals.map(({ skew }) => skew))) {
     notes.push(`${file} is longer than its header says: it has ${stored} frames, and ${length} are read`);
   }
   const frames = Math.min(stored, length ?? stored);
@@ -107,26 +107,29 @@ function readFile(signals, content, length, notes) {
   const view = new DataView(content, offset);
   let first = 0;
   return signals.map((signal) => {
-    const values = new Float64Array(frames * signal.perFrame);
-    for (let frame = 0, i = 0; frame < frames; frame++) {
+    // A signal with skew is stored that many frames late.
+    const inFile = Math.min(stored, frames + signal.skew);
+    const values = new Float64Array(inFile * signal.perFrame);
+    for (let frame = 0, i = 0; frame < inFile; frame++) {
       for (let k = 0; k < signal.perFrame; k++, i++) values[i] = format.read(view, frame * width + first + k);
     }
     first += signal.perFrame;
-    return stretchOf(signal, values, format.missing);
+    return stretchOf(signal, values, frames * signal.perFrame, format.missing);
   });
 }
 
-function stretchOf(signal, values, marker) {
+/** Return a signal of `size` samples; `stored` are those of the file, with those before its skew. */
+function stretchOf(signal, stored, size, marker) {
   if (signal.code === DIFFERENCES) {
     let sum = signal.initial;
-    for (let i = 0; i < values.length; i++) values[i] = sum += values[i];
+    for (let i = 0; i < stored.length; i++) stored[i] = sum += stored[i];
   }
-  // The signal is stored `skew` frames late, so its end is not in the file.
-  const shift = Math.min(signal.skew * signal.perFrame, values.length);
-  const end = values.length - shift;
-  if (shift) values.copyWithin(0, shift);
-  const missing = rangesOf(values.length, (i) => i >= end || (marker !== null && values[i] === marker));
-  for (let i = 0; i < values.length; i++) values[i] -= signal.baseline;
+  // The end of a signal with skew may not be in the file.
+  const present = stored.subarray(Math.min(signal.skew * signal.perFrame, stored.length)).subarray(0, size);
+  const values = new Float64Array(size);
+  values.set(present);
+  const missing = rangesOf(size, (i) => i >= present.length || (marker !== null && values[i] === marker));
+  for (let i = 0; i < size; i++) values[i] -= signal.baseline;
   for (const [start, count] of missing) values.fill(0, start, start + count);
   return { signal, samples: values, missing };
 }
