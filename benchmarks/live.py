@@ -111,7 +111,7 @@ async def _live(run: Run, stage: _Stage, way: str, count: int, measured: float) 
         ids = await announced(f"http://127.0.0.1:{gateway.port}", stage.token, count)
     else:
         issuer = IdIssuer(SECRET)
-        ids = [issuer.issue(USERNAME) for _ in range(count)]
+        ids = [issuer.issue(USERNAME, recording=True) for _ in range(count)]
     spec = LiveSpec(
         targets=[("127.0.0.1", gateway.port)],
         connections=_CONNECTIONS,

@@ -39,7 +39,9 @@ async def test_live_recordings_are_followed_chunk_by_chunk(pipeline: Pipeline, *
     token = await pipeline.register(USERNAME)
     gateway = pipeline.gateways[0].url
     issuer = IdIssuer(SECRET)
-    ids = [issuer.issue(USERNAME) for _ in range(20)] if straight else await announced(gateway, token, 20)
+    ids = (
+        [issuer.issue(USERNAME, recording=True) for _ in range(20)] if straight else await announced(gateway, token, 20)
+    )
     spec = LiveSpec(
         targets=[("127.0.0.1", int(gateway.rpartition(":")[2]))],
         connections=8,
