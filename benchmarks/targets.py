@@ -91,8 +91,8 @@ _WHY_WORKER = (
 _WHY_WORKER_AND_QUIX = f"{_WHY_QUIX} {_WHY_WORKER}"
 _WHY_LIVE = "Fifteen minutes, in which buffers and caches still fill: only a longer run can tell where it ends."
 _WHY_FRESH = (
-    "Gateway, broker, worker and load generator share two threads of one core: the p50 is 16 ms, and the p99 at a "
-    "quarter of the load is 25 ms."
+    "Gateway, broker, worker and load generator share two threads of one core, and wait for each other. The p50 and "
+    "the p99 at a quarter of the load are shorter, see its table."
 )
 
 TARGETS = (
