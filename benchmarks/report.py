@@ -4,6 +4,7 @@ The results that the report shows are kept beside its plots: a part that is meas
 section only, which says when and of which commit it is.
 """
 
+import math
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -46,14 +47,17 @@ PARTS = {
 
 
 class Results(msgspec.Struct):
-    """The figures of a part, where and of which commit they are, and the share (0 to 1) of the machine in other use."""
+    """The figures of a part, where and of which commit they are, and the share (0 to 1) of the machine in other use.
+
+    A figure of a round is None if it is NaN, as a latency without an answer in time: JSON has no NaN.
+    """
 
     date: str
     commit: str
     machine: str
     signals: str
     busy: float
-    figures: dict[str, list[float]]
+    figures: dict[str, list[float | None]]
 
     @property
     def origin(self) -> str:
@@ -67,7 +71,8 @@ class Results(msgspec.Struct):
 def save(results: Path, part: str, figures: Figures, *, commit: str, busy: float) -> None:
     """Write a part's figures into the folder of results."""
     results.mkdir(parents=True, exist_ok=True)
-    result = Results(date.today().isoformat(), commit, describe(), source(), busy, dict(figures.values))
+    values = {name: [None if math.isnan(value) else value for value in each] for name, each in figures.values.items()}
+    result = Results(date.today().isoformat(), commit, describe(), source(), busy, values)
     (results / f"{part}.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
 
 
@@ -79,7 +84,13 @@ def load(results: Path) -> dict[str, Results]:
 
 def collect(results: Mapping[str, Results]) -> Figures:
     """Return the figures of all parts together."""
-    return Figures({name: values for result in results.values() for name, values in result.figures.items()})
+    return Figures(
+        {
+            name: [math.nan if value is None else value for value in values]
+            for result in results.values()
+            for name, values in result.figures.items()
+        }
+    )
 
 
 def render(figures: Figures, results: Mapping[str, Results], plots: Path) -> str:

@@ -328,6 +328,12 @@ def test_figures_are_kept_as_they_were(tmp_path: Path) -> None:
     assert "query/rate" not in figures
 
 
+def test_a_figure_that_no_answer_gave_is_not_measured(tmp_path: Path) -> None:
+    figures = Figures({"accept/p99": [math.nan]})
+    report.save(tmp_path, "accept", figures, commit="abc", busy=0.0)
+    assert math.isnan(report.collect(report.load(tmp_path)).spread("accept/p99").median)
+
+
 def test_a_part_that_is_measured_again_replaces_its_own_section_only(tmp_path: Path) -> None:
     results = {"scale": of("before"), "memory": of("now")}
     text = report.render(everything(), results, tmp_path)
