@@ -5,7 +5,7 @@ section only, which says when and of which commit it is.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -49,7 +49,7 @@ PARTS = {
 class Results(msgspec.Struct):
     """The figures of a part, where and of which commit they are, and the share (0 to 1) of the machine in other use.
 
-    A figure of a round is None if it is NaN, as a latency without an answer in time: JSON has no NaN.
+    A figure of a round that is NaN, as a latency without an answer in time, is read as None: JSON has no NaN.
     """
 
     date: str
@@ -57,7 +57,7 @@ class Results(msgspec.Struct):
     machine: str
     signals: str
     busy: float
-    figures: dict[str, list[float | None]]
+    figures: Mapping[str, Sequence[float | None]]
 
     @property
     def origin(self) -> str:
@@ -71,8 +71,7 @@ class Results(msgspec.Struct):
 def save(results: Path, part: str, figures: Figures, *, commit: str, busy: float) -> None:
     """Write a part's figures into the folder of results."""
     results.mkdir(parents=True, exist_ok=True)
-    values = {name: [None if math.isnan(value) else value for value in each] for name, each in figures.values.items()}
-    result = Results(date.today().isoformat(), commit, describe(), source(), busy, values)
+    result = Results(date.today().isoformat(), commit, describe(), source(), busy, figures.values)
     (results / f"{part}.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
 
 
